@@ -1,0 +1,54 @@
+"""The errors a person reads, and the one place that turns any error into such a sentence.
+
+A `UserError`'s text has three parts: what is wrong, the value it has, the way out. Everything else is a
+defect: it is logged with its trace and shown as one sentence that says where the trace is.
+"""
+
+from __future__ import annotations
+
+import logging
+
+logger = logging.getLogger("training_pro")
+
+
+class UserError(Exception):
+    """Something the person can put right; its text is the sentence they read."""
+
+
+class SettingsError(UserError):
+    """One or more settings are wrong; `faults` holds one sentence each, in the order of the page."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class DataError(UserError):
+    """A text, a row, a format file or a template can't be used."""
+
+
+class ModelError(UserError):
+    """The loaded model can't do what was asked."""
+
+
+class RunError(UserError):
+    """A run can't start, go on or be found."""
+
+
+class Cancelled(Exception):
+    """Work was ended because a person asked for it."""
+
+
+def explain(error: BaseException, doing: str) -> str:
+    """The sentence to show for `error`, which happened while `doing` ("reading the dataset").
+
+    A `UserError` speaks for itself; anything else is logged with its trace.
+    """
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, Cancelled):
+        return f"Ended on request while {doing}."
+    logger.error("Unexpected error while %s", doing, exc_info=error)
+    first_line = str(error).strip().split("\n")[0][:300] or "no message"
+    what = f"{type(error).__name__}: {first_line}"
+    return f"Something unexpected went wrong while {doing}: {what} (the log has the details)."

@@ -1,0 +1,54 @@
+"""Where things live on disk: the folders of the host's user data, laid out as in the WebUI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The folders of one user data root; `loras` can be moved by the host's own setting."""
+
+    user_data: Path
+    loras: Path
+    models: Path
+
+    @classmethod
+    def under(cls, user_data: Path, loras: Path | None = None, models: Path | None = None) -> Folders:
+        """The WebUI's layout below `user_data`."""
+        root = user_data.expanduser().resolve()
+        return cls(root, (loras or root / "loras").resolve(), (models or root / "models").resolve())
+
+    @property
+    def datasets(self) -> Path:
+        return self.user_data / "training" / "datasets"
+
+    @property
+    def formats(self) -> Path:
+        return self.user_data / "training" / "formats"
+
+    @property
+    def schedules(self) -> Path:
+        return self.user_data / "training" / "schedules"
+
+    @property
+    def presets(self) -> Path:
+        return self.user_data / "training" / "presets"
+
+    @property
+    def instruction_templates(self) -> Path:
+        return self.user_data / "instruction-templates"
+
+    @property
+    def logs(self) -> Path:
+        return self.user_data / "logs"
+
+    @property
+    def cache(self) -> Path:
+        return self.user_data / "cache" / "training_pro"
+
+    def make(self) -> None:
+        """Create what a run reads from and writes to."""
+        for folder in (self.datasets, self.formats, self.schedules, self.presets, self.loras, self.logs, self.cache):
+            folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,184 @@
+"""Reads ``training_parameters.json`` of the original extension and of the WebUI's own trainer.
+
+Their numbers counted batches where ours count updates; their names differ. Source: SPEC "Old settings
+files". What has no equal here is named in a note, never dropped silently.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from training_pro.errors import SettingsError
+from training_pro.settings import DEFAULTS, Settings, checked_value, from_dict, read_json_object
+
+_RENAMED = {
+    "lora_name": "name",
+    "always_override": "override",
+    "micro_batch_size": "batch_size",
+    "lora_rank": "rank",
+    "lora_alpha": "alpha",
+    "lora_dropout": "dropout",
+    "lora_RS": "use_rslora",
+    "lora_RS_alpha": "rslora_alpha",
+    "lora_modulessave": "train_head",
+    "cutoff_len": "max_tokens",
+    "hard_cut_string": "hard_cut",
+    "precize_slicing_overlap": "overlap",
+    "sliding_window": "dementor",
+    "min_chars": "min_block_chars",
+    "add_bos_token": "add_bos",
+    "neft_noise_alpha": "neftune_noise_alpha",
+    "use_grad_checkpoint": "gradient_checkpointing",
+    "save_steps_under_loss": "save_at_loss",
+    "training_projection": "targets",
+    "hybrid_training": "hybrid",
+    "hybrid_data_ratio": "hybrid_data_percent",
+    "hybrid_text_ratio": "hybrid_text_percent",
+}
+_SAME = (
+    "epochs",
+    "learning_rate",
+    "lr_scheduler_type",
+    "warmup_ratio",
+    "train_only_after",
+    "stop_at_loss",
+    "stop_at_epoch",
+    "group_by_length",
+    "format",
+    "gradient_checkpointing",
+)
+_STEPS_IN_BATCHES = ("warmup_steps", "save_steps", "eval_steps")
+_SIGNS = {"micro_batch_size", "cutoff_len", "lora_rank"}
+_WITHOUT_EQUAL = {"higher_rank_limit": None, "stride_length": 0}
+_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "down_proj", "up_proj")
+
+
+def is_legacy(values: Mapping[str, Any]) -> bool:
+    """Whether these are the original's or the WebUI trainer's names."""
+    return bool(_SIGNS & set(values))
+
+
+def read_settings(path: Path) -> tuple[Settings, list[str]]:
+    """Settings from a JSON file of ours, of the original extension or of the WebUI's trainer, with notes.
+
+    Raises:
+        UserError: unreadable file; SettingsError names all faults at once.
+    """
+    return settings_from(read_json_object(path))
+
+
+def settings_from(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
+    """Settings from a dict in any of the three dialects, with notes on what was changed or left out."""
+    return from_legacy(values) if is_legacy(values) else (from_dict(values), [])
+
+
+def from_legacy(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
+    """Our settings for the original's, and notes.
+
+    Raises:
+        SettingsError: values that are wrong in our terms, all at once.
+    """
+    notes: list[str] = []
+    ours: dict[str, Any] = {new: values[old] for old, new in _RENAMED.items() if old in values}
+    ours.update({name: values[name] for name in _SAME if name in values})
+    accumulation = _accumulation(values)
+    ours["gradient_accumulation_steps"] = accumulation
+    for convert in (_steps, _eos, _datasets, _targets, _too_long):
+        convert(values, ours)
+    _loss_place(ours)
+    _choice_names(values, ours, notes)
+    for name, nothing in _WITHOUT_EQUAL.items():
+        if values.get(name, nothing):
+            notes.append(f"{name} has no equal here and was left out.")
+    if accumulation > 1:
+        notes.append(f"Steps counted batches there; here they count updates of {accumulation} batches.")
+    return from_dict(ours), notes
+
+
+def _whole(name: str, value: Any) -> int:
+    number = checked_value("seed", value) if not isinstance(value, bool) else None
+    if not isinstance(number, int):
+        raise SettingsError([f"{name} is {value!r}; it must be a whole number."])
+    return number
+
+
+def _accumulation(values: Mapping[str, Any]) -> int:
+    """batch_size above 0 was a global size to be divided; else grad_accumulation is the number itself."""
+    batch = _whole("batch_size", values.get("batch_size") or 0)
+    micro = max(1, _whole("micro_batch_size", values.get("micro_batch_size") or DEFAULTS["batch_size"]))
+    if batch > 0:
+        return max(1, batch // micro)
+    return max(1, _whole("grad_accumulation", values.get("grad_accumulation") or 1))
+
+
+def _steps(values: Mapping[str, Any], ours: dict[str, Any]) -> None:
+    accumulation = ours["gradient_accumulation_steps"]
+    for name in _STEPS_IN_BATCHES:
+        if name in values:
+            ours[name] = math.ceil(_whole(name, values[name] or 0) / accumulation)
+    if ours.get("eval_steps") == 0:
+        ours["eval_steps"] = DEFAULTS["eval_steps"]
+
+
+def _eos(values: Mapping[str, Any], ours: dict[str, Any]) -> None:
+    if "add_eos_token" not in values:
+        return
+    cut_only = str(values.get("add_eos_token_type", "")).lower().startswith("hard")
+    ours["eos"] = "none" if not values["add_eos_token"] else ("cut" if cut_only else "block")
+
+
+def _file(name: Any, extension: str) -> str:
+    """The original stored names without extension and "None" for nothing."""
+    text = "" if name in (None, "None", "") else str(name)
+    return text if not text or Path(text).suffix in (".txt", ".json", ".jsonl") else text + extension
+
+
+def _datasets(values: Mapping[str, Any], ours: dict[str, Any]) -> None:
+    ours["text_file"] = _file(values.get("raw_text_file"), ".txt")
+    ours["dataset"] = (
+        _file(values.get("dataset"), ".json")
+        or _file(values.get("datasetJSONL"), ".jsonl")
+        or _file(values.get("text_dataset"), ".json")
+    )
+    json_file, jsonl_file = values.get("eval_dataset"), values.get("eval_datasetJSONL")
+    ours["eval_dataset"] = _file(json_file, ".json") or _file(jsonl_file, ".jsonl")
+    if values.get("format") in (None, "None"):
+        ours["format"] = ""
+
+
+def _targets(values: Mapping[str, Any], ours: dict[str, Any]) -> None:
+    if "all_linear" not in values:
+        return
+    chosen = [p for p in _PROJECTIONS if values.get(p + "_en")]
+    ours["targets"] = "all-linear" if values["all_linear"] else "own list"
+    ours["target_modules"] = "" if values["all_linear"] else ", ".join(chosen)
+
+
+def _too_long(values: Mapping[str, Any], ours: dict[str, Any]) -> None:
+    if values.get("eliminate_long_blocks") or values.get("excess_length") == "drop":
+        ours["too_long"] = "eliminate"
+
+
+def _loss_place(ours: dict[str, Any]) -> None:
+    if ours.get("train_only_after"):
+        ours["loss_on"] = "after"
+
+
+def _known_optimizer(name: str) -> str:
+    return {"adamw_hf": "adamw_torch", "adamw_anyprecision": "adamw_torch"}.get(name, name)
+
+
+def _known_report(name: str) -> str:
+    return name.lower()
+
+
+def _choice_names(values: Mapping[str, Any], ours: dict[str, Any], notes: list[str]) -> None:
+    renames: dict[str, Callable[[str], str]] = {"optimizer": _known_optimizer, "report_to": _known_report}
+    for name, rename in renames.items():
+        if name in values:
+            ours[name] = rename(str(values[name]))
+            if ours[name] != str(values[name]).lower():
+                notes.append(f"{name} {values[name]} no longer exists; {ours[name]} takes its place.")

@@ -1,0 +1,75 @@
+"""The arithmetic of a run: from blocks to batches, updates and warmup. Pure; costs nothing.
+
+Every step here is an optimizer *update*. Source: SPEC "Batch and accumulation"; the ceilings match
+transformers' Trainer, so that the plan shown before a run is the run.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from training_pro.errors import DataError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run over `blocks` will do.
+
+    `gradient_accumulation_steps` is the one really used; `notes` says, one sentence each, where the
+    plan differs from what was asked.
+    """
+
+    blocks: int
+    batch_size: int
+    gradient_accumulation_steps: int
+    epochs: float
+    batches_per_epoch: int
+    updates_per_epoch: int
+    total_updates: int
+    warmup_steps: int
+    notes: tuple[str, ...] = ()
+
+
+def make_plan(
+    blocks: int,
+    batch_size: int,
+    gradient_accumulation_steps: int,
+    epochs: float,
+    warmup_steps: int = 0,
+    warmup_ratio: float = 0.0,
+) -> Plan:
+    """The plan of a run; warmup steps win over the ratio.
+
+    Raises:
+        DataError: there is no block to train on.
+    """
+    if blocks < 1:
+        raise DataError("The data gave 0 blocks to train on; choose another file or allow smaller blocks.")
+    notes = []
+    batches = math.ceil(blocks / batch_size)
+    accumulation = min(gradient_accumulation_steps, batches)
+    if accumulation < gradient_accumulation_steps:
+        notes.append(
+            f"Gradient Accumulation Steps lowered from {gradient_accumulation_steps} to {accumulation}: "
+            f"{blocks} blocks at True Batch Size {batch_size} make {batches} batches an epoch."
+        )
+    per_epoch = math.ceil(batches / accumulation)
+    total = math.ceil(epochs * per_epoch)
+    warmup = warmup_steps if warmup_steps > 0 else math.ceil(warmup_ratio * total)
+    if warmup > total:
+        notes.append(f"Warmup lowered from {warmup} to {total} updates: the whole run has no more.")
+        warmup = total
+    return Plan(blocks, batch_size, accumulation, epochs, batches, per_epoch, total, warmup, tuple(notes))
+
+
+def suggested_warmup_steps(plan: Plan) -> int:
+    """min(ceil(100 / accumulation), ceil(T / 10), U)."""
+    return min(
+        math.ceil(100 / plan.gradient_accumulation_steps), math.ceil(plan.total_updates / 10), plan.updates_per_epoch
+    )
+
+
+def suggested_save_steps(plan: Plan) -> tuple[int, int]:
+    """The range of sensible checkpoint distances in updates: ceil(T / 10) to ceil(T / 5)."""
+    return math.ceil(plan.total_updates / 10), math.ceil(plan.total_updates / 5)

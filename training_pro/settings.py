@@ -1,0 +1,483 @@
+"""Every choice of a run: default, unit, limits, label and help, as frozen typed data.
+
+One field here is one control on the page, one ``--set NAME=VALUE`` on the command line and one key of
+``training_parameters.json``. Lists that depend on what is installed (optimizers, schedules) are checked
+where they are used. Standard library only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from training_pro.errors import SettingsError, UserError
+
+TARGET_PRESETS = ("q-v", "q-k-v", "q-k-v-o", "k-v-down", "all", "all-linear", "own list")
+EOS_PLACES = ("none", "block", "cut")
+LOSS_PLACES = ("all", "assistant", "after")
+TOO_LONG_WAYS = ("trim", "eliminate", "stop")
+BAD_ROW_WAYS = ("stop", "skip")
+DATASET_KINDS = ("auto", "text", "alpaca", "sharegpt", "messages", "text rows")
+REPORT_TARGETS = ("none", "tensorboard", "wandb")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a control needs to know about one setting."""
+
+    label: str
+    help: str
+    group: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+def _setting(default: Any, spec: Spec) -> Any:
+    return field(default=default, metadata={"spec": spec})
+
+
+def _run(default: Any, label: str, help_: str, **more: Any) -> Any:
+    return _setting(default, Spec(label, help_, "run", **more))
+
+
+def _data(default: Any, label: str, help_: str, **more: Any) -> Any:
+    return _setting(default, Spec(label, help_, "data", **more))
+
+
+def _text(default: Any, label: str, help_: str, **more: Any) -> Any:
+    return _setting(default, Spec(label, help_, "text", **more))
+
+
+def _adapter(default: Any, label: str, help_: str, **more: Any) -> Any:
+    return _setting(default, Spec(label, help_, "adapter", **more))
+
+
+def _batch(default: Any, label: str, help_: str, **more: Any) -> Any:
+    return _setting(default, Spec(label, help_, "batch", **more))
+
+
+def _schedule(default: Any, label: str, help_: str, **more: Any) -> Any:
+    return _setting(default, Spec(label, help_, "schedule", **more))
+
+
+def _stop(default: Any, label: str, help_: str, **more: Any) -> Any:
+    return _setting(default, Spec(label, help_, "stops", **more))
+
+
+def _checkpoint(default: Any, label: str, help_: str, **more: Any) -> Any:
+    return _setting(default, Spec(label, help_, "checkpoints", **more))
+
+
+def _watch(default: Any, label: str, help_: str, **more: Any) -> Any:
+    return _setting(default, Spec(label, help_, "watch", **more))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All choices of one run, as the person made them.
+
+    Raises:
+        SettingsError: on construction, naming every value that has the wrong type or lies outside its limits.
+    """
+
+    # run
+    name: str = _run("", "Name", "The folder of the new LoRA. Letters, digits, - and _; no dots.")
+    override: bool = _run(
+        False,
+        "Override Existing Files",
+        "On: a LoRA of this name is kept aside and a new one is trained. Off: you are asked.",
+    )
+    seed: int = _run(42, "Seed", "The same seed, data and settings give the same LoRA.", low=0, high=2**32 - 1, step=1)
+
+    # data
+    text_file: str = _data("", "Text file", "A .txt file, or a folder of them, to be learned as running text.")
+    dataset: str = _data("", "Dataset", "JSON, JSONL, CSV or Parquet rows: instructions, chats or texts.")
+    dataset_kind: str = _data(
+        "auto",
+        "Kind of dataset",
+        "Found by looking at the rows; choose here if it was found wrong.",
+        choices=DATASET_KINDS,
+    )
+    format: str = _data("", "Data Format", "For instruction rows: the format file that turns a row into text.")
+    chat_template: str = _data(
+        "", "Chat template", "Empty: the model's own. Else one of the host's instruction templates, by name."
+    )
+    bad_rows: str = _data(
+        "stop", "Bad rows", "A row that can't be used: stop and say which, or skip it and count.", choices=BAD_ROW_WAYS
+    )
+    loss_on: str = _data(
+        "all", "Train on", "All tokens, only the assistant's turns, or only what follows a string.", choices=LOSS_PLACES
+    )
+    train_only_after: str = _data(
+        "", "Train Only After", 'Train only on what follows the first such string of a row, e.g. "### Response:".'
+    )
+    too_long: str = _data(
+        "trim", "Rows that are too long", "Trim them, eliminate them, or stop with an error.", choices=TOO_LONG_WAYS
+    )
+    hybrid: bool = _data(False, "Hybrid Training", "Train on the text file and the dataset in one run.")
+    hybrid_data_percent: float = _data(
+        100.0, "Percentage of Dataset used", "A seeded sample.", unit="%", low=0, high=100, step=1
+    )
+    hybrid_text_percent: float = _data(
+        100.0, "Percentage of Text file used", "A seeded sample.", unit="%", low=0, high=100, step=1
+    )
+    eval_dataset: str = _data(
+        "", "Evaluation Dataset", "A file of the same kind to measure the loss on while training."
+    )
+    eval_percent: float = _data(
+        0.0,
+        "Hold out for evaluation",
+        "Used when there is no evaluation file; 5 to 10 is usual.",
+        unit="%",
+        low=0,
+        high=50,
+        step=0.5,
+    )
+
+    # text
+    max_tokens: int = _text(
+        256,
+        "Maximum context length (Cutoff)",
+        "Tokens in a block. 256 is good for style; more costs memory.",
+        unit="tokens",
+        low=8,
+        high=131072,
+        step=8,
+    )
+    hard_cut: str = _text(
+        "\\n\\n\\n",
+        "Hard Cut String",
+        "Parts the text into ideas or chapters; no block crosses it. Escapes like \\n are understood.",
+    )
+    overlap: bool = _text(
+        True, "Add Overlapping blocks", "One more block across each border of two blocks, never across a hard cut."
+    )
+    dementor: bool = _text(
+        False,
+        "DEMENTOR Long-form Learning",
+        "A window from every sentence on. 1 epoch at constant rate, or 2 with FP_low_epoch_annealing.",
+    )
+    min_block_chars: int = _text(
+        0,
+        "Ignore small blocks",
+        "Blocks of at most this many characters are dropped. 0: keep all.",
+        unit="characters",
+        low=0,
+        high=100000,
+        step=1,
+    )
+    add_bos: bool = _text(True, "Add BOS token", "The token that begins a text, where the model has one. Leave it on.")
+    eos: str = _text(
+        "block",
+        "EOS placement",
+        "The token that ends a text: never, after every block, or only where a section ends.",
+        choices=EOS_PLACES,
+    )
+
+    # adapter
+    rank: int = _adapter(
+        32, "LoRA Rank", "8 to 16 for style, 32 to 128 for knowledge. Higher: a larger LoRA.", low=1, high=2048, step=1
+    )
+    alpha: float = _adapter(
+        64.0, "LoRA Alpha", "How strongly the LoRA speaks: 1 to 2 times the rank.", low=0.001, high=8192, step=1
+    )
+    dropout: float = _adapter(0.05, "LoRA Dropout", "Against learning by rote; 0 to 0.1.", low=0, high=0.99, step=0.01)
+    use_rslora: bool = _adapter(False, "Use rsLoRA", "Scale by alpha / sqrt(rank): steadier at high ranks.")
+    rslora_alpha: float = _adapter(
+        16.0, "rsLoRA Alpha", "Used instead of LoRA Alpha with rsLoRA.", low=0.001, high=8192, step=1
+    )
+    use_dora: bool = _adapter(False, "Use DoRA", "Learns size and direction apart: often better at low rank, slower.")
+    lora_plus_ratio: float = _adapter(
+        0.0,
+        "LoRA+ ratio",
+        "How many times faster the B matrices learn; 16 is the paper's value. 0: off.",
+        low=0,
+        high=1000,
+        step=1,
+    )
+    targets: str = _adapter(
+        "q-v", "Target Projections", "Which layers learn. q-v is usual; q-k-v-o learns more.", choices=TARGET_PRESETS
+    )
+    target_modules: str = _adapter("", "Own list of targets", 'With "own list": module names, parted by commas.')
+    train_head: bool = _adapter(
+        False, "Train Head", "Also train lm_head and embed_tokens (large files, for new vocabulary)."
+    )
+
+    # batch
+    batch_size: int = _batch(
+        4,
+        "True Batch Size",
+        "Blocks on the device at once. As many as fit in memory.",
+        unit="blocks",
+        low=1,
+        high=1024,
+        step=1,
+    )
+    gradient_accumulation_steps: int = _batch(
+        1,
+        "Gradient Accumulation Steps",
+        "Batches per update: a larger batch without more memory.",
+        low=1,
+        high=1024,
+        step=1,
+    )
+    epochs: float = _batch(
+        3.0, "Epochs", "How often every block is seen. Fractions are allowed.", low=0.001, high=10000, step=0.1
+    )
+    group_by_length: bool = _batch(
+        True, "Group Samples by Length", "Blocks of like length share a batch: less padding, faster."
+    )
+    gradient_checkpointing: bool = _batch(
+        False, "Use Gradient Checkpoint", "Much less memory for about a third more time; the result is the same."
+    )
+    in_process: bool = _batch(
+        True, "Train inside this process", "Off: the run gets a process of its own; the model is unloaded first."
+    )
+
+    # schedule
+    learning_rate: float = _schedule(3e-4, "Learning Rate", "1e-4 to 3e-4 is usual for LoRA.", low=1e-9, high=1.0)
+    lr_scheduler_type: str = _schedule(
+        "FP_low_epoch_annealing", "LR Scheduler", "How the rate changes over the run; see the curve below."
+    )
+    warmup_steps: int = _schedule(
+        100,
+        "Warmup Steps",
+        "Updates over which the rate rises from 0. Wins over the ratio.",
+        unit="updates",
+        low=0,
+        high=1_000_000,
+        step=1,
+    )
+    warmup_ratio: float = _schedule(
+        0.0, "Warmup Ratio", "Share of the run; used when Warmup Steps is 0.", low=0, high=0.5, step=0.005
+    )
+    optimizer: str = _schedule(
+        "adamw_torch", "Optimizer", "adamw_torch is standard; 8-bit and paged ones take less memory."
+    )
+    weight_decay: float = _schedule(0.0, "Weight decay", "Pulls weights towards 0; 0 to 0.1.", low=0, high=1, step=0.01)
+    max_grad_norm: float = _schedule(
+        1.0, "Largest gradient norm", "Longer gradients are shortened to this. 0: off.", low=0, high=1000, step=0.1
+    )
+    neftune_noise_alpha: float = _schedule(
+        0.0, "NEFTune noise scale", "Noise on the embeddings: 5 is a start. 0: off.", low=0, high=100, step=1
+    )
+
+    # stops
+    stop_at_loss: float = _stop(
+        0.0, "Stop at loss", "Ends the run when the smoothed loss falls to this. 0: off.", low=0, high=10, step=0.01
+    )
+    loss_window: int = _stop(
+        5,
+        "Smoothing of the stop loss",
+        "The mean of so many updates. 1: the raw loss.",
+        unit="updates",
+        low=1,
+        high=1000,
+        step=1,
+    )
+    stop_at_epoch: int = _stop(
+        0, "Stop at Epoch", "Ends the run after so many whole epochs. 0: off.", unit="epochs", low=0, high=10000, step=1
+    )
+    eval_patience: int = _stop(
+        0,
+        "Stop when evaluation gets no better",
+        "After so many evaluations without a better loss. 0: off.",
+        low=0,
+        high=1000,
+        step=1,
+    )
+
+    # checkpoints
+    save_steps: int = _checkpoint(
+        0,
+        "Save every n steps",
+        "A checkpoint every n updates and at each epoch. 0: neither.",
+        unit="updates",
+        low=0,
+        high=1_000_000,
+        step=1,
+    )
+    save_at_loss: float = _checkpoint(
+        1.8,
+        "Save at 10% Loss change",
+        "A checkpoint when the loss first falls to this, then at each further 10 %. 0: off.",
+        low=0,
+        high=10,
+        step=0.01,
+    )
+    keep_checkpoints: int = _checkpoint(
+        0, "Checkpoints to keep", "Older ones are removed. 0: keep all.", low=0, high=1000, step=1
+    )
+    save_best: bool = _checkpoint(
+        True, "Keep the best", "With evaluation data: a checkpoint at the lowest evaluation loss."
+    )
+
+    # watch
+    eval_steps: int = _watch(
+        100, "Evaluate every n steps", "Used with evaluation data.", unit="updates", low=1, high=1_000_000, step=1
+    )
+    sample_prompts: str = _watch("", "Sample prompts", "One a line; answered before, during and after the run.")
+    sample_tokens: int = _watch(
+        60, "Length of samples", "Longest answer to a sample prompt.", unit="tokens", low=1, high=2000, step=1
+    )
+    sample_steps: int = _watch(
+        0,
+        "Sample every n steps",
+        "0: at evaluations, at the start and at the end.",
+        unit="updates",
+        low=0,
+        high=1_000_000,
+        step=1,
+    )
+    report_to: str = _watch(
+        "none", "Save detailed logs with", "Also write logs for TensorBoard or W&B.", choices=REPORT_TARGETS
+    )
+
+    def __post_init__(self) -> None:
+        faults: list[str] = []
+        for name, value in list(vars(self).items()):
+            try:
+                object.__setattr__(self, name, checked_value(name, value))
+            except SettingsError as error:
+                faults.extend(error.faults)
+        if faults:
+            raise SettingsError(faults)
+
+    def changed(self, **changes: Any) -> Settings:
+        """A copy with some values changed, checked again."""
+        return from_dict({**dataclasses.asdict(self), **changes})
+
+    def lora_alpha_used(self) -> float:
+        """The alpha that counts: rsLoRA has its own."""
+        return self.rslora_alpha if self.use_rslora else self.alpha
+
+
+SPECS: dict[str, Spec] = {f.name: f.metadata["spec"] for f in dataclasses.fields(Settings)}
+DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(Settings)}
+_TYPES: dict[str, type] = get_type_hints(Settings)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _fault(name: str, value: Any, wanted: str) -> SettingsError:
+    return SettingsError([f"{SPECS[name].label} ({name}) is {_shown(value)}; it must be {wanted}."])
+
+
+def _as_number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise _fault(name, value, "a number")
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        raise _fault(name, value, "a number") from None
+    if not math.isfinite(number):
+        raise _fault(name, value, "a finite number")
+    return number
+
+
+def _in_limits(name: str, value: Any, number: float) -> None:
+    spec = SPECS[name]
+    low, high = spec.low, spec.high
+    if (low is not None and number < low) or (high is not None and number > high):
+        unit = f" {spec.unit}" if spec.unit else ""
+        raise _fault(name, value, f"from {low:g} to {high:g}{unit}")
+
+
+def checked_value(name: str, value: Any) -> Any:
+    """`value` as the setting's own type: whole floats become ints, numbers may come as text.
+
+    Raises:
+        SettingsError: unknown name, wrong type, or outside the limits.
+    """
+    if name not in SPECS:
+        close = difflib.get_close_matches(name, SPECS, n=1)
+        hint = f"did you mean {close[0]}?" if close else "see --help or the docs for the list."
+        raise SettingsError([f"There is no setting {_shown(name)}; {hint}"])
+    kind = _TYPES[name]
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise _fault(name, value, "true or false")
+        return value
+    if kind is str:
+        return _checked_text(name, value)
+    number = _as_number(name, value)
+    _in_limits(name, value, number)
+    if kind is int:
+        if number != int(number):
+            raise _fault(name, value, "a whole number")
+        return int(value) if isinstance(value, int) else int(number)
+    return number
+
+
+def _checked_text(name: str, value: Any) -> str:
+    if value is None:
+        value = ""
+    if not isinstance(value, str):
+        raise _fault(name, value, "text")
+    choices = SPECS[name].choices
+    if choices and value not in choices:
+        raise _fault(name, value, "one of: " + ", ".join(choices))
+    if "\x00" in value or len(value) > 100_000:
+        raise _fault(name, value, "text of at most 100,000 characters without NUL")
+    return value
+
+
+def from_dict(values: Mapping[str, Any]) -> Settings:
+    """Settings from a dict of our own names; what is absent has its default.
+
+    Raises:
+        SettingsError: all faults at once.
+    """
+    faults: list[str] = []
+    good = {}
+    for name, value in values.items():
+        try:
+            good[name] = checked_value(name, value)
+        except SettingsError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise SettingsError(faults)
+    return Settings(**good)
+
+
+def to_dict(settings: Settings) -> dict[str, Any]:
+    """Every setting by name, as plain JSON values."""
+    return dataclasses.asdict(settings)
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`.
+
+    Raises:
+        UserError: the file is missing, unreadable, not UTF-8, not JSON, or not an object.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"The settings file {path} can't be read ({error.strerror}); check the path.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"The settings file {path} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
+    except RecursionError:
+        raise UserError(f"The settings file {path} is nested too deeply; settings are one flat object.") from None
+    except ValueError as error:
+        raise UserError(f"The settings file {path} is not valid JSON ({error}); correct it or save it anew.") from None
+    if not isinstance(values, dict):
+        raise UserError(f"The settings file {path} holds a {type(values).__name__}; it must be one JSON object.")
+    return values
+
+
+def to_json(settings: Settings) -> str:
+    """The text of ``training_parameters.json``: settings as chosen."""
+    return json.dumps(to_dict(settings), indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,134 @@
+"""What the rest of the package may ask of whoever owns the model and the folders.
+
+Two hosts exist: the WebUI (`hosts.webui`) and a model folder of one's own (`hosts.standalone`). The session
+talks to this protocol alone. Nothing here imports torch or transformers, so that asking costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from training_pro.folders import Folders
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Quantization = Literal["4-bit", "8-bit", "none"]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """The host's own model, ready to be trained on: the base itself, never a PEFT wrapper.
+
+    `path` is the folder it was loaded from. `max_tokens` is the model's own context length, None where
+    its config states none.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    label: str
+    path: Path
+    quantization: Quantization
+    max_tokens: int | None
+
+
+class Host(Protocol):
+    """Who owns the model and the folders.
+
+    Every method may be called from any thread.
+    """
+
+    @property
+    def name(self) -> Literal["webui", "standalone"]: ...
+
+    @property
+    def folders(self) -> Folders: ...
+
+    @property
+    def multi_user(self) -> bool:
+        """True where several people share the page: then everything is read only."""
+        ...
+
+    def model_label(self) -> str:
+        """The name of the model the host works with, "" for none. Loads nothing."""
+        ...
+
+    def model_path(self) -> Path | None:
+        """The folder or file of that model. Loads nothing."""
+        ...
+
+    def models(self) -> list[str]:
+        """The names that `load` takes: model folders in Hugging Face's layout, in natural order."""
+        ...
+
+    def trainable_model(self) -> LoadedModel:
+        """The loaded model, loaded now if the host had put it aside.
+
+        Raises:
+            ModelError: no model, a loader whose models can't be trained, a LoRA that is on, weights
+                that another trainer has changed, or the multi-user mode; each with the way out.
+        """
+        ...
+
+    def loras_on(self) -> list[str]: ...
+
+    def take_loras_off(self) -> None:
+        """Afterwards `loras_on()` is empty and the base model is back.
+
+        Raises:
+            ModelError: the host could not do it.
+        """
+        ...
+
+    def put_lora_on(self, name: str) -> None:
+        """Put the LoRA of this name on the model, in place of any other.
+
+        Raises:
+            ModelError: no model, no such LoRA, or one that does not fit the model.
+        """
+        ...
+
+    def hold(self, sentence: Callable[[], str]) -> AbstractContextManager[None]:
+        """While entered, the model belongs to the caller.
+
+        Guarantees:
+            Chat is answered at once with `sentence()`, and no code of the host reaches the model.
+            The model is not unloaded for idleness.
+            On leaving, the host has its model again, unless a person has loaded another meanwhile.
+
+        Raises:
+            ModelError: on entering: a reply is being generated right now, or another run holds the model.
+        """
+        ...
+
+    def generate(self, prompt: str, max_new_tokens: int) -> str:
+        """The greedy continuation of exactly this prompt by the model as it is now (with a LoRA, if one is on).
+
+        Raises:
+            ModelError: no model, or it is held by a run.
+        """
+        ...
+
+    def release(self) -> None:
+        """Take the model out of memory. The caller must have dropped its own references."""
+        ...
+
+    def load(self, name: str) -> None:
+        """Put another of `models()` in the place of the loaded or released one, until `reload`.
+
+        Raises:
+            ModelError: no such model, or it can't be loaded.
+        """
+        ...
+
+    def reload(self) -> None:
+        """Bring back what was there before `release` or `load`, its LoRAs included. Does nothing if it is there.
+
+        Raises:
+            ModelError: it can't be loaded any more.
+        """
+        ...

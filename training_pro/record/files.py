@@ -1,0 +1,236 @@
+"""Files and folders that are on disk whole or not at all, whatever happens in between.
+
+Everything is written beside its place under a name that no menu lists, forced to the disk, and renamed.
+A crash leaves the old version or the new one, and at worst a temporary that `sweep_temporaries` takes
+away at the next start. Each write costs two fsyncs: about 5 ms on an SSD, so once per checkpoint, never
+once per update.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from training_pro.errors import RunError
+from training_pro.record.process import ProcessMark, lives, this_process
+
+# Host menus list every first-level entry, hidden ones too, unless its name ends in "-np".
+HIDDEN_ENDING = "-np"
+_TEMPORARY = re.compile(r"\.(?:writing|replaced)-(\d+)-([0-9a-f]{8})-[0-9a-f]{8}(?:~(.+))?-np", re.DOTALL)
+_WAYS_OUT = {
+    errno.ENOSPC: "the disk is full; free some space and try again",
+    errno.EDQUOT: "the disk quota is used up; free some space and try again",
+    errno.EROFS: "the disk is read-only; choose a folder that can be written",
+    errno.EACCES: "there is no permission; allow writing there or choose another folder",
+    errno.EPERM: "there is no permission; allow writing there or choose another folder",
+    errno.ENOENT: "its folder is gone; put it back or choose another",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.EIO: "the disk reported a fault; check the disk",
+}
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF)
+_WINDOWS = os.name == "nt"
+
+
+def write_fault(path: Path, error: OSError) -> RunError:
+    """The sentence for a write to `path` that failed with `error`."""
+    way_out = _WAYS_OUT.get(error.errno or 0, f"{error.strerror or error}; check the disk and the folder")
+    return RunError(f"{path} couldn't be written: {way_out}.")
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Put `data` at `path`; text becomes UTF-8 with its line ends as they are.
+
+    Guarantees: a reader, and a machine that loses power, sees the old file or the new one.
+
+    Raises:
+        RunError: disk full, read-only, no permission. The old file is then untouched.
+    """
+    with whole_file(path) as temporary:
+        temporary.write_bytes(data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)
+
+
+def write_json_whole(path: Path, value: Any) -> None:
+    """`write_whole` of strict JSON: NaN and infinities become null."""
+    write_whole(path, json.dumps(strict_json(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def strict_json(value: Any) -> Any:
+    """`value` with NaN and infinities, which JSON has no word for, as None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: strict_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict_json(item) for item in value]
+    return value
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Gives the path to write a new `path` to; it takes its place when the body ends without an error.
+
+    Raises:
+        RunError: any OSError of the body or of the renaming; nothing is left behind.
+    """
+    temporary = _beside(path, "writing")
+    try:
+        yield temporary
+        _sync_file(temporary)
+        _rename(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise write_fault(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def staged_folder(final: Path) -> Iterator[Path]:
+    """Gives an empty folder to fill; it becomes `final`, with all its files on disk, when the body ends well.
+
+    An older `final` is replaced; killed between the two renames that takes, `sweep_temporaries` puts it back.
+
+    Raises:
+        RunError: any OSError of the body or of the renaming; `final` is then as it was.
+    """
+    staging = _beside(final, "writing")
+    try:
+        staging.mkdir()
+        yield staging
+        _sync_tree(staging)
+        _put_in_place(staging, final)
+    except OSError as error:
+        raise write_fault(final, error) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def sweep_temporaries(folder: Path) -> list[Path]:
+    """Take away what a crash left anywhere below `folder`; gives back what was taken or put back.
+
+    Temporaries of a process that still lives are left alone, links are not followed, and what can't be
+    removed waits for the next time.
+    """
+    swept: list[Path] = []
+    for root, folders, files in os.walk(folder):
+        leftover = [name for name in (*folders, *files) if _is_leftover(name)]
+        folders[:] = [name for name in folders if not _TEMPORARY.fullmatch(name)]
+        swept.extend(Path(root) / name for name in leftover if _swept(Path(root) / name))
+    return swept
+
+
+def is_temporary(name: str) -> bool:
+    """Whether `name` is that of a file or folder still being written."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def free_bytes(path: Path) -> int:
+    """Free space where `path` is or will be.
+
+    Raises:
+        RunError: no parent of it can be read.
+    """
+    for place in (path, *path.absolute().parents):
+        try:
+            return shutil.disk_usage(place).free
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise write_fault(path, error) from error
+    raise RunError(f"{path} has no folder above it that can be read; check the path.")
+
+
+def _beside(path: Path, kind: str) -> Path:
+    mark = this_process()
+    kept_name = f"~{path.name}" if kind == "replaced" else ""
+    return path.with_name(f".{kind}-{mark.pid}-{mark.started}-{secrets.token_hex(4)}{kept_name}{HIDDEN_ENDING}")
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:  # Windows syncs only what is open for writing
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` last; a no-op where folders can't be opened or synced."""
+    if _WINDOWS:
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(handle)
+
+
+def _sync_tree(folder: Path) -> None:
+    for root, _, files in os.walk(folder):
+        for name in files:
+            _sync_file(Path(root) / name)
+        _sync_folder(Path(root))
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Windows refuses for as long as a reader has `target` open: wait a little there."""
+    for _ in range(20 if _WINDOWS else 0):
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            time.sleep(0.05)
+    source.replace(target)
+
+
+def _put_in_place(staging: Path, final: Path) -> None:
+    if not os.path.lexists(final):
+        _rename(staging, final)
+        _sync_folder(final.parent)
+        return
+    replaced = _beside(final, "replaced")
+    _rename(final, replaced)
+    try:
+        _rename(staging, final)
+    except OSError:
+        _rename(replaced, final)
+        raise
+    _sync_folder(final.parent)  # the new one is certain before the old one goes
+    _remove(replaced)
+
+
+def _is_leftover(name: str) -> bool:
+    match = _TEMPORARY.fullmatch(name)
+    return match is not None and not lives(ProcessMark(int(match[1]), match[2], ""))
+
+
+def _swept(path: Path) -> bool:
+    """Remove `path`, or put it back where the new version never arrived."""
+    match = _TEMPORARY.fullmatch(path.name)
+    final = path.with_name(match[3]) if match and match[3] else None
+    try:
+        if final is not None and not os.path.lexists(final):
+            path.rename(final)
+        else:
+            _remove(path)
+    except OSError:
+        return False
+    return not os.path.lexists(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,144 @@
+"""Where a run stands: ``training_state.json``, written whole at the start, at checkpoints and at the end.
+
+It names the process that trains, so that a run whose process was killed is known to be unfinished though
+its file still says "running". One write costs two fsyncs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from training_pro.errors import RunError
+from training_pro.record.files import strict_json, write_json_whole
+from training_pro.record.process import ProcessMark, lives, this_process
+
+STATE_FILE = "training_state.json"
+Standing = Literal["running", "finished", "stopped", "interrupted", "failed", "unfinished", "running elsewhere"]
+WRITTEN_STANDINGS = ("running", "finished", "stopped", "interrupted", "failed")
+_QUIET_S = 120  # a run of another machine that wrote nothing for so long is taken for dead
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What is written down about a run.
+
+    `state`: "running" until it ends, then "finished" (all updates), "stopped" (a stop condition),
+    "interrupted" (a person) or "failed"; `reason` is the sentence to show. Times are UTC, ISO 8601.
+    """
+
+    state: str
+    reason: str = ""
+    update: int = 0
+    total_updates: int = 0
+    started: str = ""
+    finished: str = ""
+    base_model: str = ""
+    last_loss: float | None = None
+    best_eval_loss: float | None = None
+    settings_fingerprint: str = ""
+    data_fingerprint: str = ""
+    pid: int = 0
+    process_started: str = ""
+    machine: str = ""
+
+    def changed(self, **changes: Any) -> RunState:
+        """A copy with some values changed."""
+        return dataclasses.replace(self, **changes)
+
+    def ended(self, state: str, reason: str) -> RunState:
+        """The state to write when the run ends now."""
+        return self.changed(state=state, reason=reason, finished=utc_now())
+
+
+def starting_state(total_updates: int, base_model: str, settings_fingerprint: str, data_fingerprint: str) -> RunState:
+    """The state of a run that this process begins now."""
+    mark = this_process()
+    return RunState(
+        state="running",
+        total_updates=total_updates,
+        started=utc_now(),
+        base_model=base_model,
+        settings_fingerprint=settings_fingerprint,
+        data_fingerprint=data_fingerprint,
+        pid=mark.pid,
+        process_started=mark.started,
+        machine=mark.machine,
+    )
+
+
+def write_state(folder: Path, state: RunState) -> None:
+    """Write `state` into the run's folder.
+
+    Raises:
+        RunError: it couldn't be written; the old state is still there.
+    """
+    if state.state not in WRITTEN_STANDINGS:
+        raise ValueError(f"{state.state!r} is seen, never written; write one of {WRITTEN_STANDINGS}")
+    write_json_whole(folder / STATE_FILE, dataclasses.asdict(state))
+
+
+def read_state(folder: Path) -> RunState | None:
+    """The state in a run's folder; None where there is no such file.
+
+    Raises:
+        RunError: the file is there and makes no sense.
+    """
+    path = folder / STATE_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"The run's state {path} can't be read ({error}); remove the file or the run.") from error
+    if not isinstance(values, dict) or values.get("state") not in WRITTEN_STANDINGS:
+        raise RunError(f"The run's state {path} makes no sense; remove the file or the run.")
+    return RunState(**{f.name: _as(f.default, values.get(f.name)) for f in dataclasses.fields(RunState)})
+
+
+def standing(folder: Path, state: RunState) -> Standing:
+    """What is true of the run now: "unfinished" when its file says "running" but its process is gone.
+
+    A process of another machine can't be looked at: "running elsewhere" while its files still change.
+    """
+    if state.state != "running":
+        return next(known for known in get_args(Standing) if known == state.state)
+    if lives(ProcessMark(state.pid, state.process_started, state.machine)):
+        return "running"
+    if state.machine == platform.node() or _quiet_s(folder) > _QUIET_S:
+        return "unfinished"
+    return "running elsewhere"
+
+
+def fingerprint(values: Mapping[str, Any]) -> str:
+    """16 hex digits that are the same for the same values, in any order and in any process."""
+    text = json.dumps(strict_json(dict(values)), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def utc_now() -> str:
+    """The present time as records write it: UTC, ISO 8601, whole seconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _quiet_s(folder: Path) -> float:
+    """Seconds since anything directly in `folder` was written."""
+    times = [entry.stat().st_mtime for entry in folder.iterdir() if not entry.is_symlink()]
+    return time.time() - max(times, default=0.0)
+
+
+def _as(default: Any, value: Any) -> Any:
+    """`value` if it has the kind of `default` (None stands for a number that may be missing)."""
+    if default is None:
+        return value if isinstance(value, float) else None
+    if default is dataclasses.MISSING or isinstance(default, str):
+        return value if isinstance(value, str) else ""
+    return value if isinstance(value, int) and not isinstance(value, bool) else default

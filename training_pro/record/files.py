@@ -116,6 +116,27 @@ def staged_folder(final: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+@contextmanager
+def files_into(folder: Path) -> Iterator[Path]:
+    """Gives an empty folder to fill; when the body ends well, each of its files takes its place in `folder`, whole.
+
+    Raises:
+        RunError: any OSError of the body or of the renaming.
+    """
+    staging = _beside(folder / "files", "writing")
+    try:
+        staging.mkdir()
+        yield staging
+        _sync_tree(staging)
+        for path in sorted(staging.iterdir()):
+            _rename(path, folder / path.name)
+        _sync_folder(folder)
+    except OSError as error:
+        raise write_fault(folder, error) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
 def sweep_temporaries(folder: Path) -> list[Path]:
     """Take away what a crash left anywhere below `folder`; gives back what was taken or put back.
 

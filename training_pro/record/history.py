@@ -19,7 +19,7 @@ from typing import Any
 
 from training_pro.errors import RunError
 from training_pro.record.files import strict_json, write_fault
-from training_pro.record.points import COLUMNS, Point, PointColumns, Points, point_from
+from training_pro.record.points import COLUMNS, Point, PointColumns, Points, point_from, spread
 
 HISTORY_FILE = "training_history.jsonl"
 _TAIL_BYTES = 65536
@@ -190,7 +190,7 @@ def sample_history(path: Path, most: int = 60) -> list[Point]:
             size = file.seek(0, os.SEEK_END)
             if size <= _TAIL_BYTES:
                 file.seek(0)
-                return _spread(_points_of(file.read()), most)
+                return spread(_points_of(file.read()), most)
             found = []
             for place in range(most - 1):
                 file.seek(size * place // most)
@@ -261,12 +261,6 @@ def _points_of(piece: bytes, torn_start: bool = False) -> list[Point]:
     lines = piece.splitlines(keepends=True)[1 if torn_start else 0 :]
     whole = (_values(line) for line in lines)
     return [_point(values) for values in whole if values and "loss" in values and "event" not in values]
-
-
-def _spread(points: list[Point], most: int) -> list[Point]:
-    if len(points) <= most:
-        return points
-    return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
 
 
 def _point_line(point: Point) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ class Point:
     eval_loss: float | None = None
 
 
+Item = TypeVar("Item")
 COLUMNS = tuple(field.name for field in dataclasses.fields(Point))
 _EVAL = COLUMNS.index("eval_loss")
 _EVALUATED = len(COLUMNS)  # 1 where there was an evaluation, whose loss may itself be NaN
@@ -134,6 +135,13 @@ def thin(points: Points, most: int, by: str = "loss") -> list[Point]:
         if end > start:
             kept.update(int(start) + 1 + place for place in _extremes(values[start:end]))
     return list(points.at(np.array(sorted(kept), dtype=np.intp)))
+
+
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """At most `most` (2 or more) of `items`, evenly spread, the first and last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
 
 
 def _extremes(values: NDArray[np.float64]) -> tuple[int, int]:

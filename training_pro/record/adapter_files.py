@@ -1,0 +1,181 @@
+"""A LoRA's own files, read without trusting them: ``adapter_config.json`` and the weights.
+
+Checking reads only headers: a millisecond. The original extension's ``adapter_model.bin`` is a pickle; it
+is read by torch's weights-only loader alone, here alone, and written on as safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training_pro.errors import RunError
+from training_pro.record.files import whole_file
+from training_pro.record.safetensors_file import TensorPlace, tensor_places
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+OLD_WEIGHTS_FILE = "adapter_model.bin"
+_WRAPPING = "base_model.model."
+
+
+@dataclass(frozen=True)
+class AdapterInfo:
+    """What an adapter folder says of itself; `shapes` has every tensor's shape by its name."""
+
+    folder: Path
+    base_model: str
+    rank: int
+    alpha: float
+    targets: tuple[str, ...]
+    use_rslora: bool
+    use_dora: bool
+    shapes: dict[str, tuple[int, ...]]
+    weights_bytes: int
+
+
+def check_adapter(folder: Path) -> AdapterInfo:
+    """The adapter in `folder`, whose weights are whole and of the rank its config says.
+
+    Raises:
+        RunError: a missing, truncated or damaged file, a pickle, no LoRA, or a rank that does not fit.
+    """
+    config = _read_config(folder)
+    weights = folder / WEIGHTS_FILE
+    if not weights.is_file():
+        raise RunError(_missing_weights(folder))
+    places = tensor_places(weights)
+    if not places:
+        raise RunError(f"{weights} holds no weights; get the LoRA anew.")
+    _check_ranks(folder, config, places)
+    alpha = config.get("lora_alpha")
+    return AdapterInfo(
+        folder=folder,
+        base_model=str(config.get("base_model_name_or_path") or ""),
+        rank=config["r"],
+        alpha=float(alpha) if isinstance(alpha, (int, float)) else float(config["r"]),
+        targets=_targets(config.get("target_modules")),
+        use_rslora=config.get("use_rslora") is True,
+        use_dora=config.get("use_dora") is True,
+        shapes={name: place.shape for name, place in places.items()},
+        weights_bytes=weights.stat().st_size,
+    )
+
+
+def check_fits(info: AdapterInfo, module_shapes: Mapping[str, tuple[int, int]]) -> None:
+    """Whether the adapter fits a model whose linear modules have these (outputs, inputs), by module name.
+
+    Raises:
+        RunError: the model has no such module, or one of another size: it is another base model.
+    """
+    for name, shape in info.shapes.items():
+        match = re.fullmatch(r"(.+)\.lora_([AB])(?:\.[^.]+)?\.weight", name)
+        if match is None or len(shape) != 2:
+            continue
+        module, side = match[1].removeprefix(_WRAPPING), match[2]
+        if module not in module_shapes:
+            raise RunError(
+                f'The LoRA "{info.folder.name}" trains {module}, which the loaded model has not; '
+                f"load its base model ({info.base_model or 'unknown'})."
+            )
+        outputs, inputs = module_shapes[module]
+        have, wanted = (shape[1], inputs) if side == "A" else (shape[0], outputs)
+        if have != wanted:
+            raise RunError(
+                f'The LoRA "{info.folder.name}" has {have} where the loaded model has {wanted} at {module}; '
+                f"load its base model ({info.base_model or 'unknown'})."
+            )
+
+
+def convert_old_weights(folder: Path) -> Path:
+    """Write the original's ``adapter_model.bin`` on as safetensors; gives the new file's path.
+
+    The old file stays. Weights already there as safetensors are left as they are.
+
+    Raises:
+        RunError: no old file, a file that holds more than tensors, or a disk that can't take the new one.
+    """
+    new = folder / WEIGHTS_FILE
+    if new.is_file():
+        return new
+    tensors = _load_tensors(folder / OLD_WEIGHTS_FILE)
+    from safetensors.torch import save_file
+
+    with whole_file(new) as temporary:
+        save_file(tensors, temporary, metadata={"format": "pt"})
+    return new
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG_FILE
+    try:
+        config = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise RunError(f"{folder} has no {CONFIG_FILE}; it is no LoRA, or an unfinished one: choose another.") from None
+    except OSError as error:
+        raise RunError(f"{path} can't be read ({error.strerror}); check the file.") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is not valid JSON ({error}); get the LoRA anew.") from error
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        kind = config.get("peft_type") if isinstance(config, dict) else type(config).__name__
+        raise RunError(f"{path} describes {kind!r}, not a LoRA; choose a LoRA.")
+    rank = config.get("r")
+    if type(rank) is not int or rank < 1:
+        raise RunError(f"{path} gives the rank r as {rank!r}; it must be a whole number from 1 on.")
+    return config
+
+
+def _targets(value: Any) -> tuple[str, ...]:
+    if isinstance(value, list):
+        return tuple(str(target) for target in value)
+    return (value,) if isinstance(value, str) else ()
+
+
+def _missing_weights(folder: Path) -> str:
+    if (folder / OLD_WEIGHTS_FILE).is_file():
+        return f"{folder} has its weights as {OLD_WEIGHTS_FILE}, the old form; convert it to safetensors first."
+    return f"{folder} has no {WEIGHTS_FILE}; the LoRA is unfinished: continue its run or choose another."
+
+
+def _check_ranks(folder: Path, config: dict[str, Any], places: Mapping[str, TensorPlace]) -> None:
+    """A (rank, inputs) and B (outputs, rank); single modules may have a rank of their own."""
+    pattern = config.get("rank_pattern")
+    allowed = [config["r"], *(pattern.values() if isinstance(pattern, dict) else ())]
+    for name, place in places.items():
+        side = next((side for side in ("lora_A", "lora_B") if f".{side}." in name), None)
+        if side is None or len(place.shape) != 2:
+            continue
+        rank = place.shape[0 if side == "lora_A" else 1]
+        if rank not in allowed:
+            raise RunError(
+                f'{folder} says rank {config["r"]} in {CONFIG_FILE}, but "{name[:100]}" has rank {rank}; '
+                "the files belong to different LoRAs: get both anew."
+            )
+
+
+def _load_tensors(path: Path) -> dict[str, Any]:
+    import torch
+
+    if not path.is_file():
+        raise RunError(f"{path.parent} has no {OLD_WEIGHTS_FILE} to convert; choose another LoRA.")
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError) as error:
+        reason = str(error).strip().split("\n")[0][:200]
+        raise RunError(
+            f"{path} can't be read safely ({reason}): it is damaged or holds more than weights; get it anew."
+        ) from error
+    if not isinstance(loaded, dict) or not loaded or not all(_is_tensor(*item) for item in loaded.items()):
+        raise RunError(f"{path} holds something other than named weights; get the LoRA anew.")
+    return {name: tensor.detach().clone().contiguous() for name, tensor in loaded.items()}
+
+
+def _is_tensor(name: Any, value: Any) -> bool:
+    import torch
+
+    return isinstance(name, str) and isinstance(value, torch.Tensor) and value.layout is torch.strided

@@ -1,0 +1,135 @@
+"""The checkpoints of a run: which there are, why each was written, and whether it can be resumed exactly.
+
+Looking costs a header read and a few stats per checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from training_pro.errors import RunError
+from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
+from training_pro.record.files import write_json_whole
+from training_pro.record.safetensors_file import tensor_places
+
+CHECKPOINT_FILE = "training_checkpoint.json"
+_FOLDER = re.compile(r"checkpoint-(\d{1,15})(?:-.*)?", re.DOTALL)  # the original adds "-loss-1_80" or "-epoch-2"
+_FOR_RESUMING = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
+_RANDOM_STATES = "rng_state*.pth"
+
+
+@dataclass(frozen=True)
+class CheckpointNote:
+    """What is written into a checkpoint about itself; `reason` is the sentence to show."""
+
+    update: int
+    reason: str
+    loss: float | None = None
+    eval_loss: float | None = None
+    written: str = ""  # UTC, ISO 8601
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """A checkpoint as found. `complete`: it can be resumed exactly; else `fault` says what it lacks.
+
+    `loadable`: its weights are whole, so training can go on "on top of the weights" and it can be applied.
+    """
+
+    path: Path
+    update: int
+    reason: str
+    loss: float | None
+    eval_loss: float | None
+    written: str
+    loadable: bool
+    complete: bool
+    fault: str
+
+
+def write_checkpoint_note(folder: Path, note: CheckpointNote) -> None:
+    """Write the note into the checkpoint's folder, before that takes its place.
+
+    Raises:
+        RunError: it couldn't be written.
+    """
+    write_json_whole(folder / CHECKPOINT_FILE, asdict(note))
+
+
+def checkpoints(run: Path) -> list[CheckpointInfo]:
+    """The checkpoints in a run's folder by update; links and temporaries are none."""
+    try:
+        entries = [entry for entry in run.iterdir() if entry.is_dir() and not entry.is_symlink()]
+    except OSError:
+        return []
+    matches = [(entry, _FOLDER.fullmatch(entry.name)) for entry in entries]
+    found = [_look(entry, int(match[1])) for entry, match in matches if match]
+    return sorted(found, key=lambda checkpoint: (checkpoint.update, checkpoint.path.name))
+
+
+def newest_complete(run: Path) -> CheckpointInfo | None:
+    """The checkpoint to resume from, if there is one."""
+    complete = [checkpoint for checkpoint in checkpoints(run) if checkpoint.complete]
+    return complete[-1] if complete else None
+
+
+def _look(folder: Path, update: int) -> CheckpointInfo:
+    note = _read_note(folder)
+    weights_fault = _weights_fault(folder)
+    fault = weights_fault or _state_fault(folder)
+    return CheckpointInfo(
+        path=folder,
+        update=update,
+        reason=_text(note.get("reason")),
+        loss=_number(note.get("loss")),
+        eval_loss=_number(note.get("eval_loss")),
+        written=_text(note.get("written")),
+        loadable=not weights_fault,
+        complete=not fault,
+        fault=fault,
+    )
+
+
+def _weights_fault(folder: Path) -> str:
+    if not (folder / CONFIG_FILE).is_file():
+        return f"{folder.name} has no {CONFIG_FILE}."
+    if not (folder / WEIGHTS_FILE).is_file():
+        return f"{folder.name} has no {WEIGHTS_FILE}."
+    try:
+        tensor_places(folder / WEIGHTS_FILE)
+    except RunError as error:
+        return str(error)
+    return ""
+
+
+def _state_fault(folder: Path) -> str:
+    missing = [name for name in _FOR_RESUMING if not _has_content(folder / name)]
+    if not any(_has_content(path) for path in folder.glob(_RANDOM_STATES)):
+        missing.append("rng_state.pth")
+    if missing:
+        return f"{folder.name} lacks {', '.join(missing)}: it can be continued on top of its weights, not exactly."
+    return ""
+
+
+def _has_content(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _read_note(folder: Path) -> dict[str, Any]:
+    try:
+        note = json.loads((folder / CHECKPOINT_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, float) else None

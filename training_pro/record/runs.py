@@ -1,0 +1,271 @@
+"""The runs in the host's LoRA folder: ours, the original extension's, the WebUI trainer's, and bare LoRAs.
+
+A list reads a few small files and up to 60 places of each history: some 3 ms a run, however long it was.
+A run that is half written or damaged is listed with its fault; nothing here ends the list.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal
+
+from training_pro.errors import RunError
+from training_pro.folders import Folders
+from training_pro.legacy_settings import is_legacy
+from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEIGHTS_FILE
+from training_pro.record.checkpoints import CheckpointInfo, checkpoints
+from training_pro.record.files import HIDDEN_ENDING, write_whole
+from training_pro.record.history import HISTORY_FILE, HistoryData, read_history, sample_history
+from training_pro.record.log import GRAPH_FILE, LOG_FILE
+from training_pro.record.points import Point, PointColumns, spread
+from training_pro.record.state import STATE_FILE, RunState, Standing, read_state, standing
+
+SETTINGS_FILE = "training_parameters.json"
+NOTES_FILE = "training_notes.txt"
+SPARKLINE_POINTS = 60
+_MOST_NOTES_CHARACTERS = 100_000
+_SIGNS = (STATE_FILE, HISTORY_FILE, SETTINGS_FILE, LOG_FILE, GRAPH_FILE, CONFIG_FILE, WEIGHTS_FILE, OLD_WEIGHTS_FILE)
+Origin = Literal["ours", "original", "webui", "other"]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of the list. `fault`: the sentence on what can't be read of it, or "".
+
+    `sparkline`: at most 60 losses, smoothed where we smoothed them; `created`: UTC, ISO 8601.
+    """
+
+    name: str
+    path: Path
+    origin: Origin = "other"
+    state: Standing | Literal["foreign"] = "foreign"
+    reason: str = ""
+    created: str = ""
+    updates: int = 0
+    total_updates: int = 0
+    last_loss: float | None = None
+    best_eval_loss: float | None = None
+    base_model: str = ""
+    checkpoints: tuple[CheckpointInfo, ...] = ()
+    sparkline: tuple[float, ...] = ()
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """All of one run: `settings` and `log` as the files have them (any dialect), the whole history, notes."""
+
+    summary: RunSummary
+    settings: dict[str, Any]
+    log: dict[str, Any]
+    history: HistoryData
+    notes: str
+
+
+def list_runs(folders: Folders) -> list[RunSummary]:
+    """All runs and LoRAs of the host, the latest first.
+
+    Raises:
+        RunError: the LoRA folder itself can't be read. No single run raises.
+    """
+    try:
+        entries = [entry for entry in folders.loras.iterdir() if not _is_hidden(entry)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunError(f"The LoRA folder {folders.loras} can't be read ({error.strerror}); check it.") from error
+    runs = [summarize(entry) for entry in entries if _is_run(entry)]
+    return sorted(runs, key=lambda run: (run.created, run.name), reverse=True)
+
+
+def summarize(path: Path) -> RunSummary:
+    """The list's line for the run in `path`; whatever is wrong with it is in `fault`."""
+    summary = RunSummary(path.name, path)
+    if path.is_symlink():
+        return replace(summary, fault=f"{path.name} is a link; it is not looked into.")
+    try:
+        state = read_state(path)
+        summary = replace(summary, created=_created(path, state), checkpoints=tuple(checkpoints(path)))
+        if state is None and not (path / HISTORY_FILE).exists():
+            return _foreign(summary)
+        return _ours(summary, state)
+    except (RunError, OSError) as error:
+        ours = (path / STATE_FILE).exists() or (path / HISTORY_FILE).exists()
+        return replace(summary, origin="ours" if ours else "other", state="unfinished", fault=_sentence(path, error))
+
+
+def read_run(path: Path) -> RunRecord:
+    """The whole record of the run in `path`; parts that are missing are empty.
+
+    Raises:
+        RunError: there is no such run, or one of its files can't be read.
+    """
+    if path.is_symlink() or not path.is_dir():
+        raise RunError(f'There is no LoRA "{path.name}" in {path.parent}; refresh the list.')
+    summary = summarize(path)
+    history = read_history(path / HISTORY_FILE)
+    if summary.origin != "ours":
+        history = HistoryData(_foreign_points(path).snapshot())
+    settings, log = _object(path / SETTINGS_FILE), _object(path / LOG_FILE)
+    return RunRecord(summary, settings, log, history, read_notes(path))
+
+
+def read_notes(path: Path) -> str:
+    """What a person wrote about the run.
+
+    Raises:
+        RunError: the file is there and can't be read.
+    """
+    try:
+        return (path / NOTES_FILE).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise RunError(f"{path / NOTES_FILE} can't be read ({error.strerror}); check the file.") from error
+
+
+def write_notes(path: Path, text: str) -> None:
+    """Keep `text` as the notes on the run.
+
+    Raises:
+        RunError: too long, the run is gone, or the disk refuses; the old notes are still there.
+    """
+    if len(text) > _MOST_NOTES_CHARACTERS:
+        raise RunError(f"The notes have {len(text):,} characters; shorten them to {_MOST_NOTES_CHARACTERS:,}.")
+    if path.is_symlink() or not path.is_dir():
+        raise RunError(f'There is no LoRA "{path.name}" any more; refresh the list.')
+    write_whole(path / NOTES_FILE, text)
+
+
+def _is_hidden(entry: Path) -> bool:
+    return entry.name.startswith(".") or entry.name.endswith(HIDDEN_ENDING)
+
+
+def _is_run(entry: Path) -> bool:
+    """A folder that holds anything of a run; links are listed, so that it is seen why they are left alone."""
+    try:
+        if not entry.is_dir():
+            return False
+        return entry.is_symlink() or any((entry / sign).exists() for sign in _SIGNS) or bool(checkpoints(entry))
+    except OSError:
+        return True
+
+
+def _ours(summary: RunSummary, state: RunState | None) -> RunSummary:
+    path = summary.path
+    sample = sample_history(path / HISTORY_FILE, SPARKLINE_POINTS)
+    losses = [_best_loss(point) for point in sample]
+    known = tuple(loss for loss in losses if math.isfinite(loss))
+    state = state or RunState("interrupted", "Its state file is missing.")
+    return replace(
+        summary,
+        origin="ours",
+        state=standing(path, state),
+        reason=state.reason,
+        updates=max(state.update, sample[-1].update if sample else 0),
+        total_updates=state.total_updates,
+        last_loss=known[-1] if known else state.last_loss,
+        best_eval_loss=state.best_eval_loss,
+        base_model=state.base_model,
+        sparkline=known,
+    )
+
+
+def _foreign(summary: RunSummary) -> RunSummary:
+    path = summary.path
+    settings, log, config = _object(path / SETTINGS_FILE), _object(path / LOG_FILE), _object(path / CONFIG_FILE)
+    points = _foreign_points(path).snapshot()
+    losses = tuple(loss for loss in points.column("loss").tolist() if math.isfinite(loss))
+    logged = log.get("loss")
+    return replace(
+        summary,
+        origin=_origin(settings),
+        updates=points[-1].update if len(points) else _whole(log.get("current_steps")),
+        last_loss=losses[-1] if losses else (logged if isinstance(logged, float) else None),
+        base_model=str(log.get("base_model_name") or config.get("base_model_name_or_path") or ""),
+        sparkline=tuple(spread(losses, SPARKLINE_POINTS)),
+        fault=_foreign_fault(path),
+    )
+
+
+def _foreign_fault(path: Path) -> str:
+    if (path / WEIGHTS_FILE).exists() or (path / OLD_WEIGHTS_FILE).exists():
+        return ""
+    return f"{path.name} has no {WEIGHTS_FILE}: its training was not finished."
+
+
+def _origin(settings: Mapping[str, Any]) -> Origin:
+    if not is_legacy(settings):
+        return "other"
+    return "original" if "precize_slicing_overlap" in settings or "training_projection" in settings else "webui"
+
+
+def _foreign_points(path: Path) -> PointColumns:
+    """The curve of the original (``training_graph.json``) or of transformers' own log in the last checkpoint."""
+    rows = _json(path / GRAPH_FILE)
+    if rows is None:
+        last = checkpoints(path)[-1:]
+        trainer_state = _object(last[0].path / "trainer_state.json") if last else {}
+        rows = trainer_state.get("log_history")
+    columns = PointColumns()
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and "loss" in row:
+            columns.add(_foreign_point(row))
+    return columns
+
+
+def _foreign_point(row: Mapping[str, Any]) -> Point:
+    return Point(
+        update=_whole(row.get("current_steps", row.get("step"))),
+        epoch=_number(row.get("epoch")),
+        loss=_number(row.get("loss")),
+        smoothed_loss=_number(row.get("loss")),
+        learning_rate=_number(row.get("learning_rate")),
+        grad_norm=_number(row.get("grad_norm")),
+    )
+
+
+def _created(path: Path, state: RunState | None) -> str:
+    if state is not None and state.started:
+        return state.started
+    times = [(path / sign).stat().st_mtime for sign in _SIGNS if (path / sign).exists()]
+    written = min(times, default=path.stat().st_mtime)
+    return datetime.fromtimestamp(written, timezone.utc).isoformat(timespec="seconds")
+
+
+def _json(path: Path) -> Any:
+    """What the JSON file holds; None when it is absent."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is not valid JSON ({error}); mend or remove it.") from error
+    except OSError as error:
+        raise RunError(f"{path} can't be read ({error.strerror}); check the file.") from error
+
+
+def _object(path: Path) -> dict[str, Any]:
+    found = _json(path)
+    return found if isinstance(found, dict) else {}
+
+
+def _best_loss(point: Point) -> float:
+    return point.smoothed_loss if math.isfinite(point.smoothed_loss) else point.loss
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) and abs(value) < 1e300 else math.nan
+
+
+def _whole(value: Any) -> int:
+    return int(value) if isinstance(value, (int, float)) and 0 <= value < 2**53 else 0
+
+
+def _sentence(path: Path, error: RunError | OSError) -> str:
+    return str(error) if isinstance(error, RunError) else f"{path} can't be read ({error.strerror}); check the folder."

@@ -1,0 +1,89 @@
+"""Looks into a safetensors file without loading it: the header is enough to know that the file is whole.
+
+Standard library only; reads a few kilobytes, so a list of runs can afford it. Format: 8 bytes of header
+length (little-endian), the header as JSON, then the tensors one behind the other.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training_pro.errors import RunError
+
+_MOST_HEADER_BYTES = 100_000_000  # the format's own limit
+_ITEM_BITS = {
+    "F64": 64, "I64": 64, "U64": 64, "C64": 64,
+    "F32": 32, "I32": 32, "U32": 32,
+    "F16": 16, "BF16": 16, "I16": 16, "U16": 16,
+    "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "I8": 8, "U8": 8, "BOOL": 8,
+}  # fmt: skip
+_PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
+
+
+@dataclass(frozen=True)
+class TensorPlace:
+    """One tensor's kind and shape."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def tensor_places(path: Path) -> dict[str, TensorPlace]:
+    """The tensors of a safetensors file by name.
+
+    Guarantees: every tensor lies inside the file and has the size of its shape; none is left out.
+
+    Raises:
+        RunError: not such a file, truncated, or damaged.
+    """
+    try:
+        header, data_bytes = _header(path)
+    except OSError as error:
+        raise RunError(f"{path} can't be read ({error.strerror}); check the file.") from error
+    places = {}
+    end = 0
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        places[name], stop = _place(path, name, entry)
+        end = max(end, stop)
+    if end != data_bytes:
+        word = "truncated" if data_bytes < end else "damaged"
+        raise RunError(f"{path} is {word} (it holds {data_bytes:,} of {end:,} bytes of weights); get it anew.")
+    return places
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """The header, and how many bytes of weights follow it."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        if start.startswith(_PICKLE_STARTS) and not 0 < int.from_bytes(start, "little") <= size:
+            raise RunError(f"{path} is a pickle, not safetensors, and is not opened; get the LoRA as safetensors.")
+        length = int.from_bytes(start, "little")
+        if len(start) < 8 or length < 2 or length > min(size - 8, _MOST_HEADER_BYTES):
+            raise RunError(f"{path} is truncated or no safetensors file ({size:,} bytes); get it anew.")
+        raw = file.read(length)
+    try:
+        header = json.loads(raw.decode())
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict):
+        raise RunError(f"{path} is no safetensors file: its header is not JSON; get it anew.")
+    return header, size - 8 - length
+
+
+def _place(path: Path, name: str, entry: Any) -> tuple[TensorPlace, int]:
+    try:
+        dtype, shape, (start, stop) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+        whole = all(type(number) is int and number >= 0 for number in (*shape, start, stop))
+        fits = whole and stop - start == math.prod(shape) * _ITEM_BITS[dtype] // 8
+    except (KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise RunError(f'{path} is damaged at the tensor "{name[:100]}"; get it anew.')
+    return TensorPlace(dtype, shape), stop

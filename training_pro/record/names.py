@@ -85,14 +85,20 @@ def _check_length(name: str) -> None:
         raise RunError(f"The name has {len(name)} characters; use at most {MOST_CHARACTERS}.")
     size = len(name.encode("utf-8", "surrogatepass"))
     if size > MOST_BYTES:
-        raise RunError(f'The name "{name}" takes {size} bytes on disk; shorten it to at most {MOST_BYTES} bytes.')
+        raise RunError(
+            f'The name "{_shown(name)}" takes {size} bytes on disk; shorten it to at most {MOST_BYTES} bytes.'
+        )
 
 
 def _check_characters(name: str) -> None:
     if "." in name:
-        raise RunError(f'The name "{name}" has a dot, with which the host can\'t apply it; use "-" or "_" instead.')
+        raise RunError(
+            f'The name "{_shown(name)}" has a dot, with which the host can\'t apply it; use "-" or "_" instead.'
+        )
     if "/" in name or "\\" in name:
-        raise RunError(f'The name "{name}" has a slash; it is a name in the LoRA folder, not a path: leave it out.')
+        raise RunError(
+            f'The name "{_shown(name)}" has a slash; it is a name in the LoRA folder, not a path: leave it out.'
+        )
     for character in name:
         if unicodedata.category(character)[0] not in "LMN" and character not in " -_":
             raise RunError(
@@ -111,11 +117,12 @@ def _check_reserved(name: str) -> None:
             f'The name "{name}" ends in "{HIDDEN_ENDING}", which the host\'s menu leaves out; choose another.'
         )
     if name.lower() in _HOST_WORDS or name in _TORCH_WORDS or name in _PEFT_PREFIX:
-        raise RunError(f'The name "{name}" has a meaning of its own where LoRAs are applied; choose another.')
+        raise RunError(f'The name "{_shown(name)}" has a meaning of its own where LoRAs are applied; choose another.')
 
 
 def _shown(text: str) -> str:
-    return text.encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
+    """What can't be printed is shown as its escape."""
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _folded(name: str) -> str:

@@ -161,11 +161,12 @@ def _ours(summary: RunSummary, state: RunState | None) -> RunSummary:
     sample = sample_history(path / HISTORY_FILE, SPARKLINE_POINTS)
     losses = [_best_loss(point) for point in sample]
     known = tuple(loss for loss in losses if math.isfinite(loss))
-    state = state or RunState("interrupted", "Its state file is missing.")
+    now: Standing = standing(path, state) if state else "unfinished"
+    state = state or RunState("failed", f"Its {STATE_FILE} is missing.")
     return replace(
         summary,
         origin="ours",
-        state=standing(path, state),
+        state=now,
         reason=state.reason,
         updates=max(state.update, sample[-1].update if sample else 0),
         total_updates=state.total_updates,

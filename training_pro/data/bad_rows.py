@@ -1,0 +1,61 @@
+"""What happens to a row that can't be used: one sentence and the end, or a count and the next row."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from training_pro.errors import DataError
+
+KEPT_EXAMPLES = 5
+SHOWN_CHARS = 80
+
+
+class RowFault(Exception):
+    """Why one row can't be used; its text is a clause that goes after "row 17:"."""
+
+
+def beginning(row: Any) -> str:
+    """The first characters of a row, on one line."""
+    text = row if isinstance(row, str) else _as_json(row)
+    text = " ".join(text[: 4 * SHOWN_CHARS].split())
+    return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 3] + "..."
+
+
+def _as_json(row: Any) -> str:
+    try:
+        return json.dumps(row, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        return str(type(row).__name__)
+
+
+@dataclass
+class BadRows:
+    """Collects the faults of one file; `way` is the setting "stop" or "skip"."""
+
+    file: str
+    way: str
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def sentence(self, number: int, reason: str, row: Any) -> str:
+        """File, row number, reason and the row's beginning."""
+        return f"{self.file}, row {number}: {reason} (the row begins: {beginning(row)})"
+
+    def reject(self, number: int, reason: str, row: Any) -> None:
+        """Count this row, or end here.
+
+        Raises:
+            DataError: bad rows are to stop the preparation.
+        """
+        sentence = self.sentence(number, reason, row)
+        if self.way == "stop":
+            raise DataError(f'{sentence}; correct the row or set "Bad rows" to skip.')
+        self.count += 1
+        if len(self.examples) < KEPT_EXAMPLES:
+            self.examples.append(sentence + ".")
+
+    def broken(self, number: int, reason: str, row: Any) -> DataError:
+        """For a fault after which no further row can be found, whatever the setting says."""
+        return DataError(f"{self.sentence(number, reason, row)}; nothing after it can be read: correct the file.")

@@ -1,0 +1,213 @@
+"""Conversations through a chat template: one call a row gives the text, probing calls find the answers in it.
+
+The template is the model's own, or one of the host's instruction templates by name. It runs in transformers'
+sandbox. It writes BOS and EOS itself; what it leaves out is said or added, never doubled. A row costs two
+renderings (some 0.1 ms each), more only where the template rewrites what the assistant said.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from training_pro.data.answer_spans import find_answers, unused_marks
+from training_pro.data.bad_rows import RowFault
+from training_pro.data.conversations import Message, conversation_of
+from training_pro.data.rendering import RenderedRow, Span
+from training_pro.data.tokens import RowTokenizer
+from training_pro.errors import DataError
+
+TEMPLATE_SUFFIXES = (".yaml", ".yml", ".jinja", ".jinja2")
+_TEMPLATE_FAULTS = (
+    jinja2.TemplateError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
+
+def list_templates(folder: Path) -> list[str]:
+    """The host's instruction templates by name."""
+    if not folder.is_dir():
+        return []
+    return sorted({path.stem for path in folder.iterdir() if path.suffix in TEMPLATE_SUFFIXES})
+
+
+def load_template(name: str, folder: Path) -> str:
+    """The Jinja text of the host's instruction template `name`.
+
+    Raises:
+        DataError: no such template, unreadable, or a YAML file without ``instruction_template``.
+    """
+    path = next(
+        (folder / (name + suffix) for suffix in TEMPLATE_SUFFIXES if (folder / (name + suffix)).is_file()), None
+    )
+    if path is None or path.parent != folder or Path(name).name != name:
+        known = ", ".join(list_templates(folder)) or "none"
+        raise DataError(f"There is no chat template {name[:80]!r}; leave it empty or choose one of: {known}.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix in (".jinja", ".jinja2"):
+            return text
+        values = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise DataError(f"The chat template {path.name} can't be read ({reason}); correct the file.") from None
+    template = values.get("instruction_template") if isinstance(values, dict) else None
+    if not isinstance(template, str) or not template.strip():
+        raise DataError(f"The chat template {path.name} has no text under instruction_template; correct the file.")
+    return template
+
+
+class ChatTemplate:
+    """A template with the tokenizer it is rendered by. `own` says that it is the model's."""
+
+    def __init__(self, tokenizer: Any, template: str | None, name: str) -> None:
+        self._tokenizer = tokenizer
+        self._template = template
+        self.name = name or "the model's own"
+        self.own = template is None
+
+    def text(self, messages: list[Message], tools: list[Any] | None = None) -> str:
+        """What the template makes of the conversation.
+
+        Raises:
+            RowFault: it refuses the conversation or fails.
+        """
+        more = {} if self.own else {"chat_template": self._template}
+        try:
+            text = self._tokenizer.apply_chat_template(messages, tools=tools or None, tokenize=False, **more)
+        except _TEMPLATE_FAULTS as error:
+            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            raise RowFault(f"the chat template ({self.name}) refuses it: {reason}") from None
+        if not isinstance(text, str):
+            raise RowFault(f"the chat template ({self.name}) gave no text")
+        return text
+
+    def takes_system(self) -> bool:
+        """Whether a system message gets into the text."""
+        first, second, third = unused_marks([], 3)
+        messages = [_message("system", first), _message("user", second), _message("assistant", third)]
+        try:
+            return first in self.text(messages)
+        except RowFault:
+            return False
+
+    def after_last_answer(self) -> str:
+        """What the template writes after an answer that ends the conversation.
+
+        Raises:
+            DataError: the template can't even render one question and one answer.
+        """
+        question, answer = unused_marks([], 2)
+        try:
+            text = self.text([_message("user", question), _message("assistant", answer)])
+        except RowFault as fault:
+            raise DataError(
+                f"A plain question and answer can't be rendered: {fault}; choose another template."
+            ) from None
+        if text.count(answer) != 1:
+            raise DataError(
+                f"The chat template ({self.name}) writes an answer {text.count(answer)} times; choose another template."
+            )
+        return text[text.index(answer) + len(answer) :]
+
+
+def make_template(tokenizer: Any, name: str, folder: Path) -> ChatTemplate:
+    """The host's template `name`, or the model's own for an empty name.
+
+    Raises:
+        DataError: no such template, or the model has none.
+    """
+    if name:
+        return ChatTemplate(tokenizer, load_template(name, folder), name)
+    if not getattr(tokenizer, "chat_template", None):
+        known = ", ".join(list_templates(folder)) or "none found"
+        raise DataError(f'The model has no chat template of its own; choose one under "Chat template": {known}.')
+    return ChatTemplate(tokenizer, None, "")
+
+
+def stop_after_answer(tail: str, special_texts: tuple[str, ...]) -> str:
+    """The part of `tail`, what a template writes after a last answer, that ends the answer.
+
+    Up to the first control token where there is one at its start, else all of it but white space at its end.
+    """
+    blank = len(tail) - len(tail.lstrip())
+    for special in special_texts:
+        if tail.startswith(special, blank):
+            return tail[: blank + len(special)]
+    return tail.rstrip()
+
+
+class ChatRenderer:
+    """Chat rows to text with the assistant's turns marked, stop strings included."""
+
+    def __init__(self, template: ChatTemplate, tokenizer: RowTokenizer, add_bos: bool, add_eos: bool) -> None:
+        self._template = template
+        self._bos_text = tokenizer.bos_text
+        tail = template.after_last_answer()
+        self._stop = stop_after_answer(tail, tokenizer.special_texts)
+        self._takes_system = template.takes_system()
+        writes_eos = bool(self._stop) or (bool(tokenizer.eos_text) and tokenizer.eos_text in tail)
+        self._add_eos = add_eos and not writes_eos and tokenizer.eos_id is not None
+        self._add_bos = add_bos and not template.own and tokenizer.adds_bos
+        self._systems_moved = self._turns_without_stop = 0
+
+    def render(self, row: dict[str, Any]) -> RenderedRow:
+        messages = conversation_of(row)
+        if not self._takes_system:
+            messages = self._system_into_user(messages)
+        tools = row.get("tools") if isinstance(row.get("tools"), list) else None
+        text = self._template.text(messages, tools)
+        answers = find_answers(lambda changed: self._template.text(changed, tools), messages, text)
+        if not any(text[start:end].strip() for start, end in answers):
+            raise RowFault(f"the chat template ({self._template.name}) leaves out every turn of the assistant")
+        with_stops = tuple(self._with_stop(text, span) for span in answers)
+        last_stops = with_stops[-1] != answers[-1] or self._add_eos
+        self._turns_without_stop += sum(a == b for a, b in zip(answers[:-1], with_stops[:-1], strict=True))
+        self._turns_without_stop += not last_stops
+        return RenderedRow(text, with_stops, self._add_bos, self._add_eos, last_stops)
+
+    def notes(self) -> list[str]:
+        notes = []
+        if self._systems_moved:
+            notes.append(
+                f"The chat template ({self._template.name}) has no system role: in {self._systems_moved} rows the "
+                "system text was put before the first user turn."
+            )
+        if self._turns_without_stop:
+            notes.append(
+                f"{self._turns_without_stop} of the assistant's turns are followed by no stop token that could be "
+                "trained: the model is not taught to end there."
+            )
+        return notes
+
+    def _with_stop(self, text: str, span: Span) -> Span:
+        start, end = span
+        if not text[start:end].strip() or not self._stop:
+            return span
+        if text.startswith(self._stop, end):
+            return start, end + len(self._stop)
+        rest = text[end:]
+        blank = len(rest) - len(rest.lstrip())
+        stop = self._stop.lstrip()
+        return (start, end + blank + len(stop)) if rest.startswith(stop, blank) else span
+
+    def _system_into_user(self, messages: list[Message]) -> list[Message]:
+        if messages[0]["role"] != "system":
+            return messages
+        if len(messages) < 2 or messages[1]["role"] != "user":
+            raise RowFault(f"the chat template ({self._template.name}) has no system role, and no user turn follows it")
+        self._systems_moved += 1
+        joined = messages[0]["content"].strip() + "\n\n" + messages[1]["content"]
+        return [{**messages[1], "content": joined}, *messages[2:]]
+
+
+def _message(role: str, content: str) -> Message:
+    return {"role": role, "content": content}

@@ -1,0 +1,83 @@
+"""What a run's data was made of, as short digests that can be compared part by part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from training_pro.errors import DataError
+from training_pro.settings import SPECS, Settings
+
+_FILE_NAMES = ("text_file", "dataset", "eval_dataset")
+_ONLY_WITH_HYBRID = ("hybrid_data_percent", "hybrid_text_percent")
+_CHUNK_BYTES = 1 << 20
+
+
+def digest(*parts: str | bytes) -> str:
+    """32 hexadecimal digits over the parts and where each ends."""
+    state = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        state.update(len(data).to_bytes(8, "little"))
+        state.update(data)
+    return state.hexdigest()
+
+
+def files_digest(files: Iterable[Path]) -> str:
+    """The digest of the files' names and contents; about a second per gigabyte.
+
+    Raises:
+        DataError: a file can't be read.
+    """
+    state = hashlib.blake2b(digest_size=16)
+    for path in files:
+        state.update(path.name.encode("utf-8", "surrogateescape") + b"\0")
+        try:
+            state.update(path.stat().st_size.to_bytes(8, "little"))
+            with path.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    state.update(chunk)
+        except OSError as error:
+            raise DataError(f"{path} can't be read ({error.strerror}); check the file.") from None
+    return state.hexdigest()
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """The digest of what turns text into ids: vocabulary, rules, BOS, EOS and chat template.
+
+    Truncation and padding, which the host may switch at any time, don't count.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if isinstance(backend, Tokenizer):
+        rules = json.loads(backend.to_str())
+        rules.pop("truncation", None)
+        rules.pop("padding", None)
+        described = json.dumps(rules, sort_keys=True)
+    else:
+        described = json.dumps([type(tokenizer).__name__, sorted(tokenizer.get_vocab().items())])
+    template = json.dumps(getattr(tokenizer, "chat_template", None), sort_keys=True)
+    return digest(described, repr(tokenizer.bos_token_id), repr(tokenizer.eos_token_id), template)
+
+
+def settings_parts(settings: Settings) -> dict[str, Any]:
+    """The settings that decide what the samples are; file names don't, their content does."""
+    chosen = {name: getattr(settings, name) for name, spec in SPECS.items() if spec.group in ("data", "text")}
+    chosen["seed"] = settings.seed
+    without = _FILE_NAMES if settings.hybrid else _FILE_NAMES + _ONLY_WITH_HYBRID
+    return {name: value for name, value in chosen.items() if name not in without}
+
+
+def fingerprint(parts: Mapping[str, Any]) -> str:
+    """One digest over all parts."""
+    return digest(json.dumps(parts, sort_keys=True, ensure_ascii=True))
+
+
+def differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
+    """The names of the parts that are not the same, in the order of `now`."""
+    names = [*now, *(name for name in then if name not in now)]
+    return [name for name in names if now.get(name) != then.get(name)]

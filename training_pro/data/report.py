@@ -1,0 +1,50 @@
+"""What preparation did, as data: the page, the command line and the tests show the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from training_pro.text.blocks import SlicingReport
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """One file or folder.
+
+    `samples` are the blocks or rows made of it. Rows: `rows_read` of them were looked at, `bad_rows` skipped
+    (the first few in `bad_row_examples`), `trimmed` shortened, `eliminated_long` left out as too long,
+    `eliminated_untrained` left out because trimming took all of their trained part. `longest_row_tokens` is
+    before trimming. `slicing` tells of raw text and of text rows.
+    """
+
+    name: str
+    kind: str
+    samples: int = 0
+    rows_read: int = 0
+    bad_rows: int = 0
+    bad_row_examples: tuple[str, ...] = ()
+    trimmed: int = 0
+    eliminated_long: int = 0
+    eliminated_untrained: int = 0
+    longest_row_tokens: int = 0
+    slicing: SlicingReport | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def dropped_rows(self) -> int:
+        """Rows that were read and are not trained."""
+        return self.bad_rows + self.eliminated_long + self.eliminated_untrained
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """All of a run's data; `left_out` samples are in neither part, so that the evaluation can't leak."""
+
+    sources: tuple[SourceReport, ...]
+    train_samples: int
+    eval_samples: int = 0
+    left_out: int = 0
+    eval_sources: tuple[SourceReport, ...] = ()
+    from_cache: bool = False
+    model_max_tokens: int | None = None
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,130 @@
+"""A dataset file to samples: rows are read, rendered and encoded in batches, nothing is kept but tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training_pro.data.bad_rows import BadRows, RowFault
+from training_pro.data.chat import ChatRenderer, make_template
+from training_pro.data.formats import InstructionRenderer, load_format
+from training_pro.data.rendering import RowRenderer, needles, trained_spans
+from training_pro.data.report import SourceReport
+from training_pro.data.row_encoding import ReadyRow, RowArrays
+from training_pro.data.rows import Row, read_rows
+from training_pro.data.samples import RowSamples
+from training_pro.data.tokens import RowTokenizer
+from training_pro.errors import DataError
+from training_pro.folders import Folders
+from training_pro.progress import Progress
+from training_pro.settings import Settings
+
+BATCH_ROWS = 256
+BATCH_CHARS = 1 << 20
+
+
+@dataclass(frozen=True)
+class RowJob:
+    """Everything that is the same for all rows of one file."""
+
+    path: Path
+    name: str
+    kind: str
+    settings: Settings
+    folders: Folders
+    host_tokenizer: Any
+    tokenizer: RowTokenizer
+
+
+def row_samples(job: RowJob, progress: Progress) -> tuple[RowSamples, SourceReport]:
+    """Samples of instruction or chat rows, and what became of the rows.
+
+    Raises:
+        DataError: the file, a row, the format or the template can't be used; no row is left.
+        Cancelled: from `progress`.
+    """
+    settings = job.settings
+    bad = BadRows(job.name, settings.bad_rows)
+    renderer = make_renderer(job)
+    arrays = RowArrays(job.tokenizer, settings.max_tokens, settings.too_long, bad)
+    chars, size = 0, job.path.stat().st_size
+    for batch in _batches(_ready_rows(job, renderer, bad)):
+        arrays.add(batch)
+        chars += sum(len(ready.row.text) for ready in batch)
+        progress(min(chars, size), size, f"Tokenizing {job.name}")
+    report = _report(job, arrays, bad, renderer)
+    if not len(arrays):
+        raise nothing_left(report)
+    progress(size, size, f"Tokenizing {job.name}")
+    return arrays.samples(job.name), report
+
+
+def make_renderer(job: RowJob) -> RowRenderer:
+    """What turns this file's rows into text.
+
+    Raises:
+        DataError: no format or template to do it with.
+    """
+    add_eos = job.settings.eos != "none"
+    if job.kind == "alpaca":
+        format_ = load_format(job.settings.format, job.folders.formats)
+        return InstructionRenderer(format_, job.tokenizer, job.settings.add_bos, add_eos)
+    template = make_template(job.host_tokenizer, job.settings.chat_template, job.folders.instruction_templates)
+    return ChatRenderer(template, job.tokenizer, job.settings.add_bos, add_eos)
+
+
+def nothing_left(report: SourceReport) -> DataError:
+    """The refusal of a file none of whose rows can be trained."""
+    first = f" The first bad one: {report.bad_row_examples[0]}" if report.bad_row_examples else ""
+    return DataError(
+        f"{report.name}: of {report.rows_read} rows none is left to train on ({report.bad_rows} bad, "
+        f"{report.eliminated_long} too long, {report.eliminated_untrained} trimmed past their trained part); "
+        f"correct the rows or raise the Maximum context length.{first}"
+    )
+
+
+def _ready_rows(job: RowJob, renderer: RowRenderer, bad: BadRows) -> Iterator[ReadyRow]:
+    after = needles(job.settings.train_only_after)
+    for number, row in read_rows(job.path, bad):
+        try:
+            yield _ready(number, row, renderer, job.settings.loss_on, after)
+        except RowFault as fault:
+            bad.reject(number, str(fault), row)
+
+
+def _ready(number: int, row: Row, renderer: RowRenderer, loss_on: str, after: tuple[str, ...]) -> ReadyRow:
+    rendered = renderer.render(row)
+    return ReadyRow(number, rendered, trained_spans(rendered, loss_on, after))
+
+
+def _batches(rows: Iterator[ReadyRow]) -> Iterator[list[ReadyRow]]:
+    batch: list[ReadyRow] = []
+    chars = 0
+    for ready in rows:
+        batch.append(ready)
+        chars += len(ready.row.text)
+        if len(batch) >= BATCH_ROWS or chars >= BATCH_CHARS:
+            yield batch
+            batch, chars = [], 0
+    if batch:
+        yield batch
+
+
+def _report(job: RowJob, arrays: RowArrays, bad: BadRows, renderer: RowRenderer) -> SourceReport:
+    counts = arrays.counts
+    left_out = bad.count + counts.eliminated_long + counts.eliminated_untrained
+    return SourceReport(
+        name=job.name,
+        kind=job.kind,
+        samples=len(arrays),
+        rows_read=len(arrays) + left_out,
+        bad_rows=bad.count,
+        bad_row_examples=tuple(bad.examples),
+        trimmed=counts.trimmed,
+        eliminated_long=counts.eliminated_long,
+        eliminated_untrained=counts.eliminated_untrained,
+        longest_row_tokens=counts.longest_tokens,
+        notes=tuple(renderer.notes()),
+    )

@@ -1,0 +1,233 @@
+"""Training samples by number: blocks of text, rows, a mix of several, or a part of one.
+
+Costs: rows take 4 bytes a token and an eighth of a byte for the mask; blocks are views on the text's tokens.
+The last step of a block's way before the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from training_pro.data.preview import BlockPreview, token_previews
+from training_pro.data.tokens import RowTokenizer
+from training_pro.text.blocks import Blocks
+
+IGNORED = -100
+Ints = npt.NDArray[np.int32]
+Indices = npt.NDArray[np.int64]
+Sample = dict[str, npt.NDArray[Any]]
+
+
+class Samples(Protocol):
+    """Samples by number from 0.
+
+    `lengths` (n,) int32: tokens, BOS and EOS included. `trained_counts` (n,) int32: those with a loss.
+    `samples[i]`: ``input_ids`` int32 and ``labels`` int64, both (tokens,); -100 where no loss is wanted.
+    The first token of a sample is never predicted, so its label is always -100.
+    """
+
+    @property
+    def lengths(self) -> Ints: ...
+
+    @property
+    def trained_counts(self) -> Ints: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+    def preview(self, index: int) -> BlockPreview: ...
+
+
+def _checked(index: int, count: int) -> int:
+    if not -count <= index < count:
+        raise IndexError(f"sample {index} of {count}")
+    return index % count
+
+
+def _sample(ids: Ints, trained: npt.NDArray[np.bool_] | None) -> Sample:
+    labels = ids.astype(np.int64) if trained is None else np.where(trained, ids, IGNORED).astype(np.int64)
+    labels[:1] = IGNORED
+    return {"input_ids": ids, "labels": labels}
+
+
+class TextSamples:
+    """Blocks of raw text: every token is trained but the first."""
+
+    def __init__(self, blocks: Blocks, sources: Sequence[str], tokenizer: RowTokenizer) -> None:
+        self.blocks = blocks
+        self._sources = sources
+        self._tokenizer = tokenizer
+
+    @property
+    def lengths(self) -> Ints:
+        return self.blocks.lengths
+
+    @property
+    def trained_counts(self) -> Ints:
+        return np.maximum(self.blocks.lengths - 1, 0)
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __getitem__(self, index: int) -> Sample:
+        return _sample(self.blocks.ids(_checked(index, len(self))), None)
+
+    def preview(self, index: int) -> BlockPreview:
+        index = _checked(index, len(self))
+        block, sample = self.blocks.block(index), self[index]
+        special = np.zeros(block.tokens, bool)
+        special[:1] |= block.bos
+        special[len(special) - 1 :] |= block.eos
+        return BlockPreview(
+            number=index,
+            source=self._sources[min(block.document, len(self._sources) - 1)],
+            kind=block.kind,
+            text=self.blocks.text(index),
+            tokens=token_previews(sample["input_ids"], sample["labels"], special, self._tokenizer),
+            bos=block.bos,
+            eos=block.eos,
+            section=block.section,
+            start=block.start,
+            end=block.end,
+        )
+
+
+class RowSamples:
+    """Rows on one flat array.
+
+    `tokens` (all,) int32; `offsets` (n + 1,) int64: where each row begins; `mask_bits`: a bit a token, packed,
+    or None where everything is trained; `numbers` (n,) int64: the file's row numbers.
+    """
+
+    def __init__(
+        self,
+        tokens: Ints,
+        offsets: Indices,
+        mask_bits: npt.NDArray[np.uint8] | None,
+        numbers: Indices,
+        source: str,
+        tokenizer: RowTokenizer,
+    ) -> None:
+        self.tokens, self.offsets, self.mask_bits, self.numbers = tokens, offsets, mask_bits, numbers
+        self._source, self._tokenizer = source, tokenizer
+        self._lengths = np.diff(offsets).astype(np.int32)
+        self._trained_counts = self._count_trained()
+
+    @property
+    def lengths(self) -> Ints:
+        return self._lengths
+
+    @property
+    def trained_counts(self) -> Ints:
+        return self._trained_counts
+
+    def _count_trained(self) -> Ints:
+        if self.mask_bits is None:
+            return np.maximum(self._lengths - 1, 0)
+        counts = [np.count_nonzero(self._trained(index)[1:]) for index in range(len(self))]
+        return np.array(counts, np.int32)
+
+    def _trained(self, index: int) -> npt.NDArray[np.bool_]:
+        start, end = int(self.offsets[index]), int(self.offsets[index + 1])
+        if self.mask_bits is None:
+            return np.ones(end - start, bool)
+        bits = np.unpackbits(self.mask_bits[start // 8 : (end + 7) // 8])
+        return bits[start % 8 : start % 8 + end - start].astype(bool)
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __getitem__(self, index: int) -> Sample:
+        index = _checked(index, len(self))
+        ids = np.array(self.tokens[self.offsets[index] : self.offsets[index + 1]])
+        return _sample(ids, None if self.mask_bits is None else self._trained(index))
+
+    def preview(self, index: int) -> BlockPreview:
+        index = _checked(index, len(self))
+        sample = self[index]
+        ids = sample["input_ids"]
+        special = np.isin(ids, list(self._tokenizer.special_ids))
+        tokens = token_previews(ids, sample["labels"], special, self._tokenizer)
+        return BlockPreview(
+            number=index,
+            source=self._source,
+            kind="row",
+            text="".join(token.text for token in tokens),
+            tokens=tokens,
+            bos=bool(len(ids)) and int(ids[0]) == self._tokenizer.bos_id,
+            eos=bool(len(ids)) and int(ids[-1]) == self._tokenizer.eos_id,
+            row=int(self.numbers[index]),
+        )
+
+
+class Subset:
+    """The samples of `whole` whose numbers `indices` names, in that order."""
+
+    def __init__(self, whole: Samples, indices: Indices) -> None:
+        self.whole, self.indices = whole, indices
+
+    @property
+    def lengths(self) -> Ints:
+        return self.whole.lengths[self.indices]
+
+    @property
+    def trained_counts(self) -> Ints:
+        return self.whole.trained_counts[self.indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.whole[int(self.indices[_checked(index, len(self))])]
+
+    def preview(self, index: int) -> BlockPreview:
+        index = _checked(index, len(self))
+        return _renumbered(self.whole.preview(int(self.indices[index])), index)
+
+
+class Mix:
+    """Several samples one after the other."""
+
+    def __init__(self, parts: Sequence[Samples]) -> None:
+        self.parts = tuple(parts)
+        self._ends = np.cumsum([len(part) for part in self.parts])
+
+    @property
+    def lengths(self) -> Ints:
+        return np.concatenate([part.lengths for part in self.parts])
+
+    @property
+    def trained_counts(self) -> Ints:
+        return np.concatenate([part.trained_counts for part in self.parts])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def _find(self, index: int) -> tuple[Samples, int]:
+        place = int(np.searchsorted(self._ends, index, side="right"))
+        part = self.parts[place]
+        return part, index - int(self._ends[place]) + len(part)
+
+    def __getitem__(self, index: int) -> Sample:
+        part, inner = self._find(_checked(index, len(self)))
+        return part[inner]
+
+    def preview(self, index: int) -> BlockPreview:
+        index = _checked(index, len(self))
+        part, inner = self._find(index)
+        return _renumbered(part.preview(inner), index)
+
+
+def mixed(parts: Sequence[Samples]) -> Samples:
+    """The parts that have samples as one; a single one as it is."""
+    filled = [part for part in parts if len(part)]
+    return filled[0] if len(filled) == 1 else Mix(filled or list(parts))
+
+
+def _renumbered(preview: BlockPreview, number: int) -> BlockPreview:
+    return BlockPreview(**{**vars(preview), "number": number})

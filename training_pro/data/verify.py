@@ -1,0 +1,237 @@
+"""What a run over the prepared data will be: facts, suggestions, notes and refusals. Needs no GPU, costs nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training_pro.data.prepare import Prepared
+from training_pro.data.report import DataReport, SourceReport
+from training_pro.plan import Plan, suggested_save_steps, suggested_warmup_steps
+from training_pro.settings import Settings
+
+CONTEXT_STEP_TOKENS = 32
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Counts over the training samples; `padding_share` is padding over all tokens of a padded batch, from 0 to 1.
+
+    `depth` is how often DEMENTOR shows a token on average (0 without it). `dropped_rows` were read and are not
+    trained. `updates_per_epoch` and `total_updates` are the plan's U and T.
+    """
+
+    samples: int
+    sections: int
+    packed: int
+    overlap: int
+    windows: int
+    depth: float
+    longest_tokens: int
+    mean_tokens: float
+    total_tokens: int
+    trained_tokens: int
+    padding_share: float
+    split_sentences: int
+    dropped_small: int
+    rows_read: int
+    dropped_rows: int
+    trimmed_rows: int
+    eval_samples: int
+    left_out: int
+    updates_per_epoch: int
+    total_updates: int
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """`changes` maps setting names to the values that one click applies."""
+
+    reason: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """`refusals` say why the run can't start and the way out; empty: it can."""
+
+    facts: Facts
+    suggestions: tuple[Suggestion, ...]
+    notes: tuple[str, ...]
+    refusals: tuple[str, ...]
+
+
+def verify(prepared: Prepared, settings: Settings, plan: Plan, rates: Sequence[float] | None = None) -> Verification:
+    """All there is to know before the run.
+
+    `rates` are the schedule's multipliers of the learning rate for the updates 0, 1, ..., where the caller knows
+    them; without them only warmup is judged.
+    """
+    report = prepared.report
+    return Verification(
+        facts=_facts(prepared, settings, plan),
+        suggestions=tuple(_suggestions(report, settings, plan)),
+        notes=tuple(dict.fromkeys([*plan.notes, *_notes(report, settings)])),
+        refusals=tuple(_refusals(settings, plan, rates)),
+    )
+
+
+def _facts(prepared: Prepared, settings: Settings, plan: Plan) -> Facts:
+    report, lengths = prepared.report, prepared.train.lengths
+    slicings = [source.slicing for source in report.sources if source.slicing is not None]
+    return Facts(
+        samples=len(lengths),
+        sections=sum(slicing.sections for slicing in slicings),
+        packed=sum(slicing.packed for slicing in slicings),
+        overlap=sum(slicing.overlap for slicing in slicings),
+        windows=sum(slicing.windows for slicing in slicings),
+        depth=max((slicing.depth for slicing in slicings), default=0.0),
+        longest_tokens=int(lengths.max()),
+        mean_tokens=float(lengths.mean()),
+        total_tokens=int(lengths.sum(dtype=np.int64)),
+        trained_tokens=int(prepared.train.trained_counts.sum(dtype=np.int64)),
+        padding_share=padding_share(lengths, plan.batch_size, settings.seed, settings.group_by_length),
+        split_sentences=sum(slicing.split_sentences for slicing in slicings),
+        dropped_small=sum(slicing.dropped_small for slicing in slicings),
+        rows_read=sum(source.rows_read for source in report.sources),
+        dropped_rows=sum(source.dropped_rows for source in report.sources),
+        trimmed_rows=sum(source.trimmed for source in report.sources),
+        eval_samples=report.eval_samples,
+        left_out=report.left_out,
+        updates_per_epoch=plan.updates_per_epoch,
+        total_updates=plan.total_updates,
+    )
+
+
+def padding_share(lengths: npt.NDArray[np.int32], batch_size: int, seed: int, group_by_length: bool) -> float:
+    """The share of padding when each batch is padded to its longest: in random order, or with like lengths together."""
+    order = (
+        np.argsort(lengths, kind="stable") if group_by_length else np.random.default_rng(seed).permutation(len(lengths))
+    )
+    ordered = lengths[order].astype(np.int64)
+    starts = np.arange(0, len(ordered), batch_size)
+    sizes = np.minimum(batch_size, len(ordered) - starts)
+    padded = int((np.maximum.reduceat(ordered, starts) * sizes).sum())
+    return 1 - int(ordered.sum()) / padded if padded else 0.0
+
+
+def _suggestions(report: DataReport, settings: Settings, plan: Plan) -> list[Suggestion]:
+    found = [*_warmup(settings, plan), *_checkpoints(settings, plan), *_context(report, settings)]
+    if plan.gradient_accumulation_steps < settings.gradient_accumulation_steps:
+        accumulation = plan.gradient_accumulation_steps
+        reason = f"The data has only {plan.batches_per_epoch} batches: Gradient Accumulation Steps {accumulation}"
+        found.append(Suggestion(reason, {"gradient_accumulation_steps": accumulation}))
+    return found + (_dementor(settings) if settings.dementor else [])
+
+
+def _warmup(settings: Settings, plan: Plan) -> list[Suggestion]:
+    wanted = suggested_warmup_steps(plan)
+    if wanted == settings.warmup_steps:
+        return []
+    reason = f"Warmup Steps {wanted}: a tenth of the run's {plan.total_updates} updates at most, and within one epoch"
+    return [Suggestion(reason, {"warmup_steps": wanted})]
+
+
+def _checkpoints(settings: Settings, plan: Plan) -> list[Suggestion]:
+    low, high = suggested_save_steps(plan)
+    if low <= settings.save_steps <= high:
+        return []
+    return [Suggestion(f"A checkpoint every {low} to {high} updates: Save every n steps {low}", {"save_steps": low})]
+
+
+def _context(report: DataReport, settings: Settings) -> list[Suggestion]:
+    """The longest row rounded up; beside raw text, whose blocks it would change, only where rows were too long."""
+    rows = [source for source in report.sources if source.longest_row_tokens]
+    longest = max((source.longest_row_tokens for source in rows), default=0)
+    wanted = math.ceil(longest / CONTEXT_STEP_TOKENS) * CONTEXT_STEP_TOKENS
+    if report.model_max_tokens:
+        wanted = min(wanted, report.model_max_tokens)
+    with_text = len(rows) < len(report.sources)
+    if not rows or wanted == settings.max_tokens or (with_text and longest <= settings.max_tokens):
+        return []
+    reason = f"The longest row has {longest} tokens: Maximum context length {wanted}"
+    return [Suggestion(reason, {"max_tokens": wanted})]
+
+
+def _dementor(settings: Settings) -> list[Suggestion]:
+    recipes = {
+        "1 epoch at constant rate": {"epochs": 1.0, "lr_scheduler_type": "constant"},
+        "2 epochs with FP_low_epoch_annealing": {"epochs": 2.0, "lr_scheduler_type": "FP_low_epoch_annealing"},
+    }
+    schedules_ok = {(recipe["epochs"], recipe["lr_scheduler_type"]) for recipe in recipes.values()}
+    plain = settings.lr_scheduler_type.replace("constant_with_warmup", "constant")
+    if (settings.epochs, plain) in schedules_ok:
+        return []
+    return [Suggestion(f"For DEMENTOR: {words}", changes) for words, changes in recipes.items()]
+
+
+def _notes(report: DataReport, settings: Settings) -> list[str]:
+    notes = list(report.notes)
+    for source in (*report.sources, *report.eval_sources):
+        notes += source.notes
+        notes += _row_notes(source, settings)
+        notes += _text_notes(source, settings)
+    if report.left_out:
+        notes.append(f"{report.left_out} samples share text with the evaluation data and are left out of training.")
+    return notes
+
+
+def _row_notes(source: SourceReport, settings: Settings) -> list[str]:
+    counted = (
+        (source.bad_rows, "could not be used and were skipped"),
+        (source.trimmed, f"are longer than {settings.max_tokens} tokens and were trimmed"),
+        (source.eliminated_long, f"are longer than {settings.max_tokens} tokens and were left out"),
+        (source.eliminated_untrained, "were left out: trimming took all that was to be trained"),
+    )
+    notes = [f"{source.name}: {count} of {source.rows_read} rows {what}." for count, what in counted if count]
+    return notes + [f"Skipped: {example}" for example in source.bad_row_examples]
+
+
+def _text_notes(source: SourceReport, settings: Settings) -> list[str]:
+    slicing = source.slicing
+    if slicing is None:
+        return []
+    notes = []
+    if slicing.split_sentences:
+        notes.append(
+            f"{source.name}: {slicing.split_sentences} sentences are longer than {settings.max_tokens} tokens "
+            "and were split."
+        )
+    if slicing.dropped_small:
+        notes.append(f"{source.name}: {slicing.dropped_small} small blocks were dropped.")
+    if settings.dementor and slicing.short_sections:
+        notes.append(
+            f"{source.name}: {slicing.short_sections} of {slicing.sections} sections are shorter than a window and "
+            "are seen once: lower the context or remove cuts."
+        )
+    missing = [name for name, is_missing in (("BOS", slicing.bos_missing), ("EOS", slicing.eos_missing)) if is_missing]
+    notes += [f"The model's tokenizer has no {name} token; none was added." for name in missing]
+    return notes
+
+
+def _refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> list[str]:
+    total = plan.total_updates
+    if rates is not None and not any(rate > 0 for rate in rates[:total]):
+        updates = "The only update" if total == 1 else f"Each of the {total} updates"
+        return [
+            f"{updates} has learning rate 0 with {settings.lr_scheduler_type} and {plan.warmup_steps} warmup updates; "
+            "set Warmup Steps to 0, train more epochs or choose another LR Scheduler."
+        ]
+    if plan.warmup_steps >= total and _never_ends_warmup(settings, plan, rates):
+        return [
+            f"The whole run of {total} updates would be warmup (Warmup Steps {settings.warmup_steps}, Warmup Ratio "
+            f"{settings.warmup_ratio:g}); set Warmup Steps to {suggested_warmup_steps(plan)} or train more epochs."
+        ]
+    return []
+
+
+def _never_ends_warmup(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> bool:
+    """Our own schedules end their warmup with the first epoch at the latest; the others as they are told."""
+    if rates is not None:
+        return max(rates[: plan.total_updates]) < 1
+    return not (settings.lr_scheduler_type.startswith("FP_") and plan.updates_per_epoch < plan.total_updates)

@@ -22,7 +22,7 @@ Quantization = Literal["4-bit", "8-bit", "none"]
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """The host's own model, ready to be trained on: the base itself, never a PEFT wrapper.
+    """The host's own model and tokenizer; never copies.
 
     `path` is the folder it was loaded from. `max_tokens` is the model's own context length, None where
     its config states none.
@@ -65,12 +65,22 @@ class Host(Protocol):
         """The names that `load` takes: model folders in Hugging Face's layout, in natural order."""
         ...
 
-    def trainable_model(self) -> LoadedModel:
-        """The loaded model, loaded now if the host had put it aside.
+    def loaded_model(self) -> LoadedModel:
+        """The model as it is now, with whatever LoRA is on: for reading its tokenizer and for measuring.
+
+        A model that the host had put aside for idleness is loaded now.
 
         Raises:
-            ModelError: no model, a loader whose models can't be trained, a LoRA that is on, weights
-                that another trainer has changed, or the multi-user mode; each with the way out.
+            ModelError: no model, or one that this package can't compute with; with the way out.
+        """
+        ...
+
+    def trainable_model(self) -> LoadedModel:
+        """The base model itself, ready for a run.
+
+        Raises:
+            ModelError: what `loaded_model` raises; or a LoRA is on, another trainer has changed the
+                weights, or the host is in multi-user mode; each with the way out.
         """
         ...
 

@@ -1,0 +1,70 @@
+"""What both hosts say about a loaded Hugging Face model. Costs nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training_pro.errors import ModelError
+from training_pro.hosts.host import LoadedModel, Quantization
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "n_ctx", "seq_length")
+
+
+def describe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, label: str, path: Path) -> LoadedModel:
+    """Raises: ModelError: the model is quantized in a way that can't be trained here."""
+    return LoadedModel(model, tokenizer, label, path, quantization_of(model, label), context_tokens_of(model.config))
+
+
+def quantization_of(model: PreTrainedModel, label: str) -> Quantization:
+    """Looks at the model, not at how it was asked for: folders can be quantized beforehand.
+
+    Raises:
+        ModelError: quantized by something else than bitsandbytes.
+    """
+    if getattr(model, "is_loaded_in_4bit", False):
+        return "4-bit"
+    if getattr(model, "is_loaded_in_8bit", False):
+        return "8-bit"
+    config = getattr(model.config, "quantization_config", None)
+    if config is None:
+        return "none"
+    method = config.get("quant_method") if isinstance(config, dict) else getattr(config, "quant_method", None)
+    raise ModelError(
+        f"{label} is quantized with {getattr(method, 'value', method)}, which can't be trained here; "
+        "load the original model, with load-in-4bit if memory is short."
+    )
+
+
+def context_tokens_of(config: Any) -> int | None:
+    """The context length that a model's config states, that of its text part where it has several."""
+    for part in (getattr(config, "text_config", None), config):
+        for name in CONTEXT_NAMES:
+            tokens = getattr(part, name, None)
+            if isinstance(tokens, int) and tokens > 0:
+                return tokens
+    return None
+
+
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """A sort key: model-2 before model-10, upper and lower case alike."""
+    parts = re.findall(r"\d+|\D+", name.casefold())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+
+
+def lora_folder(loras: Path, name: str) -> Path:
+    """The folder of a saved LoRA, by its name in the list.
+
+    Raises:
+        ModelError: the name is not one folder's name, or there is no LoRA in it.
+    """
+    folder = loras / name
+    if not name or folder.parent != loras or name in {".", ".."}:
+        raise ModelError(f"{name!r} is not the name of a LoRA; choose one of the folders in {loras}.")
+    if not (folder / "adapter_config.json").is_file():
+        raise ModelError(f"There is no LoRA in {folder} (no adapter_config.json); choose one that has been trained.")
+    return folder

@@ -1,0 +1,62 @@
+"""A saved LoRA put on a model, and taken off without a trace.
+
+PEFT's own `unload` keeps trained copies of embeddings and head, and a LoRA that fails to load leaves its layers
+in the model; the snapshot does not.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training_pro.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from transformers import PreTrainedModel
+
+
+@contextmanager
+def untouched_on_failure(model: PreTrainedModel, name: str) -> Iterator[None]:
+    """Whatever fails while the LoRA `name` is put on, the model is afterwards what it was.
+
+    Raises:
+        ModelError: for everything that a wrong or broken LoRA makes PEFT and safetensors raise.
+    """
+    from safetensors import SafetensorError
+
+    from training_pro.training.snapshot import ModelSnapshot
+
+    before = ModelSnapshot.take(model)
+    try:
+        yield
+    except (RuntimeError, ValueError, KeyError, TypeError, OSError, AttributeError, SafetensorError) as error:
+        before.restore()
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"The LoRA {name} can't be put on this model ({reason}); it was trained on another model, or is damaged."
+        ) from error
+
+
+class LoraOn:
+    """The LoRA of `folder` on `base`; `model` is the two together, in evaluation mode.
+
+    Raises:
+        ModelError: it does not fit, or can't be read; `base` is then untouched.
+    """
+
+    def __init__(self, base: PreTrainedModel, folder: Path, name: str) -> None:
+        from peft import PeftModel
+
+        from training_pro.training.snapshot import ModelSnapshot
+
+        self.name = name
+        self._before = ModelSnapshot.take(base)
+        with untouched_on_failure(base, name):
+            self.model = PeftModel.from_pretrained(base, str(folder), is_trainable=False).eval()
+
+    def off(self) -> None:
+        """Guarantees: `base` is bit for bit what it was."""
+        self._before.restore()

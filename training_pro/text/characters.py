@@ -19,7 +19,7 @@ SPACE, BREAK, LOWER, LETTER, DIGIT, STOP, CLOSER, OPENER = (np.uint8(1 << bit) f
 
 # In scripts written without spaces these end a sentence even when nothing separates it from the next.
 UNSPACED_STOPS = "\u3002\uff01\uff1f\uff61\uff0e\u0964\u0965\u104b\u17d4\u17d5\u1362\u1367\u1368\u06d4\u0589"
-STOPS = ".!?\u2026\u2025\u061f\u203c\u203d\u2047\u2048\u2049\u037e\u0701\u0702\u166e\u1803\u1809" + UNSPACED_STOPS
+STOPS = ".!?\u2026\u2025\u061f\u203c\u203d\u2047\u2048\u2049\u037e\u0701\u0702\u166e\u1803\u1809\u05c3" + UNSPACED_STOPS
 CLOSING_QUOTES = "\"'\u2019\u2018\u201d\u201c\u00bb\u00ab\u203a\u2039\u300d\u300f\uff02"
 CLOSING_BRACKETS = ")]}\uff09\u3011\u300b\u3009"
 EMPHASIS = "*_\ufe0f"
@@ -44,6 +44,7 @@ class Scan:
         self.codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
         self.kinds = np.zeros(len(text) + 1, dtype=np.uint8)
         _table().take(self.codes, mode="clip", out=self.kinds[:-1])
+        self._mark_greek_questions()
         visible = np.zeros(len(text) + 2, dtype=np.bool_)  # with nothing to see on either side
         np.equal(self.kinds[:-1] & SPACE, 0, out=visible[1:-1])
         edges = np.flatnonzero(visible[1:] != visible[:-1])
@@ -56,6 +57,12 @@ class Scan:
         apart = np.ones(len(self.text) + 1, dtype=np.bool_)
         np.not_equal(self.kinds[:-1] & (SPACE | OPENER), 0, out=apart[1:])
         return np.flatnonzero(apart[:-1] & ~apart[1:])
+
+    def _mark_greek_questions(self) -> None:
+        """A semicolon after a Greek letter is a question mark."""
+        greek = (self.codes[:-1] >= 0x370) & (self.codes[:-1] < 0x400) | (self.codes[:-1] >> 8 == 0x1F)
+        if greek.any():
+            self.kinds[1:-1][greek & (self.codes[1:] == ord(";"))] |= STOP
 
     def visible_from(self, offsets: Offsets) -> Offsets:
         """The first visible character at or after each offset that is white space or starts a word; `n`: none."""

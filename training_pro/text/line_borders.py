@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from training_pro.text.characters import BREAK, CLOSER, LETTER, LOWER, STOP, Mask, Offsets, Scan
+from training_pro.text.characters import BREAK, CLOSER, DIGIT, LETTER, LOWER, STOP, Mask, Offsets, Scan
 
 _FENCE = re.compile(r"[ \t]*(?:`{3}|~{3})")
 _BULLET = re.compile(
@@ -20,6 +20,7 @@ _BULLET = re.compile(
 _DASH_SPEECH = re.compile(r"[ \t]*[\u2013\u2014\u2015]")
 _HEADING = re.compile(r"[ \t]*(?:\#{1,6}[ \t]|[=*_-]{3,}[ \t]*$)", re.MULTILINE)
 _MARKED = re.compile(r"[ \t]*(?:\||\[?\d{1,2}:\d\d|<[^\W\d_][^>\n]*>|!\[)")
+_ASIDE = re.compile(r"[ \t]*\([^()\n]*\)[ \t]*$", re.MULTILINE)
 _SPEAKER = re.compile(r"[ \t]*[*_\[<(@]*[^\W\d_][^:\uff1a\n.!?,;]{0,30}[:\uff1a][*_]*\s")
 
 _NARROWEST_WRAP = 20  # shorter lines are never taken for wrapped prose
@@ -47,13 +48,17 @@ class Lines:
         return self.scan.word_ends[np.searchsorted(self.scan.word_starts[:-1], self.first)]
 
     @cached_property
-    def ended(self) -> Mask:
-        """Whether the line's last visible character is a stop or a colon, closing quotes aside."""
+    def last(self) -> Offsets:
+        """The last visible character of each line; of a blank one, anything."""
         words = np.searchsorted(self.scan.word_ends[:-1], self.ends, side="right") - 1
-        last = np.maximum(self.scan.word_ends[words] - 1, 0)
-        before = np.maximum(last - 1, 0)
-        stopped = self.scan.has(last, STOP) | (self.scan.has(last, CLOSER) & self.scan.has(before, STOP))
-        return stopped | np.isin(self.scan.codes[last], [ord(":"), ord("\uff1a")])
+        return np.maximum(self.scan.word_ends[words] - 1, 0)
+
+    @cached_property
+    def ended(self) -> Mask:
+        """Whether the line ends with a stop or a colon, closing quotes aside."""
+        before = np.maximum(self.last - 1, 0)
+        stopped = self.scan.has(self.last, STOP) | (self.scan.has(self.last, CLOSER) & self.scan.has(before, STOP))
+        return stopped | np.isin(self.scan.codes[self.last], [ord(":"), ord("\uff1a")])
 
     def matching(self, pattern: re.Pattern[str], candidates: Mask) -> Mask:
         """Which of the candidate lines `pattern` matches at their start."""
@@ -70,8 +75,7 @@ def line_borders(scan: Scan, fenced: bool = False) -> tuple[list[int], bool]:
     lines = Lines(scan)
     if len(lines.starts) == 1:
         return [], fenced
-    hard = _forced(lines) | ~_broken_for_width(lines) | _owned(lines)
-    hard = hard | lines.blank[:-1] | lines.blank[1:]
+    hard = _forced(lines) | _long(lines) | _owned(lines) | _unpunctuated(lines)
     if fenced or "```" in scan.text or "~~~" in scan.text:
         fences = lines.matching(_FENCE, ~lines.blank)
         inside = (np.cumsum(fences) + fenced) % 2 == 1
@@ -91,34 +95,59 @@ def _forced(lines: Lines) -> Mask:
     return forced
 
 
-def _broken_for_width(lines: Lines) -> Mask:
-    """Breaks at which the next word would not have fitted, and, in wrapped paragraphs, those before a small letter."""
+def _long(lines: Lines) -> Mask:
+    """Breaks after a line that was never wrapped."""
+    long: Mask = (lines.ends - lines.starts)[:-1] > _WIDEST_WRAP
+    return long
+
+
+def _full(lines: Lines) -> Mask:
+    """Breaks at which the next word would not have fitted in the width of the paragraph."""
     length = lines.ends - lines.starts
     narrow = np.where(length <= _WIDEST_WRAP, length, 0)
     width = np.maximum(np.maximum.reduceat(narrow, lines.paragraph_firsts), _NARROWEST_WRAP)
     first_word = lines.first_word_ends - lines.first
-    paragraph = lines.paragraph[:-1]
-    full = (length[:-1] + 1 + first_word[1:] > width[paragraph]) & (length[:-1] <= _WIDEST_WRAP) & ~lines.blank[1:]
-    count = len(lines.paragraph_firsts)
-    breaks = np.bincount(paragraph[~lines.blank[:-1] & ~lines.blank[1:]], minlength=count)
-    wrapped = 2 * np.bincount(paragraph[full], minlength=count) >= breaks
-    continued = lines.scan.has(lines.first[1:], LOWER) & ~lines.ended[:-1]
-    return full | (wrapped[paragraph] & continued)
+    full: Mask = length[:-1] + 1 + first_word[1:] > width[lines.paragraph[:-1]]
+    return full
+
+
+def _unpunctuated(lines: Lines) -> Mask:
+    """Breaks in paragraphs of short lines without any punctuation at their ends, such as letter heads."""
+    inner = ~lines.blank[:-1] & ~lines.blank[1:]
+    running = inner & (
+        ~lines.scan.has(lines.last[:-1], LETTER | DIGIT) | _full(lines) | lines.scan.has(lines.first[1:], LOWER)
+    )
+    count = np.bincount(lines.paragraph[:-1][running], minlength=len(lines.paragraph_firsts))
+    return count[lines.paragraph[:-1]] == 0
 
 
 def _owned(lines: Lines) -> Mask:
     """Breaks before or after a line that is something of its own: a list item, a heading, a speaker's line."""
     scan = lines.scan
     odd = ~lines.blank & ~scan.has(lines.first, LETTER)
-    ended = lines.ended
     headings = lines.matching(_HEADING, odd)
     marked = lines.matching(_MARKED, odd) | headings
     bullets = lines.matching(_BULLET, odd | _short_first_words(lines))
     dashes = lines.matching(_DASH_SPEECH, odd)
-    after_list = ended | bullets
+    alone = headings | lines.matching(_ASIDE, odd) | _capitals(lines)
+    before_item = lines.ended | bullets | np.append(~_full(lines), False)
     return (
-        marked[1:] | headings[:-1] | _speakers(lines)[1:] | (bullets[1:] & after_list[:-1]) | (dashes[1:] & ended[:-1])
+        marked[1:]
+        | alone[:-1]
+        | _speakers(lines)[1:]
+        | (bullets[1:] & before_item[:-1])
+        | (dashes[1:] & lines.ended[:-1])
     )
+
+
+def _capitals(lines: Lines) -> Mask:
+    """Lines in capitals alone, without a stop: the name of who speaks next in a script, or a heading."""
+    scan = lines.scan
+    short = ~lines.blank & (lines.ends - lines.first < _SPEAKER_CHARS) & scan.has(lines.last, LETTER | CLOSER)
+    short &= ~scan.has(np.minimum(lines.first + 1, lines.ends), LOWER)
+    for line in np.flatnonzero(short):
+        short[line] = scan.text[lines.first[line] : lines.ends[line]].isupper()
+    return short
 
 
 def _short_first_words(lines: Lines) -> Mask:

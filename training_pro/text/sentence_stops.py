@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from training_pro.text.abbreviations import KINDS, MONTHS, STARTERS, Kind
+from training_pro.text.abbreviations import BEFORE_ORDINAL, KINDS, MONTHS, STARTERS, Kind
 from training_pro.text.characters import (
     CLOSER,
     CLOSERS,
@@ -32,19 +32,35 @@ from training_pro.text.characters import (
     Scan,
 )
 
-_MARK = re.compile(rf"[{re.escape(STOPS)}]+(?:[{re.escape(CLOSERS)}]|[^\S\n]\u00bb|\[\d{{1,3}}\])*\s*")
 _FULL_STOP = ord(".")
 _UNSPACED_CODES = [ord(stop) for stop in UNSPACED_STOPS]
+_EMOJI = "\u2600-\u27bf\ufe0f\U0001f000-\U0001faff"
+_MARK = re.compile(
+    rf"""(?:[{re.escape(STOPS)}]+|;)
+    (?:[{re.escape(CLOSERS)}](?<![\u201c\u2018\u00ab])|[\u201c\u2018\u00ab](?=[\s,.;:)]|\Z)  # these also open quotes
+    |[^\S\n][\u00bb\u203a]|\[\w{{1,3}}\]|[\u00b9\u00b2\u00b3\u2070-\u2079\u2020\u2021]|\ ?[{_EMOJI}]+)*
+    \s*""",
+    re.VERBOSE,
+)
+_WORD_BREAK = re.compile(rf"[{DASHES}(\[/]")
 _BEFORE_CHARS = 40  # as far back as the words before a stop are looked for
 _AFTER_CHARS = 48
+_UNLISTED_CHARS = 4  # a word this long that is in no list is no abbreviation, though a small letter follows
 _FIRST_WORD = re.compile(rf"[{re.escape(OPENERS)}'\s-]*([^\W\d_]+(?:['\u2019][^\W\d_]+)?)(\.?)")
 _ROMAN = re.compile(r"[IVXLC]+\b")
+_DOUBLED = re.compile(r"([^\W\d_])\1(?=\.|\Z)")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,3}\.)+[^\W\d_]{1,3}\Z")
+_IN_BRACKETS = re.compile(r"\([^()]*\)")
+_LABEL = re.compile(r"[\s*_]*(?:[(\[]?(?:\d{1,3}(?:\.\d{1,3})*|[IVXLC]{1,6}|[^\W\d_])[.)\]]+)[\s*_]*\Z")
+_LABEL_CHARS = 60
 _SAYING = (
     "said|says|asked|asks|replied|cried|answered|shouted|whispered|exclaimed|muttered|murmured|called|yelled|"
     "screamed|demanded|returned|added|continued|inquired|enquired|remarked|observed|ejaculated|roared|sighed|thought"
 )
 _SPEECH_TAG = re.compile(rf"(?:I|(?:(?:Mr|Mrs|Dr|Miss|Sir|Lady|Captain)\.? )?[A-Z][\w'\u2019-]+) (?:{_SAYING})\b")
+_UNCASED_TAG = re.compile(
+    r"[^.!?\u0964\u06d4\u061f\u2026]{0,25}?(?:\ub9d0\ud588|\ubb3c\uc5c8|\ub300\ub2f5\ud588|\uc678\ucce4|\uc18d\uc0ad|\uc18c\ub9ac\ucce4)"
+)
 _CJK_TAG = re.compile(
     "[\u3068\u3063\u306a\u3067\u306e\u304c\u306f\u3092\u306b\u3082\u3001\uff0c\u2014]"
     "|[^\u3002\uff0c\\s]{0,4}[\u8bf4\u8aaa\u95ee\u554f\u9053\u558a\u53eb\u7b54]"
@@ -83,17 +99,18 @@ class StopJudge:
         follows = scan.visible_from(stops + 1)
         spaced = scan.has(stops + 1, SPACE)
         plain = spaced & (stops > 0) & scan.has(stops - 1, LETTER) & scan.has(follows, LETTER)
-        ends_plainly = plain & ~scan.has(follows, LOWER) & ~self._odd_words(scan, stops, plain)
+        small = scan.has(follows, LOWER)
+        odd_words = self._odd_words(scan, stops, plain)
+        ends_plainly = plain & ~small & ~odd_words
         closed = scan.has(stops + 1, STOP | CLOSER) | np.isin(scan.codes[stops], _UNSPACED_CODES)
-        odd = ~ends_plainly & ~(plain & scan.has(follows, LOWER)) & (spaced | closed)
+        odd = (spaced & ~(plain & ~odd_words)) | closed
+        odd |= plain & small & (scan.codes[stops] == _FULL_STOP)
+        chosen = ends_plainly | odd
         marked_up_to = 0
         for stop, border, is_plain in zip(
-            stops[ends_plainly | odd].tolist(),
-            follows[ends_plainly | odd].tolist(),
-            ends_plainly[ends_plainly | odd].tolist(),
-            strict=True,
+            stops[chosen].tolist(), follows[chosen].tolist(), ends_plainly[chosen].tolist(), strict=True
         ):
-            verdict = Verdict.LIKELY
+            verdict = Verdict.SURE
             if not is_plain:
                 if stop < marked_up_to or (mark := _MARK.match(scan.text, stop)) is None:
                     continue
@@ -112,7 +129,10 @@ class StopJudge:
         ends = stops[at]
         begins = scan.token_starts[np.searchsorted(scan.token_starts, ends) - 1]
         words = [scan.text[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
-        odd[at] = [len(word) == 1 or word.lstrip("'").casefold() in self._kinds or "." in word for word in words]
+        odd[at] = [
+            len(word) == 1 or word.lstrip("'").casefold() in self._kinds or "." in word or word.isupper()
+            for word in words
+        ]
         return odd
 
     def _verdict(self, text: str, start: int, end: int) -> Verdict:
@@ -123,56 +143,110 @@ class StopJudge:
         following = text[end]
         if not mark[-1].isspace():
             return _unspaced(text, mark, end)
-        if following.islower() or following in STOPS:
+        if following in STOPS:
             return Verdict.NEVER
+        alone = mark[0] == "." and mark[1].isspace()
+        if following.islower():
+            return self._before_small_letter(text, start) if alone else Verdict.NEVER
         if following in DASHES:
             first = _FIRST_WORD.match(text, end, end + _AFTER_CHARS)
             if first and first.group(1)[0].islower():
                 return Verdict.NEVER
-        if mark[0] == "." and mark[1].isspace():
+        if alone:
             return self._after_word(text, start, end)
         return _after_mark(text, start, end, mark.rstrip())
 
+    def _before_small_letter(self, text: str, start: int) -> Verdict:
+        """The verdict on a lone full stop before a small letter: some people write all sentences so."""
+        word = _words_before(text, start)[-1]
+        if not word.isalpha() or len(word) == 1 or word.isupper() or word.casefold() in self._kinds:
+            return Verdict.NEVER
+        if len(word) >= _UNLISTED_CHARS:
+            return Verdict.SURE
+        return Verdict.SURE if _starts_small(text, start) else Verdict.NEVER
+
     def _after_word(self, text: str, start: int, end: int) -> Verdict:
         """The verdict on a lone full stop, by the word before it."""
-        before = text[max(0, start - _BEFORE_CHARS) : start].split()
-        word = before[-1].lstrip(OPENERS + "'") if before else ""
-        kind = self._kinds.get(word.casefold())
-        if kind is None:
-            return _after_odd_word(text, start, end, word, before)
-        if kind is Kind.INSIDE:
+        before = _words_before(text, start)
+        word = before[-1]
+        if _is_label(text, start, end):
             return Verdict.NEVER
+        if len(word) == 1 and word.isalpha():
+            return _after_letter(text, end, word, before)
+        kind = self._kinds.get(word.casefold())
+        if kind is Kind.ET_CETERA:
+            return Verdict.SURE
+        if kind is None or (kind is Kind.TITLE and word[0].islower()):
+            return _after_odd_word(text, end, word, before)
         if kind is Kind.NUMBERED:
-            numbered = text[end].isdigit() or _ROMAN.match(text, end)
-            return Verdict.NEVER if numbered else Verdict.LIKELY
-        return Verdict.SURE if _starts_sentence(text, end) else Verdict.UNLIKELY
+            return Verdict.NEVER if text[end].isdigit() or _ROMAN.match(text, end) else Verdict.LIKELY
+        if kind is Kind.ENDING:
+            return Verdict.SURE if _starts_sentence(text, end) else Verdict.UNLIKELY
+        return Verdict.NEVER
 
 
-def _after_odd_word(text: str, start: int, end: int, word: str, before: list[str]) -> Verdict:
-    """The verdict after a word that may be an initial, a number or an abbreviation with stops inside."""
-    if len(word) == 1 and word.isupper():
-        return _after_initial(text, end, word, before)
+def _starts_small(text: str, start: int) -> bool:
+    """Whether the sentence that the stop at `start` may end has itself no capital at its beginning."""
+    begin = max(
+        text.rfind("\n", 0, start), *(text.rfind(mark, 0, start) + 1 for mark in (". ", "? ", "! ", "> ", ": "))
+    )
+    first = _FIRST_WORD.match(text, begin + 1 if begin > 0 else 0)
+    return first is not None and first.group(1)[0].islower()
+
+
+def _words_before(text: str, start: int) -> list[str]:
+    """The words that end at `start`, the last without what opens it; at least one, perhaps empty."""
+    words = text[max(0, start - _BEFORE_CHARS) : start].split() or [""]
+    words[-1] = _WORD_BREAK.split(words[-1].lstrip(OPENERS + "'"))[-1]
+    if len(words) > 1 and len(words[-1]) == 1 and len(words[-2]) == 2 and words[-2][1] == "." and not (
+        words[-1].isupper() and words[-2].isupper()
+    ):
+        words[-2:] = [words[-2] + words[-1]]  # "z. B", "т. д"
+    return words
+
+
+def _is_label(text: str, start: int, end: int) -> bool:
+    """Whether the line up to `end` is only a number or a speaker's name: "IV.", "HAMLET.", "CHAPTER 2."."""
+    line_start = text.rfind("\n", max(0, start - _LABEL_CHARS), start) + 1
+    if not line_start and start > _LABEL_CHARS:
+        return False
+    head = text[line_start : start + 1]
+    if _LABEL.match(head):
+        return True
+    name = _IN_BRACKETS.sub("", head)
+    first = _FIRST_WORD.match(text, end, end + _AFTER_CHARS)
+    return name.isupper() and len(name) > 2 and not (first and first.group(1).isupper() and len(first.group(1)) > 1)
+
+
+def _after_odd_word(text: str, end: int, word: str, before: list[str]) -> Verdict:
+    """The verdict after a word that may be a number or an abbreviation with stops inside."""
     if word.isdigit():
-        return _after_number(text, start, end, word)
+        return _after_number(text, end, word, before)
+    if len(word) < _UNLISTED_CHARS and text[end].isdigit() and word.casefold() not in STARTERS:
+        return Verdict.NEVER  # "čp. 12": an abbreviation that no list has
     if _DOTTED.match(word):
         return Verdict.SURE if _starts_sentence(text, end) else Verdict.UNLIKELY
-    return Verdict.LIKELY
+    if _DOUBLED.match(word) and _DOUBLED.match(text, end):
+        return Verdict.NEVER  # "EE. UU."
+    return Verdict.SURE
 
 
-def _after_initial(text: str, end: int, letter: str, before: list[str]) -> Verdict:
-    after_plain_word = len(before) > 1 and before[-2].islower()
+def _after_letter(text: str, end: int, letter: str, before: list[str]) -> Verdict:
+    """The verdict after a single letter: mostly an initial, or part of an abbreviation."""
+    if text[end].isdigit() or (text[end].isalpha() and text[end + 1 : end + 2] == "."):
+        return Verdict.NEVER  # "p. 12", "z. B."
     if _starts_sentence(text, end):
         return Verdict.LIKELY
+    after_plain_word = len(before) > 1 and before[-2].islower()
     return Verdict.LIKELY if letter == "I" and after_plain_word else Verdict.NEVER
 
 
-def _after_number(text: str, start: int, end: int, digits: str) -> Verdict:
-    if len(digits) < 4 and not text[text.rfind("\n", 0, start) + 1 : start - len(digits)].strip():
-        return Verdict.NEVER  # a list's or a heading's number
+def _after_number(text: str, end: int, digits: str, before: list[str]) -> Verdict:
     first = _FIRST_WORD.match(text, end, end + _AFTER_CHARS)
     if first and len(digits) < 3 and first.group(1).casefold() in MONTHS:
         return Verdict.NEVER
-    return Verdict.LIKELY
+    ordinal = len(digits) < 3 and len(before) > 1 and before[-2].casefold() in BEFORE_ORDINAL
+    return Verdict.NEVER if ordinal and not _starts_sentence(text, end) else Verdict.SURE
 
 
 def _after_mark(text: str, start: int, end: int, mark: str) -> Verdict:
@@ -181,10 +255,12 @@ def _after_mark(text: str, start: int, end: int, mark: str) -> Verdict:
     if closing in CLOSING_QUOTES:
         if mark[0] != "." and _SPEECH_TAG.match(text, end, end + _AFTER_CHARS):
             return Verdict.NEVER
-        return Verdict.SURE if mark[0] != "\u2026" else Verdict.LIKELY
+        return Verdict.NEVER if _UNCASED_TAG.match(text, end) else Verdict.SURE
     if closing in CLOSING_BRACKETS:
+        if _is_label(text, end - 2, end):
+            return Verdict.NEVER
         return Verdict.SURE if _is_aside(text, start) else Verdict.UNLIKELY
-    return Verdict.LIKELY
+    return Verdict.LIKELY if len(mark) > 1 or mark[0] == "\u2026" else Verdict.SURE
 
 
 def _is_aside(text: str, start: int) -> bool:

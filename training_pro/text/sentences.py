@@ -26,6 +26,8 @@ except ImportError:
 _engine: ModuleType | None = sentencex
 _NON_SPACE = re.compile(r"\S")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SPEECHES = re.compile("[\u300d\u300f](?=[\u300c\u300e])")  # two speakers' quotations without a stop between
+_OPEN_UP = str.maketrans(dict.fromkeys('"\u201c\u201d\u201e\u2018\u00ab\u00bb\u2039\u203a()[]{}', " "))
 _CHUNK_CHARS = 100_000  # looked at at once: bounds memory, and keeps one endless line linear in time
 
 
@@ -97,6 +99,8 @@ def _chunk_borders(scan: Scan, lines: list[int], judge: StopJudge) -> list[int]:
             borders.add(border)
         else:
             doubts.append((start, border))
+    if "\u300c" in scan.text:
+        borders.update(speech.end() for speech in _SPEECHES.finditer(scan.text))
     if _engine is not None:
         borders.update(_confirmed(scan.text, lines, doubts, _engine))
     return sorted(borders)
@@ -119,8 +123,10 @@ def _confirmed(chunk: str, lines: list[int], doubts: list[tuple[int, int]], engi
 
 
 def _segments(stretch: str, engine: ModuleType) -> Sequence[str]:
+    """sentencex's sentences, those inside quotations and brackets too, which it would keep whole."""
+    opened = stretch.translate(_OPEN_UP)
     try:
-        segments: Sequence[str] = engine.segment("en", stretch)
+        segments: Sequence[str] = engine.segment("en", opened)
     except UnicodeEncodeError:  # lone surrogates, which Rust's strings can't hold
-        segments = engine.segment("en", _SURROGATE.sub("\ufffd", stretch))
+        segments = engine.segment("en", _SURROGATE.sub("\ufffd", opened))
     return segments

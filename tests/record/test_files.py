@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,10 @@ from tests.record.faults import failing_call, killed_at
 from training_pro.errors import RunError
 from training_pro.record import files
 from training_pro.record.files import (
+    files_into,
     free_bytes,
     is_temporary,
+    remove_folder,
     staged_folder,
     sweep_temporaries,
     whole_file,
@@ -153,6 +156,51 @@ def test_a_fault_while_a_folder_is_written_leaves_the_old_one(tmp_path: Path, re
     assert at > 8
 
 
+def save(run: Path, content: str) -> None:
+    with files_into(run) as staging:
+        for name in ("config", "weights"):
+            (staging / name).write_text(content)
+
+
+def test_files_take_their_places_each_whole_and_the_rest_stays(tmp_path: Path, all_dead: None) -> None:
+    at = 0
+    while True:
+        at += 1
+        run = tmp_path / str(at)
+        run.mkdir()
+        save(run, "old")
+        (run / "notes").write_text("kept")
+        with killed_at(at) as faults:
+            save(run, "new")
+        sweep_temporaries(run)
+        assert names(run) == ["config", "notes", "weights"]
+        assert {(run / name).read_text() for name in ("config", "weights")} <= {"old", "new"}
+        if not faults.fired:
+            break
+    assert (run / "config").read_text() == (run / "weights").read_text() == "new"
+    with failing_call(5), pytest.raises(RunError, match="disk is full"):
+        save(run, "newer")
+    assert names(run) == ["config", "notes", "weights"]
+
+
+def test_a_folder_removed_is_never_half_there(tmp_path: Path, all_dead: None) -> None:
+    folder, at = tmp_path / "checkpoint-1", 0
+    while True:
+        at += 1
+        shutil.rmtree(folder, ignore_errors=True)
+        fill(folder, "old")
+        with killed_at(at) as faults:
+            remove_folder(folder)
+        assert not folder.exists() or content(folder) == {"old"}
+        sweep_temporaries(tmp_path)
+        assert names(tmp_path) in (["checkpoint-1"], [])
+        if not faults.fired:
+            break
+    assert names(tmp_path) == []
+    with pytest.raises(RunError, match="checkpoint-1"):
+        remove_folder(folder)
+
+
 def test_an_error_in_the_body_passes_and_nothing_is_kept(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), staged_folder(tmp_path / "c") as staging:
         (staging / "half").write_text("x")
@@ -183,6 +231,35 @@ def test_temporaries_of_a_killed_process_go(tmp_path: Path) -> None:
     assert len(names(tmp_path)) == 2 and len(names(tmp_path / "sub")) == 1
     assert len(sweep_temporaries(tmp_path)) == 2
     assert names(tmp_path) == ["sub"] and names(tmp_path / "sub") == []
+
+
+def test_what_a_living_process_is_writing_is_not_looked_into(tmp_path: Path) -> None:
+    with staged_folder(tmp_path / "c") as staging:
+        (staging / ".writing-1-00000000-00000000-np").write_text("copied along")
+        assert sweep_temporaries(tmp_path) == []
+
+
+def test_content_is_on_the_disk_before_its_name_and_the_name_before_it_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def log_sync(handle: int) -> None:
+        order.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        sync(handle)
+
+    def log_replace(*args: str) -> None:
+        order.append("rename")
+        replace(*args)
+
+    monkeypatch.setattr(os, "fsync", log_sync)
+    monkeypatch.setattr(os, "replace", log_replace)
+    write_whole(tmp_path / "a", "x")
+    assert order == ["file", "rename", "folder"]
+    order.clear()
+    fill(tmp_path / "c", "x")
+    assert order == ["file", "folder", "file", "folder", "rename", "folder"]
 
 
 def test_sweeping_touches_nothing_else_and_follows_no_link(tmp_path: Path, all_dead: None) -> None:

@@ -61,7 +61,7 @@ def test_the_data_is_in_the_picture(tmp_path: Path) -> None:
     assert len({(tmp_path / name).read_bytes() for name in ("a", "b", "none")}) == 3
 
 
-@pytest.mark.parametrize("title", ["$x_{", "", "база", "a" * 500, "<b>\\frac{", "line\nbreak"])
+@pytest.mark.parametrize("title", ["$x_{$", "", "база", "a" * 500, "<b>\\frac{", "line\nbreak"])
 def test_a_title_is_text_and_nothing_more(tmp_path: Path, title: str) -> None:
     assert draw_graph(history(10), tmp_path / "g.png", title, 1.0) == ""
 

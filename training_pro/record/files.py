@@ -137,6 +137,20 @@ def files_into(folder: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def remove_folder(folder: Path) -> None:
+    """Take a folder away: at once under its name, so that no reader finds half of it.
+
+    Raises:
+        RunError: the disk refuses.
+    """
+    try:
+        doomed = _beside(folder, "writing")
+        _rename(folder, doomed)
+    except OSError as error:
+        raise write_fault(folder, error) from error
+    _remove(doomed)
+
+
 def sweep_temporaries(folder: Path) -> list[Path]:
     """Take away what a crash left anywhere below `folder`; gives back what was taken or put back.
 

@@ -184,9 +184,8 @@ def _last_epoch(trained: Points, total_epochs: float) -> float:
 
 
 def _curve(points: Sequence[Point], name: str) -> tuple[list[float], list[float]]:
-    """Epochs and the column `name`; what is not finite is a gap."""
-    values = [getattr(point, name) for point in points]
-    return [point.epoch for point in points], [v if v is not None and math.isfinite(v) else math.nan for v in values]
+    """Epochs and the column `name`; what is not finite becomes a gap when drawn."""
+    return [point.epoch for point in points], [getattr(point, name) for point in points]
 
 
 def _mean_curve(trained: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

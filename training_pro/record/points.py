@@ -125,8 +125,8 @@ def thin(points: Points, most: int, by: str = "loss") -> list[Point]:
     """
     if len(points) <= most:
         return list(points)
-    if most < 4:
-        return [points[0], points[-1]][: max(most, 0)]
+    if most < 2:
+        return list(points[: max(most, 0)])
     values = points.column(by)[1:-1]
     buckets = (most - 2) // 2
     edges = np.linspace(0, len(values), buckets + 1).astype(np.intp)

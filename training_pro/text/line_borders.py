@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from training_pro.text.characters import BREAK, CLOSER, DIGIT, LETTER, LOWER, STOP, Mask, Offsets, Scan
+from training_pro.text.characters import BREAK, CLOSER, DIGIT, LETTER, LOWER, STOP, Mask, Scan
 
 _FENCE = re.compile(r"[ \t]*(?:`{3}|~{3})")
 _BULLET = re.compile(
@@ -36,29 +36,34 @@ class Lines:
         breaks = np.flatnonzero(scan.kinds & BREAK)
         self.starts = np.append(0, breaks + 1)
         self.ends = np.append(breaks, len(scan.text))
-        self.first = scan.visible_from(self.starts)
+        words = np.searchsorted(scan.word_starts[:-1], self.starts)  # index of each line's first word, or a later one
+        self.first = scan.word_starts[words]
+        self.first_word_ends = scan.word_ends[words]
         self.blank = self.first >= self.ends
+        last_words = np.append(words[1:], len(scan.word_starts) - 1) - 1
+        self.last = np.maximum(scan.word_ends[last_words] - 1, 0)  # last visible character; of a blank line, anything
         paragraph_opens = self.blank.copy()
         paragraph_opens[0] = True
         self.paragraph_firsts = np.flatnonzero(paragraph_opens)
         self.paragraph = np.cumsum(paragraph_opens) - 1  # index of each line's paragraph
 
     @cached_property
-    def first_word_ends(self) -> Offsets:
-        return self.scan.word_ends[np.searchsorted(self.scan.word_starts[:-1], self.first)]
-
-    @cached_property
-    def last(self) -> Offsets:
-        """The last visible character of each line; of a blank one, anything."""
-        words = np.searchsorted(self.scan.word_ends[:-1], self.ends, side="right") - 1
-        return np.maximum(self.scan.word_ends[words] - 1, 0)
-
-    @cached_property
     def ended(self) -> Mask:
         """Whether the line ends with a stop or a colon, closing quotes aside."""
         before = np.maximum(self.last - 1, 0)
         stopped = self.scan.has(self.last, STOP) | (self.scan.has(self.last, CLOSER) & self.scan.has(before, STOP))
-        return stopped | np.isin(self.scan.codes[self.last], [ord(":"), ord("\uff1a")])
+        codes = self.scan.codes[self.last]
+        return stopped | (codes == ord(":")) | (codes == ord("\uff1a"))
+
+    @cached_property
+    def full(self) -> Mask:
+        """Breaks at which the next line's first word would not have fitted in the width of the paragraph."""
+        length = self.ends - self.starts
+        narrow = np.where(length <= _WIDEST_WRAP, length, 0)
+        width = np.maximum(np.maximum.reduceat(narrow, self.paragraph_firsts), _NARROWEST_WRAP)
+        first_word = self.first_word_ends - self.first
+        full: Mask = length[:-1] + 1 + first_word[1:] > width[self.paragraph[:-1]]
+        return full
 
     def matching(self, pattern: re.Pattern[str], candidates: Mask) -> Mask:
         """Which of the candidate lines `pattern` matches at their start."""
@@ -75,7 +80,7 @@ def line_borders(scan: Scan, fenced: bool = False) -> tuple[list[int], bool]:
     lines = Lines(scan)
     if len(lines.starts) == 1:
         return [], fenced
-    hard = _forced(lines) | _long(lines) | _owned(lines) | _unpunctuated(lines)
+    hard = _always(lines) | _owned(lines) | _unpunctuated(lines)
     if fenced or "```" in scan.text or "~~~" in scan.text:
         fences = lines.matching(_FENCE, ~lines.blank)
         inside = (np.cumsum(fences) + fenced) % 2 == 1
@@ -89,36 +94,23 @@ def _visible_starts(lines: Lines, hard: Mask) -> list[int]:
     return sorted(set(lines.scan.visible_from(lines.starts[1:][hard]).tolist()))
 
 
-def _forced(lines: Lines) -> Mask:
-    """Breaks by a form feed or a paragraph separator."""
-    forced: Mask = np.isin(lines.scan.codes[lines.ends[:-1]], [0x0C, 0x2029])
-    return forced
-
-
-def _long(lines: Lines) -> Mask:
-    """Breaks after a line that was never wrapped."""
-    long: Mask = (lines.ends - lines.starts)[:-1] > _WIDEST_WRAP
-    return long
-
-
-def _full(lines: Lines) -> Mask:
-    """Breaks at which the next word would not have fitted in the width of the paragraph."""
-    length = lines.ends - lines.starts
-    narrow = np.where(length <= _WIDEST_WRAP, length, 0)
-    width = np.maximum(np.maximum.reduceat(narrow, lines.paragraph_firsts), _NARROWEST_WRAP)
-    first_word = lines.first_word_ends - lines.first
-    full: Mask = length[:-1] + 1 + first_word[1:] > width[lines.paragraph[:-1]]
-    return full
+def _always(lines: Lines) -> Mask:
+    """Breaks beside blank lines, at form feeds and paragraph separators, and after lines too long to be wrapped."""
+    codes = lines.scan.codes[lines.ends[:-1]]
+    long = (lines.ends - lines.starts)[:-1] > _WIDEST_WRAP
+    always: Mask = lines.blank[:-1] | lines.blank[1:] | long | (codes == 0x0C) | (codes == 0x2029)
+    return always
 
 
 def _unpunctuated(lines: Lines) -> Mask:
     """Breaks in paragraphs of short lines without any punctuation at their ends, such as letter heads."""
     inner = ~lines.blank[:-1] & ~lines.blank[1:]
     running = inner & (
-        ~lines.scan.has(lines.last[:-1], LETTER | DIGIT) | _full(lines) | lines.scan.has(lines.first[1:], LOWER)
+        ~lines.scan.has(lines.last[:-1], LETTER | DIGIT) | lines.full | lines.scan.has(lines.first[1:], LOWER)
     )
     count = np.bincount(lines.paragraph[:-1][running], minlength=len(lines.paragraph_firsts))
-    return count[lines.paragraph[:-1]] == 0
+    unpunctuated: Mask = count[lines.paragraph[:-1]] == 0
+    return unpunctuated
 
 
 def _owned(lines: Lines) -> Mask:
@@ -130,7 +122,7 @@ def _owned(lines: Lines) -> Mask:
     bullets = lines.matching(_BULLET, odd | _short_first_words(lines))
     dashes = lines.matching(_DASH_SPEECH, odd)
     alone = headings | lines.matching(_ASIDE, odd) | _capitals(lines)
-    before_item = lines.ended | bullets | np.append(~_full(lines), False)
+    before_item = lines.ended | bullets | np.append(~lines.full, False)
     return (
         marked[1:]
         | alone[:-1]
@@ -153,9 +145,9 @@ def _capitals(lines: Lines) -> Mask:
 def _short_first_words(lines: Lines) -> Mask:
     """Lines that may start with "iv." or "a)"."""
     ends = lines.first_word_ends
-    last = lines.scan.codes[np.maximum(ends - 1, 0)] if len(lines.scan.codes) else ends
-    short: Mask = ~lines.blank & (ends - lines.first <= 5)
-    return short & np.isin(last, [ord("."), ord(")"), ord("]")])
+    last = lines.scan.codes[np.maximum(ends - 1, 0)]
+    short: Mask = ~lines.blank & (ends - lines.first <= 5) & ((last == ord(".")) | (last == ord(")")))
+    return short
 
 
 def _speakers(lines: Lines) -> Mask:
@@ -165,4 +157,5 @@ def _speakers(lines: Lines) -> Mask:
     near = colons[np.searchsorted(colons[:-1], lines.first)] - lines.first < _SPEAKER_CHARS
     speakers = lines.matching(_SPEAKER, ~lines.blank & near)
     count = np.bincount(lines.paragraph[speakers], minlength=len(lines.paragraph_firsts))
-    return speakers & (count[lines.paragraph] > 1)
+    several: Mask = count[lines.paragraph] > 1
+    return speakers & several

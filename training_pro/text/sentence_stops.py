@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from enum import IntEnum
+from enum import Enum, auto
 from typing import NamedTuple
 
 import numpy as np
@@ -67,21 +67,21 @@ _CJK_TAG = re.compile(
 )
 
 
-class Verdict(IntEnum):
-    """Whether a sentence ends at a stop; sentencex has the last word on the unlikely and the likely ones."""
+class Verdict(Enum):
+    """Whether a sentence ends at a stop."""
 
-    NEVER = 0
-    UNLIKELY = 1
-    LIKELY = 2
-    SURE = 3
+    NEVER = auto()
+    UNLIKELY = auto()
+    LIKELY = auto()
+    SURE = auto()
 
 
-class Stops(NamedTuple):
-    """Stops of one text: where each starts and where the sentence after it would, with its verdict."""
+class Doubt(NamedTuple):
+    """A stop at which a sentence may end: where it starts, where the next sentence would, and what is likely."""
 
-    starts: list[int]
-    borders: list[int]
-    verdicts: list[Verdict]
+    stop: int
+    border: int
+    likely: bool
 
 
 class StopJudge:
@@ -90,45 +90,43 @@ class StopJudge:
     def __init__(self, abbreviations: frozenset[str] = frozenset()) -> None:
         self._kinds = {**KINDS, **dict.fromkeys(abbreviations, Kind.INSIDE)}
 
-    def stops(self, scan: Scan) -> Stops:
-        """All stops of a text at which a sentence may end, rising."""
-        found = Stops([], [], [])
+    def borders(self, scan: Scan) -> tuple[list[int], list[Doubt]]:
+        """Offsets at which sentences surely start after a stop, and the stops in doubt; both rising."""
         stops = np.flatnonzero(scan.kinds & STOP)
         if not len(stops):
-            return found
+            return [], []
         follows = scan.visible_from(stops + 1)
         spaced = scan.has(stops + 1, SPACE)
+        full_stop = scan.codes[stops] == _FULL_STOP
         plain = spaced & (stops > 0) & scan.has(stops - 1, LETTER) & scan.has(follows, LETTER)
+        plain &= ~self._odd_words(scan, stops, plain & full_stop)
         small = scan.has(follows, LOWER)
-        odd_words = self._odd_words(scan, stops, plain)
-        ends_plainly = plain & ~small & ~odd_words
         closed = scan.has(stops + 1, STOP | CLOSER) | np.isin(scan.codes[stops], _UNSPACED_CODES)
-        odd = (spaced & ~(plain & ~odd_words)) | closed
-        odd |= plain & small & (scan.codes[stops] == _FULL_STOP)
-        chosen = ends_plainly | odd
+        odd = closed | (spaced & ~plain) | (plain & small & full_stop)
+        judged, doubts = self._judged(scan.text, stops[odd].tolist())
+        return [*follows[plain & ~small].tolist(), *judged], doubts
+
+    def _judged(self, text: str, stops: list[int]) -> tuple[list[int], list[Doubt]]:
+        sure, doubts = [], []
         marked_up_to = 0
-        for stop, border, is_plain in zip(
-            stops[chosen].tolist(), follows[chosen].tolist(), ends_plainly[chosen].tolist(), strict=True
-        ):
-            verdict = Verdict.SURE
-            if not is_plain:
-                if stop < marked_up_to or (mark := _MARK.match(scan.text, stop)) is None:
-                    continue
-                border = marked_up_to = mark.end()
-                verdict = self._verdict(scan.text, stop, border)
-            if verdict:
-                found.starts.append(stop)
-                found.borders.append(border)
-                found.verdicts.append(verdict)
-        return found
+        for stop in stops:
+            if stop < marked_up_to or (mark := _MARK.match(text, stop)) is None:
+                continue
+            border = marked_up_to = mark.end()
+            verdict = self._verdict(text, stop, border)
+            if verdict is Verdict.SURE:
+                sure.append(border)
+            elif verdict is not Verdict.NEVER:
+                doubts.append(Doubt(stop, border, verdict is Verdict.LIKELY))
+        return sure, doubts
 
     def _odd_words(self, scan: Scan, stops: Offsets, plain: Mask) -> Mask:
         """Which of the plain full stops stand after an abbreviation, a single letter, or a word with stops in it."""
-        odd: Mask = plain & (scan.codes[stops] == _FULL_STOP)
-        at = np.flatnonzero(odd)
+        at = np.flatnonzero(plain)
         ends = stops[at]
         begins = scan.token_starts[np.searchsorted(scan.token_starts, ends) - 1]
         words = [scan.text[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
+        odd = np.zeros(len(stops), dtype=np.bool_)
         odd[at] = [
             len(word) == 1 or word.lstrip("'").casefold() in self._kinds or "." in word or word.isupper()
             for word in words
@@ -198,8 +196,12 @@ def _words_before(text: str, start: int) -> list[str]:
     """The words that end at `start`, the last without what opens it; at least one, perhaps empty."""
     words = text[max(0, start - _BEFORE_CHARS) : start].split() or [""]
     words[-1] = _WORD_BREAK.split(words[-1].lstrip(OPENERS + "'"))[-1]
-    if len(words) > 1 and len(words[-1]) == 1 and len(words[-2]) == 2 and words[-2][1] == "." and not (
-        words[-1].isupper() and words[-2].isupper()
+    if (
+        len(words) > 1
+        and len(words[-1]) == 1
+        and len(words[-2]) == 2
+        and words[-2][1] == "."
+        and not (words[-1].isupper() and words[-2].isupper())
     ):
         words[-2:] = [words[-2] + words[-1]]  # "z. B", "т. д"
     return words

@@ -16,7 +16,7 @@ from types import ModuleType
 
 from training_pro.text.characters import Scan
 from training_pro.text.line_borders import line_borders
-from training_pro.text.sentence_stops import StopJudge, Verdict
+from training_pro.text.sentence_stops import Doubt, StopJudge
 
 try:
     import sentencex
@@ -27,7 +27,8 @@ _engine: ModuleType | None = sentencex
 _NON_SPACE = re.compile(r"\S")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPEECHES = re.compile("[\u300d\u300f](?=[\u300c\u300e])")  # two speakers' quotations without a stop between
-_OPEN_UP = str.maketrans(dict.fromkeys('"\u201c\u201d\u201e\u2018\u00ab\u00bb\u2039\u203a()[]{}', " "))
+_WRAPPING = re.compile('["\u201c\u201d\u201e\u2018\u00ab\u00bb\u2039\u203a()\\[\\]{}]')
+_OPENING_CHARS = 3  # a border of sentencex may lie so far inside what opens the next sentence
 _CHUNK_CHARS = 100_000  # looked at at once: bounds memory, and keeps one endless line linear in time
 
 
@@ -49,34 +50,26 @@ def sentence_starts(text: str, abbreviations: frozenset[str] = frozenset()) -> a
     Guarantees: those of `split_sentences`; time grows with the length of `text` alone, whatever it holds.
     `abbreviations` (from `read_abbreviations`) never end a sentence.
     """
-    starts = array("q")
-    if not text:
-        return starts
-    starts.append(0)
+    starts = array("q", [0] if text else [])
     judge = StopJudge(abbreviations)
-    first = _NON_SPACE.search(text)
-    solid = first.start() if first else len(text)  # where the visible part of the last sentence found starts
-    at, fenced = 0, False
+    at, fenced = _visible_from(text, 0), False
     while at < len(text):
         chunk, complete = _next_chunk(text, at)
         scan = Scan(chunk)
         lines, fenced = line_borders(scan, fenced)
-        borders = _chunk_borders(scan, lines, judge)
-        if borders and borders[-1] == len(chunk):
-            borders.pop()
+        borders = [border for border in _chunk_borders(scan, lines, judge) if border < len(chunk)]
+        starts.extend(at + border for border in borders)
         if complete:
-            borders.append(len(chunk))
-        elif borders and borders[-1] > _CHUNK_CHARS // 2:
-            chunk = chunk[: borders[-1]]  # the rest is looked at again with what follows it
-        for border in borders:
-            if at + border <= solid:
-                continue
-            visible = _NON_SPACE.search(text, at + border)
-            solid = visible.start() if visible else len(text)
-            if visible:
-                starts.append(solid)
-        at += len(chunk)
+            at = _visible_from(text, at + len(chunk))
+            starts.extend([at] if at < len(text) else [])
+        else:  # what stands after the last border is looked at again with what follows it
+            at += borders[-1] if borders and borders[-1] > _CHUNK_CHARS // 2 else len(chunk)
     return starts
+
+
+def _visible_from(text: str, at: int) -> int:
+    visible = _NON_SPACE.search(text, at)
+    return visible.start() if visible else len(text)
 
 
 def _next_chunk(text: str, at: int) -> tuple[str, bool]:
@@ -90,41 +83,35 @@ def _next_chunk(text: str, at: int) -> tuple[str, bool]:
 
 def _chunk_borders(scan: Scan, lines: list[int], judge: StopJudge) -> list[int]:
     """Rising offsets of all borders in a chunk; `lines`: those at line ends."""
-    borders = set(lines)
-    doubts: list[tuple[int, int]] = []
-    for start, border, verdict in zip(*judge.stops(scan), strict=True):
-        if border in borders:
-            continue
-        if verdict is Verdict.SURE or (_engine is None and verdict is Verdict.LIKELY):
-            borders.add(border)
-        else:
-            doubts.append((start, border))
+    sure, doubts = judge.borders(scan)
+    borders = {*lines, *sure}
     if "\u300c" in scan.text:
         borders.update(speech.end() for speech in _SPEECHES.finditer(scan.text))
-    if _engine is not None:
+    if _engine is None:
+        borders.update(doubt.border for doubt in doubts if doubt.likely)
+    else:
         borders.update(_confirmed(scan.text, lines, doubts, _engine))
     return sorted(borders)
 
 
-def _confirmed(chunk: str, lines: list[int], doubts: list[tuple[int, int]], engine: ModuleType) -> Iterator[int]:
+def _confirmed(chunk: str, lines: list[int], doubts: list[Doubt], engine: ModuleType) -> Iterator[int]:
     """The borders of those doubtful stops after which sentencex starts a sentence too."""
     stretch_start = stretch_end = 0
     found: set[int] = set()
-    for start, border in doubts:
-        if start >= stretch_end:
-            line = bisect_right(lines, start)
+    for doubt in doubts:
+        if doubt.stop >= stretch_end:
+            line = bisect_right(lines, doubt.stop)
             stretch_start = lines[line - 1] if line else 0
             stretch_end = lines[line] if line < len(lines) else len(chunk)
-            found = set(
-                accumulate(map(len, _segments(chunk[stretch_start:stretch_end], engine)), initial=stretch_start)
-            )
-        if border in found or not found.isdisjoint(range(start + 1, border)):
-            yield border
+            segments = _segments(chunk[stretch_start:stretch_end], engine)
+            found = set(accumulate(map(len, segments), initial=stretch_start))
+        if not found.isdisjoint(range(doubt.stop + 1, doubt.border + _OPENING_CHARS)):
+            yield doubt.border
 
 
 def _segments(stretch: str, engine: ModuleType) -> Sequence[str]:
     """sentencex's sentences, those inside quotations and brackets too, which it would keep whole."""
-    opened = stretch.translate(_OPEN_UP)
+    opened = _WRAPPING.sub(" ", stretch)
     try:
         segments: Sequence[str] = engine.segment("en", opened)
     except UnicodeEncodeError:  # lone surrogates, which Rust's strings can't hold

@@ -1,0 +1,1 @@
+"""Tokens to an adapter: targets, schedules, live controls, the trainer and its behaviours, the run."""

@@ -1,0 +1,75 @@
+"""``blocks FILE``: the blocks that training would be given, as JSON lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from training_pro.cli.terminal import Bar, say
+from training_pro.settings import DEFAULTS, EOS_PLACES
+
+HELP = "print the blocks of a text file as JSON lines"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="a .txt file or a folder of them")
+    parser.add_argument(
+        "--max-tokens", type=int, default=DEFAULTS["max_tokens"], help="tokens in a block, BOS/EOS included"
+    )
+    parser.add_argument(
+        "--hard-cut", default=DEFAULTS["hard_cut"], help=r"hard cut string, escapes as typed (default \n\n\n)"
+    )
+    parser.add_argument("--overlap", action=argparse.BooleanOptionalAction, default=DEFAULTS["overlap"])
+    parser.add_argument("--dementor", action="store_true", help="a window from every sentence on")
+    parser.add_argument("--min-chars", type=int, default=0, help="drop blocks of at most this many characters")
+    parser.add_argument("--eos", choices=EOS_PLACES, default=DEFAULTS["eos"])
+    parser.add_argument("--no-bos", action="store_true")
+    parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="a model folder (default: the embedded model's)")
+
+
+def run(options: argparse.Namespace) -> int:
+    from transformers import AutoTokenizer
+
+    from training_pro.hosts.embedded import embedded_model
+    from training_pro.settings import from_dict
+    from training_pro.text.encoding import TextEncoder
+    from training_pro.text.reading import read_text, text_files
+    from training_pro.text.slicing import Slicing, slice_documents
+
+    checked = from_dict(
+        {
+            "max_tokens": options.max_tokens,
+            "hard_cut": options.hard_cut,
+            "min_block_chars": options.min_chars,
+        }
+    )
+    slicing = Slicing(
+        max_tokens=checked.max_tokens,
+        hard_cut=checked.hard_cut,
+        overlap=options.overlap,
+        dementor=options.dementor,
+        min_block_chars=checked.min_block_chars,
+        add_bos=not options.no_bos,
+        eos=options.eos,
+    )
+    texts = [read_text(path) for path in text_files(options.file)]
+    with Bar() as bar:
+        tokenizer = AutoTokenizer.from_pretrained(options.tokenizer or embedded_model(progress=bar))
+        blocks = slice_documents(texts, slicing, TextEncoder(tokenizer), bar)
+    for number in range(len(blocks)):
+        block = blocks.block(number)
+        line = {
+            "section": block.section,
+            "kind": block.kind,
+            "start": block.start,
+            "end": block.end,
+            "tokens": block.tokens,
+            "text": blocks.text(number),
+            "bos": block.bos,
+            "eos": block.eos,
+        }
+        if len(texts) > 1:
+            line["document"] = block.document
+        say(json.dumps(line, ensure_ascii=False))
+    return 0

@@ -1,0 +1,44 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training_pro.folders import Folders
+from training_pro.session import Session
+
+DEFAULT_USER_DATA = Path("user_data")
+
+
+def add_host_options(parser: argparse.ArgumentParser) -> None:
+    """``--model`` and ``--user-data``."""
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="a model folder in Hugging Face's layout (default: the embedded SmolLM2-135M-Instruct)",
+    )
+    parser.add_argument(
+        "--user-data",
+        type=Path,
+        metavar="DIR",
+        default=DEFAULT_USER_DATA,
+        help="where datasets, formats, LoRAs and logs live, laid out as in the WebUI (default: user_data)",
+    )
+    parser.add_argument("--no-4bit", action="store_true", help="load the model as it is, not quantized to 4 bits")
+
+
+def session_from(options: argparse.Namespace) -> Session:
+    """A session on the standalone host that the options describe.
+
+    Raises:
+        UserError: the model folder can't be used.
+    """
+    from training_pro.cli.terminal import Bar
+    from training_pro.hosts.standalone import StandaloneHost
+
+    folders = Folders.under(options.user_data)
+    folders.make()
+    host = StandaloneHost(folders, options.model, load_in_4bit=not options.no_4bit, progress=Bar())
+    return Session(host)

@@ -1,0 +1,39 @@
+"""What verifying found, as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from training_pro.session import Checked
+
+
+def lines_of(checked: Checked) -> Iterator[str]:
+    """Facts, notes, suggestions and refusals, one a line."""
+    facts, plan = checked.verification.facts, checked.plan
+    kinds = [(facts.packed, "packed"), (facts.overlap, "overlap"), (facts.windows, "windows")]
+    made_of = ", ".join(f"{count:,} {kind}" for count, kind in kinds if count)
+    yield f"Blocks         {facts.samples:,}" + (f" ({made_of})" if made_of else "")
+    if facts.sections:
+        yield f"Sections       {facts.sections:,}"
+    if facts.depth:
+        yield f"Depth          {facts.depth:.1f} times"
+    if facts.rows_read:
+        yield f"Rows           {facts.rows_read:,} read, {facts.dropped_rows:,} dropped, {facts.trimmed_rows:,} trimmed"
+    yield (
+        f"Tokens         {facts.total_tokens:,} ({facts.trained_tokens:,} trained), longest block "
+        f"{facts.longest_tokens:,}, mean {facts.mean_tokens:.1f}, padding {100 * facts.padding_share:.1f} %"
+    )
+    yield f"Split          {facts.split_sentences:,} sentences; {facts.dropped_small:,} small blocks dropped"
+    if facts.eval_samples:
+        yield f"Evaluation     {facts.eval_samples:,} blocks"
+    yield (
+        f"Updates        {plan.updates_per_epoch:,} an epoch, {plan.total_updates:,} in all "
+        f"(True Batch Size {plan.batch_size} x accumulation {plan.gradient_accumulation_steps})"
+    )
+    for note in checked.verification.notes:
+        yield f"Note           {note}"
+    for suggestion in checked.verification.suggestions:
+        changes = ", ".join(f"{name}={value}" for name, value in suggestion.changes.items())
+        yield f"Suggestion     {suggestion.reason} (--set {changes})"
+    for refusal in checked.verification.refusals:
+        yield f"Refused        {refusal}"

@@ -1,0 +1,25 @@
+"""``sentences FILE``: the sentences of a text, one JSON string a line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from training_pro.cli.terminal import say
+
+HELP = "print the sentences of a text file, one JSON string a line"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="a .txt file or a folder of them")
+
+
+def run(options: argparse.Namespace) -> int:
+    from training_pro.text.reading import read_text, text_files
+    from training_pro.text.sentences import split_sentences
+
+    for path in text_files(options.file):
+        for sentence in split_sentences(read_text(path)):
+            say(json.dumps(sentence, ensure_ascii=False))
+    return 0

@@ -1,0 +1,206 @@
+"""The one long-lived object: the host and the run it holds. Pages and the command line only talk to this.
+
+It outlives pages and a host that loads its extensions anew: `current_session` keeps it in this module.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from training_pro.data.prepare import Prepared, prepare
+from training_pro.data.verify import Verification, verify
+from training_pro.errors import RunError, SettingsError
+from training_pro.hosts.host import Host
+from training_pro.plan import Plan
+from training_pro.progress import Progress, no_progress
+from training_pro.record.aside import keep_aside
+from training_pro.record.names import check_name, run_folder
+from training_pro.record.runs import RunSummary, summarize
+from training_pro.settings import Settings
+from training_pro.training.continuing import check_same, differences, stored_settings
+from training_pro.training.learning_rate import check_schedule, multiplier_curve
+from training_pro.training.planning import plan_for
+from training_pro.training.run import Begin, Run, Trainable
+from training_pro.training.schedules.shape import Shape
+
+logger = logging.getLogger(__name__)
+
+Existing = Literal["ask", "continue", "replace", "on top"]
+_MOST_RATES = 20_000
+
+
+class NameTaken(RunError):
+    """A LoRA of this name exists: the page asks, the command line decides. `can_continue`: exactly."""
+
+    def __init__(self, sentence: str, can_continue: bool) -> None:
+        self.can_continue = can_continue
+        super().__init__(sentence)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Data prepared for settings, the plan of the run over it, and what there is to say about both."""
+
+    prepared: Prepared
+    plan: Plan
+    verification: Verification
+
+
+class Session:
+    """The host and its current (or last) run; at most one run at a time.
+
+    Every method may be called from any thread.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self._run: Run | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def run(self) -> Run | None:
+        """The run that goes, or the last one."""
+        return self._run
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run goes."""
+        return self._run is not None and self._run.status.running
+
+    # -- before a run ---------------------------------------------------------------------------------------------
+
+    def check(self, settings: Settings, progress: Progress = no_progress) -> Checked:
+        """Prepare the data of `settings` with the host's tokenizer and say what a run over it will be.
+
+        Raises:
+            UserError: no model, bad data, bad settings; each with the way out.
+        """
+        loaded = self._tokenizer_of_host()
+        prepared = self._prepared(settings, loaded, progress)
+        plan = plan_for(settings, len(prepared.train))
+        check_schedule(settings.lr_scheduler_type, self.host.folders.schedules, prepared.eval is not None)
+        return Checked(prepared, plan, verify(prepared, settings, plan, self._rates(settings, plan)))
+
+    def _tokenizer_of_host(self) -> Trainable:
+        if self._run is not None and self._run.status.running and self._run.loaded is not None:
+            return self._run.loaded
+        return self.host.trainable_model()
+
+    def _rates(self, settings: Settings, plan: Plan) -> list[float] | None:
+        """The schedule's multiplier of each update, where it is known and the run is not too long to draw all."""
+        if plan.total_updates > _MOST_RATES:
+            return None
+        shape = Shape(plan.total_updates, plan.updates_per_epoch, plan.warmup_steps)
+        curve = multiplier_curve(
+            settings.lr_scheduler_type, shape, self.host.folders.schedules, most=max(plan.total_updates, 1)
+        )
+        return [share for step, share in curve if step < plan.total_updates] if curve is not None else None
+
+    def _prepared(self, settings: Settings, loaded: Trainable, progress: Progress) -> Prepared:
+        return prepare(
+            settings, loaded.tokenizer, self.host.folders, model_max_tokens=loaded.max_tokens, progress=progress
+        )
+
+    # -- starting -------------------------------------------------------------------------------------------------
+
+    def start(self, settings: Settings, existing: Existing = "ask") -> Run:
+        """Start a run. With `existing` "ask" a taken name raises `NameTaken`, unless Override is on.
+
+        Raises:
+            RunError: a run goes already, a name that can't be used, or one that is taken.
+            ModelError: the host has no model that can be trained.
+        """
+        with self._lock:
+            if self.busy and self._run is not None:
+                raise RunError(f'The run "{self._run.settings.name}" is going; wait for its end or interrupt it.')
+            check_sources(settings)
+            name = check_name(settings.name)
+            settings = settings.changed(name=name)
+            begin = self._begin(settings, existing)
+            run = Run(self.host, settings, run_folder(self.host.folders, name), self._prepared, begin)
+            self._run = run
+            run.start()
+            return run
+
+    def _begin(self, settings: Settings, existing: Existing) -> Begin:
+        folder = run_folder(self.host.folders, settings.name)
+        if not folder.exists():
+            return Begin()
+        if settings.override or existing == "replace":
+            keep_aside(self.host.folders, folder)
+            return Begin()
+        if existing == "continue":
+            self._check_continuable(settings, summarize(folder))
+            return Begin(continue_exactly=True)
+        if existing == "on top":
+            kept = keep_aside(self.host.folders, folder)
+            return Begin(on_top_of=kept)
+        raise self._name_taken(settings, summarize(folder))
+
+    def _name_taken(self, settings: Settings, found: RunSummary) -> NameTaken:
+        before = stored_settings(found.path)
+        different = differences(before, settings) if before is not None else ["its settings are unknown"]
+        can_continue = not different and found.state in ("unfinished", "interrupted", "stopped", "failed")
+        what = f"it is {found.state}, update {found.updates} of {found.total_updates}"
+        if found.state == "foreign":
+            what = "it was not trained here"
+        way = "continue it, " if can_continue else ""
+        why_not = f" It can't be continued exactly: {'; '.join(different)}." if different else ""
+        return NameTaken(
+            f'A LoRA named "{settings.name}" exists ({what}).{why_not} Choose to {way}train on top of its weights, '
+            "replace it (the old one is kept aside), or take another name.",
+            can_continue,
+        )
+
+    def _check_continuable(self, settings: Settings, found: RunSummary) -> None:
+        """Raises:
+        RunError: the run is finished, or its settings differ.
+        """
+        before = stored_settings(found.path)
+        if found.state == "finished":
+            raise RunError(
+                f'The run "{settings.name}" is finished ({found.updates} updates); choose another name, or turn on '
+                "Override Existing Files."
+            )
+        check_same(before, settings)
+        unchanged = before is not None and all(
+            getattr(before, name) == getattr(settings, name) for name in ("stop_at_loss", "stop_at_epoch")
+        )
+        if found.state == "stopped" and unchanged:
+            raise RunError(
+                f'The run "{settings.name}" has ended as its stops say: {found.reason}. Change Stop at loss or Stop at '
+                "Epoch to go on."
+            )
+
+
+def check_sources(settings: Settings) -> None:
+    """Raises:
+    SettingsError: everything that is missing before data can be looked at, all at once.
+    """
+    faults = []
+    if not settings.text_file and not settings.dataset:
+        faults.append("No data is chosen; choose a Text file or a Dataset.")
+    if settings.text_file and settings.dataset and not settings.hybrid:
+        faults.append("A Text file and a Dataset are chosen; choose one of them, or turn on Hybrid Training.")
+    if settings.hybrid and not (settings.text_file and settings.dataset):
+        faults.append("Hybrid Training needs both a Text file and a Dataset; choose both, or turn it off.")
+    if settings.loss_on == "after" and not settings.train_only_after:
+        faults.append('Train on is "after", but Train Only After is empty; type the string, or train on all.')
+    if faults:
+        raise SettingsError(faults)
+
+
+_current: list[Session] = []
+_current_lock = threading.Lock()
+
+
+def current_session(make_host: Callable[[], Host]) -> Session:
+    """The process's session, made on the first call; a host that reloads its extensions gets the same again."""
+    with _current_lock:
+        if not _current:
+            _current.append(Session(make_host()))
+        return _current[0]

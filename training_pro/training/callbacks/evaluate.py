@@ -1,0 +1,45 @@
+"""Asks for an evaluation every n updates and at the end; ends the run when it gets no better."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training_pro.settings import Settings
+from training_pro.training.callbacks.behaviour import Behaviour
+from training_pro.training.ending import EarlyEnd
+
+
+class Evaluate(Behaviour):
+    """Only with evaluation data; patience counts evaluations without a new lowest loss."""
+
+    def __init__(self, settings: Settings, early_end: EarlyEnd) -> None:
+        self._every = settings.eval_steps
+        self._patience = settings.eval_patience
+        self._early_end = early_end
+        self._best: float | None = None
+        self._without_better = 0
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step % self._every == 0 or state.global_step >= state.max_steps:
+            control.should_evaluate = True
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        loss = (kwargs.get("metrics") or {}).get("eval_loss")
+        if loss is None:
+            return
+        if self._best is None or loss < self._best:
+            self._best, self._without_better = loss, 0
+            return
+        self._without_better += 1
+        if 0 < self._patience <= self._without_better:
+            self._early_end.stop(
+                f"the evaluation loss has not been below {self._best:.4f} for {self._without_better} evaluations"
+            )
+            control.should_training_stop = True
+
+    def state(self) -> dict[str, Any]:
+        return {"best": self._best, "without_better": self._without_better}
+
+    def restore(self, values: dict[str, Any]) -> None:
+        self._best = values["best"]
+        self._without_better = int(values["without_better"])

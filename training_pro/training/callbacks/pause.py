@@ -1,0 +1,27 @@
+"""Holds the run before an update while it is paused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from training_pro.training.callbacks.behaviour import Behaviour
+from training_pro.training.controls import Controls
+
+_LOOK_AGAIN_S = 1.0
+
+
+class Pause(Behaviour):
+    """Waits without working; an interrupt ends the pause. `on_change(paused)` is told of both ends."""
+
+    def __init__(self, controls: Controls, on_change: Callable[[bool], None]) -> None:
+        self._controls = controls
+        self._on_change = on_change
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if not self._controls.paused:
+            return
+        self._on_change(True)
+        while self._controls.wait_while_paused(_LOOK_AGAIN_S):
+            pass
+        self._on_change(False)

@@ -1,0 +1,115 @@
+"""Whether an existing run can be gone on with exactly, from which checkpoint, and what stands against it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training_pro.errors import RunError, UserError
+from training_pro.record.runs import SETTINGS_FILE
+from training_pro.settings import SPECS, Settings, from_dict, read_json_object, to_dict
+from training_pro.training.checkpoint import newest_first, read_state
+
+logger = logging.getLogger(__name__)
+
+# What may differ without changing what is learned: stops, saving, watching.
+FREE_TO_CHANGE = frozenset(
+    {
+        "override",
+        "stop_at_loss",
+        "loss_window",
+        "stop_at_epoch",
+        "eval_patience",
+        "eval_steps",
+        "save_steps",
+        "save_at_loss",
+        "save_best",
+        "keep_checkpoints",
+        "sample_prompts",
+        "sample_tokens",
+        "sample_steps",
+        "report_to",
+        "in_process",
+    }
+)
+LIVE = ("stop_at_loss", "stop_at_epoch", "loss_window")
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """The newest whole checkpoint of a run (None: it had none yet) and the state it carries."""
+
+    checkpoint: Path | None
+    state: dict[str, Any]
+
+    @property
+    def update(self) -> int:
+        return int(self.state.get("update", 0))
+
+
+def find_continuation(folder: Path, update: int | None = None) -> Continuation:
+    """The newest checkpoint that is whole, or the one of the update asked for.
+
+    Raises:
+        RunError: the checkpoint asked for is not there or not whole.
+    """
+    found = newest_first(folder)
+    if update is not None:
+        asked = next((checkpoint for checkpoint in found if checkpoint.update == update), None)
+        if asked is None:
+            there = ", ".join(str(checkpoint.update) for checkpoint in found) or "none"
+            raise RunError(f"There is no checkpoint of update {update} in {folder}; there is: {there}.")
+        return Continuation(asked.path, read_state(asked))
+    for checkpoint in found:
+        try:
+            return Continuation(checkpoint.path, read_state(checkpoint))
+        except RunError as error:
+            logger.warning("%s", error)
+    return Continuation(None, {})
+
+
+def stored_settings(folder: Path) -> Settings | None:
+    """The settings the run in `folder` was started with; None where there are none of ours."""
+    try:
+        return from_dict(read_json_object(folder / SETTINGS_FILE))
+    except UserError as error:
+        logger.info("No settings to compare with in %s: %s", folder, error)
+        return None
+
+
+def differences(before: Settings, now: Settings) -> list[str]:
+    """Settings that stand against continuing exactly, one phrase each."""
+    old, new = to_dict(before), to_dict(now)
+    return [
+        f"{SPECS[name].label} was {old[name]!r}, is {new[name]!r}"
+        for name in old
+        if name not in FREE_TO_CHANGE and old[name] != new[name]
+    ]
+
+
+def check_same(before: Settings | None, now: Settings) -> None:
+    """Raises:
+    RunError: naming every difference and the ways out.
+    """
+    if before is None:
+        raise RunError(
+            f'The LoRA "{now.name}" exists but has no settings of ours to compare with; choose another name, turn on '
+            "Override Existing Files, or train on top of its weights."
+        )
+    found = differences(before, now)
+    if found:
+        raise RunError(
+            f'The run "{now.name}" can\'t be continued exactly: {"; ".join(found)}. Set these back, train on top of '
+            "its weights, or turn on Override Existing Files."
+        )
+
+
+def live_values(state: dict[str, Any], before: Settings | None, now: Settings) -> dict[str, Any]:
+    """The checkpoint's live values, but a stop that was changed in the settings since then counts anew."""
+    values = dict(state["live"])
+    for name in LIVE:
+        if before is None or getattr(before, name) != getattr(now, name):
+            values[name] = getattr(now, name)
+    return values

@@ -1,0 +1,148 @@
+"""What can be changed while a run goes: set by any page or thread, read by the trainer's behaviours.
+
+No globals, no queue, no page needed: a page writes a value here, the trainer reads it within the update in
+progress and says in `taken` what it has taken over. Standard library only.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from training_pro.errors import SettingsError
+from training_pro.settings import Settings, checked_value
+
+LIVE_SETTINGS = ("stop_at_loss", "stop_at_epoch", "loss_window")
+SMALLEST_SCALE, LARGEST_SCALE = 0.0, 100.0
+
+
+@dataclass(frozen=True)
+class LiveValues:
+    """The values that can be touched live; checkpoints carry them, so that a continued run has them too."""
+
+    stop_at_loss: float
+    stop_at_epoch: int
+    loss_window: int
+    learning_rate_scale: float = 1.0
+
+
+class Controls:
+    """The live controls of one run.
+
+    Guarantees: every method may be called from any thread at any time; a value read is a whole value.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._values = LiveValues(settings.stop_at_loss, settings.stop_at_epoch, settings.loss_window)
+        self._taken = self._values
+        self._paused = False
+        self._interrupt_reason = ""
+        self._checkpoint_asked = False
+        self._sample_asked = False
+
+    @property
+    def values(self) -> LiveValues:
+        """What was asked for last."""
+        return self._values
+
+    @property
+    def taken(self) -> LiveValues:
+        """What the trainer has really taken over."""
+        return self._taken
+
+    def set(self, **changes: Any) -> LiveValues:
+        """Change some live values; they count from the update in progress on.
+
+        Raises:
+            SettingsError: an unknown name or a value outside its limits; nothing is changed then.
+        """
+        checked = {name: self._checked(name, value) for name, value in changes.items()}
+        with self._changed:
+            self._values = LiveValues(**{**vars(self._values), **checked})
+            self._changed.notify_all()
+            return self._values
+
+    @staticmethod
+    def _checked(name: str, value: Any) -> Any:
+        if name in LIVE_SETTINGS:
+            return checked_value(name, value)
+        if name != "learning_rate_scale":
+            raise SettingsError([f"{name} can't be changed while a run goes; wait for its end or start another."])
+        low, high = SMALLEST_SCALE, LARGEST_SCALE
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            raise SettingsError([f"Learning rate scale is {value!r}; it must be a number from {low:g} to {high:g}."])
+        return float(value)
+
+    def take(self) -> LiveValues:
+        """For the trainer: the values to use now; from here on they count as taken."""
+        with self._lock:
+            self._taken = self._values
+            return self._taken
+
+    def restore(self, values: LiveValues) -> None:
+        """Put back the values a checkpoint carries."""
+        with self._lock:
+            self._values = self._taken = values
+
+    def ask_checkpoint(self) -> None:
+        """Write a checkpoint with the update in progress."""
+        with self._lock:
+            self._checkpoint_asked = True
+
+    def take_checkpoint_request(self) -> bool:
+        """Whether a checkpoint was asked for since the last call."""
+        with self._lock:
+            asked, self._checkpoint_asked = self._checkpoint_asked, False
+            return asked
+
+    @property
+    def checkpoint_asked(self) -> bool:
+        """Whether a checkpoint is asked for and not yet written."""
+        return self._checkpoint_asked
+
+    def ask_sample(self) -> None:
+        """Answer the sample prompts after the update in progress."""
+        with self._lock:
+            self._sample_asked = True
+
+    def take_sample_request(self) -> bool:
+        """Whether samples were asked for since the last call."""
+        with self._lock:
+            asked, self._sample_asked = self._sample_asked, False
+            return asked
+
+    def pause(self) -> None:
+        """Hold the run before its next update."""
+        with self._changed:
+            self._paused = True
+
+    def resume(self) -> None:
+        """Let a paused run go on."""
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    def interrupt(self, reason: str = "interrupted by hand") -> None:
+        """End the run within one micro-batch; also ends a pause. The first reason counts."""
+        with self._changed:
+            self._interrupt_reason = self._interrupt_reason or reason
+            self._changed.notify_all()
+
+    @property
+    def interrupt_reason(self) -> str:
+        """Why the run must end now, or "" if it may go on."""
+        return self._interrupt_reason
+
+    def wait_while_paused(self, seconds: float) -> bool:
+        """Wait at most `seconds` for a pause to end; whether the run is still paused."""
+        with self._changed:
+            if self._paused and not self._interrupt_reason:
+                self._changed.wait(seconds)
+            return self._paused and not self._interrupt_reason

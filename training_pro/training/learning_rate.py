@@ -1,0 +1,124 @@
+"""From a schedule's name to the scheduler that training steps, and to the curve the page draws before a run."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+
+from training_pro.errors import SettingsError
+from training_pro.training.schedules import Schedule, all_schedules
+from training_pro.training.schedules.shape import Shape
+
+logger = logging.getLogger(__name__)
+
+FOLLOWS_EVALUATION = frozenset({"reduce_lr_on_plateau", "greedy"})
+_DECAY_SHARE = 0.2
+_LOWEST_SHARE = 0.1
+
+
+def _special(name: str, shape: Shape) -> dict[str, Any]:
+    """Arguments that a few of transformers' schedules need and no control gives."""
+    if name == "warmup_stable_decay":
+        return {"num_decay_steps": max(1, round(_DECAY_SHARE * shape.total_updates))}
+    if name in ("cosine_with_min_lr", "cosine_warmup_with_min_lr"):
+        return {"min_lr_rate": _LOWEST_SHARE}
+    return {}
+
+
+def _dummy_optimizer() -> torch.optim.Optimizer:
+    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+
+
+def _from_transformers(name: str, optimizer: torch.optim.Optimizer, shape: Shape) -> Any:
+    from transformers import get_scheduler
+
+    return get_scheduler(
+        name,
+        optimizer,
+        num_warmup_steps=shape.warmup_steps,
+        num_training_steps=shape.total_updates,
+        scheduler_specific_kwargs=_special(name, shape),
+    )
+
+
+@cache
+def transformers_schedules() -> tuple[str, ...]:
+    """Names of the installed transformers' schedules that work with what the controls give."""
+    from transformers import SchedulerType
+
+    usable = []
+    for kind in SchedulerType:
+        try:
+            _from_transformers(kind.value, _dummy_optimizer(), Shape(10, 5, 1))
+        except (TypeError, ValueError, ImportError, KeyError) as error:
+            logger.info("Schedule %s of transformers is left out: %s", kind.value, error)
+            continue
+        usable.append(kind.value)
+    return tuple(usable)
+
+
+def schedule_names(folder: Path | None = None) -> list[str]:
+    """Every name that can be chosen: ours, the user's own, transformers'."""
+    return [*all_schedules(folder)[0], *transformers_schedules()]
+
+
+def check_schedule(name: str, folder: Path | None, has_eval: bool) -> None:
+    """Raises:
+    SettingsError: no such schedule, or one that follows the evaluation loss without evaluation data.
+    """
+    ours, faults = all_schedules(folder)
+    if name not in ours and name not in transformers_schedules():
+        broken = " ".join(faults)
+        names = ", ".join(schedule_names(folder))
+        raise SettingsError([f"LR Scheduler is {name!r}; there is: {names}. {broken}".strip()])
+    if name in FOLLOWS_EVALUATION and not has_eval:
+        raise SettingsError(
+            [f"LR Scheduler {name} follows the evaluation loss; give evaluation data or choose another schedule."]
+        )
+
+
+def schedule_notes(name: str, shape: Shape, folder: Path | None = None) -> list[str]:
+    """What the schedule has to say about this run."""
+    schedule = all_schedules(folder)[0].get(name)
+    return schedule.notes(shape) if schedule else []
+
+
+def _multiplier(schedule: Schedule, shape: Shape, step: int) -> float:
+    return min(max(float(schedule.multiplier(min(step, shape.total_updates), shape)), 0.0), 1.0)
+
+
+def make_scheduler(name: str, optimizer: torch.optim.Optimizer, shape: Shape, folder: Path | None = None) -> Any:
+    """The scheduler to step once an update."""
+    schedule = all_schedules(folder)[0].get(name)
+    if schedule is not None:
+        return LambdaLR(optimizer, partial(_multiplier, schedule, shape))
+    return _from_transformers(name, optimizer, shape)
+
+
+def multiplier_curve(
+    name: str, shape: Shape, folder: Path | None = None, most: int = 400
+) -> list[tuple[int, float]] | None:
+    """(update, share of the learning rate) from 0 to T, at most some `most` pairs; None where it can't be known."""
+    if name in FOLLOWS_EVALUATION:
+        return None
+    schedule = all_schedules(folder)[0].get(name)
+    stride = max(1, shape.total_updates // most)
+    steps = sorted({*range(0, shape.total_updates + 1, stride), shape.total_updates})
+    if schedule is not None:
+        return [(step, _multiplier(schedule, shape, step)) for step in steps]
+    scheduler = _from_transformers(name, _dummy_optimizer(), shape)
+    if isinstance(scheduler, LambdaLR):
+        multiplier = scheduler.lr_lambdas[0]
+        return [(step, float(multiplier(step))) for step in steps]
+    return None
+
+
+def first_rates_are_zero(name: str, shape: Shape, folder: Path | None = None) -> bool:
+    """Whether no update of the run has a rate above 0: nothing would be learned."""
+    curve = multiplier_curve(name, shape, folder, most=shape.total_updates)
+    return curve is not None and all(share <= 0 for step, share in curve if step < shape.total_updates)

@@ -1,0 +1,244 @@
+"""A run from Start to the host having its model back: a thread, a status, controls, and one way for it to end."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from training_pro.data.prepare import Prepared
+from training_pro.errors import Cancelled, RunError, UserError, explain
+from training_pro.folders import Folders
+from training_pro.plan import Plan
+from training_pro.progress import Progress
+from training_pro.record import state as states
+from training_pro.record.files import sweep_temporaries, write_fault, write_whole
+from training_pro.record.history import HISTORY_FILE, Event, History
+from training_pro.record.runs import SETTINGS_FILE
+from training_pro.settings import Settings, to_dict, to_json
+from training_pro.training.continuing import (
+    Continuation,
+    check_same,
+    find_continuation,
+    live_values,
+    stored_settings,
+)
+from training_pro.training.controls import Controls
+from training_pro.training.ending import Ending
+from training_pro.training.finish import Story, write_results
+from training_pro.training.planning import plan_run
+from training_pro.training.status import RunStatus, StatusBoard
+from training_pro.training.wording import time_words
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+logger = logging.getLogger(__name__)
+
+
+class Trainable(Protocol):
+    """The loaded model as a host hands it over."""
+
+    @property
+    def model(self) -> PreTrainedModel: ...
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def quantization(self) -> str: ...
+    @property
+    def max_tokens(self) -> int | None: ...
+
+
+class ModelOwner(Protocol):
+    """What a run needs of a host."""
+
+    @property
+    def folders(self) -> Folders: ...
+
+    def trainable_model(self) -> Trainable: ...
+
+    def hold(self, sentence: Callable[[], str]) -> AbstractContextManager[None]: ...
+
+
+Prepare = Callable[[Settings, Trainable, Progress], Prepared]
+
+
+@dataclass(frozen=True)
+class Begin:
+    """How a run begins: anew, exactly where a run left off, or anew on top of another's weights."""
+
+    continue_exactly: bool = False
+    checkpoint_update: int | None = None
+    on_top_of: Path | None = None
+
+
+class Run:
+    """One run in a thread of its own.
+
+    Guarantees: whatever happens, `status.ending` is set, the host has its model back as it was, and `folder`
+    says how the run ended.
+    """
+
+    def __init__(self, owner: ModelOwner, settings: Settings, folder: Path, prepare: Prepare, begin: Begin) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.controls = Controls(settings)
+        self.begin = begin
+        self.history: History | None = None
+        self.loaded: Trainable | None = None
+        self._owner = owner
+        self._prepare = prepare
+        self._board = StatusBoard(settings.name, folder)
+        self._state: states.RunState | None = None
+        self._thread = threading.Thread(target=self._work, name=f"training {settings.name}", daemon=True)
+
+    @property
+    def status(self) -> RunStatus:
+        """The run as it is now; may be asked for by any thread at any time."""
+        return self._board.status
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> RunStatus:
+        """Wait until the run has ended, at most `seconds`."""
+        self._thread.join(seconds)
+        return self.status
+
+    def sentence(self) -> str:
+        """What whoever asks the model something meanwhile is told."""
+        status = self.status
+        if status.phase in ("waiting", "preparing", "loading") or status.plan is None:
+            return f'The model is being prepared for training "{status.name}"; please wait for the end of the run.'
+        left = f", about {time_words(status.remaining_s)} left" if status.remaining_s is not None else ""
+        return (
+            f'The model is in training ("{status.name}", update {status.update} of {status.total_updates}{left}); '
+            "it answers again afterwards."
+        )
+
+    # -- the work, in the run's own thread ----------------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            ending = self._run()
+        except Cancelled:
+            ending = Ending("interrupted", self.controls.interrupt_reason or "interrupted by hand")
+        except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
+            ending = Ending("failed", explain(error, f"training {self.settings.name}"))
+        self._close(ending)
+        self.loaded = None
+        self._board.change(phase="ended", ending=ending, remaining_s=0.0)
+
+    def _run(self) -> Ending:
+        with self._owner.hold(self.sentence):
+            self._board.phase("loading")
+            loaded = self.loaded = self._owner.trainable_model()
+            self._board.phase("preparing")
+            prepared = self._prepare(self.settings, loaded, self._progress)
+            plan = plan_run(self.settings, prepared, self._owner.folders.schedules)
+            for note in plan.notes:
+                self._board.note(note)
+            self._board.change(plan=plan)
+            return self._train(loaded, prepared, plan)
+
+    def _progress(self, done: int, total: int, what: str) -> None:
+        if self.controls.interrupt_reason:
+            raise Cancelled
+        self._board.progress(done, total, what)
+
+    def _train(self, loaded: Trainable, prepared: Prepared, plan: Plan) -> Ending:
+        from training_pro.training.job import Job
+        from training_pro.training.snapshot import ModelSnapshot
+
+        continuation, live = self._open_folder(prepared, plan, loaded)
+        assert self.history is not None
+        snapshot = ModelSnapshot.take(loaded.model)
+        job = Job(
+            loaded.model,
+            loaded.tokenizer,
+            prepared.train,
+            prepared.eval,
+            self.settings,
+            plan,
+            self.folder,
+            self._owner.folders.schedules,
+            self.history,
+            self.controls,
+            self._board,
+        )
+        try:
+            ending = job.run(continuation, live, self.begin.on_top_of)
+        finally:
+            del job
+            self._board.phase("restoring")
+            snapshot.restore()
+            gc.collect()
+        self._write_results(ending, loaded, prepared, plan)
+        return ending
+
+    def _open_folder(self, prepared: Prepared, plan: Plan, loaded: Trainable) -> tuple[Continuation, dict[str, Any]]:
+        """Make or take up the run's folder; nothing is written before it is certain that the run can go on."""
+        continuation, live = Continuation(None, {}), {}
+        if self.begin.continue_exactly:
+            continuation = find_continuation(self.folder, self.begin.checkpoint_update)
+            before = stored_settings(self.folder)
+            check_same(before, self.settings)
+            self._check_data(prepared)
+            if continuation.checkpoint is not None:
+                live = live_values(continuation.state, before, self.settings)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_fault(self.folder, error) from error
+        sweep_temporaries(self.folder)
+        write_whole(self.folder / SETTINGS_FILE, to_json(self.settings))
+        self._state = states.starting_state(
+            plan.total_updates, loaded.label, states.fingerprint(to_dict(self.settings)), prepared.fingerprint
+        )
+        states.write_state(self.folder, self._state)
+        self.history = History.open(self.folder / HISTORY_FILE, resume_at=continuation.update)
+        if continuation.checkpoint is not None:
+            self.history.add_event(Event("note", continuation.update, f"continued from {continuation.checkpoint.name}"))
+        return continuation, live
+
+    def _check_data(self, prepared: Prepared) -> None:
+        """Raises:
+        RunError: the data or the tokenizer is not what the run was started with.
+        """
+        state = states.read_state(self.folder)
+        if state is not None and state.data_fingerprint and state.data_fingerprint != prepared.fingerprint:
+            raise RunError(
+                f'The run "{self.settings.name}" can\'t be continued exactly: its data or the tokenizer has changed. '
+                "Put them back, train on top of its weights, or turn on Override Existing Files."
+            )
+
+    def _write_results(self, ending: Ending, loaded: Trainable, prepared: Prepared, plan: Plan) -> None:
+        assert self.history is not None
+        self.history.add_event(Event("end", self.status.update, ending.reason, {"kind": ending.kind}))
+        story = Story(self.settings, ending, self.history.data(), plan, prepared.report, self._state)
+        for note in write_results(self.folder, story, loaded):
+            self._board.note(note)
+
+    def _close(self, ending: Ending) -> None:
+        """Say in the folder how the run ended; a fault here must not hide the run's own."""
+        try:
+            if self.history is not None:
+                self.history.close()
+            if self._state is not None:
+                point = self.status.point
+                state = self._state.changed(
+                    update=self.status.update, last_loss=point.smoothed_loss if point is not None else None
+                )
+                states.write_state(self.folder, state.ended(ending.kind, ending.reason))
+        except (UserError, OSError) as error:
+            self._board.note(explain(error, "writing how the run ended"))

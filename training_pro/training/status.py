@@ -1,0 +1,117 @@
+"""What anybody may know about a run at any moment, as one frozen value; pages and terminals only look at this."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from training_pro.plan import Plan
+from training_pro.record.points import Point
+from training_pro.training.ending import Ending
+
+Phase = Literal[
+    "waiting", "preparing", "loading", "training", "paused", "evaluating", "sampling", "saving", "restoring", "ended"
+]
+_RECENT_UPDATES = 30
+
+
+@dataclass(frozen=True)
+class SavedCheckpoint:
+    """A checkpoint of this run: its update, folder and why it was written."""
+
+    update: int
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run as it is now.
+
+    `progress` is (done, total, what) of the work in a phase other than training. `remaining_s` is None until
+    it can be told. `ending` is set once, with phase "ended", after the host has its model back.
+    """
+
+    name: str
+    folder: Path
+    phase: Phase = "waiting"
+    progress: tuple[int, int, str] = (0, 0, "")
+    plan: Plan | None = None
+    point: Point | None = None
+    remaining_s: float | None = None
+    tokens_per_s: float = 0.0
+    notes: tuple[str, ...] = ()
+    checkpoints: tuple[SavedCheckpoint, ...] = ()
+    ending: Ending | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.phase != "ended"
+
+    @property
+    def update(self) -> int:
+        return self.point.update if self.point else 0
+
+    @property
+    def total_updates(self) -> int:
+        return self.plan.total_updates if self.plan else 0
+
+
+class StatusBoard:
+    """Holds the current `RunStatus`; written by the run, read by anybody."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._lock = threading.Lock()
+        self._status = RunStatus(name, folder)
+        self._recent: deque[tuple[float, int]] = deque(maxlen=_RECENT_UPDATES)
+        self._last_point_at = 0.0
+
+    @property
+    def status(self) -> RunStatus:
+        return self._status
+
+    def change(self, **changes: Any) -> None:
+        with self._lock:
+            self._status = replace(self._status, **changes)
+
+    def phase(self, phase: Phase) -> None:
+        """Enter a phase; its progress begins anew. The time of an update never counts other phases."""
+        self._last_point_at = time.monotonic()
+        self.change(phase=phase, progress=(0, 0, ""))
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        self.change(progress=(done, total, what))
+
+    def note(self, sentence: str) -> None:
+        """Add something the person should know; the same sentence only once."""
+        with self._lock:
+            if sentence not in self._status.notes:
+                self._status = replace(self._status, notes=(*self._status.notes, sentence))
+
+    def saved(self, checkpoint: SavedCheckpoint) -> None:
+        with self._lock:
+            others = tuple(c for c in self._status.checkpoints if c.path != checkpoint.path)
+            self._status = replace(self._status, checkpoints=(*others, checkpoint))
+
+    def removed(self, path: Path) -> None:
+        with self._lock:
+            kept = tuple(c for c in self._status.checkpoints if c.path != path)
+            self._status = replace(self._status, checkpoints=kept)
+
+    def point(self, point: Point) -> None:
+        """A further update is done."""
+        now = time.monotonic()
+        tokens = round(point.tokens_per_s * (now - self._last_point_at))
+        self._recent.append((now - self._last_point_at, tokens))
+        self._last_point_at = now
+        seconds = sum(s for s, _ in self._recent)
+        left = max(self._status.total_updates - point.update, 0)
+        self.change(
+            point=point,
+            remaining_s=left * seconds / len(self._recent),
+            tokens_per_s=sum(t for _, t in self._recent) / max(seconds, 1e-9),
+        )

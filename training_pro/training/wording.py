@@ -1,0 +1,15 @@
+"""Durations as people say them. Standard library only."""
+
+from __future__ import annotations
+
+
+def time_words(seconds: float | None) -> str:
+    """ "45 s", "3 min", "2 h 5 min"; "?" for None."""
+    if seconds is None:
+        return "?"
+    if seconds < 90:
+        return f"{max(0, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"

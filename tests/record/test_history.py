@@ -301,9 +301,14 @@ def test_a_sample_is_spread_over_the_whole_run(path: Path, count: int) -> None:
         assert max(gaps, default=0) <= 2 * count / 60 + 1
 
 
-def test_a_sample_of_a_torn_or_growing_file(path: Path, tmp_path: Path) -> None:
-    write(path, range(1, 2001))
+@pytest.mark.parametrize("count", [40, 2000])
+def test_a_sample_ends_with_the_last_point_whatever_follows_it(path: Path, tmp_path: Path, count: int) -> None:
+    write(path, range(1, count + 1))
+    history = History.open(path)
+    history.add_eval(count, 2.0)
+    history.add_event(Event("stop", count, 'a "loss" of 2 was reached', {"loss": 2.0}))
+    history.close()
     with path.open("ab") as file:
-        file.write(b'{"update": 2001, "loss"')
-    assert sample_history(path)[-1].update == 2000
+        file.write(b'{"update": 2001, "loss": 1.0}')
+    assert sample_history(path)[-1].update == count
     assert sample_history(tmp_path / "absent") == []

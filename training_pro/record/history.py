@@ -11,6 +11,7 @@ import json
 import math
 import os
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -23,6 +24,8 @@ from training_pro.record.points import COLUMNS, Point, PointColumns, Points, poi
 
 HISTORY_FILE = "training_history.jsonl"
 _TAIL_BYTES = 65536
+_PIECE_BYTES = 2048  # a few lines
+_HEAD_BYTES = 48  # where a line says whether it is an event
 
 
 @dataclass(frozen=True)
@@ -190,13 +193,13 @@ def sample_history(path: Path, most: int = 60) -> list[Point]:
             size = file.seek(0, os.SEEK_END)
             if size <= _TAIL_BYTES:
                 file.seek(0)
-                return spread(_points_of(file.read()), most)
+                return [point for line in spread(_point_lines(file.read()), most) for point in _first_point([line])]
             found = []
             for place in range(most - 1):
                 file.seek(size * place // most)
-                found.extend(_points_of(file.read(2048), torn_start=place > 0)[:1])
+                found.extend(_first_point(_point_lines(file.read(_PIECE_BYTES), torn_start=place > 0)))
             file.seek(-_TAIL_BYTES, os.SEEK_END)
-            return found + _points_of(file.read(), torn_start=True)[-1:]
+            return found + _first_point(reversed(_point_lines(file.read(), torn_start=True)))
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -257,10 +260,21 @@ def _is_update(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**53
 
 
-def _points_of(piece: bytes, torn_start: bool = False) -> list[Point]:
+def _point_lines(piece: bytes, torn_start: bool = False) -> list[bytes]:
+    """The lines of a piece of the file that look like points; only those wanted are then parsed."""
     lines = piece.splitlines(keepends=True)[1 if torn_start else 0 :]
-    whole = (_values(line) for line in lines)
-    return [_point(values) for values in whole if values and "loss" in values and "event" not in values]
+    return [
+        line for line in lines if line.endswith(b"}\n") and b'"loss"' in line and b'"event"' not in line[:_HEAD_BYTES]
+    ]
+
+
+def _first_point(lines: Iterable[bytes]) -> list[Point]:
+    """The first whole point among `lines`, if there is one."""
+    for line in lines:
+        values = _values(line)
+        if values and "loss" in values and "event" not in values:
+            return [_point(values)]
+    return []
 
 
 def _point_line(point: Point) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""The arithmetic of a run."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training_pro.errors import DataError
+from training_pro.plan import make_plan, suggested_save_steps, suggested_warmup_steps
+
+
+def test_a_plan_by_hand() -> None:
+    plan = make_plan(blocks=103, batch_size=4, gradient_accumulation_steps=3, epochs=2.5, warmup_steps=5)
+    assert (plan.batches_per_epoch, plan.updates_per_epoch, plan.total_updates) == (26, 9, 23)
+    assert (plan.warmup_steps, plan.notes) == (5, ())
+
+
+def test_too_high_accumulation_is_lowered_and_said() -> None:
+    plan = make_plan(10, 4, 8, 1)
+    assert plan.gradient_accumulation_steps == 3
+    assert "8 to 3" in plan.notes[0]
+
+
+def test_too_long_warmup_is_clamped_and_said() -> None:
+    plan = make_plan(10, 4, 1, 1, warmup_steps=100)
+    assert plan.warmup_steps == plan.total_updates == 3
+    assert "100 to 3" in plan.notes[0]
+
+
+def test_warmup_steps_win_over_the_ratio() -> None:
+    assert make_plan(100, 1, 1, 1, warmup_steps=3, warmup_ratio=0.5).warmup_steps == 3
+    assert make_plan(100, 1, 1, 1, warmup_steps=0, warmup_ratio=0.5).warmup_steps == 50
+
+
+def test_no_block_is_refused() -> None:
+    with pytest.raises(DataError, match="0 blocks"):
+        make_plan(0, 4, 1, 3)
+
+
+def test_suggestions() -> None:
+    plan = make_plan(400, 4, 2, 3)
+    assert (plan.updates_per_epoch, plan.total_updates) == (50, 150)
+    assert suggested_warmup_steps(plan) == 15
+    assert suggested_save_steps(plan) == (15, 30)
+
+
+@given(st.integers(1, 5000), st.integers(1, 64), st.integers(1, 64), st.floats(0.01, 20))
+def test_updates_cover_every_block(blocks: int, batch: int, accumulation: int, epochs: float) -> None:
+    plan = make_plan(blocks, batch, accumulation, epochs)
+    used = plan.gradient_accumulation_steps
+    assert 1 <= used <= plan.batches_per_epoch
+    assert plan.updates_per_epoch * used * batch >= blocks > (plan.updates_per_epoch - 1) * used * batch
+    assert plan.updates_per_epoch == math.ceil(math.ceil(blocks / batch) / used)
+    assert 1 <= plan.total_updates <= math.ceil(epochs * plan.updates_per_epoch)

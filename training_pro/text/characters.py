@@ -68,6 +68,12 @@ class Scan:
         """The first visible character at or after each offset that is white space or starts a word; `n`: none."""
         return self.word_starts[np.searchsorted(self.word_starts[:-1], offsets)]
 
+    def visible_until(self, offsets: Offsets) -> Offsets:
+        """Just after the last visible character before each offset; every offset must have one before it."""
+        words = np.searchsorted(self.word_starts[:-1], offsets) - 1
+        until: Offsets = np.minimum(self.word_ends[words], offsets)
+        return until
+
     def has(self, offsets: Offsets, kind: np.uint8) -> Mask:
         """Whether the characters at `offsets` are of (one of) the kinds in `kind`; offset `n` is of none."""
         mask: Mask = (self.kinds[offsets] & kind) != 0

@@ -15,11 +15,16 @@ from training_pro.text.characters import BREAK, CLOSER, DIGIT, LETTER, LOWER, ST
 
 _FENCE = re.compile(r"[ \t]*(?:`{3}|~{3})")
 _BULLET = re.compile(
-    r"[ \t]*(?:[-+*\u2022\u2023\u25aa\u25e6\u00b7]|[(\[]?(?:\d{1,3}|[ivxIVX]{1,4}|[a-zA-Z])[.)\]])[ \t]+\S"
+    r"""[ \t]*(?:
+    [-+*\u2022\u2023\u25aa\u25e6\u00b7]
+    |\d{1,2}:\d\d(?::\d\d)?
+    |[(\[]?(?:\d{1,3}|[ivxIVX]{1,4}|[a-zA-Z])[.)\]]
+    )[ \t]+\S""",
+    re.VERBOSE,
 )
 _DASH_SPEECH = re.compile(r"[ \t]*[\u2013\u2014\u2015]")
 _HEADING = re.compile(r"[ \t]*(?:\#{1,6}[ \t]|[=*_-]{3,}[ \t]*$)", re.MULTILINE)
-_MARKED = re.compile(r"[ \t]*(?:\||\[?\d{1,2}:\d\d|<[^\W\d_][^>\n]*>|!\[)")
+_MARKED = re.compile(r"[ \t]*(?:\||\[\d{1,2}:\d\d|\d{4}-\d\d-\d\d\s|<[^\W\d_][^>\n]*>|!\[)")
 _ASIDE = re.compile(r"[ \t]*\([^()\n]*\)[ \t]*$", re.MULTILINE)
 _SPEAKER = re.compile(r"[ \t]*[*_\[<(@]*[^\W\d_][^:\uff1a\n.!?,;]{0,30}[:\uff1a][*_]*\s")
 
@@ -53,7 +58,8 @@ class Lines:
         before = np.maximum(self.last - 1, 0)
         stopped = self.scan.has(self.last, STOP) | (self.scan.has(self.last, CLOSER) & self.scan.has(before, STOP))
         codes = self.scan.codes[self.last]
-        return stopped | (codes == ord(":")) | (codes == ord("\uff1a"))
+        ended: Mask = stopped | (codes == ord(":")) | (codes == ord("\uff1a"))
+        return ended
 
     @cached_property
     def full(self) -> Mask:
@@ -82,11 +88,27 @@ def line_borders(scan: Scan, fenced: bool = False) -> tuple[list[int], bool]:
         return [], fenced
     hard = _always(lines) | _owned(lines) | _unpunctuated(lines)
     if fenced or "```" in scan.text or "~~~" in scan.text:
-        fences = lines.matching(_FENCE, ~lines.blank)
-        inside = (np.cumsum(fences) + fenced) % 2 == 1
-        hard = hard | inside[:-1] | fences[:-1] | fences[1:]
-        fenced = bool(inside[-1])
+        code, fenced = _code(lines, fenced)
+        hard |= code
     return _visible_starts(lines, hard), fenced
+
+
+def _code(lines: Lines, fenced: bool) -> tuple[Mask, bool]:
+    """Breaks beside a code fence or between two, and whether one is open after the last line."""
+    code = np.zeros(len(lines.starts), dtype=np.bool_)
+    inside_from = 0 if fenced else None
+    for line in np.flatnonzero(lines.matching(_FENCE, ~lines.blank)):
+        code[line] = True
+        fence = lines.scan.text[lines.first[line] : lines.ends[line]].strip()
+        if inside_from is None or fence.strip("`~"):  # one that names a language opens, whatever came before
+            inside_from = line
+        else:
+            code[inside_from : line + 1] = True
+            inside_from = None
+    if inside_from is not None:
+        code[inside_from:] = True
+    beside: Mask = code[:-1] | code[1:]
+    return beside, inside_from is not None
 
 
 def _visible_starts(lines: Lines, hard: Mask) -> list[int]:
@@ -122,14 +144,10 @@ def _owned(lines: Lines) -> Mask:
     bullets = lines.matching(_BULLET, odd | _short_first_words(lines))
     dashes = lines.matching(_DASH_SPEECH, odd)
     alone = headings | lines.matching(_ASIDE, odd) | _capitals(lines)
-    before_item = lines.ended | bullets | np.append(~lines.full, False)
-    return (
-        marked[1:]
-        | alone[:-1]
-        | _speakers(lines)[1:]
-        | (bullets[1:] & before_item[:-1])
-        | (dashes[1:] & lines.ended[:-1])
-    )
+    before_item = lines.ended[:-1] | bullets[:-1] | ~lines.full
+    owned: Mask = marked[1:] | alone[:-1] | _speakers(lines)[1:]
+    owned |= (bullets[1:] & before_item) | (dashes[1:] & lines.ended[:-1])
+    return owned
 
 
 def _capitals(lines: Lines) -> Mask:
@@ -157,5 +175,5 @@ def _speakers(lines: Lines) -> Mask:
     near = colons[np.searchsorted(colons[:-1], lines.first)] - lines.first < _SPEAKER_CHARS
     speakers = lines.matching(_SPEAKER, ~lines.blank & near)
     count = np.bincount(lines.paragraph[speakers], minlength=len(lines.paragraph_firsts))
-    several: Mask = count[lines.paragraph] > 1
-    return speakers & several
+    speakers &= count[lines.paragraph] > 1
+    return speakers

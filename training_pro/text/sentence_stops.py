@@ -31,9 +31,11 @@ from training_pro.text.characters import (
     Offsets,
     Scan,
 )
+from training_pro.text.speech_tags import continues_speech, names_speaker
 
 _FULL_STOP = ord(".")
-_UNSPACED_CODES = [ord(stop) for stop in UNSPACED_STOPS]
+_DASHES = DASHES + "-"
+_FIRST_UNSPACED = min(map(ord, UNSPACED_STOPS))
 _EMOJI = "\u2600-\u27bf\ufe0f\U0001f000-\U0001faff"
 _MARK = re.compile(
     rf"""(?:[{re.escape(STOPS)}]+|;)
@@ -45,26 +47,15 @@ _MARK = re.compile(
 _WORD_BREAK = re.compile(rf"[{DASHES}(\[/]")
 _BEFORE_CHARS = 40  # as far back as the words before a stop are looked for
 _AFTER_CHARS = 48
+_SENTENCE_CHARS = 200  # as far back as the beginning of a sentence is looked for
 _UNLISTED_CHARS = 4  # a word this long that is in no list is no abbreviation, though a small letter follows
 _FIRST_WORD = re.compile(rf"[{re.escape(OPENERS)}'\s-]*([^\W\d_]+(?:['\u2019][^\W\d_]+)?)(\.?)")
 _ROMAN = re.compile(r"[IVXLC]+\b")
 _DOUBLED = re.compile(r"([^\W\d_])\1(?=\.|\Z)")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,3}\.)+[^\W\d_]{1,3}\Z")
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
-_LABEL = re.compile(r"[\s*_]*(?:[(\[]?(?:\d{1,3}(?:\.\d{1,3})*|[IVXLC]{1,6}|[^\W\d_])[.)\]]+)[\s*_]*\Z")
+_LABEL = re.compile(r"[\s*_]*(?:[(\[]?(?:\d{1,3}(?:\.\d{1,3})*|[IVXLCivxlc]{1,6}|[^\W\d_])[.)\]]+)[\s*_]*\Z")
 _LABEL_CHARS = 60
-_SAYING = (
-    "said|says|asked|asks|replied|cried|answered|shouted|whispered|exclaimed|muttered|murmured|called|yelled|"
-    "screamed|demanded|returned|added|continued|inquired|enquired|remarked|observed|ejaculated|roared|sighed|thought"
-)
-_SPEECH_TAG = re.compile(rf"(?:I|(?:(?:Mr|Mrs|Dr|Miss|Sir|Lady|Captain)\.? )?[A-Z][\w'\u2019-]+) (?:{_SAYING})\b")
-_UNCASED_TAG = re.compile(
-    r"[^.!?\u0964\u06d4\u061f\u2026]{0,25}?(?:\ub9d0\ud588|\ubb3c\uc5c8|\ub300\ub2f5\ud588|\uc678\ucce4|\uc18d\uc0ad|\uc18c\ub9ac\ucce4)"
-)
-_CJK_TAG = re.compile(
-    "[\u3068\u3063\u306a\u3067\u306e\u304c\u306f\u3092\u306b\u3082\u3001\uff0c\u2014]"
-    "|[^\u3002\uff0c\\s]{0,4}[\u8bf4\u8aaa\u95ee\u554f\u9053\u558a\u53eb\u7b54]"
-)
 
 
 class Verdict(Enum):
@@ -91,7 +82,7 @@ class StopJudge:
         self._kinds = {**KINDS, **dict.fromkeys(abbreviations, Kind.INSIDE)}
 
     def borders(self, scan: Scan) -> tuple[list[int], list[Doubt]]:
-        """Offsets at which sentences surely start after a stop, and the stops in doubt; both rising."""
+        """Offsets at which sentences surely start after a stop, in no order, and the stops in doubt, rising."""
         stops = np.flatnonzero(scan.kinds & STOP)
         if not len(stops):
             return [], []
@@ -101,7 +92,7 @@ class StopJudge:
         plain = spaced & (stops > 0) & scan.has(stops - 1, LETTER) & scan.has(follows, LETTER)
         plain &= ~self._odd_words(scan, stops, plain & full_stop)
         small = scan.has(follows, LOWER)
-        closed = scan.has(stops + 1, STOP | CLOSER) | np.isin(scan.codes[stops], _UNSPACED_CODES)
+        closed = scan.has(stops + 1, STOP | CLOSER) | (scan.codes[stops] >= _FIRST_UNSPACED)
         odd = closed | (spaced & ~plain) | (plain & small & full_stop)
         judged, doubts = self._judged(scan.text, stops[odd].tolist())
         return [*follows[plain & ~small].tolist(), *judged], doubts
@@ -146,7 +137,7 @@ class StopJudge:
         alone = mark[0] == "." and mark[1].isspace()
         if following.islower():
             return self._before_small_letter(text, start) if alone else Verdict.NEVER
-        if following in DASHES:
+        if following in _DASHES:
             first = _FIRST_WORD.match(text, end, end + _AFTER_CHARS)
             if first and first.group(1)[0].islower():
                 return Verdict.NEVER
@@ -185,10 +176,9 @@ class StopJudge:
 
 def _starts_small(text: str, start: int) -> bool:
     """Whether the sentence that the stop at `start` may end has itself no capital at its beginning."""
-    begin = max(
-        text.rfind("\n", 0, start), *(text.rfind(mark, 0, start) + 1 for mark in (". ", "? ", "! ", "> ", ": "))
-    )
-    first = _FIRST_WORD.match(text, begin + 1 if begin > 0 else 0)
+    head = text[max(0, start - _SENTENCE_CHARS) : start]
+    begin = max(head.rfind("\n"), *(head.rfind(mark) + 1 for mark in (". ", "? ", "! ", "> ", ": ")))
+    first = _FIRST_WORD.match(head, begin + 1 if begin > 0 else 0)
     return first is not None and first.group(1)[0].islower()
 
 
@@ -209,6 +199,8 @@ def _words_before(text: str, start: int) -> list[str]:
 
 def _is_label(text: str, start: int, end: int) -> bool:
     """Whether the line up to `end` is only a number or a speaker's name: "IV.", "HAMLET.", "CHAPTER 2."."""
+    if "\n" in text[start:end]:
+        return False  # a line of its own: a heading
     line_start = text.rfind("\n", max(0, start - _LABEL_CHARS), start) + 1
     if not line_start and start > _LABEL_CHARS:
         return False
@@ -235,10 +227,12 @@ def _after_odd_word(text: str, end: int, word: str, before: list[str]) -> Verdic
 
 def _after_letter(text: str, end: int, letter: str, before: list[str]) -> Verdict:
     """The verdict after a single letter: mostly an initial, or part of an abbreviation."""
+    if text[end] in CLOSING_QUOTES + OPENERS:
+        return Verdict.SURE
     if text[end].isdigit() or (text[end].isalpha() and text[end + 1 : end + 2] == "."):
         return Verdict.NEVER  # "p. 12", "z. B."
     if _starts_sentence(text, end):
-        return Verdict.LIKELY
+        return Verdict.SURE if letter.islower() else Verdict.LIKELY
     after_plain_word = len(before) > 1 and before[-2].islower()
     return Verdict.LIKELY if letter == "I" and after_plain_word else Verdict.NEVER
 
@@ -255,9 +249,7 @@ def _after_mark(text: str, start: int, end: int, mark: str) -> Verdict:
     """The verdict on question and exclamation marks, ellipses, and stops with quotes or brackets after them."""
     closing = mark[-1]
     if closing in CLOSING_QUOTES:
-        if mark[0] != "." and _SPEECH_TAG.match(text, end, end + _AFTER_CHARS):
-            return Verdict.NEVER
-        return Verdict.NEVER if _UNCASED_TAG.match(text, end) else Verdict.SURE
+        return Verdict.NEVER if names_speaker(text, end) else Verdict.SURE
     if closing in CLOSING_BRACKETS:
         if _is_label(text, end - 2, end):
             return Verdict.NEVER
@@ -287,6 +279,6 @@ def _unspaced(text: str, mark: str, end: int) -> Verdict:
         return Verdict.NEVER
     if last_stop == "\uff0e" and following.isdigit():
         return Verdict.NEVER
-    if mark[-1] in CLOSING_QUOTES and _CJK_TAG.match(text, end):
+    if mark[-1] in CLOSING_QUOTES and continues_speech(text, end):
         return Verdict.NEVER
     return Verdict.SURE

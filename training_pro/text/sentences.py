@@ -14,7 +14,9 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from types import ModuleType
 
-from training_pro.text.characters import Scan
+import numpy as np
+
+from training_pro.text.characters import Offsets, Scan
 from training_pro.text.line_borders import line_borders
 from training_pro.text.sentence_stops import Doubt, StopJudge
 
@@ -65,6 +67,24 @@ def sentence_starts(text: str, abbreviations: frozenset[str] = frozenset()) -> a
         else:  # what stands after the last border is looked at again with what follows it
             at += borders[-1] if borders and borders[-1] > _CHUNK_CHARS // 2 else len(chunk)
     return starts
+
+
+def sentence_spans(
+    text: str, sections: Offsets, abbreviations: frozenset[str] = frozenset()
+) -> tuple[Offsets, Offsets, Offsets]:
+    """Starts and ends of the sentences inside `sections`, without white space around them, and each one's section.
+
+    `sections`: starts and ends, shape (sections, 2), rising, without white space at either end, none empty; what lies
+    between them belongs to no sentence. Returns three arrays of shape (sentences,). Asking for many sections of one
+    text at once is far faster than one by one, since a call has a fixed cost.
+    """
+    found = np.frombuffer(sentence_starts(text, abbreviations), dtype=np.int64)
+    starts = np.union1d(found, sections[:, 0])
+    section = np.searchsorted(sections[:, 0], starts, side="right") - 1
+    inside = (section >= 0) & (starts < sections[section, 1])
+    starts, section = starts[inside], section[inside]
+    ends = np.minimum(np.append(starts[1:], len(text)), sections[section, 1])
+    return starts, Scan(text).visible_until(ends), section
 
 
 def _visible_from(text: str, at: int) -> int:

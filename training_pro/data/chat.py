@@ -12,14 +12,17 @@ from typing import Any
 
 import jinja2
 import yaml
+from transformers.utils.chat_template_utils import render_jinja_template
 
 from training_pro.data.answer_spans import find_answers, unused_marks
 from training_pro.data.bad_rows import RowFault
 from training_pro.data.conversations import Message, conversation_of
 from training_pro.data.rendering import RenderedRow, Span
+from training_pro.data.time_limit import within_seconds
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 
+PROBE_SECONDS = 10
 TEMPLATE_SUFFIXES = (".yaml", ".yml", ".jinja", ".jinja2")
 _TEMPLATE_FAULTS = (
     jinja2.TemplateError,
@@ -80,15 +83,25 @@ class ChatTemplate:
         Raises:
             RowFault: it refuses the conversation or fails.
         """
-        more = {} if self.own else {"chat_template": self._template}
         try:
-            text = self._tokenizer.apply_chat_template(messages, tools=tools or None, tokenize=False, **more)
+            text = self._rendered(messages, tools or None)
         except _TEMPLATE_FAULTS as error:
             reason = " ".join(str(error).split())[:160] or type(error).__name__
             raise RowFault(f"the chat template ({self.name}) refuses it: {reason}") from None
         if not isinstance(text, str):
             raise RowFault(f"the chat template ({self.name}) gave no text")
         return text
+
+    def _rendered(self, messages: list[Message], tools: list[Any] | None) -> Any:
+        if self._template is None:
+            return self._tokenizer.apply_chat_template(messages, tools=tools, tokenize=False)
+        texts, _ = render_jinja_template(
+            conversations=[messages],
+            tools=tools,
+            chat_template=self._template,
+            **self._tokenizer.special_tokens_map,
+        )
+        return texts[0]
 
     def takes_system(self) -> bool:
         """Whether a system message gets into the text."""
@@ -107,7 +120,13 @@ class ChatTemplate:
         """
         question, answer = unused_marks([], 2)
         try:
-            text = self.text([_message("user", question), _message("assistant", answer)])
+            messages = [_message("user", question), _message("assistant", answer)]
+            text = within_seconds(PROBE_SECONDS, lambda: self.text(messages))
+        except TimeoutError:
+            raise DataError(
+                f"The chat template ({self.name}) needs more than {PROBE_SECONDS} seconds for one question and answer; "
+                "choose another template."
+            ) from None
         except RowFault as fault:
             raise DataError(
                 f"A plain question and answer can't be rendered: {fault}; choose another template."
@@ -169,10 +188,10 @@ class ChatRenderer:
         if not any(text[start:end].strip() for start, end in answers):
             raise RowFault(f"the chat template ({self._template.name}) leaves out every turn of the assistant")
         with_stops = tuple(self._with_stop(text, span) for span in answers)
-        last_stops = with_stops[-1] != answers[-1] or self._add_eos
-        self._turns_without_stop += sum(a == b for a, b in zip(answers[:-1], with_stops[:-1], strict=True))
-        self._turns_without_stop += not last_stops
-        return RenderedRow(text, with_stops, self._add_bos, self._add_eos, last_stops)
+        unstopped = [start for (start, end), (_, stop) in zip(answers, with_stops, strict=True) if stop == end > start]
+        stops_at_end = self._add_eos or answers[-1][0] not in unstopped
+        self._turns_without_stop += len(unstopped) - (self._add_eos and answers[-1][0] in unstopped)
+        return RenderedRow(text, with_stops, self._add_bos, self._add_eos, stops_at_end)
 
     def notes(self) -> list[str]:
         notes = []

@@ -141,6 +141,7 @@ class InstructionRenderer:
         self._add_bos = add_bos
         self._add_eos = add_eos
         self._unused: Counter[str] = Counter()
+        self._without_stop = 0
 
     def render(self, row: dict[str, Any]) -> RenderedRow:
         texts = {name: _text(name, value, name in self._format.fields) for name, value in row.items()}
@@ -152,13 +153,21 @@ class InstructionRenderer:
         ends = bool(eos) and text.rstrip().endswith(eos)
         add_eos = self._add_eos and not ends and self._tokenizer.eos_id is not None
         end = self._end_of_answer(text, answer[1])
-        return RenderedRow(text, ((answer[0], end),), self._add_bos, add_eos, stops=add_eos or end > answer[1])
+        stops = add_eos or end > answer[1]
+        self._without_stop += not stops
+        return RenderedRow(text, ((answer[0], end),), self._add_bos, add_eos, stops)
 
     def notes(self) -> list[str]:
-        return [
+        notes = [
             f'The field "{name}" of {count} rows is not used by the format {self._format.name}.'
             for name, count in self._unused.most_common(5)
         ]
+        if self._without_stop:
+            notes.append(
+                f"In {self._without_stop} rows no stop token follows the answer: the model is not taught to end there "
+                "(EOS placement is none, or the tokenizer has no EOS)."
+            )
+        return notes
 
     def _end_of_answer(self, text: str, end: int) -> int:
         """Past the control token that the format writes after the answer, if it does."""

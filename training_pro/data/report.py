@@ -45,6 +45,5 @@ class DataReport:
     eval_samples: int = 0
     left_out: int = 0
     eval_sources: tuple[SourceReport, ...] = ()
-    from_cache: bool = False
     model_max_tokens: int | None = None
     notes: tuple[str, ...] = ()

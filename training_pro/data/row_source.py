@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.data.bad_rows import BadRows, RowFault
-from training_pro.data.chat import ChatRenderer, make_template
+from training_pro.data.cache import PreparedCache, cache_key
+from training_pro.data.chat import ChatRenderer, load_template, make_template
+from training_pro.data.fingerprint import digest, settings_parts
 from training_pro.data.formats import InstructionRenderer, load_format
 from training_pro.data.rendering import RowRenderer, needles, trained_spans
 from training_pro.data.report import SourceReport
@@ -21,6 +23,7 @@ from training_pro.folders import Folders
 from training_pro.progress import Progress
 from training_pro.settings import Settings
 
+_AFTERWARDS = ("seed", "hybrid", "hybrid_data_percent", "hybrid_text_percent", "eval_percent")
 BATCH_ROWS = 256
 BATCH_CHARS = 1 << 20
 
@@ -36,6 +39,39 @@ class RowJob:
     folders: Folders
     host_tokenizer: Any
     tokenizer: RowTokenizer
+
+
+def renderer_digest(job: RowJob) -> str:
+    """A digest of the format or the host's template that this file's rows go through; "" for the model's own.
+
+    Raises:
+        DataError: there is no such format or template.
+    """
+    if job.kind == "alpaca":
+        return digest(repr(load_format(job.settings.format, job.folders.formats).entries))
+    name = job.settings.chat_template
+    return digest(load_template(name, job.folders.instruction_templates)) if name else ""
+
+
+def cached_row_samples(
+    job: RowJob, key: tuple[str, ...], cache: PreparedCache | None, progress: Progress
+) -> tuple[RowSamples, SourceReport]:
+    """`row_samples`, out of the `cache` if they are there; `key` tells of content, tokenizer and renderer.
+
+    Raises:
+        DataError, Cancelled: as `row_samples`.
+    """
+    if cache is None:
+        return row_samples(job, progress)
+    relevant = {name: value for name, value in settings_parts(job.settings).items() if name not in _AFTERWARDS}
+    full_key = cache_key(job.name, job.kind, key, relevant)
+    found = cache.load(full_key)
+    if found is not None:
+        arrays, report = found
+        return RowSamples.from_arrays(arrays, job.name, job.tokenizer), report
+    samples, report = row_samples(job, progress)
+    cache.store(full_key, samples.arrays(), report)
+    return samples, report
 
 
 def row_samples(job: RowJob, progress: Progress) -> tuple[RowSamples, SourceReport]:

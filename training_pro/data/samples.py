@@ -126,6 +126,21 @@ class RowSamples:
     def trained_counts(self) -> Ints:
         return self._trained_counts
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What `from_arrays` makes the same samples of."""
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "tokens": self.tokens,
+            "offsets": self.offsets,
+            "numbers": self.numbers,
+        }
+        return arrays if self.mask_bits is None else {**arrays, "mask_bits": self.mask_bits}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]], source: str, tokenizer: RowTokenizer) -> RowSamples:
+        """The samples whose `arrays` these are."""
+        mask_bits = arrays.get("mask_bits")
+        return cls(arrays["tokens"], arrays["offsets"], mask_bits, arrays["numbers"], source, tokenizer)
+
     def _count_trained(self) -> Ints:
         if self.mask_bits is None:
             return np.maximum(self._lengths - 1, 0)

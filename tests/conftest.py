@@ -1,0 +1,72 @@
+"""Fixtures for all rooms. The embedded model is converted once per machine (in the user's cache), then reused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from tests.gradio4_helper import is_gradio4, mend_gradio4
+
+if is_gradio4():
+    mend_gradio4()
+
+from tests.fakes import save_tiny_model
+from training_pro.folders import Folders
+from training_pro.hosts.host import LoadedModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    """An empty user data folder, with the folders that a run needs."""
+    made = Folders.under(tmp_path / "user_data")
+    made.make()
+    return made
+
+
+@pytest.fixture(scope="session")
+def smol_folder() -> Path:
+    """The embedded model's folder; read only."""
+    from training_pro.hosts.embedded import embedded_model
+
+    return embedded_model()
+
+
+@pytest.fixture(scope="session")
+def smol_tokenizer(smol_folder: Path) -> PreTrainedTokenizerBase:
+    """Shared by all tests: never change it."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(smol_folder)
+
+
+@pytest.fixture
+def smol_model_4bit(smol_folder: Path) -> LoadedModel:
+    """The embedded model in 4-bit, the test's own. Takes some 3 seconds."""
+    from training_pro.hosts.model_folder import load_model_folder
+
+    return load_model_folder(smol_folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random model of 2 layers on disk; read only."""
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def tiny_model(tiny_folder: Path) -> LoadedModel:
+    """That model in memory in float32, the test's own. Takes some 20 milliseconds."""
+    from training_pro.hosts.model_folder import load_model_folder
+
+    return load_model_folder(tiny_folder, load_in_4bit=False, dtype="float32")

@@ -79,16 +79,18 @@ class Session:
         Raises:
             UserError: no model, bad data, bad settings; each with the way out.
         """
-        loaded = self._tokenizer_of_host()
+        loaded = self._loaded()
         prepared = self._prepared(settings, loaded, progress)
         plan = plan_for(settings, len(prepared.train))
         check_schedule(settings.lr_scheduler_type, self.host.folders.schedules, prepared.eval is not None)
         return Checked(prepared, plan, verify(prepared, settings, plan, self._rates(settings, plan)))
 
-    def _tokenizer_of_host(self) -> Trainable:
-        if self._run is not None and self._run.status.running and self._run.loaded is not None:
-            return self._run.loaded
-        return self.host.trainable_model()
+    def _loaded(self) -> Trainable:
+        """The model whose tokenizer prepares data: also while a run holds it, or a LoRA is on it."""
+        run = self._run
+        if run is not None and run.status.running and run.loaded is not None:
+            return run.loaded
+        return self.host.loaded_model()
 
     def _rates(self, settings: Settings, plan: Plan) -> list[float] | None:
         """The schedule's multiplier of each update, where it is known and the run is not too long to draw all."""

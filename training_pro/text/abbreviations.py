@@ -25,7 +25,7 @@ class Kind(Enum):
 _INSIDE = """
     dr drs prof mr mrs ms messrs mme mlle e.g i.e eg ie cf viz vs approx ca incl excl resp ibid esp al.
     z.b z.t d.h u.a o.a i.d.r m.e s.o s.u u.u v.a bzw vgl sog sogen ggf evtl inkl exkl insb bspw geb hrsg übers verh
-    p.ex p.ej c.-à-d env éd trad boul cfr sig.ra dott dott.ssa avv egr gent sig
+    p.ex p.ej c.-à-d env éd trad boul av cfr sig.ra dott dott.ssa avv egr sig
     bijv d.w.z m.b.t m.n t.a.v i.p.v i.v.m z.g.n dhr mevr mw drs
     t.ex bl.a d.v.s f.eks dvs s.k f.d p.g.a m.a.o
     np tzn tzw tzv m.in im. ul inż mgr płk ppłk św doc. např tj resp. kupř
@@ -37,7 +37,7 @@ _INSIDE = """
 _TITLE = """
     mm st ste mt ft fr br rev revd hon gen col maj capt cpt cmdr lt sgt cpl pvt adm gov sen rep reps pres supt insp
     det msgr esq. sra srta dra dña da d ud uds vd vds excmo ilmo hr frl herrn dipl ing sig sigg on arch geom rag cav
-    profa exmo exma eng ir bc mudr judr rndr phdr kpt av op κ κα κος
+    profa exmo exma eng ir bc mudr judr rndr phdr kpt op int ext κ κα κος
 """
 _NUMBERED = """
     no nos nr nro num núm vol vols pp pg pgs ch chap sec sect section art arts eq eqs ex fig figs tab bd bde abb kap

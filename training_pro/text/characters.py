@@ -87,7 +87,7 @@ def _table() -> NDArray[np.uint8]:
     table[[c.isspace() for c in characters]] |= SPACE
     table[[c.islower() for c in characters]] |= LOWER
     table[[c.isalpha() for c in characters]] |= LETTER
-    table[[c.isdigit() for c in characters]] |= DIGIT
+    table[[c.isdecimal() for c in characters]] |= DIGIT
     for kind, members in ((BREAK, LINE_BREAKS), (STOP, STOPS), (CLOSER, CLOSERS), (OPENER, OPENERS)):
         table[[ord(c) for c in members]] |= kind
     return table

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from training_pro.text.characters import BREAK, CLOSER, DIGIT, LETTER, LOWER, STOP, Mask, Scan
+from training_pro.text.speaker_labels import speaker_labels
 
 _FENCE = re.compile(r"[ \t]*(?:`{3}|~{3})")
 _BULLET = re.compile(
@@ -26,11 +28,24 @@ _DASH_SPEECH = re.compile(r"[ \t]*[\u2013\u2014\u2015]")
 _HEADING = re.compile(r"[ \t]*(?:\#{1,6}[ \t]|[=*_-]{3,}[ \t]*$)", re.MULTILINE)
 _MARKED = re.compile(r"[ \t]*(?:\||\[\d{1,2}:\d\d|\d{4}-\d\d-\d\d\s|<[^\W\d_][^>\n]*>|!\[)")
 _ASIDE = re.compile(r"[ \t]*\([^()\n]*\)[ \t]*$", re.MULTILINE)
-_SPEAKER = re.compile(r"[ \t]*[*_\[<(@]*[^\W\d_][^:\uff1a\n.!?,;]{0,30}[:\uff1a][*_]*\s")
+_SPEAKER = re.compile(r"[ \t]*[*_\[<(@]*[^\W\d_][^:\uff1a\n.!?,;]{0,30}(?::[*_]*\s|\uff1a)")
 
 _NARROWEST_WRAP = 20  # shorter lines are never taken for wrapped prose
 _WIDEST_WRAP = 120  # longer lines were never wrapped: each is a paragraph
 _SPEAKER_CHARS = 34  # a speaker's colon stands no farther into its line
+
+
+class LineBorders(NamedTuple):
+    """What the lines of a text tell: all offsets rising.
+
+    borders: where a line, or the first after blank ones, starts something new (at its first visible character).
+    whole: starts and ends of parts in which no stop ends a sentence, such as lines of code.
+    fenced: a code fence is open at the text's end.
+    """
+
+    borders: list[int]
+    whole: list[tuple[int, int]]
+    fenced: bool
 
 
 class Lines:
@@ -79,22 +94,29 @@ class Lines:
         return matches
 
 
-def line_borders(scan: Scan, fenced: bool = False) -> tuple[list[int], bool]:
-    """Rising offsets just after each line end that is a border, and whether a code fence is open at the end;
-    `fenced`: one was open at the start.
-    """
+def line_borders(scan: Scan, fenced: bool = False) -> LineBorders:
+    """The borders at line ends; `fenced`: a code fence was open at the start of the text."""
     lines = Lines(scan)
-    if len(lines.starts) == 1:
-        return [], fenced
+    if len(lines.starts) == 1 and not fenced:
+        return LineBorders([], [], False)
     hard = _always(lines) | _owned(lines) | _unpunctuated(lines)
+    whole = speaker_labels(scan, lines.first[_paragraph_firsts(lines)])
     if fenced or "```" in scan.text or "~~~" in scan.text:
         code, fenced = _code(lines, fenced)
-        hard |= code
-    return _visible_starts(lines, hard), fenced
+        hard |= code[:-1] | code[1:]
+        whole += zip(lines.starts[code].tolist(), lines.ends[code].tolist(), strict=True)
+    starts = set(scan.visible_from(lines.starts[1:][hard]).tolist())
+    return LineBorders(sorted(starts), sorted(whole), fenced)
+
+
+def _paragraph_firsts(lines: Lines) -> Mask:
+    """Lines that start a paragraph: after a blank line, or after a line that ended with a stop."""
+    firsts: Mask = ~lines.blank & np.append(True, lines.blank[:-1] | lines.ended[:-1])
+    return firsts
 
 
 def _code(lines: Lines, fenced: bool) -> tuple[Mask, bool]:
-    """Breaks beside a code fence or between two, and whether one is open after the last line."""
+    """The code fences and the lines between two, and whether one is open after the last line."""
     code = np.zeros(len(lines.starts), dtype=np.bool_)
     inside_from = 0 if fenced else None
     for line in np.flatnonzero(lines.matching(_FENCE, ~lines.blank)):
@@ -107,8 +129,7 @@ def _code(lines: Lines, fenced: bool) -> tuple[Mask, bool]:
             inside_from = None
     if inside_from is not None:
         code[inside_from:] = True
-    beside: Mask = code[:-1] | code[1:]
-    return beside, inside_from is not None
+    return code, inside_from is not None
 
 
 def _visible_starts(lines: Lines, hard: Mask) -> list[int]:
@@ -153,11 +174,11 @@ def _owned(lines: Lines) -> Mask:
 def _capitals(lines: Lines) -> Mask:
     """Lines in capitals alone, without a stop: the name of who speaks next in a script, or a heading."""
     scan = lines.scan
-    short = ~lines.blank & (lines.ends - lines.first < _SPEAKER_CHARS) & scan.has(lines.last, LETTER | CLOSER)
-    short &= ~scan.has(np.minimum(lines.first + 1, lines.ends), LOWER)
-    for line in np.flatnonzero(short):
-        short[line] = scan.text[lines.first[line] : lines.ends[line]].isupper()
-    return short
+    capitals: Mask = ~lines.blank & (lines.ends - lines.first < _SPEAKER_CHARS) & scan.has(lines.last, LETTER | CLOSER)
+    capitals &= ~scan.has(np.minimum(lines.first + 1, lines.ends), LOWER)
+    for line in np.flatnonzero(capitals):
+        capitals[line] = scan.text[lines.first[line] : lines.ends[line]].isupper()
+    return capitals
 
 
 def _short_first_words(lines: Lines) -> Mask:

@@ -15,11 +15,11 @@ import numpy as np
 
 from training_pro.text.abbreviations import BEFORE_ORDINAL, KINDS, MONTHS, STARTERS, Kind
 from training_pro.text.characters import (
-    CLOSER,
     CLOSERS,
     CLOSING_BRACKETS,
     CLOSING_QUOTES,
     DASHES,
+    DIGIT,
     LETTER,
     LOWER,
     OPENERS,
@@ -34,7 +34,7 @@ from training_pro.text.characters import (
 from training_pro.text.speech_tags import continues_speech, names_speaker
 
 _FULL_STOP = ord(".")
-_DASHES = DASHES + "-"
+_LEADS = DASHES + "-\u00bf\u00a1"  # what may stand before the first letter of words that go on
 _FIRST_UNSPACED = min(map(ord, UNSPACED_STOPS))
 _EMOJI = "\u2600-\u27bf\ufe0f\U0001f000-\U0001faff"
 _MARK = re.compile(
@@ -92,7 +92,7 @@ class StopJudge:
         plain = spaced & (stops > 0) & scan.has(stops - 1, LETTER) & scan.has(follows, LETTER)
         plain &= ~self._odd_words(scan, stops, plain & full_stop)
         small = scan.has(follows, LOWER)
-        closed = scan.has(stops + 1, STOP | CLOSER) | (scan.codes[stops] >= _FIRST_UNSPACED)
+        closed = ~scan.has(stops + 1, SPACE | LETTER | DIGIT) | (scan.codes[stops] >= _FIRST_UNSPACED)
         odd = closed | (spaced & ~plain) | (plain & small & full_stop)
         judged, doubts = self._judged(scan.text, stops[odd].tolist())
         return [*follows[plain & ~small].tolist(), *judged], doubts
@@ -119,8 +119,7 @@ class StopJudge:
         words = [scan.text[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
         odd = np.zeros(len(stops), dtype=np.bool_)
         odd[at] = [
-            len(word) == 1 or word.lstrip("'").casefold() in self._kinds or "." in word or word.isupper()
-            for word in words
+            len(word) == 1 or _listed(word) in self._kinds or not word.isalpha() or word.isupper() for word in words
         ]
         return odd
 
@@ -137,7 +136,7 @@ class StopJudge:
         alone = mark[0] == "." and mark[1].isspace()
         if following.islower():
             return self._before_small_letter(text, start) if alone else Verdict.NEVER
-        if following in _DASHES:
+        if following in _LEADS:
             first = _FIRST_WORD.match(text, end, end + _AFTER_CHARS)
             if first and first.group(1)[0].islower():
                 return Verdict.NEVER
@@ -148,7 +147,7 @@ class StopJudge:
     def _before_small_letter(self, text: str, start: int) -> Verdict:
         """The verdict on a lone full stop before a small letter: some people write all sentences so."""
         word = _words_before(text, start)[-1]
-        if not word.isalpha() or len(word) == 1 or word.isupper() or word.casefold() in self._kinds:
+        if not word.isalpha() or len(word) == 1 or word.isupper() or _listed(word) in self._kinds:
             return Verdict.NEVER
         if len(word) >= _UNLISTED_CHARS:
             return Verdict.SURE
@@ -162,7 +161,7 @@ class StopJudge:
             return Verdict.NEVER
         if len(word) == 1 and word.isalpha():
             return _after_letter(text, end, word, before)
-        kind = self._kinds.get(word.casefold())
+        kind = self._kinds.get(_listed(word))
         if kind is Kind.ET_CETERA:
             return Verdict.SURE
         if kind is None or (kind is Kind.TITLE and word[0].islower()):
@@ -172,6 +171,11 @@ class StopJudge:
         if kind is Kind.ENDING:
             return Verdict.SURE if _starts_sentence(text, end) else Verdict.UNLIKELY
         return Verdict.NEVER
+
+
+def _listed(word: str) -> str:
+    """`word` as the lists have it: case-folded, without an article before an apostrophe ("l'avv")."""
+    return word.replace("\u2019", "'").rpartition("'")[2].casefold()
 
 
 def _starts_small(text: str, start: int) -> bool:
@@ -254,7 +258,7 @@ def _after_mark(text: str, start: int, end: int, mark: str) -> Verdict:
         if _is_label(text, end - 2, end):
             return Verdict.NEVER
         return Verdict.SURE if _is_aside(text, start) else Verdict.UNLIKELY
-    return Verdict.LIKELY if len(mark) > 1 or mark[0] == "\u2026" else Verdict.SURE
+    return Verdict.LIKELY if mark in ("..", "...", "\u2026") else Verdict.SURE
 
 
 def _is_aside(text: str, start: int) -> bool:

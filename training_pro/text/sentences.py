@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from types import ModuleType
@@ -17,7 +17,7 @@ from types import ModuleType
 import numpy as np
 
 from training_pro.text.characters import Offsets, Scan
-from training_pro.text.line_borders import line_borders
+from training_pro.text.line_borders import LineBorders, line_borders
 from training_pro.text.sentence_stops import Doubt, StopJudge
 
 try:
@@ -58,7 +58,8 @@ def sentence_starts(text: str, abbreviations: frozenset[str] = frozenset()) -> a
     while at < len(text):
         chunk, complete = _next_chunk(text, at)
         scan = Scan(chunk)
-        lines, fenced = line_borders(scan, fenced)
+        lines = line_borders(scan, fenced)
+        fenced = lines.fenced
         borders = [border for border in _chunk_borders(scan, lines, judge) if border < len(chunk)]
         starts.extend(at + border for border in borders)
         if complete:
@@ -101,17 +102,25 @@ def _next_chunk(text: str, at: int) -> tuple[str, bool]:
     return (text[at : blank + 2], True) if blank >= 0 else (text[at:end], False)
 
 
-def _chunk_borders(scan: Scan, lines: list[int], judge: StopJudge) -> list[int]:
-    """Rising offsets of all borders in a chunk; `lines`: those at line ends."""
+def _chunk_borders(scan: Scan, lines: LineBorders, judge: StopJudge) -> list[int]:
+    """Rising offsets of all borders in a chunk."""
     sure, doubts = judge.borders(scan)
-    borders = {*lines, *sure}
+    borders = set(sure)
     if "\u300c" in scan.text:
         borders.update(speech.end() for speech in _SPEECHES.finditer(scan.text))
     if _engine is None:
         borders.update(doubt.border for doubt in doubts if doubt.likely)
     else:
-        borders.update(_confirmed(scan.text, lines, doubts, _engine))
-    return sorted(borders)
+        borders.update(_confirmed(scan.text, lines.borders, doubts, _engine))
+    if lines.whole:
+        borders = {border for border in borders if not _inside(border, lines.whole)}
+    return sorted(borders.union(lines.borders))
+
+
+def _inside(border: int, spans: list[tuple[int, int]]) -> bool:
+    """Whether `border` lies in one of the rising `spans`, after its start and not after its end."""
+    span = bisect_left(spans, (border,)) - 1
+    return span >= 0 and border <= spans[span][1]
 
 
 def _confirmed(chunk: str, lines: list[int], doubts: list[Doubt], engine: ModuleType) -> Iterator[int]:

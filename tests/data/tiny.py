@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 _LESSONS = (
@@ -46,13 +46,20 @@ def _trained(specials: tuple[str, ...]) -> str:
 
 
 def tiny_tokenizer(
-    template: str | None = None, bos: str | None = "<s>", eos: str | None = "</s>", control: Sequence[str] = CONTROL
+    template: str | None = None,
+    bos: str | None = "<s>",
+    eos: str | None = "</s>",
+    control: Sequence[str] = CONTROL,
+    adds_bos: bool = False,
 ) -> Any:
     """A fresh tokenizer object; `control` strings are its special tokens beside BOS and EOS."""
     named = {name: text for name, text in (("bos_token", bos), ("eos_token", eos)) if text}
     specials = tuple(dict.fromkeys((*named.values(), *control)))
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(_trained(specials)), additional_special_tokens=list(control), **named
-    )
+    backend = Tokenizer.from_str(_trained(specials))
+    if adds_bos:
+        backend.post_processor = processors.TemplateProcessing(
+            single=f"{bos} $A", special_tokens=[(str(bos), backend.token_to_id(bos))]
+        )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, additional_special_tokens=list(control), **named)
     tokenizer.chat_template = template
     return tokenizer

@@ -54,10 +54,8 @@ def tokenizer_digest(tokenizer: Any) -> str:
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if isinstance(backend, Tokenizer):
-        rules = json.loads(backend.to_str())
-        rules.pop("truncation", None)
-        rules.pop("padding", None)
-        described = json.dumps(rules, sort_keys=True)
+        written = backend.to_str()
+        described = written[max(0, written.find('"added_tokens"')) :]  # truncation and padding stand before it
     else:
         described = json.dumps([type(tokenizer).__name__, sorted(tokenizer.get_vocab().items())])
     template = json.dumps(getattr(tokenizer, "chat_template", None), sort_keys=True)

@@ -228,6 +228,8 @@ def _line_value(line: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise RowFault(f"byte {error.start + 1} of the line is not UTF-8") from None
     except json.JSONDecodeError as error:
+        if text == "{":
+            raise RowFault("the file is one object over many lines, not a list [...] or one object a line") from None
         raise RowFault(f"the line is not valid JSON ({_reason(error, 0)})") from None
     if end < len(text):
         raise RowFault(f"{text[end:].strip()[:20]!r} stands after the row's end; one row a line")

@@ -17,6 +17,7 @@ from training_pro.data.cache import PreparedCache
 from training_pro.data.fingerprint import fingerprint, settings_parts, tokenizer_digest
 from training_pro.data.formats import ship_formats
 from training_pro.data.holdout import Parts, hold_out
+from training_pro.data.rendering import loss_place
 from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.row_source import RowJob, cached_row_samples, renderer_digest
 from training_pro.data.samples import Indices, Samples, Subset, mixed
@@ -157,7 +158,12 @@ def _sampled(count: int, percent: float, seed: int) -> Indices:
 
 def _notes(sources: list[Source], settings: Settings, model_max_tokens: int | None) -> list[str]:
     notes = []
-    if settings.loss_on != "all" and any(source.kind in ("text", "text rows") for source in sources):
+    place = loss_place(settings.loss_on, settings.train_only_after).place
+    if place != settings.loss_on:
+        notes.append(
+            f'Rows are trained only after {settings.train_only_after!r}; clear "Train Only After" to train all.'
+        )
+    if place != "all" and any(source.kind in ("text", "text rows") for source in sources):
         notes.append('Raw text is trained whole; "Train on" applies to instruction and chat rows.')
     if model_max_tokens and settings.max_tokens > model_max_tokens:
         notes.append(

@@ -12,7 +12,7 @@ from training_pro.data.cache import PreparedCache, cache_key
 from training_pro.data.chat import ChatRenderer, load_template, make_template
 from training_pro.data.fingerprint import digest, settings_parts
 from training_pro.data.formats import InstructionRenderer, load_format
-from training_pro.data.rendering import RowRenderer, needles, trained_spans
+from training_pro.data.rendering import LossPlace, RowRenderer, loss_place, trained_spans
 from training_pro.data.report import SourceReport
 from training_pro.data.row_encoding import ReadyRow, RowArrays
 from training_pro.data.rows import Row, read_rows
@@ -122,17 +122,17 @@ def nothing_left(report: SourceReport) -> DataError:
 
 
 def _ready_rows(job: RowJob, renderer: RowRenderer, bad: BadRows) -> Iterator[ReadyRow]:
-    after = needles(job.settings.train_only_after)
+    loss = loss_place(job.settings.loss_on, job.settings.train_only_after)
     for number, row in read_rows(job.path, bad):
         try:
-            yield _ready(number, row, renderer, job.settings.loss_on, after)
+            yield _ready(number, row, renderer, loss)
         except RowFault as fault:
             bad.reject(number, str(fault), row)
 
 
-def _ready(number: int, row: Row, renderer: RowRenderer, loss_on: str, after: tuple[str, ...]) -> ReadyRow:
+def _ready(number: int, row: Row, renderer: RowRenderer, loss: LossPlace) -> ReadyRow:
     rendered = renderer.render(row)
-    return ReadyRow(number, rendered, trained_spans(rendered, loss_on, after))
+    return ReadyRow(number, rendered, trained_spans(rendered, loss))
 
 
 def _batches(rows: Iterator[ReadyRow]) -> Iterator[list[ReadyRow]]:

@@ -70,6 +70,8 @@ def _check_start(path: Path, bad: BadRows) -> None:
     for signature, what in _SIGNATURES.items():
         if head.startswith(signature):
             raise DataError(f"{bad.file}, row 1: the file is {what}; unpack it or save it as UTF-8 text.")
+    if b"\0" in head:
+        raise DataError(f"{bad.file}, row 1: the file is UTF-16 or no text at all; save it as UTF-8 text.")
 
 
 def _first_bad_byte(path: Path) -> tuple[int, int]:

@@ -5,6 +5,7 @@ Costs a call into the host's tokenizer for each text and piece; exact, not fast.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -12,18 +13,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+Pairs = tuple[list[int], list[tuple[int, int]] | None]
 _SPACE_MARK = "\u2581"  # SentencePiece's visible space, which some decoders leave in
 _LOOK_AHEAD_CHARS = 8
 
 
 class SlowTokenizer:
-    """Wraps the host's tokenizer; only its encoding and decoding are called."""
+    """A copy of the host's tokenizer; only its encoding and decoding are called."""
 
     def __init__(self, tokenizer: Any, special_texts: Sequence[str]) -> None:
-        self._tokenizer = tokenizer
+        self._tokenizer = copy.deepcopy(tokenizer)
         self._specials = {text: tokenizer.convert_tokens_to_ids(text) for text in special_texts}
         choice = "|".join(map(re.escape, special_texts))
         self._pattern = re.compile(f"({choice})") if choice else None
+
+    def encode_many(self, texts: Sequence[str], with_offsets: bool) -> list[Pairs]:
+        """Ids and offsets of each text; the offsets come whether asked for or not."""
+        return [self.encode(text) for text in texts]
+
+    def as_prompt(self, text: str) -> list[int]:
+        """The ids with what the tokenizer adds of its own accord."""
+        return list(self._tokenizer.encode(text))
 
     def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """The ids of `text`, and which part of it each of them came from."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from training_pro.data.slow_tokens import SlowTokenizer
+from training_pro.data.slow_tokens import Pairs, SlowTokenizer
 
 Ids = npt.NDArray[np.int32]
 
@@ -36,25 +36,24 @@ class RowTokenizer:
         self.eos_id: int | None = tokenizer.eos_token_id
         self.bos_text: str = tokenizer.bos_token or ""
         self.eos_text: str = tokenizer.eos_token or ""
-        self.adds_bos = self.bos_id is not None and self.bos_id in list(tokenizer.encode("a"))[:1]
         self.special_ids = frozenset(int(number) for number in tokenizer.all_special_ids)
         self.special_texts = _special_texts(tokenizer)
-        self._fast = private_copy(tokenizer)
-        self._slow = SlowTokenizer(tokenizer, self.special_texts)
+        self._backend = _backend(tokenizer, self.special_texts)
+        self.adds_bos = self.bos_id is not None and self.bos_id in self._backend.as_prompt("a")[:1]
 
     def encode(self, texts: Sequence[str], with_offsets: bool) -> list[Encoded]:
         """The ids of each text as they stand: nothing added, nothing cut off."""
-        if self._fast is None:
-            return [_encoded(*self._slow.encode(text)) for text in texts]
-        encode = self._fast.encode_batch if with_offsets else self._fast.encode_batch_fast
-        found = encode(list(texts), add_special_tokens=False)
-        return [_encoded(encoding.ids, encoding.offsets if with_offsets else None) for encoding in found]
+        return [
+            Encoded(
+                np.array(ids, np.int32),
+                None if offsets is None else np.array(offsets, np.int64).reshape(-1, 2),
+            )
+            for ids, offsets in self._backend.encode_many(texts, with_offsets)
+        ]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`, special tokens included, nothing tidied."""
-        if self._fast is None:
-            return self._slow.decode(ids)
-        return str(self._fast.decode(list(ids), skip_special_tokens=False))
+        return self._backend.decode(ids)
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The text of each token; a code point spread over several tokens is shown at the last of them.
@@ -75,21 +74,33 @@ class RowTokenizer:
         return pieces
 
 
-def private_copy(tokenizer: Any) -> Tokenizer | None:
-    """A `tokenizers.Tokenizer` of our own that neither cuts nor pads, or None where there is none to copy."""
+class FastTokenizer:
+    """A copy of a `tokenizers` backend that neither cuts nor pads."""
+
+    def __init__(self, backend: Tokenizer) -> None:
+        self._copy = Tokenizer.from_str(backend.to_str())
+        self._copy.no_truncation()
+        self._copy.no_padding()
+        self._copy.encode_special_tokens = False
+
+    def encode_many(self, texts: Sequence[str], with_offsets: bool) -> list[Pairs]:
+        """Ids and, if asked for, offsets of each text."""
+        encode = self._copy.encode_batch if with_offsets else self._copy.encode_batch_fast
+        found = encode(list(texts), add_special_tokens=False)
+        return [(encoding.ids, encoding.offsets if with_offsets else None) for encoding in found]
+
+    def as_prompt(self, text: str) -> list[int]:
+        """The ids with what the tokenizer adds of its own accord."""
+        return list(self._copy.encode(text).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`, control tokens included."""
+        return str(self._copy.decode(list(ids), skip_special_tokens=False))
+
+
+def _backend(tokenizer: Any, special_texts: tuple[str, ...]) -> FastTokenizer | SlowTokenizer:
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    if not isinstance(backend, Tokenizer):
-        return None
-    copy = Tokenizer.from_str(backend.to_str())
-    copy.no_truncation()
-    copy.no_padding()
-    copy.encode_special_tokens = False
-    return copy
-
-
-def _encoded(ids: list[int], offsets: list[tuple[int, int]] | None) -> Encoded:
-    places = None if offsets is None else np.array(offsets, np.int64).reshape(-1, 2)
-    return Encoded(np.array(ids, np.int32), places)
+    return FastTokenizer(backend) if isinstance(backend, Tokenizer) else SlowTokenizer(tokenizer, special_texts)
 
 
 def _special_texts(tokenizer: Any) -> tuple[str, ...]:

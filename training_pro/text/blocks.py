@@ -1,16 +1,19 @@
-"""Blocks: views on prepared text, each with its place, its kind and, when asked for, its exact ids."""
+"""Blocks: views on a text's ids, each with its place, its kind and, when asked for, its exact ids.
+
+A block is 13 bytes whatever its length; its ids are read from the text's one array when it is used.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from training_pro.text.encoding import Ids, TextEncoder
-
-KINDS = ("packed", "overlap", "window")
+from training_pro.text.budget import Budget
+from training_pro.text.encoding import Ids
+from training_pro.text.packing import KINDS, Packing
+from training_pro.text.runs import Runs
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,9 @@ class Block:
 class SlicingReport:
     """What slicing did.
 
-    `text_tokens` and `window_tokens` count text alone, without BOS and EOS; `depth` is window_tokens /
-    text_tokens (0 without windows); `short_sections` fit into one window each, so they are seen once.
+    `text_tokens` and `window_tokens` count text alone, without BOS and EOS; `depth` is window_tokens / text_tokens
+    (0 without windows). `short_sections` fit into one window each, so DEMENTOR sees them once. `slow_sections` could
+    not be encoded in pieces. `bos_missing`, `eos_missing`: asked for, but the tokenizer has no such token.
     """
 
     sections: int = 0
@@ -55,33 +59,52 @@ class SlicingReport:
 
 
 class Blocks:
-    """All blocks of a text, in order."""
+    """All blocks of a text, in the text's order.
 
-    def __init__(
-        self, documents: Sequence[str], blocks: list[Block], encoder: TextEncoder, report: SlicingReport
-    ) -> None:
-        self._documents = documents
-        self._blocks = blocks
-        self._encoder = encoder
+    `lengths` (blocks,) int32: tokens, BOS and EOS included.
+
+    Guarantees: a block's text has no white space at either end; its ids are BOS, if it gets one, then the ids that the
+    tokenizer gives for that text alone, then EOS, if it gets one; they are never more than the budget.
+    """
+
+    def __init__(self, runs: Runs, packing: Packing, budget: Budget, report: SlicingReport) -> None:
+        encoder = runs.text.encoder
+        self._runs = runs
+        self._packing = packing
+        self._bos = np.array([encoder.bos_id] if budget.bos else [], dtype=np.int32)
+        self._eos = np.array([encoder.eos_id] if budget.eos_at_cut else [], dtype=np.int32)
+        self._has_eos = budget.eos_each(runs.is_last[packing.lasts])
         self.report = report
-        self.lengths: npt.NDArray[np.int32] = np.array([block.tokens for block in blocks], dtype=np.int32)
+        counts = runs.counts(packing.firsts, packing.lasts)
+        self.lengths: npt.NDArray[np.int32] = (counts + budget.bos + self._has_eos).astype(np.int32)
 
     def __len__(self) -> int:
-        return len(self._blocks)
-
-    def block(self, number: int) -> Block:
-        return self._blocks[number]
-
-    def text(self, number: int) -> str:
-        block = self._blocks[number]
-        return self._documents[block.document][block.start : block.end]
+        return len(self.lengths)
 
     def ids(self, number: int) -> Ids:
-        """The ids to train on, BOS and EOS included."""
-        block = self._blocks[number]
-        parts = [self._encoder.encode(self.text(number))]
-        if block.bos:
-            parts.insert(0, np.array([self._encoder.bos_id], dtype=np.int32))
-        if block.eos:
-            parts.append(np.array([self._encoder.eos_id], dtype=np.int32))
-        return np.concatenate(parts)
+        """The ids to train on, int32, BOS and EOS included."""
+        eos = self._eos if self._has_eos[number] else self._eos[:0]
+        return np.concatenate([self._bos, self.text_ids(number), eos])
+
+    def text_ids(self, number: int) -> Ids:
+        """The ids of the block's text alone."""
+        return self._runs.ids(int(self._packing.firsts[number]), int(self._packing.lasts[number]))
+
+    def text(self, number: int) -> str:
+        return self._runs.string(int(self._packing.firsts[number]), int(self._packing.lasts[number]))
+
+    def block(self, number: int) -> Block:
+        table, corpus = self._runs.text.sentences, self._runs.text.corpus
+        first, last = self._packing.firsts[number], self._packing.lasts[number]
+        document = corpus.document_of(int(table.starts[first]))
+        before = corpus.characters_before(int(corpus.starts[document]))
+        return Block(
+            document=document,
+            section=int(table.sections[first]),
+            kind=KINDS[self._packing.kinds[number]],
+            start=corpus.characters_before(int(table.starts[first])) - before,
+            end=corpus.characters_before(int(table.ends[last])) - before,
+            tokens=int(self.lengths[number]),
+            bos=len(self._bos) > 0,
+            eos=bool(self._has_eos[number]),
+        )

@@ -30,16 +30,16 @@ def unescape(typed: str) -> str:
     return _ESCAPE.sub(_unescaped, typed).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def cut_pattern(cut_strings: Sequence[str]) -> re.Pattern[str] | None:
-    """Matches any of the cut strings, of two that start together the longer; None: there is nothing to cut at."""
+def cut_pattern(cut_strings: Sequence[str]) -> str:
+    """A regular expression for any of the cut strings, of two that start together the longer; "": nothing to cut at."""
     wanted = sorted({cut for cut in cut_strings if cut}, key=lambda cut: (-len(cut), cut))
-    return re.compile("|".join(map(re.escape, wanted))) if wanted else None
+    return "|".join(map(re.escape, wanted))
 
 
 def section_spans(text: str, cut_strings: Sequence[str]) -> list[tuple[int, int]]:
     """The (start, end) of each section, without white space at either end; empty sections are left out."""
     pattern = cut_pattern(cut_strings)
-    borders = [match.span() for match in pattern.finditer(text)] if pattern else []
+    borders = [match.span() for match in re.finditer(pattern, text)] if pattern else []
     starts = [0, *(end for _, end in borders)]
     ends = [*(start for start, _ in borders), len(text)]
     trimmed = (trimmed_span(text, start, end) for start, end in zip(starts, ends, strict=True))

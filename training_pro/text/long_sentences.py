@@ -1,0 +1,232 @@
+"""Sentences that don't fit into a block, split at the best border inside: line, clause, word, then code point.
+
+The pieces count as sentences from there on. Costs some hundred microseconds per long sentence; none where all fit.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from training_pro.errors import DataError
+from training_pro.progress import Progress
+from training_pro.text.budget import Budget
+from training_pro.text.indexed_text import NOWHERE, IndexedText, SentenceTable
+from training_pro.text.runs import Runs
+from training_pro.text.stores import NO_PATCH
+from training_pro.text.stretches import byte_offsets
+
+_CLOSERS = ")]}\"'\u2019\u201d\u00bb"
+_CLAUSE_ENDS = ",;:\u2013\u2014\u3001\uff0c\uff1b\uff1a\u060c\u061b"
+_SPACE = re.compile(r"\s+")
+_INSIDE_WORDS = re.compile("(?:[\u2013\u2014]+|[\u3001\uff0c\uff1b\uff1a\u060c\u061b])(?=\\S)")
+_REPORT_EVERY = 256
+
+
+@dataclass(frozen=True)
+class _Cuts:
+    """The safe cuts in and next to one sentence, as bytes of the corpus, and the id at each; rising."""
+
+    offsets: list[int]
+    ids: list[int]
+
+
+def split_long(text: IndexedText, budget: Budget, progress: Progress) -> tuple[IndexedText, int]:
+    """The text with every sentence short enough for `budget`, and how many sentences were split.
+
+    Raises:
+        DataError: one character alone takes more tokens than a block may hold.
+        Cancelled: from `progress`.
+    """
+    runs = Runs(text)
+    every = np.arange(len(text.sentences))
+    room = budget.max_tokens - budget.bos - budget.eos_each(runs.is_last)
+    too_long = np.flatnonzero(runs.counts(every, every) > room).tolist()
+    rows: list[_Row] = []
+    for done, number in enumerate(too_long):
+        if done % _REPORT_EVERY == 0:
+            progress(done, len(too_long), "Splitting long sentences")
+        rows.append(_Sentence(text, number, budget, bool(runs.is_last[number])).split())
+    return (replace(text, sentences=_with_rows(text.sentences, too_long, rows)), len(too_long)) if rows else (text, 0)
+
+
+_Row = list[tuple[int, ...]]  # one per piece: the columns of SentenceTable
+
+
+def _with_rows(table: SentenceTable, numbers: Sequence[int], rows: Sequence[_Row]) -> SentenceTable:
+    """The table with the row of each of `numbers` replaced by several."""
+    repeats = np.ones(len(table), dtype=np.int64)
+    repeats[list(numbers)] = [len(row) for row in rows]
+    firsts = np.cumsum(repeats) - repeats
+    new_at = np.concatenate([np.arange(firsts[n], firsts[n] + len(row)) for n, row in zip(numbers, rows, strict=True)])
+    values = np.array([piece for row in rows for piece in row], dtype=np.int64)
+    columns = {}
+    for place, column in enumerate(fields(SentenceTable)):
+        spread = np.repeat(getattr(table, column.name), repeats)
+        spread[new_at] = values[:, place]
+        columns[column.name] = spread
+    return SentenceTable(**columns)
+
+
+class _Sentence:
+    """One sentence that is too long. Places are characters of it unless called offsets (bytes of the corpus)."""
+
+    def __init__(self, text: IndexedText, number: int, budget: Budget, is_last: bool) -> None:
+        table = text.sentences
+        self._text = text
+        self._number = number
+        self._section = int(table.sections[number])
+        self._budget = budget
+        self._is_last = is_last
+        start, end = int(table.starts[number]), int(table.ends[number])
+        self._string = text.corpus.text(start, end)
+        self._offsets: list[int] = byte_offsets(self._string, start).tolist()
+        self._starts_section = number == 0 or table.sections[number - 1] != table.sections[number]
+        self._cuts = _Cuts([], []) if text.opaque[self._section] else self._find_cuts()
+        self._borders = _borders(self._string)
+
+    def split(self) -> _Row:
+        return [self._row(start, end) for start, end in self._pieces()]
+
+    def _pieces(self) -> Iterator[tuple[int, int]]:
+        start, end = 0, len(self._string)
+        while not self._fits(start, end):
+            stop, next_start = self._first_piece(start)
+            yield start, stop
+            start = next_start
+        yield start, end
+
+    def _first_piece(self, start: int) -> tuple[int, int]:
+        """Where the longest piece from `start` that fits ends, at the best kind of border, and where the next starts."""
+        for stops, next_starts in self._borders:
+            first = bisect_right(stops, start)
+            found = _last_that_holds(partial(self._fits_to_border, start, stops), first, len(stops))
+            if found >= first:
+                return stops[found], next_starts[found]
+        words = self._borders[-1][0]
+        word = bisect_right(words, start)
+        word_end = words[word] if word < len(words) else len(self._string)
+        stop = _last_that_holds(partial(self._fits, start), start + 1, word_end)
+        if stop <= start:
+            raise self._too_small(start)
+        return stop, stop
+
+    def _fits_to_border(self, start: int, stops: list[int], number: int) -> bool:
+        return self._fits(start, stops[number])
+
+    def _fits(self, start: int, stop: int) -> bool:
+        at_section_end = self._is_last and stop == len(self._string)
+        return self._count(start, stop) <= self._budget.room(at_section_end)
+
+    def _count(self, start: int, stop: int) -> int:
+        first, last = self._cuts_of(start, stop)
+        if first < 0:
+            return self._text.encoder.count(self._string[start:stop])
+        patches, cuts = self._text.patches, self._cuts
+        head, tail = self._patches_of(start, stop, first, last)
+        return patches.length(head) + cuts.ids[last] - cuts.ids[first] + patches.length(tail)
+
+    def _row(self, start: int, stop: int) -> tuple[int, ...]:
+        """The piece's columns; a head or a tail that ends in another sentence is in order too."""
+        first, last = self._after(start), self._upto(stop)
+        offsets = self._offsets[start], self._offsets[stop], self._section
+        if not self._cuts.offsets:
+            return (*offsets, NOWHERE, 0, NO_PATCH, -1, 0, NO_PATCH)
+        head, tail = self._patches_of(start, stop, first, last)
+        cuts = self._cuts
+        return (*offsets, cuts.offsets[first], cuts.ids[first], head, cuts.offsets[last], cuts.ids[last], tail)
+
+    def _cuts_of(self, start: int, stop: int) -> tuple[int, int]:
+        """The numbers of the first cut after `start` and the last up to `stop`; -1, -1: none lies between."""
+        first, last = self._after(start), self._upto(stop)
+        return (first, last) if 0 <= first <= last < len(self._cuts.offsets) else (-1, -1)
+
+    def _after(self, start: int) -> int:
+        if start == 0 and self._starts_section:
+            return 0
+        return bisect_right(self._cuts.offsets, self._offsets[start])
+
+    def _upto(self, stop: int) -> int:
+        return bisect_right(self._cuts.offsets, self._offsets[stop]) - 1
+
+    def _patches_of(self, start: int, stop: int, first: int, last: int) -> tuple[int, int]:
+        """The patches from `start` to the cut `first` and from the cut `last` to `stop`."""
+        buffer, cuts, patches = self._text.corpus.buffer, self._cuts.offsets, self._text.patches
+        head = patches.number(buffer[self._offsets[start] : cuts[first]], middle=False)
+        after_edge = last == 0 and self._starts_section
+        tail = patches.number(buffer[cuts[last] : self._offsets[stop]], middle=not after_edge)
+        return head, tail
+
+    def _find_cuts(self) -> _Cuts:
+        table, number = self._text.sentences, self._number
+        head, tail = int(table.head_cuts[number]), int(table.tail_cuts[number])
+        before = [] if self._starts_section else [number - 1]
+        after = [] if self._is_last else [number + 1]
+        offsets = [int(table.tail_cuts[n]) for n in before]
+        ids = [int(table.tail_ids[n]) for n in before]
+        if head <= tail:
+            inside = self._cuts_inside(head, tail, offsets[0] if offsets else head)
+            offsets += inside.offsets
+            ids += inside.ids
+        offsets += [int(table.head_cuts[n]) for n in after]
+        ids += [int(table.head_ids[n]) for n in after]
+        return _Cuts(offsets, ids)
+
+    def _cuts_inside(self, head: int, tail: int, seen_from: int) -> _Cuts:
+        """The safe cuts from `head` to `tail`, counted up from the id at `head`; looked for from `seen_from` on."""
+        encoder = self._text.encoder
+        assert encoder.cut_rule is not None, "only opaque sections are without one"
+        around = self._text.corpus.text(seen_from, self._offsets[-1])
+        found = byte_offsets(around, seen_from)[encoder.cut_rule.safe_cuts(around)]
+        offsets = sorted({head, *found[(head < found) & (found < tail)].tolist(), tail})
+        parts = [self._text.corpus.text(start, stop) for start, stop in pairwise(offsets)]
+        at_start = [self._starts_section, *([False] * len(parts))][: len(parts)]
+        counts = map(len, encoder.encode_parts(parts, at_start))
+        return _Cuts(offsets, list(accumulate(counts, initial=int(self._text.sentences.head_ids[self._number]))))
+
+    def _too_small(self, start: int) -> DataError:
+        character = self._string[start]
+        needed = self._text.encoder.count(character) + self._budget.max_tokens - self._budget.room(False)
+        return DataError(
+            f"The character {character!r} (U+{ord(character):04X}) alone takes {needed} tokens with BOS and EOS, "
+            f"but the Maximum context length is {self._budget.max_tokens}; raise it to {needed} or more."
+        )
+
+
+def _borders(text: str) -> list[tuple[list[int], list[int]]]:
+    """Where `text` may be parted, the best kind first: stops of pieces, and the starts of what follows each."""
+    spaces = [match.span() for match in _SPACE.finditer(text)]
+    lines = [(stop, after) for stop, after in spaces if "\n" in text[stop:after]]
+    clauses = [(stop, after) for stop, after in spaces if _ends_clause(text[max(stop - 4, 0) : stop])]
+    clauses += [(match.end(), match.end()) for match in _INSIDE_WORDS.finditer(text)]
+    kinds = (lines, sorted(clauses), spaces)
+    return [([stop for stop, _ in kind], [after for _, after in kind]) for kind in kinds]
+
+
+def _ends_clause(words_end: str) -> bool:
+    return words_end.rstrip(_CLOSERS).endswith(tuple(_CLAUSE_ENDS))
+
+
+def _last_that_holds(test: Callable[[int], bool], first: int, stop: int) -> int:
+    """The last number from `first` up to `stop` for which `test` holds, if it holds up to there; else first - 1.
+
+    Few calls, and none far beyond the answer: what is tested grows with the number.
+    """
+    good, step = first - 1, 1
+    while good + step < stop and test(good + step):
+        good += step
+        step *= 2
+    bad = min(good + step, stop)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        if test(middle):
+            good = middle
+        else:
+            bad = middle
+    return good

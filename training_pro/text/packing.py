@@ -1,0 +1,132 @@
+"""Which runs of sentences become blocks: packed, overlapping, or DEMENTOR's windows.
+
+How far a run from each sentence can go is found for all sentences at once, by bisection over running counts, so that
+a window from every sentence costs no more than packing; a run is two numbers whatever its length. The step sentences
+-> blocks on a block's way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training_pro.progress import Progress
+from training_pro.text.budget import Budget
+from training_pro.text.runs import Runs
+
+PACKED, OVERLAP, WINDOW = range(3)
+KINDS = ("packed", "overlap", "window")
+
+_REPORT_EVERY = 4096
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The blocks in order: `firsts`, `lasts` int32 (sentences), `kinds` uint8 (places in `KINDS`)."""
+
+    firsts: npt.NDArray[np.int32]
+    lasts: npt.NDArray[np.int32]
+    kinds: npt.NDArray[np.uint8]
+
+
+class Packer:
+    """Packs the sentences of `runs`, each of which fits into `budget` alone."""
+
+    def __init__(self, runs: Runs, budget: Budget, progress: Progress) -> None:
+        self._runs = runs
+        self._budget = budget
+        self._progress = progress
+        sections = runs.text.sentences.sections
+        count = len(sections)
+        self._section_lasts = np.flatnonzero(runs.is_last)
+        self._section_firsts = np.concatenate([[0], self._section_lasts + 1])[: len(self._section_lasts)]
+        self._last_of = np.repeat(self._section_lasts, self._section_lasts - self._section_firsts + 1).astype(np.int32)
+        self._ends = self._longest_runs() if count else np.empty(0, dtype=np.int32)
+        within = np.maximum(self._ends, 0)
+        self._unsure = (self._ends < np.arange(count)) | ~runs.readable(np.arange(count), within)
+
+    def packed(self, overlap: bool) -> Packing:
+        """The longest runs from each section's start on, and between neighbours, if asked for, an overlap."""
+        firsts: list[int] = []
+        lasts: list[int] = []
+        kinds: list[int] = []
+        first, before, total = 0, -1, len(self._ends)
+        while first < total:
+            if len(firsts) % _REPORT_EVERY == 0:
+                self._progress(first, total, "Packing blocks")
+            last = self._end(first, guess=first + (lasts[-1] - firsts[-1] if firsts else 0))
+            if overlap and before >= 0 and not self._runs.is_last[first - 1]:
+                between = self._overlap(before, first - 1)
+                if between is not None:
+                    firsts.append(between[0])
+                    lasts.append(between[1])
+                    kinds.append(OVERLAP)
+            firsts.append(first)
+            lasts.append(last)
+            kinds.append(PACKED)
+            first, before = last + 1, first
+        return Packing(np.array(firsts, np.int32), np.array(lasts, np.int32), np.array(kinds, np.uint8))
+
+    def windows(self) -> Packing:
+        """The longest run from every sentence on; of those that end alike the first, up to the section's end."""
+        for number in np.flatnonzero(self._unsure).tolist():
+            if number % _REPORT_EVERY == 0:
+                self._progress(number, len(self._ends), "Packing windows")
+            self._ends[number] = self._end(number, guess=int(self._ends[number - 1]) if number else 0)
+        starts_section = np.zeros(len(self._ends), dtype=np.bool_)
+        starts_section[self._section_firsts] = True
+        new = np.append(True, self._ends[1:] != self._ends[:-1])[: len(self._ends)]
+        firsts = np.flatnonzero(new | starts_section).astype(np.int32)
+        return Packing(firsts, self._ends[firsts], np.full(len(firsts), WINDOW, dtype=np.uint8))
+
+    def _longest_runs(self) -> npt.NDArray[np.int32]:
+        """For each sentence the last one of the longest run from it, as far as safe cuts tell."""
+        runs, table, budget = self._runs, self._runs.text.sentences, self._budget
+        apart = table.sections * (4 * (len(runs.text.ids) + int(runs.after.max()) + budget.max_tokens) + 4)
+        filled = runs.after + budget.eos_each(runs.is_last) + apart
+        # A longer run can have fewer ids than a shorter one; this is the least that any run at least so long has.
+        least = np.minimum.accumulate(filled[::-1])[::-1]
+        room = runs.before + (budget.max_tokens - budget.bos) + apart
+        return (np.searchsorted(least, room, side="right") - 1).astype(np.int32)
+
+    def _end(self, first: int, guess: int) -> int:
+        """The last sentence of the longest run from `first` that fits."""
+        if not self._unsure[first]:
+            return int(self._ends[first])
+        table = self._runs.text.sentences
+        limit = int(self._last_of[first])
+        if table.head_cuts[first] <= table.tail_cuts[limit]:  # runs that long were tried, and don't fit
+            limit = int(np.searchsorted(table.tail_cuts[first:limit], table.head_cuts[first])) + first
+        last = min(max(guess, first), limit)
+        while last > first and not self._fits(first, last):
+            last -= 1
+        while last < limit and self._fits(first, last + 1):
+            last += 1
+        return last
+
+    def _fits(self, first: int, last: int) -> bool:
+        return self._runs.count(first, last) <= self._budget.room(bool(self._runs.is_last[last]))
+
+    def _overlap(self, first: int, last: int) -> tuple[int, int] | None:
+        """The run from the first sentence at or after the token midpoint of the packed run; None: it adds nothing."""
+        middle = self._middle(first, last)
+        if middle > last:
+            return None
+        end = self._end(middle, guess=last + 1)
+        return (middle, end) if end > last else None
+
+    def _middle(self, first: int, last: int) -> int:
+        """The first sentence of a run before which at least half of the run's ids lie; `last` + 1: there is none."""
+        if first == last:
+            return last + 1
+        runs = self._runs
+        half = (runs.count(first, last) + 1) // 2
+        ends = np.arange(first, last)
+        if runs.readable(ends[:1] * 0 + first, ends[:1])[0]:
+            counts = runs.after[first:last] - runs.before[first]
+        else:
+            counts = runs.counts(np.full(len(ends), first), ends)
+        enough = np.flatnonzero(counts >= half)
+        return first + 1 + int(enough[0]) if len(enough) else last + 1

@@ -1,0 +1,228 @@
+"""A corpus in stretches of about a megabyte, each with its sentences and the places where it may be cut.
+
+A stretch holds many sections where they are short; a long section goes over several. Memory stays at some tens of
+bytes per byte of one stretch, whatever the size of the corpus. The steps sections -> sentences on a block's way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training_pro.text.corpus import Corpus, Offsets
+from training_pro.text.cuts import CutRule
+from training_pro.text.sections import cut_pattern
+from training_pro.text.sentences import sentence_starts
+
+Span = tuple[int, int]
+Mask = npt.NDArray[np.bool_]
+
+STRETCH_BYTES = 1 << 20
+_FENCE = "\n```"
+_BLANK_LINE = "\n\n"
+_CONTINUATION_LOW, _CONTINUATION_HIGH = 0x80, 0xC0
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Part of a corpus; offsets are bytes of the corpus unless called characters (of `text`).
+
+    sentence_starts, sentence_ends (sentences,): without surrounding white space, rising.
+    sentence_sections (sentences,): the number of each sentence's section.
+    cuts (cuts,): where ids may be parted, rising; the first and the last bound what is to be encoded. Empty where
+    no safe cut was found: the section can't be encoded in pieces then.
+    cut_characters (cuts,): the same places as characters.
+    starts_section, ends_section (cuts,): whether a section starts or ends there; between two cuts of which the first
+    ends a section and starts none lies nothing to encode.
+    forced: sentences that end here only because they are longer than a stretch.
+    """
+
+    text: str
+    sentence_starts: Offsets
+    sentence_ends: Offsets
+    sentence_sections: Offsets
+    cuts: Offsets
+    cut_characters: Offsets
+    starts_section: Mask
+    ends_section: Mask
+    forced: int = 0
+
+
+def corpus_sections(corpus: Corpus, cut_strings: Sequence[str]) -> list[Span]:
+    """The byte spans of all sections, without white space at either end; empty ones are left out.
+
+    Guarantees: no section crosses a cut string or a document's end.
+    """
+    pattern = re.compile(cut_pattern(cut_strings).encode("utf-8", "surrogatepass"))
+    spans = []
+    for document_start, document_end in zip(corpus.starts[:-1].tolist(), corpus.starts[1:].tolist(), strict=True):
+        at = document_start
+        for match in pattern.finditer(corpus.buffer, document_start, document_end) if pattern.pattern else ():
+            spans.append(corpus.trimmed(at, match.start()))
+            at = match.end()
+        spans.append(corpus.trimmed(at, document_end))
+    return [(start, end) for start, end in spans if start < end]
+
+
+class Stretches:
+    """Goes once through the `sections` of a corpus.
+
+    A sentence of more than `longest_sentence_bytes` (and a stretch) is ended at a word's end on the way.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        sections: Sequence[Span],
+        rule: CutRule | None,
+        longest_sentence_bytes: int,
+        stretch_bytes: int = STRETCH_BYTES,
+    ) -> None:
+        self._corpus = corpus
+        self._sections = sections
+        self._rule = rule
+        self._longest_sentence_bytes = longest_sentence_bytes
+        self._stretch_bytes = stretch_bytes
+
+    def __iter__(self) -> Iterator[Stretch]:
+        first = 0  # of the sections that share a stretch
+        for number, (start, end) in enumerate(self._sections):
+            if end - self._sections[first][0] <= self._stretch_bytes:
+                continue
+            if first < number:
+                yield self._short_sections(first, number)
+            first = number
+            if end - start > self._stretch_bytes:
+                yield from self._long_section(number)
+                first = number + 1
+        if first < len(self._sections):
+            yield self._short_sections(first, len(self._sections))
+
+    def _short_sections(self, first: int, stop: int) -> Stretch:
+        spans = np.array(self._sections[first:stop], dtype=np.int64)
+        base = int(spans[0, 0])
+        text = self._corpus.text(base, int(spans[-1, 1]))
+        byte_of = byte_offsets(text, base)
+        edges = np.searchsorted(byte_of, spans)
+        starts: list[int] = []
+        ends: list[int] = []
+        counts = []
+        for start, end in edges.tolist():
+            found = _sentence_spans(text, start, end)
+            counts.append(len(found[0]))
+            starts += found[0]
+            ends += found[1]
+        cuts, starts_section, ends_section = self._cuts_of_sections(text, edges)
+        return Stretch(
+            text=text,
+            sentence_starts=byte_of[starts],
+            sentence_ends=byte_of[ends],
+            sentence_sections=np.repeat(np.arange(first, stop), counts),
+            cuts=byte_of[cuts],
+            cut_characters=cuts,
+            starts_section=starts_section,
+            ends_section=ends_section,
+        )
+
+    def _cuts_of_sections(self, text: str, edges: Offsets) -> tuple[Offsets, Mask, Mask]:
+        inside = np.zeros(len(text) + 1, dtype=np.bool_)
+        if self._rule is None:
+            return np.empty(0, dtype=np.int64), inside[:0], inside[:0]
+        inside[self._rule.safe_cuts(text)] = True
+        for end, start in zip(edges[:-1, 1].tolist(), edges[1:, 0].tolist(), strict=True):
+            inside[end + 1 : start] = False
+        inside[edges] = True
+        cuts = np.flatnonzero(inside)
+        starts_section, ends_section = np.zeros(len(cuts), dtype=np.bool_), np.zeros(len(cuts), dtype=np.bool_)
+        starts_section[np.searchsorted(cuts, edges[:, 0])] = True
+        ends_section[np.searchsorted(cuts, edges[:, 1])] = True
+        return cuts, starts_section, ends_section
+
+    def _long_section(self, number: int) -> Iterator[Stretch]:
+        section_start, section_end = self._sections[number]
+        ids_at = sentence_at = section_start
+        size = self._stretch_bytes
+        while sentence_at < section_end:
+            text, complete = self._window(ids_at, sentence_at, min(sentence_at + size, section_end), section_end)
+            byte_of = byte_offsets(text, ids_at)
+            first = int(np.searchsorted(byte_of, sentence_at))
+            starts, ends = _sentence_spans(text, first, len(text))
+            next_at = len(text)
+            forced = not complete and len(starts) == 1
+            if forced and size < self._longest_sentence_bytes:
+                size *= 2
+                continue
+            if forced:
+                next_at = ends[0] = _last_word_end(text, first)
+            elif not complete:
+                next_at = starts.pop()
+                ends.pop()
+            size = self._stretch_bytes
+            at_end = complete and int(byte_of[-1]) == section_end
+            cuts = self._cuts_until(text, next_at, at_end)
+            cut_bytes = byte_of[cuts]
+            yield Stretch(
+                text=text,
+                sentence_starts=byte_of[starts],
+                sentence_ends=byte_of[ends],
+                sentence_sections=np.full(len(starts), number),
+                cuts=cut_bytes,
+                cut_characters=cuts,
+                starts_section=cut_bytes == section_start,
+                ends_section=cut_bytes == section_end,
+                forced=int(forced),
+            )
+            sentence_at, _ = self._corpus.trimmed(int(byte_of[next_at]), section_end)
+            ids_at = int(cut_bytes[-1]) if len(cuts) else sentence_at
+
+    def _window(self, ids_at: int, sentence_at: int, stop: int, end: int) -> tuple[str, bool]:
+        """The text from `ids_at` to about `stop`, and whether a sentence ends there for sure; `end`: the section's."""
+        stop = self._corpus.border(stop, end)
+        text = self._corpus.text(ids_at, stop)
+        if stop == end:
+            return text, True
+        first = len(self._corpus.text(ids_at, sentence_at))
+        blank = text.rfind(_BLANK_LINE, first)
+        if text.count(_FENCE, first, blank) % 2:  # inside a code block
+            blank = text.rfind(_BLANK_LINE, first, text.rfind(_FENCE, first, blank))
+        return (text[:blank], True) if blank > first else (text, False)
+
+    def _cuts_until(self, text: str, end: int, ends_section: bool) -> Offsets:
+        """The start of `text` and the safe cuts in it up to `end`, itself one if a section ends there.
+
+        Empty: there is no safe cut.
+        """
+        if self._rule is None:
+            return np.empty(0, dtype=np.int64)
+        inner = self._rule.safe_cuts(text)
+        inner = inner[: np.searchsorted(inner, end, side="right")]
+        cuts = np.concatenate([[0], inner, [len(text)] if ends_section else []]).astype(np.int64)
+        return cuts if len(cuts) > 1 else cuts[:0]
+
+
+def byte_offsets(text: str, base: int) -> Offsets:
+    """For each character of `text`, and for its end, the byte at which it starts, counted from `base`."""
+    units = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+    if len(units) == len(text):
+        return np.arange(base, base + len(text) + 1, dtype=np.int64)
+    starts = np.flatnonzero((units < _CONTINUATION_LOW) | (units >= _CONTINUATION_HIGH))
+    return np.append(starts, len(units)) + base
+
+
+def _sentence_spans(text: str, start: int, end: int) -> tuple[list[int], list[int]]:
+    """Starts and ends of the sentences between two characters, without white space around them."""
+    part = text[start:end]
+    starts = sentence_starts(part).tolist()
+    stops = [*starts[1:], len(part)]
+    ends = [at + len(part[at:stop].rstrip()) + start for at, stop in zip(starts, stops, strict=True)]
+    return [at + start for at in starts], ends
+
+
+def _last_word_end(text: str, start: int) -> int:
+    """Where to end a sentence that fills the rest of `text`: after its last word that is surely whole."""
+    words = text[start:].rstrip().rsplit(maxsplit=1)
+    return start + len(words[0].rstrip()) if len(words) > 1 else len(text.rstrip())

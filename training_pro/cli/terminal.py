@@ -13,6 +13,7 @@ from training_pro.training.status import RunStatus
 from training_pro.training.wording import time_words
 
 _LOOK_AGAIN_S = 0.2
+_LINE_EVERY_S = 10.0
 
 
 def say(text: str = "") -> None:
@@ -59,8 +60,7 @@ class Bar:
 def watch(run: Run) -> RunStatus:
     """Draw the run until it has ended; what it had to say is printed as it comes up."""
     seen_notes = seen_checkpoints = 0
-    with Bar() as preparing, tqdm(total=0, file=sys.stderr, dynamic_ncols=True, leave=True, disable=None) as bar:
-        bar.set_description_str("waiting")
+    with Bar() as preparing, _run_bar() as bar:
         while True:
             status = run.status
             for note in status.notes[seen_notes:]:
@@ -70,15 +70,40 @@ def watch(run: Run) -> RunStatus:
             seen_notes, seen_checkpoints = len(status.notes), len(status.checkpoints)
             if status.plan is None and status.progress[1]:
                 preparing(*status.progress)
-            _draw(bar, status)
+            elif status.plan is not None:
+                _draw(bar, status)
             if not status.running:
                 return status
             time.sleep(_LOOK_AGAIN_S)
 
 
+def _run_bar() -> tqdm[None]:
+    """A bar that is drawn over itself in a terminal, and line by line, now and then, in a file."""
+    live = sys.stderr.isatty()
+    return tqdm(
+        total=0,
+        file=sys.stderr if live else _Lines(),
+        dynamic_ncols=live,
+        mininterval=0.1 if live else _LINE_EVERY_S,
+        bar_format="{desc}: {n_fmt}/{total_fmt} |{bar:20}| {elapsed}, {postfix}",
+        desc="waiting",
+    )
+
+
+class _Lines:
+    """Standard error for a bar that can't be drawn over: each drawing is a line of its own."""
+
+    def write(self, text: str) -> None:
+        line = text.strip("\r\n")
+        if line.strip():
+            complain(line)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def _draw(bar: tqdm[None], status: RunStatus) -> None:
     bar.total = status.total_updates
-    bar.n = status.update
     bar.set_description_str(status.phase if status.running else "done", refresh=False)
     point = status.point
     if point is not None:
@@ -87,4 +112,6 @@ def _draw(bar: tqdm[None], status: RunStatus) -> None:
             f"{status.tokens_per_s:.0f} tokens/s, {time_words(status.remaining_s)} left",
             refresh=False,
         )
-    bar.refresh()
+    bar.update(status.update - bar.n)
+    if not status.running:
+        bar.refresh()

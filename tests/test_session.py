@@ -1,0 +1,295 @@
+"""The main job from settings to files, on a tiny real model: start, steer, end, continue, host restored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from training_pro.errors import ModelError, RunError, SettingsError
+from training_pro.folders import Folders
+from training_pro.hosts.standalone import StandaloneHost
+from training_pro.record.aside import aside_runs
+from training_pro.record.history import read_history
+from training_pro.record.runs import summarize
+from training_pro.session import NameTaken, Session, current_session
+from training_pro.settings import Settings
+from training_pro.training.run import Run
+from training_pro.training.snapshot import model_fingerprint
+
+TEXT = "\n\n\n".join(
+    f"Chapter {n}. The lamp keeper of tower {n} climbs at dusk. She counts {n + 90} steps. A ship answers her light."
+    for n in range(24)
+)
+FILES = (
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "training_parameters.json",
+    "training_log.json",
+    "training_graph.json",
+    "training_graph.png",
+    "training_history.jsonl",
+    "README.md",
+)
+
+
+@pytest.fixture
+def session(folders: Folders, tiny_folder: Path) -> Session:
+    (folders.datasets / "tales.txt").write_text(TEXT, encoding="utf-8")
+    return Session(StandaloneHost(folders, tiny_folder, load_in_4bit=False))
+
+
+def small(**changes: object) -> Settings:
+    values = {
+        "name": "tales",
+        "text_file": "tales.txt",
+        "max_tokens": 64,
+        "epochs": 2,
+        "warmup_steps": 1,
+        "rank": 4,
+        "save_at_loss": 0,
+        "learning_rate": 1e-3,
+    }
+    return Settings(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def forever(**changes: object) -> Settings:
+    """A run that no test waits for."""
+    return small(epochs=5000, **changes)
+
+
+def until(run: Run, happened: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert run.status.running, run.status.ending
+        assert time.monotonic() < end, run.status
+        time.sleep(0.01)
+
+
+def ended(run: Run) -> tuple[str, str]:
+    status = run.wait(120)
+    assert status.ending is not None, status
+    return status.ending.kind, status.ending.reason
+
+
+def adapter_hash(folder: Path) -> str:
+    return hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()
+
+
+def test_a_run_ends_with_every_file_and_an_adapter_that_plain_peft_loads(session: Session, tiny_folder: Path) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    run = session.start(small())
+    assert ended(run) == ("finished", "all updates are done")
+    assert [name for name in FILES if not (run.folder / name).is_file()] == []
+    assert run.folder == session.host.folders.loras / "tales"
+    PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_folder), run.folder)
+    parameters = json.loads((run.folder / "training_parameters.json").read_text(encoding="utf-8"))
+    assert Settings(**parameters) == small()
+    points = read_history(run.folder / "training_history.jsonl").points
+    graph = json.loads((run.folder / "training_graph.json").read_text(encoding="utf-8"))
+    assert len(points) == len(graph) == run.status.total_updates
+    assert set(graph[0]) == {"current_steps", "loss", "learning_rate", "epoch"}
+    assert points[-1].loss < points[0].loss
+    assert summarize(run.folder).state == "finished"
+
+
+@pytest.mark.parametrize("how", ["finished", "interrupted", "failed"])
+def test_the_model_is_bit_for_bit_as_it_was_found(session: Session, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = session.host.trainable_model()
+    before = model_fingerprint(loaded.model)
+    tokenizer_before = loaded.tokenizer.backend_tokenizer.to_str()
+    if how == "failed":
+        monkeypatch.setattr("training_pro.training.callbacks.meter.Meter.on_step_end", lambda *_, **__: 1 / 0)
+    run = session.start(small() if how == "finished" else forever(gradient_checkpointing=True, neftune_noise_alpha=5))
+    if how == "interrupted":
+        until(run, lambda: run.status.update >= 2)
+        run.controls.interrupt()
+    assert ended(run)[0] == how
+    assert model_fingerprint(loaded.model) == before
+    assert loaded.tokenizer.backend_tokenizer.to_str() == tokenizer_before
+    assert session.host.generate("The lamp", 3) == session.host.generate("The lamp", 3)
+
+
+def test_the_stop_loss_is_moved_with_no_page_open(session: Session) -> None:
+    run = session.start(forever())
+    until(run, lambda: run.status.update >= 3)
+    point = run.status.point
+    assert point is not None
+    run.controls.set(stop_at_loss=10)
+    kind, reason = ended(run)
+    assert kind == "stopped" and "reached the stop loss 10" in reason
+    assert run.status.update <= point.update + 3
+    assert (run.folder / "adapter_model.safetensors").is_file()
+    assert summarize(run.folder).reason == reason
+
+
+def test_checkpoint_now_writes_with_the_update_in_progress(session: Session) -> None:
+    run = session.start(forever())
+    until(run, lambda: run.status.update >= 2)
+    before = run.status.update
+    run.controls.ask_checkpoint()
+    until(run, lambda: bool(run.status.checkpoints))
+    (checkpoint,) = run.status.checkpoints
+    assert before <= checkpoint.update <= before + 2
+    assert "asked for by hand" in checkpoint.reason
+    run.controls.interrupt()
+    ended(run)
+
+
+def test_the_same_settings_and_seed_give_the_same_bytes(session: Session) -> None:
+    hashes = []
+    for name in ("one", "two"):
+        run = session.start(small(name=name, epochs=1))
+        assert ended(run)[0] == "finished"
+        hashes.append(adapter_hash(run.folder))
+    assert hashes[0] == hashes[1]
+    other = session.start(small(name="three", epochs=1, seed=7))
+    ended(other)
+    assert adapter_hash(other.folder) != hashes[0]
+
+
+def test_an_interrupted_run_goes_on_exactly(session: Session) -> None:
+    whole = session.start(small(name="whole", epochs=3))
+    ended(whole)
+    broken = session.start(small(name="broken", epochs=3))
+    until(broken, lambda: broken.status.update >= 4)
+    broken.controls.interrupt()
+    assert ended(broken)[0] == "interrupted"
+    rest = session.start(small(name="broken", epochs=3), existing="continue")
+    assert ended(rest) == ("finished", "all updates are done")
+    assert adapter_hash(rest.folder) == adapter_hash(whole.folder)
+    points = read_history(rest.folder / "training_history.jsonl").points
+    assert [p.update for p in points] == list(range(1, whole.status.total_updates + 1))
+
+
+def test_a_second_start_is_refused_with_the_name_of_the_first(session: Session) -> None:
+    run = session.start(forever())
+    with pytest.raises(RunError, match='"tales" is going'):
+        session.start(small(name="other"))
+    run.controls.interrupt()
+    ended(run)
+    assert not (session.host.folders.loras / "other").exists()
+
+
+def test_a_held_model_answers_nobody_else(session: Session) -> None:
+    run = session.start(forever())
+    until(run, lambda: run.status.update >= 1)
+    with pytest.raises(ModelError, match="in training"):
+        session.host.generate("The lamp", 3)
+    assert "update" in run.sentence()
+    run.controls.interrupt()
+    ended(run)
+
+
+def test_a_taken_name_is_asked_about(session: Session) -> None:
+    ended(session.start(small(epochs=1)))
+    with pytest.raises(NameTaken, match="is finished") as caught:
+        session.start(small(epochs=1))
+    assert not caught.value.can_continue
+    with pytest.raises(RunError, match="is finished"):
+        session.start(small(epochs=1), existing="continue")
+
+
+def test_other_settings_are_named_when_asked_to_continue(session: Session) -> None:
+    run = session.start(forever())
+    until(run, lambda: run.status.update >= 1)
+    run.controls.interrupt()
+    ended(run)
+    with pytest.raises(RunError, match="LoRA Rank was 4, is 8"):
+        session.start(forever(rank=8), existing="continue")
+    with pytest.raises(NameTaken) as caught:
+        session.start(forever())
+    assert caught.value.can_continue
+
+
+def test_override_keeps_the_old_one_aside(session: Session) -> None:
+    first = session.start(small(epochs=1))
+    ended(first)
+    old = adapter_hash(first.folder)
+    ended(session.start(small(epochs=1, seed=3, override=True)))
+    (kept,) = aside_runs(session.host.folders)
+    assert adapter_hash(kept.path) == old
+    assert adapter_hash(first.folder) != old
+
+
+def test_on_top_of_the_weights_begins_where_the_old_one_ended(session: Session) -> None:
+    first = session.start(small(epochs=4))
+    ended(first)
+    again = session.start(small(epochs=1, warmup_steps=0), existing="on top")
+    ended(again)
+    ends, begins = (read_history(f / "training_history.jsonl").points for f in (aside_of(session), again.folder))
+    assert begins[0].loss < ends[0].loss
+
+
+def aside_of(session: Session) -> Path:
+    return aside_runs(session.host.folders)[0].path
+
+
+def test_pausing_holds_the_run_and_continuing_lets_it_go(session: Session) -> None:
+    run = session.start(forever())
+    until(run, lambda: run.status.update >= 1)
+    run.controls.pause()
+    until(run, lambda: run.status.phase == "paused")
+    held_at = run.status.update
+    time.sleep(0.3)
+    assert run.status.update == held_at
+    run.controls.resume()
+    until(run, lambda: run.status.update > held_at)
+    run.controls.interrupt()
+    ended(run)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": ""}, "no name"),
+        ({"name": "a.b"}, "has a dot"),
+        ({"name": "../x"}, ""),
+        ({"text_file": ""}, "No data is chosen"),
+        ({"dataset": "rows.json"}, "choose one of them"),
+        ({"hybrid": True}, "needs both"),
+        ({"loss_on": "after"}, "Train Only After is empty"),
+    ],
+)
+def test_what_can_be_seen_at_once_is_refused_at_start(session: Session, changes: dict[str, object], said: str) -> None:
+    with pytest.raises((RunError, SettingsError), match=said):
+        session.start(small(**changes))
+    assert list(session.host.folders.loras.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"text_file": "nothere.txt"}, "nothere.txt"),
+        ({"lr_scheduler_type": "nonsense"}, "there is: FP_low_epoch_annealing"),
+        ({"targets": "own list", "target_modules": "q_proj, nope"}, "no module named nope"),
+        ({"lr_scheduler_type": "reduce_lr_on_plateau"}, "follows the evaluation loss"),
+    ],
+)
+def test_what_shows_later_ends_the_run_with_one_sentence(
+    session: Session, changes: dict[str, object], said: str
+) -> None:
+    run = session.start(small(**changes))
+    kind, reason = ended(run)
+    assert kind == "failed" and said in reason and "Traceback" not in reason
+
+
+def test_verify_says_what_the_run_then_is(session: Session) -> None:
+    checked = session.check(small())
+    assert checked.verification.facts.samples == len(checked.prepared.train) > 0
+    assert checked.verification.facts.sections == 24
+    run = session.start(small())
+    ended(run)
+    assert run.status.total_updates == checked.plan.total_updates
+
+
+def test_the_session_outlives_those_who_ask_for_it(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training_pro.session._current", [])
+    first = current_session(lambda: session.host)
+    assert current_session(lambda: session.host) is first

@@ -23,20 +23,20 @@ class Kind(Enum):
 
 
 _INSIDE = """
-    dr drs prof mr mrs ms messrs mme mlle e.g i.e eg ie cf viz vs approx ca incl excl resp ibid esp al.
+    dr drs prof mr mrs ms messrs mme mlle e.g i.e eg ie cf viz vs approx ca incl excl resp ibid esp
     z.b z.t d.h u.a o.a i.d.r m.e s.o s.u u.u v.a bzw vgl sog sogen ggf evtl inkl exkl insb bspw geb hrsg übers verh
     p.ex p.ej c.-à-d env éd trad boul av cfr sig.ra dott dott.ssa avv egr sig
     bijv d.w.z m.b.t m.n t.a.v i.p.v i.v.m z.g.n dhr mevr mw drs
     t.ex bl.a d.v.s f.eks dvs s.k f.d p.g.a m.a.o
-    np tzn tzw tzv m.in im. ul inż mgr płk ppłk św doc. např tj resp. kupř
-    pl ún ill. esim ks ns mm. vrt nk örn bkz doç yrd krş dl. d-l d-na
+    np tzn tzw tzv m.in ul inż mgr płk ppłk św např tj kupř
+    pl ún esim ks ns vrt nk örn bkz doç yrd krş d-l d-na
     напр т.е т.к т.н т.о см ср ул пр просп пер пл акад доц проф св гр тов гос г-н г-жа им
     вул див наприкл просп π.χ βλ δηλ λ.χ
     डॉ श्री प्रो
 """
 _TITLE = """
     mm st ste mt ft fr br rev revd hon gen col maj capt cpt cmdr lt sgt cpl pvt adm gov sen rep reps pres supt insp
-    det msgr esq. sra srta dra dña da d ud uds vd vds excmo ilmo hr frl herrn dipl ing sig sigg on arch geom rag cav
+    det msgr sra srta dra dña da d ud uds vd vds excmo ilmo hr frl herrn dipl ing sig sigg on arch geom rag cav
     profa exmo exma eng ir bc mudr judr rndr phdr kpt op int ext κ κα κος
 """
 _NUMBERED = """
@@ -59,11 +59,11 @@ _ENDING = """
 """
 
 KINDS: dict[str, Kind] = {
-    **{word: Kind.ENDING for word in _ENDING.split()},
-    **{word: Kind.ET_CETERA for word in _ET_CETERA.split()},
-    **{word: Kind.NUMBERED for word in _NUMBERED.split()},
-    **{word: Kind.TITLE for word in _TITLE.split()},
-    **{word: Kind.INSIDE for word in _INSIDE.split()},
+    **{word: Kind.ENDING for word in _ENDING.casefold().split()},
+    **{word: Kind.ET_CETERA for word in _ET_CETERA.casefold().split()},
+    **{word: Kind.NUMBERED for word in _NUMBERED.casefold().split()},
+    **{word: Kind.TITLE for word in _TITLE.casefold().split()},
+    **{word: Kind.INSIDE for word in _INSIDE.casefold().split()},
 }
 
 _STARTERS = """
@@ -85,17 +85,17 @@ _STARTERS = """
     ő az ez és de ha
     αυτός αυτή η το οι και αλλά όταν
 """
-STARTERS = frozenset(_STARTERS.split())
+STARTERS = frozenset(_STARTERS.casefold().split())
 
 _MONTHS = """
     january february march april may june july august september october november december
     januar februar märz mai juni juli oktober dezember jänner
     januari februari maart mei augustus mars juin juillet août janvier février avril septembre octobre novembre décembre
 """
-MONTHS = frozenset(_MONTHS.split())
+MONTHS = frozenset(_MONTHS.casefold().split())
 
 _BEFORE_ORDINAL = "am im der die das dem den des vom zum zur bis seit ab beim ins jeden nach und"
-BEFORE_ORDINAL = frozenset(_BEFORE_ORDINAL.split())  # "im 2. Stock", "der 30. Juni"
+BEFORE_ORDINAL = frozenset(_BEFORE_ORDINAL.casefold().split())  # "im 2. Stock", "der 30. Juni"
 
 
 def read_abbreviations(path: Path) -> frozenset[str]:

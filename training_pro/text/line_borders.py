@@ -30,7 +30,7 @@ _MARKED = re.compile(r"[ \t]*(?:\||\[\d{1,2}:\d\d|\d{4}-\d\d-\d\d\s|<[^\W\d_][^>
 _ASIDE = re.compile(r"[ \t]*\([^()\n]*\)[ \t]*$", re.MULTILINE)
 _SPEAKER = re.compile(r"[ \t]*[*_\[<(@]*[^\W\d_][^:\uff1a\n.!?,;]{0,30}(?::[*_]*\s|\uff1a)")
 
-_NARROWEST_WRAP = 20  # shorter lines are never taken for wrapped prose
+_NARROWEST_WRAP = 30  # shorter lines are never taken for wrapped prose
 _WIDEST_WRAP = 120  # longer lines were never wrapped: each is a paragraph
 _SPEAKER_CHARS = 34  # a speaker's colon stands no farther into its line
 

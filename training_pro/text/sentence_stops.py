@@ -44,7 +44,8 @@ _MARK = re.compile(
     \s*""",
     re.VERBOSE,
 )
-_WORD_BREAK = re.compile(rf"[{DASHES}(\[/]")
+_NOTE = re.compile(r"\[\w{1,3}\]\Z")
+_WORD_BREAK = re.compile(rf"[{DASHES}(\[]")
 _BEFORE_CHARS = 40  # as far back as the words before a stop are looked for
 _AFTER_CHARS = 48
 _SENTENCE_CHARS = 200  # as far back as the beginning of a sentence is looked for
@@ -251,7 +252,7 @@ def _after_number(text: str, end: int, digits: str, before: list[str]) -> Verdic
 
 def _after_mark(text: str, start: int, end: int, mark: str) -> Verdict:
     """The verdict on question and exclamation marks, ellipses, and stops with quotes or brackets after them."""
-    closing = mark[-1]
+    closing = _NOTE.sub("", mark)[-1]
     if closing in CLOSING_QUOTES:
         return Verdict.NEVER if names_speaker(text, end) else Verdict.SURE
     if closing in CLOSING_BRACKETS:

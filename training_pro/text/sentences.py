@@ -11,7 +11,7 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from types import ModuleType
 
 import numpy as np
@@ -40,10 +40,7 @@ def split_sentences(text: str, abbreviations: frozenset[str] = frozenset()) -> l
     Guarantees: joined, they are `text`, code point for code point; none is white space alone (unless the whole
     text is); white space after a sentence belongs to it, leading white space to the first. Empty text: [].
     """
-    starts = sentence_starts(text, abbreviations)
-    ends = starts[1:]
-    ends.append(len(text))
-    return [text[start:end] for start, end in zip(starts, ends, strict=False)]
+    return [text[start:end] for start, end in pairwise([*sentence_starts(text, abbreviations), len(text)])]
 
 
 def sentence_starts(text: str, abbreviations: frozenset[str] = frozenset()) -> array[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -32,7 +33,7 @@ class Bar:
     """A `Progress` that draws a bar on standard error; a new one for each kind of work."""
 
     def __init__(self) -> None:
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
         self._what = ""
 
     def __enter__(self) -> Bar:
@@ -77,7 +78,7 @@ def watch(run: Run) -> RunStatus:
             time.sleep(_LOOK_AGAIN_S)
 
 
-def _run_bar() -> tqdm[None]:
+def _run_bar() -> tqdm[NoReturn]:
     """A bar that is drawn over itself in a terminal, and line by line, now and then, in a file."""
     live = sys.stderr.isatty()
     return tqdm(
@@ -102,7 +103,7 @@ class _Lines:
         sys.stderr.flush()
 
 
-def _draw(bar: tqdm[None], status: RunStatus) -> None:
+def _draw(bar: tqdm[NoReturn], status: RunStatus) -> None:
     bar.total = status.total_updates
     bar.set_description_str(status.phase if status.running else "done", refresh=False)
     point = status.point

@@ -181,7 +181,8 @@ def test_a_template_that_writes_turns_twice_is_refused():
 def test_tool_calls_belong_to_the_turn():
     template = (
         "{%- for message in messages -%}{{- '[' + message.role + ']' + message.content -}}"
-        "{%- for call in message.tool_calls or [] -%}{{- '{' + call.name + '}' -}}{%- endfor -%}{{- '|' -}}{%- endfor -%}"
+        "{%- for call in message.tool_calls or [] -%}{{- '{' + call.name + '}' -}}{%- endfor -%}"
+        "{{- '|' -}}{%- endfor -%}"
     )
     messages = talk("q", "let me see")
     messages[1]["tool_calls"] = [{"name": "look"}]

@@ -15,7 +15,6 @@ import numpy as np
 
 from training_pro.data.cache import PreparedCache
 from training_pro.data.fingerprint import fingerprint, settings_parts, tokenizer_digest
-from training_pro.data.formats import ship_formats
 from training_pro.data.holdout import Parts, hold_out
 from training_pro.data.rendering import loss_place
 from training_pro.data.report import DataReport, SourceReport
@@ -67,7 +66,6 @@ def prepare(
         DataError: one sentence on the file, row, format or template that can't be used.
         Cancelled: from `progress`.
     """
-    ship_formats(folders.formats)
     sources, evaluation = chosen_sources(settings, folders), eval_source(settings, folders)
     workshop = _Workshop(settings, folders, tokenizer, progress or no_progress, cache)
     made = [workshop.make(source) for source in sources]

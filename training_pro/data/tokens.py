@@ -36,8 +36,9 @@ class RowTokenizer:
         self.eos_id: int | None = tokenizer.eos_token_id
         self.bos_text: str = tokenizer.bos_token or ""
         self.eos_text: str = tokenizer.eos_token or ""
-        self.special_ids = frozenset(int(number) for number in tokenizer.all_special_ids)
-        self.special_texts = _special_texts(tokenizer)
+        specials = _specials(tokenizer)
+        self.special_ids = frozenset(specials.values())
+        self.special_texts = tuple(sorted(specials, key=lambda text: (-len(text), text)))  # the longest first
         self._backend = _backend(tokenizer, self.special_texts)
         self.adds_bos = self.bos_id is not None and self.bos_id in self._backend.as_prompt("a")[:1]
 
@@ -103,10 +104,10 @@ def _backend(tokenizer: Any, special_texts: tuple[str, ...]) -> FastTokenizer | 
     return FastTokenizer(backend) if isinstance(backend, Tokenizer) else SlowTokenizer(tokenizer, special_texts)
 
 
-def _special_texts(tokenizer: Any) -> tuple[str, ...]:
-    """The control tokens as they are written, the longest first."""
-    named = set(tokenizer.all_special_tokens)
+def _specials(tokenizer: Any) -> dict[str, int]:
+    """The control tokens as they are written, with their ids."""
+    found = dict(zip(tokenizer.all_special_tokens, map(int, tokenizer.all_special_ids), strict=False))
     added = getattr(tokenizer, "added_tokens_decoder", None)
     if isinstance(added, Mapping):
-        named |= {str(token.content) for token in added.values() if token.special}
-    return tuple(sorted((text for text in named if text), key=lambda text: (-len(text), text)))
+        found |= {str(token.content): int(number) for number, token in added.items() if token.special}
+    return {text: number for text, number in found.items() if text}

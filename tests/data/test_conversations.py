@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from training_pro.data.bad_rows import RowFault
+from training_pro.data.conversations import conversation_of
+
+
+def test_sharegpt_becomes_messages():
+    row = {
+        "conversations": [
+            {"from": "system", "value": "s"},
+            {"from": "human", "value": "a"},
+            {"from": "gpt", "value": "b"},
+        ]
+    }
+    assert conversation_of(row) == [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b"},
+    ]
+
+
+def test_a_system_field_beside_the_turns_is_kept():
+    row = {"system": "s", "conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}
+    assert conversation_of(row)[0] == {"role": "system", "content": "s"}
+
+
+def test_a_system_turn_wins_over_the_field():
+    row = {"system": "x", "messages": [{"role": "system", "content": "s"}, {"role": "assistant", "content": "b"}]}
+    assert [message["content"] for message in conversation_of(row)] == ["s", "b"]
+
+
+def test_turns_may_be_json_text_as_in_csv():
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    assert conversation_of({"messages": json.dumps(turns)}) == turns
+
+
+def test_text_parts_are_joined():
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    assert conversation_of({"messages": [{"role": "assistant", "content": parts}]})[0]["content"] == "ab"
+
+
+def test_tool_calls_may_stand_without_content():
+    call = [{"type": "function", "function": {"name": "f", "arguments": {}}}]
+    row = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": None, "tool_calls": call}]}
+    assert conversation_of(row)[1] == {"role": "assistant", "content": "", "tool_calls": call}
+
+
+@pytest.mark.parametrize("text", ["[", "[1, 2", '["a"]'])
+def test_json_text_that_is_no_conversation_is_a_fault(text: str):
+    with pytest.raises(RowFault):
+        conversation_of({"messages": text})

@@ -58,6 +58,19 @@ class SlicingReport:
         return self.window_tokens / self.text_tokens if self.text_tokens else 0.0
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where each block is: its section, its kind (a place in `KINDS`), its first and last sentence; all (blocks,).
+
+    Sentences are numbered through the whole text: two blocks share text exactly if they share a sentence.
+    """
+
+    sections: npt.NDArray[np.int64]
+    kinds: npt.NDArray[np.uint8]
+    firsts: npt.NDArray[np.int32]
+    lasts: npt.NDArray[np.int32]
+
+
 class Blocks:
     """All blocks of a text, in the text's order.
 
@@ -92,6 +105,12 @@ class Blocks:
 
     def text(self, number: int) -> str:
         return self._runs.string(int(self._packing.firsts[number]), int(self._packing.lasts[number]))
+
+    def places(self) -> Places:
+        """The places of all blocks at once, for those who choose among them."""
+        packing = self._packing
+        sections = self._runs.text.sentences.sections[packing.firsts]
+        return Places(sections, packing.kinds, packing.firsts, packing.lasts)
 
     def block(self, number: int) -> Block:
         table, corpus = self._runs.text.sentences, self._runs.text.corpus

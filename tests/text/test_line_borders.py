@@ -34,6 +34,8 @@ def pieces(text: str) -> list[str]:
         "<ann> hi\n|<bob> hi",
         "Ann: hi\n|Bob: hi\n|Ann: well",
         "He had one thing to say to them all: that he was not\nsorry.",
+        "Ann: hi\nthere\n|Bob: hi",
+        "They agreed in the end upon a single thing, which\nwas: leave at once and never come back to that river.",
         "小王：你好\n|小李：你好",
         "VOSS\n|Then sit.",
         "x" * 130 + "\n|next",

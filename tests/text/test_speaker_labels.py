@@ -24,5 +24,11 @@ def test_short_sentences_in_prose_are_not() -> None:
     assert labels(*prose) == []
 
 
+def test_answers_that_come_again_are_not_either() -> None:
+    answers = ["Yes. He said so.", "No. He had not.", "Yes. Again.", "No. Never."]
+    others = [f"{word}. It rained." for word in ("Perhaps", "Maybe", "Rain", "Snow", "Fog")]
+    assert labels(*answers, *others) == []
+
+
 def test_one_name_alone_is_no_play() -> None:
     assert labels("Stop. Go back.", "Stop. Go on.", "Stop. Go.") == []

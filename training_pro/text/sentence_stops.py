@@ -55,7 +55,7 @@ _ROMAN = re.compile(r"[IVXLC]+\b")
 _DOUBLED = re.compile(r"([^\W\d_])\1(?=\.|\Z)")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,3}\.)+[^\W\d_]{1,3}\Z")
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
-_LABEL = re.compile(r"[\s*_]*(?:[(\[]?(?:\d{1,3}(?:\.\d{1,3})*|[IVXLCivxlc]{1,6}|[^\W\d_])[.)\]]+)[\s*_]*\Z")
+_NUMBER_LABEL = re.compile(r"[\s*_]*(?:[(\[]?(?:\d{1,3}(?:\.\d{1,3})*|[IVXLCivxlc]{1,6}|[^\W\d_])[.)\]]+)[\s*_]*\Z")
 _LABEL_CHARS = 60
 
 
@@ -158,7 +158,7 @@ class StopJudge:
         """The verdict on a lone full stop, by the word before it."""
         before = _words_before(text, start)
         word = before[-1]
-        if _is_label(text, start, end):
+        if _is_label(text, start + 1, end):
             return Verdict.NEVER
         if len(word) == 1 and word.isalpha():
             return _after_letter(text, end, word, before)
@@ -202,19 +202,22 @@ def _words_before(text: str, start: int) -> list[str]:
     return words
 
 
-def _is_label(text: str, start: int, end: int) -> bool:
-    """Whether the line up to `end` is only a number or a speaker's name: "IV.", "HAMLET.", "CHAPTER 2."."""
-    if "\n" in text[start:end]:
-        return False  # a line of its own: a heading
-    line_start = text.rfind("\n", max(0, start - _LABEL_CHARS), start) + 1
-    if not line_start and start > _LABEL_CHARS:
+def _is_label(text: str, head_end: int, next_start: int) -> bool:
+    """Whether the line up to `head_end` is a number or a name in capitals that belongs to what follows on it:
+    "IV.", "HAMLET.", "CHAPTER 2.", "ANN (softly).".
+    """
+    if "\n" in text[head_end:next_start]:
+        return False  # alone on its line: a heading
+    line_start = text.rfind("\n", max(0, head_end - _LABEL_CHARS), head_end) + 1
+    if not line_start and head_end > _LABEL_CHARS:
         return False
-    head = text[line_start : start + 1]
-    if _LABEL.match(head):
+    head = text[line_start:head_end]
+    if _NUMBER_LABEL.match(head):
         return True
     name = _IN_BRACKETS.sub("", head)
-    first = _FIRST_WORD.match(text, end, end + _AFTER_CHARS)
-    return name.isupper() and len(name) > 2 and not (first and first.group(1).isupper() and len(first.group(1)) > 1)
+    first = _FIRST_WORD.match(text, next_start, next_start + _AFTER_CHARS)
+    all_capitals_follow = first is not None and len(first.group(1)) > 1 and first.group(1).isupper()
+    return len(name) > 2 and name.isupper() and not all_capitals_follow
 
 
 def _after_odd_word(text: str, end: int, word: str, before: list[str]) -> Verdict:
@@ -256,7 +259,7 @@ def _after_mark(text: str, start: int, end: int, mark: str) -> Verdict:
     if closing in CLOSING_QUOTES:
         return Verdict.NEVER if names_speaker(text, end) else Verdict.SURE
     if closing in CLOSING_BRACKETS:
-        if _is_label(text, end - 2, end):
+        if _is_label(text, start + len(mark), end):
             return Verdict.NEVER
         return Verdict.SURE if _is_aside(text, start) else Verdict.UNLIKELY
     return Verdict.LIKELY if mark in ("..", "...", "\u2026") else Verdict.SURE

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,12 +52,28 @@ def smol_tokenizer(smol_folder: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(smol_folder)
 
 
+@pytest.fixture(scope="session")
+def smol_4bit_folder(smol_folder: Path, pytestconfig: pytest.Config) -> Path:
+    """The embedded model saved in 4-bit, kept between test runs: older bitsandbytes quantizes it in half a minute."""
+    from training_pro.hosts.model_folder import load_model_folder
+
+    assert pytestconfig.cache
+    folder = pytestconfig.cache.mkdir(f"smol-4bit-{version('bitsandbytes')}") / smol_folder.name
+    if not folder.is_dir():
+        loaded = load_model_folder(smol_folder)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
+            loaded.model.save_pretrained(f"{unfinished}/made")
+            loaded.tokenizer.save_pretrained(f"{unfinished}/made")
+            Path(unfinished, "made").rename(folder)
+    return folder
+
+
 @pytest.fixture
-def smol_model_4bit(smol_folder: Path) -> LoadedModel:
+def smol_model_4bit(smol_4bit_folder: Path) -> LoadedModel:
     """The embedded model in 4-bit, the test's own. Takes some 3 seconds."""
     from training_pro.hosts.model_folder import load_model_folder
 
-    return load_model_folder(smol_folder)
+    return load_model_folder(smol_4bit_folder)
 
 
 @pytest.fixture(scope="session")

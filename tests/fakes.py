@@ -63,3 +63,18 @@ def save_tiny_tokenizer(folder: Path) -> None:
         model_max_length=TINY_CONTEXT_TOKENS,
         clean_up_tokenization_spaces=False,
     ).save_pretrained(folder)
+
+
+def save_tiny_lora(model_folder: Path, folder: Path, **more: object) -> Path:
+    """A LoRA of rank 4 with random weights, so that it changes what the model of `model_folder` says."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    config = LoraConfig(
+        r=4, lora_alpha=64, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM", **more
+    )
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(model_folder), config)
+    model.save_pretrained(folder, save_embedding_layers=False)
+    return folder

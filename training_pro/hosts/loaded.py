@@ -12,17 +12,6 @@ from training_pro.hosts.host import LoadedModel, Quantization
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# what transformers, safetensors and bitsandbytes raise for folders that are broken or of another kind
-LOADING_ERRORS = (
-    OSError,
-    ValueError,
-    LookupError,
-    RuntimeError,
-    ImportError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-)
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "n_ctx", "seq_length")
 
 
@@ -59,6 +48,15 @@ def context_tokens_of(config: Any) -> int | None:
             if isinstance(tokens, int) and tokens > 0:
                 return tokens
     return None
+
+
+def loading_errors() -> tuple[type[Exception], ...]:
+    """What transformers, safetensors and bitsandbytes raise for files that are broken or of another kind."""
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
+    usual = (OSError, ValueError, LookupError, RuntimeError, ImportError, TypeError, AttributeError, AssertionError)
+    return (*usual, SafetensorError, StrictDataclassError)
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training_pro.errors import ModelError
+from training_pro.hosts.loaded import loading_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,14 +26,12 @@ def untouched_on_failure(model: PreTrainedModel, name: str) -> Iterator[None]:
     Raises:
         ModelError: for everything that a wrong or broken LoRA makes PEFT and safetensors raise.
     """
-    from safetensors import SafetensorError
-
     from training_pro.training.snapshot import ModelSnapshot
 
     before = ModelSnapshot.take(model)
     try:
         yield
-    except (RuntimeError, ValueError, KeyError, TypeError, OSError, AttributeError, SafetensorError) as error:
+    except loading_errors() as error:
         before.restore()
         reason = " ".join(str(error).split())[:200]
         raise ModelError(

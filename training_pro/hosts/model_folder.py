@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from training_pro.errors import ModelError
 from training_pro.hosts.host import LoadedModel
-from training_pro.hosts.loaded import LOADING_ERRORS, describe
+from training_pro.hosts.loaded import describe, loading_errors
 from training_pro.packages import installed
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def load_model_folder(folder: Path, *, load_in_4bit: bool = True, dtype: DtypeNa
     check_model_folder(folder)
     try:
         return _load(folder, load_in_4bit, dtype)
-    except LOADING_ERRORS as error:
+    except loading_errors() as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise ModelError(
                 f"The model in {folder} does not fit in memory; close other programs, or choose a smaller model."

@@ -25,7 +25,7 @@ from modules.utils import resolve_model_path
 from training_pro.errors import ModelError, UserError
 from training_pro.folders import Folders
 from training_pro.hosts.host import LoadedModel
-from training_pro.hosts.loaded import LOADING_ERRORS, describe, lora_folder, natural_order
+from training_pro.hosts.loaded import describe, loading_errors, lora_folder, natural_order
 from training_pro.hosts.lora_on import untouched_on_failure
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ def _load(name: str, loader: str | None) -> None:
     failed: Exception | None = None
     try:
         shared.model, shared.tokenizer = models.load_model(name, loader)
-    except LOADING_ERRORS as error:
+    except loading_errors() as error:
         failed = error
     if failed or shared.model is None:
         models.unload_model()

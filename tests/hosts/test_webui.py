@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import save_tiny_lora
+from tests.hosts.fake_webui import FakeWebUI
+from training_pro.errors import ModelError, UserError
+from training_pro.hosts.host import Host
+from training_pro.training.snapshot import model_fingerprint
+
+PROMPT = "The lamp keeper"
+
+
+@pytest.fixture
+def webui(tmp_path: Path, tiny_folder: Path) -> Iterator[FakeWebUI]:
+    fake = FakeWebUI(tmp_path / "user_data")
+    for name in ("tiny", "other"):
+        (tmp_path / "user_data" / "models" / name).symlink_to(tiny_folder)
+    save_tiny_lora(tiny_folder, tmp_path / "user_data" / "loras" / "sea")
+    with fake.installed():
+        yield fake
+
+
+@pytest.fixture
+def host(webui: FakeWebUI, monkeypatch: pytest.MonkeyPatch) -> Any:
+    from training_pro.hosts import webui as module
+
+    monkeypatch.setattr(module, "REPLY_SECONDS", 0.1)
+    webui.choose_model("tiny")
+    return module.WebUIHost()
+
+
+def tensors_of(model: Any) -> dict[str, Any]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def same(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    return first.keys() == second.keys() and all(first[name].equal(second[name]) for name in first)
+
+
+def test_it_is_a_host(host: Any, webui: FakeWebUI) -> None:
+    asked: Host = host
+    assert (asked.name, asked.model_label(), asked.multi_user) == ("webui", "tiny", False)
+    assert asked.models() == ["other", "tiny"]
+    assert asked.folders.loras == webui.shared.user_data_dir / "loras"
+    assert asked.model_path() is not None
+    assert (asked.trainable_model().label, asked.trainable_model().quantization) == ("tiny", "none")
+    assert asked.trainable_model().model is webui.shared.model
+
+
+def test_no_model(host: Any, webui: FakeWebUI) -> None:
+    webui.unload_model()
+    assert (host.model_label(), host.model_path()) == ("", None)
+    with pytest.raises(ModelError, match=r"No model is loaded; load one in the Model tab"):
+        host.trainable_model()
+
+
+def test_a_model_unloaded_for_idleness_comes_back(host: Any, webui: FakeWebUI) -> None:
+    webui.shared.args.idle_timeout = 1
+    webui.unload_model(keep_model_name=True)
+    assert host.trainable_model().label == "tiny"
+
+
+def test_other_loaders_are_refused_by_name(host: Any, webui: FakeWebUI) -> None:
+    webui.shared.model = webui.shared.tokenizer = object()
+    webui.shared.args.loader = "llama.cpp"
+    with pytest.raises(ModelError, match=r"loaded with llama\.cpp.*loader Transformers"):
+        host.trainable_model()
+
+
+def test_a_lora_is_named_and_taken_off(host: Any, webui: FakeWebUI) -> None:
+    before, plain = tensors_of(webui.shared.model), host.generate(PROMPT, 8)
+    host.put_lora_on("sea")
+    assert host.loras_on() == ["sea"]
+    assert host.generate(PROMPT, 8) != plain
+    with pytest.raises(ModelError, match=r"A LoRA is on the model \(sea\)"):
+        host.trainable_model()
+    host.take_loras_off()
+    assert same(tensors_of(host.trainable_model().model), before)
+    assert host.generate(PROMPT, 8) == plain
+
+
+def test_a_lora_with_a_head_leaves_no_head_behind(host: Any, webui: FakeWebUI, tiny_folder: Path) -> None:
+    save_tiny_lora(tiny_folder, host.folders.loras / "head", modules_to_save=["lm_head"])
+    before = tensors_of(webui.shared.model)
+    host.put_lora_on("head")
+    host.take_loras_off()
+    assert same(tensors_of(host.trainable_model().model), before)
+
+
+def test_a_name_with_a_dot_is_refused(host: Any) -> None:
+    (host.folders.loras / "sea").rename(host.folders.loras / "sea.2")
+    with pytest.raises(ModelError, match=r"with a dot in its name \(sea\.2\); rename"):
+        host.put_lora_on("sea.2")
+
+
+def test_a_lora_that_does_not_fit_changes_nothing(host: Any, webui: FakeWebUI) -> None:
+    config = host.folders.loras / "sea" / "adapter_config.json"
+    config.write_text(config.read_text().replace('"r": 4', '"r": 8'))
+    before = model_fingerprint(webui.shared.model)
+    with pytest.raises(ModelError, match="LoRA sea can't be put on"):
+        host.put_lora_on("sea")
+    assert host.loras_on() == []
+    assert model_fingerprint(host.trainable_model().model) == before
+
+
+def test_weights_that_another_trainer_changed_are_refused(host: Any, webui: FakeWebUI) -> None:
+    webui.shared.model_dirty_from_training = True
+    with pytest.raises(ModelError, match="Another trainer has changed tiny"):
+        host.trainable_model()
+    webui.shared.model_dirty_from_training = False
+    webui.add_lora_to_model(["sea"])
+    webui.shared.lora_names = []
+    with pytest.raises(ModelError, match="Another trainer has changed tiny"):
+        host.trainable_model()
+
+
+def test_multi_user_mode_is_read_only(host: Any, webui: FakeWebUI) -> None:
+    webui.shared.args.multi_user = True
+    for ask in (host.trainable_model, lambda: host.put_lora_on("sea"), host.take_loras_off):
+        with pytest.raises(ModelError, match="multi-user mode"):
+            ask()
+    assert host.loaded_model().label == "tiny"
+
+
+def test_nothing_of_the_webui_reaches_a_held_model(host: Any, webui: FakeWebUI) -> None:
+    model = webui.shared.model
+    before = model_fingerprint(model)
+    with host.hold(lambda: "In training, 3 minutes left."):
+        assert host.trainable_model().model is model
+        with pytest.raises(RuntimeError, match="In training, 3 minutes left"):
+            webui.shared.model(input_ids=None)
+        with pytest.raises(AttributeError, match="In training"):
+            webui.shared.model.generate()
+        with pytest.raises(AttributeError, match="In training"):
+            webui.add_lora_to_model(["sea"])
+        assert not hasattr(webui.shared.model, "device")
+        assert webui.shared.tokenizer is not None
+        for ask in (lambda: host.generate(PROMPT, 1), lambda: host.put_lora_on("sea"), host.take_loras_off):
+            with pytest.raises(ModelError, match="In training"):
+                ask()
+    assert webui.shared.model is model
+    assert model_fingerprint(model) == before
+
+
+def test_chat_is_answered_with_the_sentence_for_just_that_time(host: Any) -> None:
+    minutes = iter((3, 2))
+    assert host.reply_during_run() is None
+    with host.hold(lambda: f"{next(minutes)} minutes left."):
+        for expected in ("3 minutes left.", "2 minutes left."):
+            reply = host.reply_during_run()
+            assert list(reply("question", "question", {"stream": True}, None, is_chat=True)) == [expected]
+    assert host.reply_during_run() is None
+
+
+def test_a_second_run_is_refused(host: Any) -> None:
+    with host.hold(lambda: "first"), pytest.raises(ModelError, match="first"):
+        host.hold(lambda: "second").__enter__()
+
+
+def test_a_failing_run_gives_the_model_back(host: Any, webui: FakeWebUI) -> None:
+    model = webui.shared.model
+    with pytest.raises(ZeroDivisionError), host.hold(lambda: "busy"):
+        raise ZeroDivisionError
+    assert webui.shared.model is model
+    assert host.reply_during_run() is None
+
+
+def test_a_reply_in_progress_is_waited_for_but_not_long(host: Any, webui: FakeWebUI) -> None:
+    with webui.shared.generation_lock:
+        for ask in (lambda: host.hold(lambda: "").__enter__(), lambda: host.generate(PROMPT, 1)):
+            with pytest.raises(ModelError, match=r"writing a reply right now.*press Stop"):
+                ask()
+    with host.hold(lambda: ""):
+        pass
+    assert not webui.shared.generation_lock.locked()
+
+
+def test_a_reply_of_another_model_does_not_keep_a_run_from_ending(host: Any, webui: FakeWebUI) -> None:
+    held = host.hold(lambda: "")
+    held.__enter__()
+    webui.choose_model("other")
+    with webui.shared.generation_lock:
+        started = time.monotonic()
+        held.__exit__(None, None, None)
+        assert time.monotonic() - started < 2
+    assert host.reply_during_run() is None
+
+
+def test_the_model_stays_awake(host: Any, webui: FakeWebUI, monkeypatch: pytest.MonkeyPatch) -> None:
+    from training_pro.hosts import webui as module
+
+    monkeypatch.setattr(module, "KEEP_AWAKE_SECONDS", 0.01)
+    threads = threading.active_count()
+    with host.hold(lambda: ""):
+        webui.models.last_generation_time = 0.0
+        time.sleep(0.2)
+        assert time.time() - webui.models.last_generation_time < 1
+    time.sleep(0.2)
+    assert threading.active_count() == threads
+
+
+def test_a_model_that_a_person_loads_meanwhile_stays_and_may_chat(host: Any, webui: FakeWebUI) -> None:
+    with host.hold(lambda: "busy"):
+        webui.choose_model("other")
+        theirs = webui.shared.model
+        assert host.reply_during_run() is None
+    assert webui.shared.model is theirs
+    assert host.model_label() == "other"
+
+
+def test_unloading_in_mid_run_is_respected(host: Any, webui: FakeWebUI) -> None:
+    with host.hold(lambda: "busy"):
+        webui.unload_model()
+    assert (webui.shared.model, host.model_label()) == (None, "")
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_released_and_back_with_its_lora(host: Any, webui: FakeWebUI, held: bool) -> None:
+    host.put_lora_on("sea")
+    answer = host.generate(PROMPT, 8)
+    holding = host.hold(lambda: "busy") if held else None
+    if holding:
+        holding.__enter__()
+    host.release()
+    if holding:
+        assert webui.shared.model is not None  # chat still gets its sentence
+        assert webui.shared.tokenizer is not None
+        with pytest.raises(ModelError, match="No model is loaded"):
+            host.loaded_model()
+    else:
+        assert webui.shared.model is None
+    host.reload()
+    if holding:
+        holding.__exit__(None, None, None)
+    assert host.loras_on() == ["sea"]
+    assert host.generate(PROMPT, 8) == answer
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_another_model_until_reload(host: Any, webui: FakeWebUI, held: bool) -> None:
+    holding = host.hold(lambda: "busy") if held else None
+    if holding:
+        holding.__enter__()
+    for name in ("other", "tiny", "other"):
+        host.load(name)
+        assert host.loaded_model().label == name
+        assert (host.reply_during_run() is not None) == held
+    with pytest.raises(ModelError, match="no model 'nope'"):
+        host.load("nope")
+    host.reload()
+    if holding:
+        holding.__exit__(None, None, None)
+    assert host.trainable_model().label == "tiny"
+    host.reload()
+    assert host.trainable_model().model is webui.shared.model
+
+
+def test_a_model_that_a_person_loads_after_release_stays(host: Any, webui: FakeWebUI) -> None:
+    host.release()
+    webui.choose_model("other")
+    theirs = webui.shared.model
+    host.reload()
+    assert webui.shared.model is theirs
+    with host.hold(lambda: "busy"):
+        webui.choose_model("tiny")
+        with pytest.raises(ModelError, match="Another model was loaded"):
+            host.load("other")
+    assert host.model_label() == "tiny"
+
+
+def test_a_model_that_does_not_come_back_is_said(host: Any, webui: FakeWebUI) -> None:
+    with host.hold(lambda: "busy"):
+        host.release()
+        webui.broken_models.add("tiny")
+        with pytest.raises(ModelError, match="tiny could not be loaded"):
+            host.reload()
+    assert (webui.shared.model, host.model_label()) == (None, "")
+    webui.broken_models.clear()
+    webui.choose_model("tiny")
+    assert host.trainable_model().label == "tiny"
+
+
+def test_an_empty_prompt_is_refused(host: Any) -> None:
+    with pytest.raises(UserError, match="prompt is empty"):
+        host.generate("", 1)

@@ -27,7 +27,7 @@ def pieces(text: str) -> list[str]:
         "Mira Holt\n|12 Mill Lane\n|Tollimer",
         "Under bare Ben Bulben's head\nIn Drumcliff churchyard Yeats is laid,\nAn ancestor was rector there",
         "To do:\n|- this, which is a long item that was wrapped\n  at the margin\n|- that",
-        "He counted the sacks, and then the other sacks that Anna\n- his sister - had hidden, and found eleven of them.",
+        "He counted the sacks, then the other sacks that Anna\n- his sister - had hidden, and found eleven of them.",
         "1. One\n|2. Two\n|a) three\n|iv. four",
         "## Head\n|Text\n|***\n|Text",
         "2024-05-06 started\n|2024-05-07 ended",

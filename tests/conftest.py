@@ -11,10 +11,6 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-# The machines that run this are shared: how long a case takes says nothing about the code.
-hypothesis.settings.register_profile("shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("shared")
-
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -31,6 +27,10 @@ from training_pro.hosts.host import LoadedModel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+# The machines that run this are shared: how long a case takes says nothing about the code.
+hypothesis.settings.register_profile("shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("shared")
 
 
 @pytest.fixture

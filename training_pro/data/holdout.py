@@ -7,17 +7,19 @@ evaluation block is left out of training. Rows: each row's twins stay on its sid
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from training_pro.data.fingerprint import digest
 from training_pro.data.samples import Indices, Samples, TextSamples
 from training_pro.errors import DataError
-from training_pro.text.blocks import Block
+from training_pro.text.blocks import Places
+from training_pro.text.packing import OVERLAP
 
 MIN_SECTIONS = 10
+TOLERANCE = 0.25  # how far whole sections may exceed the share asked for
 
 
 @dataclass(frozen=True)
@@ -70,68 +72,52 @@ def _content(samples: Samples, index: int) -> str:
 def _text_parts(
     samples: TextSamples, chosen: Indices, percent: float, generator: np.random.Generator
 ) -> tuple[Indices, Indices]:
-    blocks = {int(index): samples.blocks.block(int(index)) for index in chosen}
-    sections: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index, block in blocks.items():
-        sections[block.document, block.section].append(index)
-    tiles = {place: _tiles(blocks, members) for place, members in sections.items()}
-    if len(sections) >= max(MIN_SECTIONS, math.ceil(100 / percent)):
-        held = _sections_for(tiles, blocks, percent, generator)
-        evaluation = [index for place in held for index in tiles[place]]
-        train = [index for place, members in sections.items() if place not in held for index in members]
-    else:
-        everywhere = np.array(sorted(index for members in tiles.values() for index in members))
-        count = max(1, round(len(everywhere) * percent / 100))
-        evaluation = [int(index) for index in generator.permutation(everywhere)[:count]]
-        train = _apart_from(blocks, sections, set(evaluation))
-    return np.array(sorted(evaluation), np.int64), np.array(sorted(train), np.int64)
+    places = samples.blocks.places()
+    tiles = _tiles(places, chosen)
+    sections = places.sections[tiles]
+    if len(np.unique(sections)) >= max(MIN_SECTIONS, math.ceil(100 / percent)):
+        sizes = samples.lengths[tiles].astype(np.int64)
+        held = _sections_for(sections, sizes, percent, generator)
+        return tiles[np.isin(sections, held)], chosen[~np.isin(places.sections[chosen], held)]
+    count = max(1, round(len(tiles) * percent / 100))
+    evaluation = np.sort(generator.permutation(tiles)[:count])
+    return evaluation, chosen[~_touched(places, chosen, evaluation)]
 
 
-def _tiles(blocks: dict[int, Block], members: list[int]) -> list[int]:
-    """Blocks of one section that don't share text: the packed ones, or windows side by side."""
+def _tiles(places: Places, chosen: Indices) -> Indices:
+    """Of the chosen blocks those side by side: the packed ones, or DEMENTOR's windows that share no sentence."""
     found: list[int] = []
-    end = -1
-    for index in members:
-        block = blocks[index]
-        if block.kind != "overlap" and block.start >= end:
+    last = -1
+    candidates = chosen[places.kinds[chosen] != OVERLAP]
+    for index, first_sentence in zip(candidates.tolist(), places.firsts[candidates].tolist(), strict=True):
+        if first_sentence > last:
             found.append(index)
-            end = block.end
-    return found
+            last = int(places.lasts[index])
+    return np.array(found, np.int64)
 
 
 def _sections_for(
-    tiles: dict[tuple[int, int], list[int]],
-    blocks: dict[int, Block],
-    percent: float,
-    generator: np.random.Generator,
-) -> set[tuple[int, int]]:
-    """Whole sections with about `percent` of the tokens."""
-    places = list(tiles)
-    sizes = {place: sum(blocks[index].tokens for index in members) for place, members in tiles.items()}
-    wanted = sum(sizes.values()) * percent / 100
-    held: set[tuple[int, int]] = set()
-    total = 0
-    for position in generator.permutation(len(places)):
-        place = places[int(position)]
-        if tiles[place] and (not held or total + sizes[place] <= 1.25 * wanted):
-            held.add(place)
-            total += sizes[place]
+    sections: Indices, sizes: Indices, percent: float, generator: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Whole sections with about `percent` of the tokens; of each tile its section and its size are given."""
+    names, place = np.unique(sections, return_inverse=True)
+    totals = np.bincount(place, weights=sizes)
+    wanted = totals.sum() * percent / 100
+    held: list[int] = []
+    total = 0.0
+    for position in generator.permutation(len(names)).tolist():
+        if not held or total + totals[position] <= (1 + TOLERANCE) * wanted:
+            held.append(int(names[position]))
+            total += totals[position]
         if total >= wanted:
             break
-    return held
+    return np.array(held, np.int64)
 
 
-def _apart_from(
-    blocks: dict[int, Block], sections: dict[tuple[int, int], list[int]], evaluation: set[int]
-) -> list[int]:
-    """The blocks that share no text with an evaluation block of their section."""
-    train: list[int] = []
-    for members in sections.values():
-        held = sorted((blocks[index].start, blocks[index].end) for index in members if index in evaluation)
-        starts, ends = np.array([s for s, _ in held]), np.array([e for _, e in held])
-        for index in members:
-            block = blocks[index]
-            after = int(np.searchsorted(ends, block.start, side="right"))  # the first that ends after the start
-            if after == len(held) or starts[after] >= block.end:
-                train.append(index)
-    return train
+def _touched(places: Places, chosen: Indices, evaluation: Indices) -> npt.NDArray[np.bool_]:
+    """Which of the chosen blocks share a sentence with an evaluation block; those are in order and apart."""
+    after = np.searchsorted(places.lasts[evaluation], places.firsts[chosen])  # the first that ends not before
+    found = after < len(evaluation)
+    nearest = evaluation[np.minimum(after, len(evaluation) - 1)]
+    touched: npt.NDArray[np.bool_] = found & (places.firsts[nearest] <= places.lasts[chosen])
+    return touched

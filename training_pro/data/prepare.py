@@ -21,7 +21,7 @@ from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.row_source import RowJob, cached_row_samples, renderer_digest
 from training_pro.data.samples import Indices, Samples, Subset, mixed
 from training_pro.data.sources import Source, chosen_sources, eval_source
-from training_pro.data.text_source import text_row_samples, text_samples
+from training_pro.data.text_source import TextJob, text_row_samples, text_samples
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.folders import Folders
@@ -127,16 +127,14 @@ class _Workshop:
         return _Made(source, samples, report, f"{content} {renderer}".strip())
 
     def _samples(self, source: Source, content: str) -> tuple[Samples, SourceReport, str]:
-        settings, progress = self.settings, self.progress
-        if source.kind == "text":
-            return *text_samples(source.path, source.name, settings, self.text, self.rows, progress), ""
-        if source.kind == "text rows":
-            return *text_row_samples(source.path, source.name, settings, self.text, self.rows, progress), ""
-        job = RowJob(source.path, source.name, source.kind, settings, self.folders, self.host_tokenizer, self.rows)
+        if source.kind in ("text", "text rows"):
+            text = TextJob(source.path, source.name, self.settings, self.text, self.rows, self.progress)
+            return *(text_samples(text) if source.kind == "text" else text_row_samples(text)), ""
+        job = RowJob(source.path, source.name, source.kind, self.settings, self.folders, self.host_tokenizer, self.rows)
         renderer = renderer_digest(job)
         cache = PreparedCache(self.folders.cache) if self.use_cache else None
         key = (content, self.tokenizer_digest, renderer)
-        return *cached_row_samples(job, key, cache, progress), renderer
+        return *cached_row_samples(job, key, cache, self.progress), renderer
 
 
 def _parts(made: _Made, settings: Settings) -> Parts:

@@ -25,7 +25,7 @@ class BlockPreview:
     """One training sample.
 
     `kind` is packed, overlap, window or row. `number` is the sample's own, from 0. `section` counts from 0 and
-    `start`, `end` are code points of the cleaned text (text only); `row` is the file's row number (rows only).
+    `start`, `end` are code points of the document (text only); `row` is the file's row number (rows and text rows).
     """
 
     number: int

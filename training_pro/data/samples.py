@@ -56,11 +56,16 @@ def _sample(ids: Ints, trained: npt.NDArray[np.bool_] | None) -> Sample:
 
 
 class TextSamples:
-    """Blocks of raw text: every token is trained but the first."""
+    """Blocks of raw text: every token is trained but the first.
 
-    def __init__(self, blocks: Blocks, sources: Sequence[str], tokenizer: RowTokenizer) -> None:
+    `sources` names each document's file, or the one file of them all; `rows` are the documents' row numbers in it.
+    """
+
+    def __init__(
+        self, blocks: Blocks, sources: Sequence[str], tokenizer: RowTokenizer, rows: Indices | None = None
+    ) -> None:
         self.blocks = blocks
-        self._sources = sources
+        self._sources, self._rows = sources, rows
         self._tokenizer = tokenizer
 
     @property
@@ -94,6 +99,7 @@ class TextSamples:
             section=block.section,
             start=block.start,
             end=block.end,
+            row=None if self._rows is None else int(self._rows[block.document]),
         )
 
 

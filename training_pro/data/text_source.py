@@ -1,20 +1,45 @@
-"""Raw text and text rows to samples: documents through the slicer."""
+"""Raw text and text rows to samples: documents through the slicer.
+
+Texts go from the file into the slicer's buffer on disk, a piece at a time; they are never all in memory.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from training_pro.data.bad_rows import BadRows
+import numpy as np
+
+from training_pro.data.bad_rows import BadRows, RowFault
 from training_pro.data.report import SourceReport
-from training_pro.data.rows import read_rows
+from training_pro.data.rows import Row, read_rows
 from training_pro.data.samples import TextSamples
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.progress import Progress
 from training_pro.settings import Settings
+from training_pro.text.budget import Slicing
+from training_pro.text.corpus import Corpus
 from training_pro.text.encoding import TextEncoder
-from training_pro.text.reading import clean_text, read_text, text_files
-from training_pro.text.slicing import Slicing, slice_documents
+from training_pro.text.reading import clean_text, text_files
+from training_pro.text.slicing import slice_documents
+
+_ROWS_A_REPORT = 1000
+
+
+@dataclass(frozen=True)
+class TextJob:
+    """Everything that is the same for all documents of one source. `name` is how messages call it."""
+
+    path: Path
+    name: str
+    settings: Settings
+    encoder: TextEncoder
+    tokenizer: RowTokenizer
+    progress: Progress
 
 
 def slicing_of(settings: Settings) -> Slicing:
@@ -30,81 +55,79 @@ def slicing_of(settings: Settings) -> Slicing:
     )
 
 
-def text_samples(
-    path: Path, name: str, settings: Settings, encoder: TextEncoder, tokenizer: RowTokenizer, progress: Progress
-) -> tuple[TextSamples, SourceReport]:
+def text_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
     """The blocks of a text file or of a folder of them.
 
     Raises:
         DataError: no file, not UTF-8, nothing but white space, or nothing that fits.
-        Cancelled: from `progress`.
+        Cancelled: from the job's `progress`.
     """
-    files = text_files(path)
-    names = [name if path.is_file() else f"{name}/{file.name}" for file in files]
-    documents = [read_text(file) for file in files]
-    return _sliced(documents, names, SourceReport(name, "text"), settings, (encoder, tokenizer), progress)
+    files = text_files(job.path)
+    names = [job.name if job.path.is_file() else f"{job.name}/{file.name}" for file in files]
+    corpus = Corpus.of_files(files, progress=job.progress)
+    return _sliced(job, corpus, SourceReport(job.name, "text"), names)
 
 
-def text_row_samples(
-    path: Path, name: str, settings: Settings, encoder: TextEncoder, tokenizer: RowTokenizer, progress: Progress
-) -> tuple[TextSamples, SourceReport]:
+def text_row_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
     """The blocks of ``{"text": ...}`` rows, each row a document of its own.
 
     Raises:
         DataError: the file or a row can't be used, or nothing is left.
-        Cancelled: from `progress`.
+        Cancelled: from the job's `progress`.
     """
-    bad = BadRows(name, settings.bad_rows)
-    documents, names = [], []
-    for number, row in read_rows(path, bad):
-        fault = _text_fault(row.get("text"))
-        if fault:
-            bad.reject(number, fault, row)
-            continue
-        documents.append(clean_text(row["text"]))
-        names.append(f"{name}, row {number}")
-        if number % 1000 == 0:
-            progress(0, 1, f"Reading {name}")
+    bad = BadRows(job.name, job.settings.bad_rows)
+    numbers = array("q")
+    corpus = Corpus([text] for text in _texts(job, bad, numbers))
     report = SourceReport(
-        name,
+        job.name,
         "text rows",
-        rows_read=len(documents) + bad.count,
+        rows_read=len(numbers) + bad.count,
         bad_rows=bad.count,
         bad_row_examples=tuple(bad.examples),
     )
-    return _sliced(documents, names, report, settings, (encoder, tokenizer), progress)
+    return _sliced(job, corpus, report, [job.name], numbers)
 
 
-def _text_fault(text: object) -> str:
-    if not isinstance(text, str):
-        return 'it has no "text", or it is not text'
-    if not text.strip():
-        return "its text is empty"
-    if not text.isascii():
+def _texts(job: TextJob, bad: BadRows, numbers: array[int]) -> Iterator[bytes]:
+    """The rows' texts as UTF-8; the number of each goes into `numbers`."""
+    done, size = 0, job.path.stat().st_size
+    for number, row in read_rows(job.path, bad):
         try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            return f"it holds half a character (\\u{ord(text[error.start]):04x})"
-    return ""
+            encoded = _text(row)
+        except RowFault as fault:
+            bad.reject(number, str(fault), row)
+            continue
+        numbers.append(number)
+        done += len(encoded)
+        if len(numbers) % _ROWS_A_REPORT == 0:
+            job.progress(min(done, size), size, f"Reading {job.name}")
+        yield encoded
+
+
+def _text(row: Row) -> bytes:
+    text = row.get("text")
+    if not isinstance(text, str):
+        raise RowFault('it has no "text", or it is not text')
+    if not text.strip():
+        raise RowFault("its text is empty")
+    try:
+        return clean_text(text).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise RowFault(f"it holds half a character (\\u{ord(error.object[error.start]):04x})") from None
 
 
 def _sliced(
-    documents: list[str],
-    names: list[str],
-    report: SourceReport,
-    settings: Settings,
-    tokenizers: tuple[TextEncoder, RowTokenizer],
-    progress: Progress,
+    job: TextJob, corpus: Corpus, report: SourceReport, names: list[str], numbers: array[int] | None = None
 ) -> tuple[TextSamples, SourceReport]:
-    encoder, tokenizer = tokenizers
-    if not any(document and not document.isspace() for document in documents):
-        first = f" The first bad row: {report.bad_row_examples[0]}" if report.bad_row_examples else ""
-        raise DataError(f"{report.name} holds no text; choose a file with some.{first}")
-    blocks = slice_documents(documents, slicing_of(settings), encoder, progress)
-    if not len(blocks):
+    blocks = slice_documents(corpus, slicing_of(job.settings), job.encoder, job.progress)
+    if not len(blocks) and blocks.report.dropped_small:
         raise DataError(
             f"{report.name}: no block is left, all {blocks.report.dropped_small} were small ones; lower "
-            f'"Ignore small blocks" ({settings.min_block_chars} characters).'
+            f'"Ignore small blocks" ({job.settings.min_block_chars} characters).'
         )
-    done = SourceReport(**{**vars(report), "samples": len(blocks), "slicing": blocks.report})
-    return TextSamples(blocks, names, tokenizer), done
+    if not len(blocks):
+        first = f" The first bad row: {report.bad_row_examples[0]}" if report.bad_row_examples else ""
+        raise DataError(f"{report.name} holds no text; choose a file with some.{first}")
+    done = dataclasses.replace(report, samples=len(blocks), slicing=blocks.report)
+    rows = np.frombuffer(numbers, np.int64) if numbers is not None else None
+    return TextSamples(blocks, names, job.tokenizer, rows), done

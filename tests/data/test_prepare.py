@@ -1,0 +1,294 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.data.chat_templates import CHATML
+from tests.data.rows import chat, trained_text, write_rows
+from tests.data.tiny import tiny_tokenizer
+from training_pro.data.fingerprint import differences
+from training_pro.data.prepare import Prepared, prepare
+from training_pro.errors import Cancelled, DataError
+from training_pro.folders import Folders
+from training_pro.settings import Settings
+
+TOKENIZER = tiny_tokenizer(CHATML)
+TALKS = [chat(f"q {i}", f"answer {i}") for i in range(30)]
+TASKS = [{"instruction": f"task {i}", "input": "", "output": f"answer {i}"} for i in range(30)]
+STORY = "\n\n\n".join(f"The fox {i} ran. The hen {i} sat. The goat {i} slept." for i in range(30))
+
+
+@pytest.fixture
+def data(folders: Folders) -> Folders:
+    write_rows(folders, "talks.jsonl", TALKS)
+    write_rows(folders, "tasks.json", TASKS)
+    (folders.datasets / "story.txt").write_text(STORY)
+    return folders
+
+
+def ready(folders: Folders, **choices: Any) -> Prepared:
+    return prepare(Settings(**choices), TOKENIZER, folders)
+
+
+def same(one: Prepared, other: Prepared) -> bool:
+    return len(one.train) == len(other.train) and all(
+        np.array_equal(one.train[i][key], other.train[i][key])
+        for i in range(len(one.train))
+        for key in ("input_ids", "labels")
+    )
+
+
+@pytest.mark.parametrize(
+    ("choices", "kind", "samples"),
+    [
+        ({"text_file": "story.txt"}, "text", 30),
+        ({"dataset": "story.txt"}, "text", 30),
+        ({"dataset": "talks.jsonl"}, "messages", 30),
+        ({"dataset": "tasks.json", "format": "alpaca-format"}, "alpaca", 30),
+    ],
+)
+def test_the_kind_is_found_and_told(choices: dict[str, Any], kind: str, samples: int, data: Folders):
+    found = ready(data, **choices)
+    (source,) = found.report.sources
+    assert (source.kind, source.samples, len(found.train)) == (kind, samples, samples)
+    assert found.eval is None and found.report.eval_samples == 0
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_columns_are_fields(name: str, folders: Folders):
+    import pandas
+
+    frame = pandas.DataFrame(TASKS)
+    path = folders.datasets / name
+    frame.to_csv(path, index=False) if name.endswith("csv") else frame.to_parquet(path)
+    write_rows(folders, "a.json", TASKS)
+    choices: dict[str, Any] = {"format": "alpaca-chatbot-format", "loss_on": "assistant"}
+    assert same(ready(folders, dataset=name, **choices), ready(folders, dataset="a.json", **choices))
+
+
+def test_sharegpt_and_messages_say_the_same(folders: Folders):
+    write_rows(folders, "m.jsonl", [chat("a", "b", system="s")])
+    turns = [("system", "s"), ("human", "a"), ("gpt", "b")]
+    write_rows(folders, "s.json", [{"conversations": [{"from": who, "value": what} for who, what in turns]}])
+    found = ready(folders, dataset="s.json")
+    assert found.report.sources[0].kind == "sharegpt"
+    assert same(found, ready(folders, dataset="m.jsonl"))
+
+
+def test_the_kind_can_be_overridden(folders: Folders):
+    write_rows(folders, "a.jsonl", [{"text": "The fox.", "instruction": "a", "output": "b"}])
+    assert ready(folders, dataset="a.jsonl", format="alpaca-format").report.sources[0].kind == "alpaca"
+    found = ready(folders, dataset="a.jsonl", dataset_kind="text rows")
+    assert found.report.sources[0].kind == "text rows" and found.train.preview(0).text == "The fox."
+
+
+def test_alpaca_answers_alone_are_trained(data: Folders):
+    found = ready(data, dataset="tasks.json", format="alpaca-format", loss_on="assistant")
+    assert [trained_text(found.train, i) for i in range(30)] == [f"answer {i}</s>" for i in range(30)]
+
+
+@pytest.mark.parametrize("typed", ["### Response:\\n", "### Response:\n"])
+def test_train_only_after_works_typed_either_way(typed: str, data: Folders):
+    found = ready(data, dataset="tasks.json", format="alpaca-format", train_only_after=typed)
+    assert trained_text(found.train, 3) == "answer 3</s>"
+    assert "Rows are trained only after" in found.report.notes[0]
+
+
+def test_a_token_over_the_border_is_trained_if_it_has_ink(folders: Folders):
+    write_rows(folders, "a.json", [{"instruction": "say", "output": "the answer"}])
+    after = ready(folders, dataset="a.json", format="alpaca-format", train_only_after="### Response:\n")
+    inside = ready(folders, dataset="a.json", format="alpaca-format", train_only_after="### Response:\nth")
+    assert trained_text(after.train, 0) == trained_text(inside.train, 0) == "the answer</s>"
+
+
+@pytest.mark.parametrize(
+    ("choices", "says"),
+    [
+        ({}, "No data is chosen"),
+        ({"text_file": "story.txt", "dataset": "talks.jsonl"}, "turn Hybrid"),
+        ({"text_file": "story.txt", "hybrid": True}, "choose a Dataset"),
+        ({"dataset": "talks.jsonl", "hybrid": True}, "choose a Text file"),
+        ({"dataset": "none.json"}, "no dataset 'none.json'"),
+        ({"dataset": "../story.txt"}, "leads out"),
+        ({"text_file": "talks.jsonl"}, "not a .txt file"),
+        ({"dataset": "tasks.json"}, "Data Format"),
+        ({"dataset": "tasks.json", "format": "nope"}, "'nope'"),
+        ({"dataset": "talks.jsonl", "chat_template": "nope"}, "'nope'"),
+        ({"dataset": "talks.jsonl", "loss_on": "after"}, "is empty"),
+        ({"dataset": "talks.jsonl", "loss_on": "assistant", "train_only_after": "x"}, "clear the string"),
+        ({"dataset": "talks.jsonl", "dataset_kind": "text"}, "holds rows"),
+        ({"dataset": "story.txt", "dataset_kind": "alpaca"}, "running text"),
+        ({"dataset": "talks.jsonl", "dataset_kind": "alpaca", "format": "alpaca-format"}, "row 1"),
+        ({"dataset": "talks.jsonl", "eval_dataset": "none.json"}, "none.json"),
+        ({"dataset": "talks.jsonl", "too_long": "stop", "max_tokens": 8}, "row 1"),
+        ({"dataset": "talks.jsonl", "too_long": "eliminate", "max_tokens": 8}, "30 too long"),
+        ({"text_file": "story.txt", "min_block_chars": 1000}, "Ignore small blocks"),
+        (
+            {
+                "text_file": "story.txt",
+                "dataset": "talks.jsonl",
+                "hybrid": True,
+                "hybrid_text_percent": 0,
+                "hybrid_data_percent": 0,
+            },
+            "raise the percentages",
+        ),
+    ],
+)
+def test_what_can_not_be_is_one_sentence(choices: dict[str, Any], says: str, data: Folders):
+    with pytest.raises(DataError) as caught:
+        ready(data, **choices)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_no_machine_path_gets_into_the_report(data: Folders):
+    found = ready(data, dataset=str(data.datasets / "talks.jsonl"))
+    assert found.report.sources[0].name == "talks.jsonl" and str(data.datasets) not in repr(found.report)
+
+
+def test_hybrid_takes_a_seeded_sample_of_each(data: Folders):
+    def chosen(seed: int) -> list[tuple[int | None, int | None]]:
+        found = ready(
+            data,
+            text_file="story.txt",
+            dataset="talks.jsonl",
+            hybrid=True,
+            hybrid_text_percent=20,
+            hybrid_data_percent=50,
+            seed=seed,
+        )
+        previews = [found.train.preview(i) for i in range(len(found.train))]
+        return [(preview.section, preview.row) for preview in previews]
+
+    first = chosen(1)
+    texts, rows = [text for text, _ in first if text is not None], [row for _, row in first if row is not None]
+    assert (len(texts), len(rows)) == (6, 15)
+    assert texts != list(range(6)) and rows != list(range(1, 16))
+    assert first == chosen(1) != chosen(2)
+
+
+def test_percentages_are_for_hybrid_alone(data: Folders):
+    assert len(ready(data, dataset="talks.jsonl", hybrid_data_percent=10).train) == 30
+
+
+def test_loss_place_and_raw_text_are_told_apart(data: Folders):
+    found = ready(data, text_file="story.txt", loss_on="assistant")
+    assert "Raw text is trained whole" in found.report.notes[0]
+
+
+def test_a_context_beyond_the_models_is_said(data: Folders):
+    found = prepare(Settings(text_file="story.txt", max_tokens=64), TOKENIZER, data, model_max_tokens=32)
+    assert "made for 32" in found.report.notes[0]
+    assert found.report.model_max_tokens == 32
+
+
+@pytest.mark.parametrize("name", ["story.txt", "talks.jsonl"])
+def test_work_can_be_cancelled_and_leaves_nothing(name: str, data: Folders):
+    def stop(done: int, total: int, what: str) -> None:
+        assert 0 <= done <= total and what
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        prepare(Settings(dataset=name), TOKENIZER, data, progress=stop)
+    assert not list(data.cache.rglob("*.npy"))
+
+
+def test_progress_goes_up_to_its_total(data: Folders):
+    seen: list[tuple[int, int]] = []
+    prepare(
+        Settings(dataset="talks.jsonl"),
+        TOKENIZER,
+        data,
+        progress=lambda done, total, what: seen.append((done, total)),
+    )
+    assert seen[-1][0] == seen[-1][1] > 0
+
+
+def test_a_second_time_comes_from_the_cache_and_is_the_same(data: Folders, monkeypatch: pytest.MonkeyPatch):
+    choices: dict[str, Any] = {"dataset": "talks.jsonl", "loss_on": "assistant", "eval_percent": 10}
+    first = ready(data, **choices)
+    monkeypatch.setattr("training_pro.data.row_source.row_samples", None)  # calling it now would fail
+    second = ready(data, **choices)
+    assert same(first, second) and first.report == second.report and first.fingerprint == second.fingerprint
+    ready(data, **{**choices, "eval_percent": 20, "seed": 5})  # what is done afterwards asks for nothing new
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_tokens": 16},
+        {"loss_on": "assistant"},
+        {"eos": "none", "chat_template": "Plain"},
+        {"chat_template": "Plain"},
+    ],
+)
+def test_the_cache_is_not_asked_for_other_settings(changes: dict[str, Any], data: Folders):
+    data.instruction_templates.mkdir()
+    (data.instruction_templates / "Plain.jinja").write_text("{% for m in messages %}{{ m.content }}\n{% endfor %}")
+    ready(data, dataset="talks.jsonl")
+    fresh = prepare(Settings(dataset="talks.jsonl", **changes), TOKENIZER, data, cache=False)
+    assert same(ready(data, dataset="talks.jsonl", **changes), fresh)
+
+
+def test_a_changed_file_or_template_is_prepared_anew(data: Folders):
+    data.instruction_templates.mkdir()
+    template = data.instruction_templates / "Plain.jinja"
+    template.write_text("{% for m in messages %}{{ m.content }}\n{% endfor %}")
+    first = ready(data, dataset="talks.jsonl", chat_template="Plain")
+    template.write_text("{% for m in messages %}{{ m.content }}!\n{% endfor %}")
+    second = ready(data, dataset="talks.jsonl", chat_template="Plain")
+    write_rows(data, "talks.jsonl", TALKS[:-1])
+    third = ready(data, dataset="talks.jsonl", chat_template="Plain")
+    assert not same(first, second) and len(third.train) == 29
+    assert differences(second.fingerprint_parts, first.fingerprint_parts) == ["dataset"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"seed": 7}, ["seed"]),
+        ({"max_tokens": 64}, ["max_tokens"]),
+        ({"rank": 8, "learning_rate": 1e-5, "name": "x"}, []),
+        ({"hybrid_text_percent": 10}, []),
+    ],
+)
+def test_the_fingerprint_tells_what_changed(changes: dict[str, Any], names: list[str], data: Folders):
+    one, other = ready(data, text_file="story.txt"), ready(data, text_file="story.txt", **changes)
+    assert differences(other.fingerprint_parts, one.fingerprint_parts) == names
+    assert (one.fingerprint == other.fingerprint) == (not names)
+
+
+def test_the_fingerprint_does_not_know_where_a_file_lies(data: Folders):
+    by_name, by_path = ready(data, text_file="story.txt"), ready(data, text_file=str(data.datasets / "story.txt"))
+    assert by_name.fingerprint == by_path.fingerprint
+
+
+def test_another_tokenizer_is_another_fingerprint_and_its_state_is_not(data: Folders):
+    one = ready(data, text_file="story.txt")
+    other = tiny_tokenizer(CHATML, eos="<|end|>")
+    assert differences(
+        prepare(Settings(text_file="story.txt"), other, data).fingerprint_parts, one.fingerprint_parts
+    ) == ["tokenizer"]
+    switched = tiny_tokenizer(CHATML)
+    switched.backend_tokenizer.enable_truncation(7)
+    assert prepare(Settings(text_file="story.txt"), switched, data).fingerprint == one.fingerprint
+
+
+def test_a_file_that_changes_meanwhile_is_noticed(data: Folders):
+    def write_on(done: int, total: int, what: str) -> None:
+        with (data.datasets / "talks.jsonl").open("a") as file:
+            file.write("\n")
+
+    with pytest.raises(DataError, match="changed while it was read"):
+        prepare(Settings(dataset="talks.jsonl"), TOKENIZER, data, progress=write_on)
+
+
+def test_folders_of_text_name_the_file_of_each_block(data: Folders):
+    place = data.datasets / "books"
+    place.mkdir()
+    for number in (10, 2, 1):
+        (place / f"part {number}.txt").write_text(f"This is part {number}.")
+    found = ready(data, text_file="books")
+    previews = [found.train.preview(index) for index in range(3)]
+    assert [preview.source for preview in previews] == [f"books/part {number}.txt" for number in (1, 2, 10)]
+    assert [preview.start for preview in previews] == [0, 0, 0]

@@ -1,0 +1,129 @@
+import json
+from typing import Any
+
+import pytest
+
+from tests.data.chat_templates import CHATML
+from tests.data.rows import chat, write_rows
+from tests.data.tiny import tiny_tokenizer
+from training_pro.data.prepare import prepare
+from training_pro.data.tools import dump_samples, rows_to_chats, split_dataset, text_to_chats
+from training_pro.errors import DataError
+from training_pro.folders import Folders
+from training_pro.settings import Settings
+
+TASKS: list[dict[str, Any]] = [{"instruction": f"q {i}", "input": "", "output": f"ä {i}"} for i in range(20)]
+
+
+def lines(folders: Folders, name: str) -> list[Any]:
+    return [json.loads(line) for line in (folders.datasets / name).read_text(encoding="utf-8").splitlines()]
+
+
+def test_splitting_puts_each_row_on_one_side_as_it_was(folders: Folders):
+    write_rows(folders, "a.json", TASKS)
+    train, evaluation = split_dataset("a.json", 25, folders)
+    assert (train, evaluation) == ("a_train.jsonl", "a_eval.jsonl")
+    parts = [lines(folders, train), lines(folders, evaluation)]
+    assert [len(part) for part in parts] == [15, 5]
+    assert sorted((row for part in parts for row in part), key=lambda row: TASKS.index(row)) == TASKS
+    assert parts[1] != TASKS[15:]
+
+
+def test_splitting_is_the_seeds(folders: Folders):
+    write_rows(folders, "a.json", TASKS)
+    first = lines(folders, split_dataset("a.json", 25, folders, seed=1)[1])
+    assert lines(folders, split_dataset("a.json", 25, folders, seed=1, overwrite=True)[1]) == first
+    assert lines(folders, split_dataset("a.json", 25, folders, seed=2, overwrite=True)[1]) != first
+
+
+@pytest.mark.parametrize("percent", [0.001, 99.999])
+def test_both_sides_get_a_row(percent: float, folders: Folders):
+    write_rows(folders, "a.jsonl", TASKS[:2])
+    assert [len(lines(folders, name)) for name in split_dataset("a.jsonl", percent, folders)] == [1, 1]
+
+
+@pytest.mark.parametrize("percent", [0, 100, -1, float("nan")])
+def test_a_share_that_is_none_is_refused(percent: float, folders: Folders):
+    write_rows(folders, "a.json", TASKS)
+    with pytest.raises(DataError, match="between 0 and 100"):
+        split_dataset("a.json", percent, folders)
+
+
+def test_no_file_is_replaced_unasked(folders: Folders):
+    write_rows(folders, "a.json", TASKS)
+    (folders.datasets / "a_eval.jsonl").write_text("mine")
+    with pytest.raises(DataError, match=r"a_eval\.jsonl is there already"):
+        split_dataset("a.json", 25, folders)
+    assert (folders.datasets / "a_eval.jsonl").read_text() == "mine"
+    assert not (folders.datasets / "a_train.jsonl").exists()
+
+
+def test_a_bad_row_leaves_nothing_behind(folders: Folders):
+    path = write_rows(folders, "a.jsonl", TASKS)
+    path.write_text(path.read_text() + "\n{")
+    before = sorted(folders.datasets.iterdir())
+    for work in (lambda: split_dataset("a.jsonl", 25, folders), lambda: rows_to_chats("a.jsonl", "", folders)):
+        with pytest.raises(DataError, match="row 21"):
+            work()
+    assert sorted(folders.datasets.iterdir()) == before
+
+
+def test_instructions_become_chats_with_their_input(folders: Folders):
+    write_rows(folders, "a.json", [{"instruction": "sum", "input": "1 2", "output": "3"}, TASKS[0]])
+    assert rows_to_chats("a.json", " Be brief. ", folders) == "a.jsonl"
+    assert lines(folders, "a.jsonl") == [
+        chat("sum\n\n1 2", "3", system="Be brief."),
+        chat("q 0", "ä 0", system="Be brief."),
+    ]
+
+
+def test_chats_keep_their_own_system_message(folders: Folders):
+    write_rows(folders, "a.jsonl", [chat("a", "b", system="own"), chat("c", "d")])
+    assert rows_to_chats("a.jsonl", "Be brief.", folders) == "a_chat.jsonl"
+    assert lines(folders, "a_chat.jsonl") == [chat("a", "b", system="own"), chat("c", "d", system="Be brief.")]
+
+
+def test_without_a_system_message_none_is_added(folders: Folders):
+    write_rows(folders, "a.json", TASKS[:1])
+    rows_to_chats("a.json", "", folders)
+    assert lines(folders, "a.jsonl") == [chat("q 0", "ä 0")]
+
+
+@pytest.mark.parametrize("row", [{"instruction": "a"}, {"instruction": "a", "output": ["b"]}, {"output": "b"}])
+def test_rows_that_are_no_instructions_are_named(row: dict[str, Any], folders: Folders):
+    write_rows(folders, "a.json", [TASKS[0], row])
+    with pytest.raises(DataError, match=r"a\.json, row 2"):
+        rows_to_chats("a.json", "", folders)
+
+
+def test_text_becomes_chats_at_the_hard_cut(folders: Folders):
+    (folders.datasets / "a.txt").write_text("One.\n\nStill one.\n\n\n  Two.\n\n\n\n\n\n")
+    assert text_to_chats("a.txt", "\\n\\n\\n", "S", "Tell me.", folders) == "a.jsonl"
+    assert lines(folders, "a.jsonl") == [
+        chat("Tell me.", "One.\n\nStill one.", system="S"),
+        chat("Tell me.", "Two.", system="S"),
+    ]
+
+
+@pytest.mark.parametrize(("text", "prompt"), [("One.", " "), (" \n", "Tell me.")])
+def test_text_without_prompt_or_sections_is_refused(text: str, prompt: str, folders: Folders):
+    (folders.datasets / "a.txt").write_text(text)
+    with pytest.raises(DataError):
+        text_to_chats("a.txt", "\\n\\n\\n", "", prompt, folders)
+    assert not (folders.datasets / "a.jsonl").exists()
+
+
+@pytest.mark.parametrize("with_ends", [True, False])
+def test_the_prepared_blocks_can_be_written_down(with_ends: bool, folders: Folders):
+    (folders.datasets / "a.txt").write_text("The fox ran.\n\n\nThe hen sat.")
+    write_rows(folders, "a.jsonl", [chat("a", "b")])
+    settings = Settings(text_file="a.txt", dataset="a.jsonl", hybrid=True)
+    samples = prepare(settings, tiny_tokenizer(CHATML), folders).train
+    dump_samples(samples, folders.datasets / "dump.jsonl", with_ends)
+    dumped = lines(folders, "dump.jsonl")
+    begin, end = ("<s>", "</s>") if with_ends else ("", "")
+    assert [row["text"] for row in dumped[:2]] == [f"{begin}The fox ran.{end}", f"{begin}The hen sat.{end}"]
+    assert dumped[2]["text"].endswith("<|im_start|>assistant\nb<|im_end|>\n")
+    assert [row["kind"] for row in dumped] == ["packed", "packed", "row"]
+    assert [row["tokens"] for row in dumped] == samples.lengths.tolist()
+    assert [row["trained"] for row in dumped] == samples.trained_counts.tolist()

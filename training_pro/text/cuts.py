@@ -15,13 +15,13 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from training_pro.text.private_tokenizer import FastCopy, PlainTokenizer
+from training_pro.text.private_tokenizer import FastCopy
 
 Offsets = npt.NDArray[np.int64]
 
@@ -29,8 +29,10 @@ Offsets = npt.NDArray[np.int64]
 _AFTER_LETTER = (
     '\n.,;:!?)]}"\u201c\u201d\u2026\u2014\u3002\u3001\uff0c\uff01\uff1f\uff1b\uff1a\u300c\u300d\u0964\u061f\u060c'
 )
-_TABLE_SIZE = 0x10000  # characters beyond the basic plane are never next to a cut
+_TABLE_SIZE = 0x10000  # what lies beyond the basic plane is looked up as its last character
 _VISIBLE, _LETTER, _SPACE, _MARK = 1, 2, 4, 8
+# A space's own symbol, what normalizers drop, what joins the next character's grapheme, and all beyond the basic plane.
+_NEVER_BESIDE_A_CUT = "\u2581\ufffd\u115f\u1160\u3164\uffa0\u0d4e\uffff"
 _LEFT_CONTEXT = "a"  # a letter: every safe cut may follow it
 _LEFT_SAMPLES = (
     *"aZ\u00e9\u044f\u0915\u05d0\u0639\u4e2d\u3042\uac00\u0e01",
@@ -135,25 +137,22 @@ def code_points(text: str) -> npt.NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
 
 
+@cache
 def _character_kinds() -> npt.NDArray[np.uint8]:
     kinds = np.zeros(_TABLE_SIZE, dtype=np.uint8)
     old = unicodedata.ucd_3_2_0  # letters since long ago: every library's tables agree on them
     for code in range(_TABLE_SIZE):
         character = chr(code)
-        if unicodedata.category(character)[0] in "LMNPS":
+        if unicodedata.category(character)[0] in "LNPS":
             kinds[code] |= _VISIBLE
         if unicodedata.category(character)[0] == "L" == old.category(character)[0]:
             kinds[code] |= _LETTER
-    kinds[0x0D4E] = 0  # joins what follows into one grapheme
-    kinds[_TABLE_SIZE - 1] = 0
+    kinds[[ord(character) for character in _NEVER_BESIDE_A_CUT]] = 0
     return kinds
 
 
-def find_cut_rule(tokenizer: PlainTokenizer) -> CutRule | None:
-    """The rule for this tokenizer; None: nothing is known to be safe."""
-    if not isinstance(tokenizer, FastCopy):
-        return None
-    described = json.loads(tokenizer.backend.to_str())
+def find_cut_rule(tokenizer: FastCopy, described: dict[str, Any]) -> CutRule | None:
+    """The rule for this tokenizer with this description; None: nothing is known to be safe."""
     normalizers = list(parts_of(described["normalizer"], "normalizers"))
     pre_tokenizers = list(parts_of(described["pre_tokenizer"], "pretokenizers"))
     if not _is_local(normalizers, pre_tokenizers) or not _model_is_local(tokenizer, described, pre_tokenizers):

@@ -6,7 +6,6 @@ Made once per tokenizer in about a second. It serves the steps sentences -> bloc
 from __future__ import annotations
 
 import copy
-import json
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -37,10 +36,12 @@ class TextEncoder:
         self.bos_id: int | None = getattr(tokenizer, "bos_token_id", None)
         self.eos_id: int | None = getattr(tokenizer, "eos_token_id", None)
         self.eos_text = str(getattr(tokenizer, "eos_token", None) or "")
-        self.cut_rule: CutRule | None = find_cut_rule(self.tokenizer)
+        self.cut_rule: CutRule | None = None
         self.token_lengths: TokenLengths | None = None
-        if isinstance(self.tokenizer, FastCopy) and self.cut_rule:
-            self.token_lengths = TokenLengths.of(self.tokenizer)
+        if isinstance(self.tokenizer, FastCopy):
+            described = self.tokenizer.description()
+            self.cut_rule = find_cut_rule(self.tokenizer, described)
+            self.token_lengths = TokenLengths.of(self.tokenizer, described) if self.cut_rule else None
 
     def without_cuts(self) -> TextEncoder:
         """The same encoder, with no place thought safe to cut at."""
@@ -82,9 +83,8 @@ class TokenLengths:
         self._form = form
 
     @classmethod
-    def of(cls, tokenizer: FastCopy) -> TokenLengths | None:
+    def of(cls, tokenizer: FastCopy, described: dict[str, Any]) -> TokenLengths | None:
         """None: the tokenizer may change the text, or has tokens for what it doesn't know."""
-        described = json.loads(tokenizer.backend.to_str())
         if described["model"]["type"] != "BPE" or described["model"].get("continuing_subword_prefix"):
             return None
         if described["model"].get("end_of_word_suffix"):
@@ -134,6 +134,8 @@ def _space_symbol_form(
     knows_all = model.get("byte_fallback") and all(f"<0x{byte:02X}>" in model["vocab"] for byte in range(_BYTES))
     writes_spaces = {"type": "Replace", "pattern": {"String": " "}, "content": _META_SPACE}
     known = all(part == writes_spaces or part["type"] == "Prepend" for part in normalizers)
+    if writes_spaces in normalizers:  # no space is left to split at
+        pre_tokenizers = [part for part in pre_tokenizers if part.get("pattern") != {"String": " "}]
     known = known and all(part["type"] == "Metaspace" for part in pre_tokenizers)
     return _META_SPACE if knows_all and known else None
 

@@ -32,6 +32,11 @@ class FastCopy:
     def __init__(self, backend: Tokenizer) -> None:
         self.backend = _inert_copy(backend)
 
+    def description(self) -> dict[str, Any]:
+        """All parts of the tokenizer, as `tokenizers` writes them."""
+        described: dict[str, Any] = json.loads(self.backend.to_str())
+        return described
+
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self.backend.encode(text, add_special_tokens=False).ids
         return ids
@@ -91,10 +96,11 @@ def _inert_copy(backend: Tokenizer) -> Tokenizer:
     plain = _quiet(Tokenizer.from_str(written))
     specials = {token.content: number for number, token in plain.get_added_tokens_decoder().items() if token.special}
     live = {content for content in specials if _reaches(plain, content, specials.values())}
-    described = json.loads(written)
-    if not live and not described["model"].get("dropout"):
+    if not live and not getattr(plain.model, "dropout", None):
         return plain
-    described["model"]["dropout"] = None  # BPE dropout gives other ids at every call
+    described = json.loads(written)
+    if "dropout" in described["model"]:
+        described["model"]["dropout"] = None  # it gives other ids at every call
     return _quiet(Tokenizer.from_str(json.dumps(_renamed(described, live), ensure_ascii=False)))
 
 

@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
@@ -124,14 +125,14 @@ def _answer(connection: http.client.HTTPConnection, parts: SplitResult) -> http.
 def _connection(parts: SplitResult, allow_private: bool) -> http.client.HTTPConnection:
     host = str(parts.hostname)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = checked_address(host, port, allow_private)
+    addresses = checked_addresses(host, port, allow_private)
     if parts.scheme == "https":
-        return _PinnedHTTPS(host, port, address)
-    return _PinnedHTTP(host, port, address)
+        return _PinnedHTTPS(host, port, addresses)
+    return _PinnedHTTP(host, port, addresses)
 
 
-def checked_address(host: str, port: int, allow_private: bool) -> str:
-    """The address to connect to for `host`.
+def checked_addresses(host: str, port: int, allow_private: bool) -> list[str]:
+    """The addresses to connect to for `host`, the preferred first.
 
     Raises:
         DataError: unknown host, or one of its addresses is private and that isn't allowed.
@@ -147,7 +148,7 @@ def checked_address(host: str, port: int, allow_private: bool) -> str:
                 f"{host[:80]!r} is {address}, an address of this machine or of a local network; "
                 "allow private addresses if that is meant."
             )
-    return addresses[0]
+    return addresses
 
 
 def is_public(address: str) -> bool:
@@ -164,14 +165,18 @@ def is_public(address: str) -> bool:
 
 
 class _PinnedHTTP(http.client.HTTPConnection):
-    """Speaks of a host, connects to the address that was checked."""
+    """Speaks of a host, connects to one of the addresses that were checked."""
 
-    def __init__(self, host: str, port: int, address: str) -> None:
+    def __init__(self, host: str, port: int, addresses: list[str]) -> None:
         super().__init__(host, port, timeout=WAIT_SECONDS)
-        self._address = address
+        self._addresses = addresses
 
     def connect(self) -> None:
-        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        for address in self._addresses[:-1]:
+            with suppress(OSError):
+                self.sock = socket.create_connection((address, self.port), self.timeout)
+                return
+        self.sock = socket.create_connection((self._addresses[-1], self.port), self.timeout)
 
 
 class _PinnedHTTPS(_PinnedHTTP):

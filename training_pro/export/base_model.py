@@ -1,0 +1,186 @@
+"""The base model of a LoRA: its size and shapes without loading it, and its weights in memory, unquantized.
+
+Shapes come from a model without storage: well under a second. Loading takes the memory of the weights as they
+lie on disk; those of a quantized folder are dequantized to what the layers computed with.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from training_pro.errors import ModelError, RunError
+from training_pro.hosts.loaded import loading_errors
+from training_pro.packages import installed
+from training_pro.record.safetensors_file import tensor_places
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
+logger = logging.getLogger(__name__)
+
+Quantized = Literal["", "4-bit", "8-bit"]
+ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+_DTYPE_NAMES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """What a model folder holds.
+
+    `weights`: how many numbers, shared ones once; `linears`: (outputs, inputs) by module name; `dtype`: what its
+    matrices are stored in (of a quantized folder: those that are not quantized).
+    """
+
+    folder: Path
+    config: PretrainedConfig
+    weights: int
+    linears: dict[str, tuple[int, int]]
+    dtype: str
+    quantized: Quantized
+
+    @property
+    def loaded_dtype(self) -> str:
+        """8-bit weights times their scales fit in nothing smaller than float32."""
+        return "float32" if self.quantized == "8-bit" else self.dtype
+
+    def merging_bytes(self, saved_dtype: str) -> int:
+        """The memory that merging takes: all weights as loaded or as saved, and copies of the largest layer."""
+        largest = max((rows * columns for rows, columns in self.linears.values()), default=0)
+        return self.weights * max(ITEM_BYTES[self.loaded_dtype], ITEM_BYTES[saved_dtype]) + 4 * 4 * largest
+
+
+def describe_base(folder: Path) -> BaseModel:
+    """What the model folder `folder` holds. No weights are read.
+
+    Raises:
+        ModelError: no model, one that can't be built, or one quantized by something else than bitsandbytes.
+    """
+    config = read_config(folder)
+    quantized = _quantized(folder, config)
+    shapes = _without_storage(folder, config)
+    weights = sum(parameter.numel() for parameter in shapes.parameters())
+    return BaseModel(folder, config, weights, _linears(shapes), _stored_dtype(folder, config), quantized)
+
+
+def read_config(folder: Path) -> PretrainedConfig:
+    """The config of the model in `folder`.
+
+    Raises:
+        ModelError: there is none, or one that transformers does not know.
+    """
+    from transformers import AutoConfig
+
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"The folder {folder} holds no model (no config.json); name the base model's folder.")
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True)
+    except loading_errors() as error:
+        raise _unusable(folder, error) from error
+
+
+def load_unquantized(base: BaseModel) -> PreTrainedModel:
+    """The model on the CPU, its weights as exact as the folder has them.
+
+    Raises:
+        ModelError: broken files, or bitsandbytes is missing for a quantized folder.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if base.quantized and not installed("bitsandbytes"):
+        raise ModelError(
+            f"{base.folder} is quantized; reading it needs the package bitsandbytes, which is not installed: "
+            'run pip install "bitsandbytes>=0.49", or name the folder of the original model.'
+        )
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            base.folder,
+            dtype=getattr(torch, base.dtype),
+            local_files_only=True,
+            **({"device_map": {"": "cpu"}} if base.quantized else {}),
+        )
+        return _dequantized(model, base) if base.quantized else model
+    except loading_errors() as error:
+        raise _unusable(base.folder, error) from error
+
+
+def _dequantized(model: PreTrainedModel, base: BaseModel) -> PreTrainedModel:
+    import torch
+
+    states = (getattr(parameter, "quant_state", None) for parameter in model.parameters())
+    exact = next((state.dtype for state in states if state is not None), getattr(torch, base.loaded_dtype))
+    model = model.dequantize(dtype=exact)
+    if hasattr(model, "hf_device_map"):  # saving and PEFT would take the model for one that is partly elsewhere
+        del model.hf_device_map
+    return model
+
+
+def _quantized(folder: Path, config: PretrainedConfig) -> Quantized:
+    asked: Any = getattr(config, "quantization_config", None)
+    if asked is None:
+        return ""
+    facts = asked if isinstance(asked, dict) else asked.to_dict()
+    if facts.get("load_in_4bit"):
+        return "4-bit"
+    if facts.get("load_in_8bit"):
+        return "8-bit"
+    raise ModelError(
+        f"{folder} is quantized with {facts.get('quant_method')}, which can't be undone here; "
+        "name the folder of the original model."
+    )
+
+
+def _without_storage(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
+    import copy
+
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    plain = copy.deepcopy(config)
+    if hasattr(plain, "quantization_config"):
+        del plain.quantization_config
+    try:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(plain)
+    except loading_errors() as error:
+        raise _unusable(folder, error) from error
+
+
+def _linears(model: PreTrainedModel) -> dict[str, tuple[int, int]]:
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    found = {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            found[name] = (module.out_features, module.in_features)
+        elif isinstance(module, Conv1D):
+            found[name] = (module.weight.shape[1], module.weight.shape[0])
+    return found
+
+
+def _stored_dtype(folder: Path, config: PretrainedConfig) -> str:
+    """The widest that a matrix is stored in: loading in it rounds nothing."""
+    found = set()
+    for path in folder.glob("*.safetensors"):
+        try:
+            places = tensor_places(path)
+        except RunError as error:
+            raise ModelError(str(error)) from error
+        found |= {_DTYPE_NAMES.get(place.dtype, "") for place in places.values() if len(place.shape) > 1} - {""}
+    if len(found) == 1:
+        return found.pop()
+    said = str(getattr(config, "dtype", None) or "").removeprefix("torch.")
+    return "float32" if found or said not in ITEM_BYTES else said
+
+
+def _unusable(folder: Path, error: Exception) -> ModelError:
+    logger.info("Reading %s failed", folder, exc_info=error)
+    reason = " ".join(str(error).split())[:200]
+    return ModelError(
+        f"The model in {folder} can't be read ({type(error).__name__}: {reason}); "
+        "check that its files are whole, or name another folder."
+    )

@@ -1,0 +1,109 @@
+"""PEFT's own merge, layer by layer in float32, with a measure of what rounding to the saved type costs."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from training_pro.errors import ModelError
+from training_pro.progress import Progress
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from torch import nn
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """`share`: how far rounding moved the merged layers, over how far the LoRA moved them (both as 2-norms)."""
+
+    layers: int
+    share: float
+
+
+def merge_all(wrapped: PeftModel, dtype_name: str, progress: Progress) -> tuple[PreTrainedModel, Rounding]:
+    """The model without PEFT, the LoRA in its weights, all of them in `dtype_name`.
+
+    Raises:
+        ModelError: a merged weight is no number, or too large for the type.
+        ValueError: PEFT knows no merge for this kind of LoRA.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    dtype = getattr(torch, dtype_name)
+    tied = _untied_where_merged(wrapped)
+    layers = [(name, module) for name, module in wrapped.named_modules() if isinstance(module, LoraLayer)]
+    moved = rounded = 0.0
+    for done, (name, layer) in enumerate(layers):
+        progress(done, len(layers), "merging")
+        layer_moved, layer_rounded = _merge_layer(name, layer, dtype)
+        moved, rounded = moved + layer_moved, rounded + layer_rounded
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that each layer is merged already
+        model = wrapped.merge_and_unload(safe_merge=True)
+    if tied:
+        _tie_again_where_equal(model)
+    progress(len(layers), len(layers), "merging")
+    return model.to(dtype), Rounding(len(layers), math.sqrt(rounded / moved) if moved else 0.0)
+
+
+def _merge_layer(name: str, layer: Any, dtype: torch.dtype) -> tuple[float, float]:
+    """Merge one layer; the squared norms of its move and of the rounding."""
+    own = list(layer.get_base_layer().parameters(recurse=False))
+    before = [parameter.data.float() for parameter in own]
+    for parameter, exact in zip(own, before, strict=True):
+        parameter.data = exact
+    layer.merge(safe_merge=True)  # into a copy: `before` stays what it was
+    moved = rounded = 0.0
+    for parameter, old in zip(layer.get_base_layer().parameters(recurse=False), before, strict=True):
+        exact = parameter.data
+        parameter.data = exact.to(dtype)
+        moved += _squared(exact - old)
+        rounded += _squared(parameter.data.float() - exact)
+    if not math.isfinite(rounded):
+        raise ModelError(f"Merged, {name} has weights too large for {dtype}; save in bfloat16 or float32.")
+    return moved, rounded
+
+
+def _squared(difference: torch.Tensor) -> float:
+    return float(torch.linalg.vector_norm(difference)) ** 2
+
+
+def _heads(model: Any) -> tuple[Any, Any]:
+    return model.get_input_embeddings(), model.get_output_embeddings()
+
+
+def _bare(module: nn.Module) -> Any:
+    """The module itself, out of PEFT's wrapping."""
+    bare = getattr(module, "get_base_layer", lambda: module)()
+    return getattr(bare, "original_module", bare)
+
+
+def _untied_where_merged(wrapped: PeftModel) -> bool:
+    """Whether embeddings and head are one matrix. If a LoRA lies on one of them, they are two from now on.
+
+    A LoRA on the embeddings changes only what they give, not the head: merged into one matrix it would do both.
+    """
+    from peft.tuners.lora import LoraLayer
+    from torch import nn
+
+    given, output = _heads(wrapped.get_base_model())
+    if given is None or output is None or _bare(given).weight is not _bare(output).weight:
+        return False
+    if isinstance(given, LoraLayer) or isinstance(output, LoraLayer):
+        _bare(output).weight = nn.Parameter(_bare(output).weight.data.clone(), requires_grad=False)
+    return True
+
+
+def _tie_again_where_equal(model: PreTrainedModel) -> None:
+    given, output = _heads(model)
+    equal = given.weight is output.weight or torch.equal(given.weight, output.weight)
+    if equal:
+        output.weight = given.weight
+    for config in (model.config, model.config.get_text_config()):
+        config.tie_word_embeddings = equal

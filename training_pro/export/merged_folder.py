@@ -1,0 +1,107 @@
+"""A merged model as a folder that every tool reads: safetensors, config, the base's tokenizer, a short card."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training_pro.export.watched import watched
+from training_pro.progress import Progress
+from training_pro.record.files import staged_folder, write_fault, write_json_whole, write_whole
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+MERGE_FILE = "merged_lora.json"
+CARD_FILE = "README.md"
+_SHARD_SIZE = "5GB"
+_COMPANION_ENDINGS = {".json", ".jinja", ".model", ".txt", ".tiktoken"}
+_LEGAL = ("license", "notice", "use_policy")
+_NOT_COPIED = {"config.json", "adapter_config.json", MERGE_FILE}
+
+
+@dataclass(frozen=True)
+class MergeFacts:
+    """What the folder says of its own making."""
+
+    lora: str
+    base: Path
+    dtype: str
+    rounding_share: float
+    notes: tuple[str, ...]
+
+
+def is_merged_folder(folder: Path) -> bool:
+    """Whether `folder` is one of ours, which may be replaced when asked for."""
+    return folder.is_dir() and (folder / MERGE_FILE).is_file()
+
+
+def save_merged(model: PreTrainedModel, target: Path, facts: MergeFacts, progress: Progress) -> int:
+    """Save `model` to `target` beside the base's tokenizer; the size of the weight files in bytes.
+
+    Raises:
+        RunError: the disk refuses; `target` is then as it was.
+        Cancelled: `progress` wanted no more.
+    """
+    from safetensors import SafetensorError
+    from transformers import GenerationConfig
+
+    model.generation_config = GenerationConfig()  # the base's own file is copied: saving would refuse odd ones
+    total = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with staged_folder(target) as staging:
+            watched(
+                lambda: model.save_pretrained(staging, max_shard_size=_SHARD_SIZE),
+                lambda: progress(min(_weights_bytes(staging), total), total, f"saving {target.name}"),
+            )
+            (staging / "generation_config.json").unlink(missing_ok=True)
+            _copy_companions(facts.base, staging)
+            _write_facts(staging, target.name, facts)
+            size = _weights_bytes(staging)
+            progress(total, total, f"saving {target.name}")
+    except SafetensorError as error:
+        raise write_fault(target, _disk_fault(error)) from error
+    except OSError as error:
+        raise write_fault(target, error) from error
+    return size
+
+
+def _weights_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def _copy_companions(base: Path, folder: Path) -> None:
+    """Tokenizer, templates and licence, byte for byte as they came with the base."""
+    for path in sorted(base.iterdir()):
+        companion = path.suffix in _COMPANION_ENDINGS and not path.name.endswith(".index.json")
+        legal = path.name.lower().startswith(_LEGAL)
+        if path.is_file() and (companion or legal) and path.name not in _NOT_COPIED:
+            shutil.copyfile(path, folder / path.name)
+
+
+def _write_facts(folder: Path, name: str, facts: MergeFacts) -> None:
+    write_json_whole(
+        folder / MERGE_FILE,
+        {
+            "lora": facts.lora,
+            "base_model": facts.base.name,
+            "dtype": facts.dtype,
+            "rounding_share": facts.rounding_share,
+            "notes": list(facts.notes),
+        },
+    )
+    notes = "".join(f"- {note}\n" for note in facts.notes)
+    front = f"---\nlibrary_name: transformers\nbase_model: {json.dumps(facts.base.name)}\n---\n\n"
+    text = f"# {name}\n\n{facts.base.name} with the LoRA {facts.lora} merged into its weights.\n\n{notes}"
+    write_whole(folder / CARD_FILE, front + text)
+
+
+def _disk_fault(error: Exception) -> OSError:
+    """safetensors speaks of the disk in words: "... (os error 28)"."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number[1]) if number else 0, " ".join(str(error).split())[:200])

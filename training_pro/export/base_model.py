@@ -60,9 +60,9 @@ def describe_base(folder: Path) -> BaseModel:
     """
     config = read_config(folder)
     quantized = _quantized(folder, config)
-    shapes = _without_storage(folder, config)
-    weights = sum(parameter.numel() for parameter in shapes.parameters())
-    return BaseModel(folder, config, weights, _linears(shapes), _stored_dtype(folder, config), quantized)
+    model = _without_storage(folder, config)
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    return BaseModel(folder, config, weights, _linears(model), _stored_dtype(folder, config), quantized)
 
 
 def read_config(folder: Path) -> PretrainedConfig:
@@ -79,6 +79,15 @@ def read_config(folder: Path) -> PretrainedConfig:
         return AutoConfig.from_pretrained(folder, local_files_only=True)
     except loading_errors() as error:
         raise _unusable(folder, error) from error
+
+
+def linear_shapes(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int, int]]:
+    """(outputs, inputs) of the linear modules by name, from the config alone.
+
+    Raises:
+        ModelError: transformers can't build a model from it.
+    """
+    return _linears(_without_storage(folder, config))
 
 
 def load_unquantized(base: BaseModel) -> PreTrainedModel:

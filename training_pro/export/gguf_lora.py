@@ -1,0 +1,137 @@
+"""A LoRA as one GGUF file, which llama.cpp lays over any GGUF of the base model, quantized or not.
+
+Written tensor by tensor: the memory is that of one, the time that of copying the adapter. What the form has no
+room for (DoRA, trained heads, ...) is refused before anything is written.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from training_pro.errors import ModelError, RunError
+from training_pro.export.base_model import ITEM_BYTES, linear_shapes, read_config
+from training_pro.export.gguf_families import GgufNames
+from training_pro.export.gguf_limits import check_expressible
+from training_pro.export.gguf_pairs import Pair, pairs_of
+from training_pro.export.lora_source import Lora
+from training_pro.export.place import check_place, check_space
+from training_pro.packages import installed
+from training_pro.progress import Progress, no_progress
+from training_pro.record.adapter_files import WEIGHTS_FILE, check_fits
+from training_pro.record.files import whole_file, write_fault
+
+if TYPE_CHECKING:
+    import gguf
+    import torch
+
+DtypeName = Literal["float32", "float16"]
+_MAGIC = b"GGUF"
+_HEADER_BYTES_A_PAIR = 256
+
+
+@dataclass(frozen=True)
+class GgufLora:
+    """A GGUF LoRA on disk, and the kind of GGUF model ("llama", "qwen3", ...) it goes with."""
+
+    file: Path
+    size_bytes: int
+    arch: str
+    weights: int
+
+
+def gguf_place(lora: Lora, dtype: DtypeName = "float32") -> Path:
+    """Where the file goes unless told otherwise: into the run's folder."""
+    return lora.run / f"{lora.name}-lora-{dtype.replace('float', 'f')}.gguf"
+
+
+def export_gguf(
+    lora: Lora, target: Path, *, dtype: DtypeName = "float32", replace: bool = False, progress: Progress = no_progress
+) -> GgufLora:
+    """Write `lora` to `target` for llama.cpp. Of the base model's folder only the config is needed.
+
+    `replace`: an older GGUF file at `target` gives way once the new one is whole.
+
+    Guarantees: `target` is whole or as it was; the same LoRA, base config and `dtype` give the same bytes.
+
+    Raises:
+        ModelError: another family of models, another model than the LoRA's, or a LoRA that GGUF can't express.
+        RunError: the place is taken, the disk is full, or the package gguf is missing.
+        Cancelled: `progress` wanted no more.
+    """
+    if not installed("gguf"):
+        raise RunError("Writing a GGUF LoRA needs the package gguf, which is not installed; run: pip install gguf")
+    config = read_config(lora.base)
+    names = GgufNames(config, lora.base.name)
+    check_expressible(lora)
+    check_fits(lora.info, linear_shapes(lora.base, config))
+    alpha, pairs = pairs_of(lora, names)
+    check_place(target, replace, is_gguf)
+    check_space(target, sum(pair.parameters * ITEM_BYTES[dtype] + _HEADER_BYTES_A_PAIR for pair in pairs))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_fault(target, error) from error
+    with whole_file(target) as temporary:
+        writer = _writer(temporary, lora, names.arch, alpha, dtype)
+        try:
+            _write(writer, lora, names, pairs, np.dtype(dtype), progress)
+        finally:
+            writer.close()
+    return GgufLora(target, target.stat().st_size, names.arch, len(pairs))
+
+
+def is_gguf(path: Path) -> bool:
+    """Whether `path` is a GGUF file."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def _writer(path: Path, lora: Lora, arch: str, alpha: float, dtype: DtypeName) -> gguf.GGUFWriter:
+    import gguf
+
+    kinds = {"float32": gguf.LlamaFileType.ALL_F32, "float16": gguf.LlamaFileType.MOSTLY_F16}
+    writer = gguf.GGUFWriter(path, arch)
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_name(lora.name)
+    writer.add_base_model_count(1)
+    writer.add_base_model_name(0, lora.base.name)
+    writer.add_file_type(kinds[dtype])
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
+    return writer
+
+
+def _write(
+    writer: gguf.GGUFWriter, lora: Lora, names: GgufNames, pairs: list[Pair], item: np.dtype[Any], progress: Progress
+) -> None:
+    from safetensors import safe_open
+
+    what = "writing the GGUF LoRA"
+    for pair in pairs:
+        for ending, shape in ((".lora_a", pair.a_shape), (".lora_b", pair.b_shape)):
+            writer.add_tensor_info(pair.tensor + ending, shape, item, math.prod(shape) * item.itemsize)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    with safe_open(lora.folder / WEIGHTS_FILE, framework="pt") as weights:
+        for done, pair in enumerate(pairs):
+            progress(done, len(pairs), what)
+            b = names.rows(pair.tensor, weights.get_tensor(pair.b_name).float()) * pair.factor
+            writer.write_tensor_data(_numbers(weights.get_tensor(pair.a_name), item, pair.a_name))
+            writer.write_tensor_data(_numbers(b, item, pair.b_name))
+    progress(len(pairs), len(pairs), what)
+
+
+def _numbers(tensor: torch.Tensor, item: np.dtype[Any], name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(tensor.float().numpy()).astype(item)
+    if not np.isfinite(values).all():
+        raise ModelError(f"{name} holds values that {item} has no number for; the training may have diverged.")
+    return values

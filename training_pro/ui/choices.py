@@ -1,0 +1,60 @@
+"""What can be chosen right now: files in the host's folders, schedules, optimizers, runs. Looked up anew each time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from training_pro.data.files import list_datasets
+from training_pro.data.formats import list_formats
+from training_pro.folders import Folders
+from training_pro.training.learning_rate import schedule_names
+from training_pro.training.optimizers import available_optimizers
+from training_pro.ui.fields import NOTHING, shown_choice
+
+Choices = dict[str, list[tuple[str, str]]]
+
+
+def file_choices(folders: Folders) -> Choices:
+    """The choices of the settings that name files. Costs a look into a few folders."""
+    files = list_datasets(folders.datasets)
+    texts = [file.name for file in files if file.kind == "text"]
+    rows = [file.name for file in files if file.kind == "rows"]
+    return {
+        "text_file": _with_nothing(texts),
+        "dataset": _with_nothing(rows),
+        "eval_dataset": _with_nothing([*rows, *texts]),
+        "format": _with_nothing(list_formats(folders.formats)),
+        "chat_template": _with_nothing(_templates(folders.instruction_templates)),
+    }
+
+
+def installed_choices(folders: Folders) -> Choices:
+    """Schedules and optimizers that work here. The first call takes some seconds: each optimizer takes a step."""
+    return {
+        "lr_scheduler_type": [shown_choice(name) for name in schedule_names(folders.schedules)],
+        "optimizer": [shown_choice(name) for name in available_optimizers(_device())],
+    }
+
+
+def choice_updates(controls: dict[str, Any], choices: Choices) -> dict[Any, Any]:
+    """Fresh lists for the controls of the form; what is chosen stays chosen."""
+    return {controls[name]: gr.update(choices=listed) for name, listed in choices.items()}
+
+
+def _with_nothing(names: list[str]) -> list[tuple[str, str]]:
+    return [NOTHING, *map(shown_choice, names)]
+
+
+def _templates(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(path.stem for path in folder.iterdir() if path.suffix in (".yaml", ".yml", ".jinja"))
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

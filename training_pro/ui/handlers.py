@@ -1,0 +1,31 @@
+"""The one place where a handler's error becomes a sentence on the page, and where handlers are hooked up.
+
+Gradio shows a handler's exception as the word "Error"; here every handler answers with updates, whatever happens.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from training_pro.errors import explain
+from training_pro.ui.markup import box
+
+Handler = Callable[..., Any]
+QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
+AT_ONCE: dict[str, Any] = {**QUIET, "queue": False}  # never waits behind other work
+
+
+def answering(function: Handler, message: Any, doing: str) -> Handler:
+    """`function`, which gives a dict of updates, but an error goes as a sentence to the HTML `message`."""
+
+    def handler(*given: Any, **more: Any) -> Any:
+        try:
+            return function(*given, **more)
+        except Exception as error:  # noqa: BLE001 - the page's last stop: a sentence, never a trace
+            return {message: box("error", explain(error, doing))}
+
+    if isinstance(function, functools.partial):  # gradio can't read the annotations of what has no module
+        return handler
+    return functools.wraps(function)(handler)

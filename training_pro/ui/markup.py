@@ -1,0 +1,56 @@
+"""Small pieces of HTML. Every text that comes from outside goes through `text` here. No gradio, costs nothing."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+Tone = Literal["info", "good", "warning", "error"]
+
+
+def text(value: object) -> str:
+    """`value` as text that can stand in HTML and in its attributes."""
+    return html.escape(str(value), quote=True)
+
+
+def box(tone: Tone, sentences: str | Iterable[str]) -> str:
+    """A coloured box with one paragraph a line; "" where there is nothing to say."""
+    lines = (
+        sentences.splitlines() if isinstance(sentences, str) else [part for s in sentences for part in s.split("\n")]
+    )
+    paragraphs = "".join(f"<p>{text(line)}</p>" for line in lines if line.strip())
+    role = "alert" if tone == "error" else "status"
+    return f'<div class="tp-box tp-{tone}" role="{role}">{paragraphs}</div>' if paragraphs else ""
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names over values, side by side as far as the page is wide."""
+    cells = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in pairs)
+    return f'<dl class="tp-facts">{cells}</dl>'
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose cells are text."""
+    head = "".join(f"<th>{text(name)}</th>" for name in heads)
+    body = "".join("<tr>" + "".join(f"<td>{text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="tp-scroll"><table class="tp-table"><tr>{head}</tr>{body}</table></div>'
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A measure as people read it: "1,234", "0.457", "3e-04"; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if value and (abs(value) < 1e-3 or abs(value) >= 1e6):
+        return f"{value:.{max(digits - 2, 0)}e}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}f}"
+
+
+def megabytes(value: float) -> str:
+    """Memory as "850 MB" or "5.3 GB"; a dash where it was not measured."""
+    if math.isnan(value):
+        return "–"
+    return f"{value / 1024:.1f} GB" if value >= 1000 else f"{value:.0f} MB"

@@ -1,0 +1,43 @@
+"""The tab as a page of its own, for a model folder without the WebUI. Works with gradio 4 and 6."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from training_pro.session import Session
+from training_pro.ui.tab import build_tab
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+TITLE = "Training PRO"
+
+
+def make_app(session: Session) -> gr.Blocks:
+    """The page, not yet served."""
+    with gr.Blocks(**_dress(gr.Blocks), title=TITLE, analytics_enabled=False) as page:
+        build_tab(session)
+    return page
+
+
+def launch(session: Session, host: str = "127.0.0.1", port: int = 7861, *, wait: bool = True) -> gr.Blocks:
+    """Serve the page at `host`:`port` (0: any free one); with `wait` until the process is told to end."""
+    session.host.folders.make()
+    page = make_app(session)
+    page.queue().launch(server_name=host, server_port=port or None, prevent_thread_lock=not wait, **_dress(page.launch))
+    return page
+
+
+def _dress(place: Any) -> dict[str, Any]:
+    """Style sheet, theme and footer, where this gradio takes them: Blocks in 4, launch in 6."""
+    known = inspect.signature(place).parameters
+    fonts = ["system-ui", "sans-serif"]
+    dress = {
+        "css": (ASSETS / "tab.css").read_text(encoding="utf-8"),
+        "theme": gr.themes.Default(font=fonts, font_mono=["ui-monospace", "monospace"]),  # none from other hosts
+        "show_api": False,
+        "footer_links": [],
+    }
+    return {name: value for name, value in dress.items() if name in known}

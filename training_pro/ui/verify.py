@@ -1,0 +1,115 @@
+"""Verify: what the run would be, and suggestions that one click takes over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from training_pro.errors import Cancelled
+from training_pro.progress import Progress
+from training_pro.session import Checked, Session, check_sources
+from training_pro.settings import Settings
+from training_pro.ui.form import Form, Values
+from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.verify_view import verify_view
+
+MOST_SUGGESTIONS = 8
+_TELL_EVERY_S = 0.25
+
+
+class Verify:
+    """The panel, and the last check, which the preview shows from as well."""
+
+    def __init__(self, session: Session, form: Form) -> None:
+        self._session = session
+        self._form = form
+        self._cancelled = threading.Event()
+        self._lock = threading.Lock()
+        self._last: tuple[Settings, Checked] | None = None
+
+    def build(self) -> None:
+        with button_row():
+            self.button = gr.Button("Verify", variant="secondary", min_width=160, elem_id="tp-verify")
+            self.cancel = button("Cancel", "verify-cancel", visible=False, scale=0)
+        self.found = area("verified")
+        self.changes = gr.State([])
+        self.suggestions = [
+            button("", f"suggestion-{place}", visible=False, elem_classes=["tp-suggestion"])
+            for place in range(MOST_SUGGESTIONS)
+        ]
+
+    def connect(self) -> None:
+        verify = answering(self._verify, self.found, "verifying the data")
+        shown = [self.found, self.changes, *self.suggestions]
+        begun = self.button.click(_cancellable, None, self.cancel, **AT_ONCE)
+        begun.then(verify, self._form.inputs, shown, api_name=False).then(_ended, None, self.cancel, **AT_ONCE)
+        self.cancel.click(self._cancelled.set, None, None, **AT_ONCE)
+        for place, suggestion in enumerate(self.suggestions):
+            take = answering(partial(self._take, place), self.found, "taking a suggestion over")
+            taken = suggestion.click(take, {self.changes}, self._form.outputs, **QUIET)
+            taken.then(verify, self._form.inputs, shown, api_name=False)
+
+    def checked(self, settings: Settings, progress: Progress) -> Checked:
+        """The check of these settings; the last one is kept.
+
+        Raises:
+            UserError: see `Session.check`.
+        """
+        last = self._last
+        if last is not None and last[0] == settings:
+            return last[1]
+        check_sources(settings)
+        with self._lock:
+            checked = self._session.check(settings, progress)
+        self._last = (settings, checked)
+        return checked
+
+    def _verify(self, data: Values, bar: gr.Progress = gr.Progress()) -> dict[Any, Any]:  # noqa: B008 - gradio's way
+        self._cancelled.clear()
+        settings = self._form.settings(data)
+        self._last = None  # the file may have changed
+        checked = self.checked(settings, Telling(bar, self._cancelled))
+        return {self.found: verify_view(checked), **self._offers(checked)}
+
+    def _offers(self, checked: Checked) -> dict[Any, Any]:
+        offers = checked.verification.suggestions[:MOST_SUGGESTIONS]
+        updates: dict[Any, Any] = {self.changes: [dict(offer.changes) for offer in offers]}
+        for place, shown in enumerate(self.suggestions):
+            offer = offers[place] if place < len(offers) else None
+            updates[shown] = gr.update(visible=offer is not None, value=offer.reason if offer else "")
+        return updates
+
+    def _take(self, place: int, data: Values) -> dict[Any, Any]:
+        changes: list[Mapping[str, Any]] = data[self.changes]
+        return self._form.change(changes[place]) if place < len(changes) else {}
+
+
+def _cancellable() -> Any:
+    return gr.update(visible=True)
+
+
+def _ended() -> Any:
+    return gr.update(visible=False)
+
+
+class Telling:
+    """Work's progress on gradio's bar, a few times a second; ends the work once `cancelled` is set."""
+
+    def __init__(self, bar: Any, cancelled: threading.Event) -> None:
+        self._bar = bar
+        self._cancelled = cancelled
+        self._told_at = 0.0
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled
+        now = time.monotonic()
+        if now - self._told_at >= _TELL_EVERY_S:
+            self._told_at = now
+            self._bar((done, total or None), desc=what)

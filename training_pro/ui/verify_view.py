@@ -1,0 +1,46 @@
+"""What verifying found, as HTML. No gradio."""
+
+from __future__ import annotations
+
+from training_pro.session import Checked
+from training_pro.ui.markup import box, facts, number
+
+
+def verify_view(checked: Checked) -> str:
+    """Facts first, then refusals, then what there is to know."""
+    return "".join(
+        (
+            facts(_pairs(checked)),
+            box("error", checked.verification.refusals),
+            box("info", checked.verification.notes),
+        )
+    )
+
+
+def _pairs(checked: Checked) -> list[tuple[str, str]]:
+    found, plan = checked.verification.facts, checked.plan
+    kinds = [(found.packed, "packed"), (found.overlap, "overlap"), (found.windows, "windows")]
+    made_of = ", ".join(f"{count:,} {kind}" for count, kind in kinds if count)
+    pairs = [("Blocks", f"{found.samples:,}"), ("Made of", made_of), ("Sections", _count(found.sections))]
+    pairs += [
+        ("Rows", _count(found.rows_read)),
+        ("Dropped rows", _count(found.dropped_rows)),
+        ("Trimmed rows", _count(found.trimmed_rows)),
+        ("Depth", f"{found.depth:.1f} times" if found.depth else ""),
+        ("Longest block", f"{found.longest_tokens:,} tokens"),
+        ("Mean block", f"{found.mean_tokens:,.1f} tokens"),
+        ("All tokens", f"{found.total_tokens:,}"),
+        ("Trained tokens", f"{found.trained_tokens:,}"),
+        ("Padding", f"{number(100 * found.padding_share, 1)} %"),
+        ("Split sentences", _count(found.split_sentences)),
+        ("Small blocks dropped", _count(found.dropped_small)),
+        ("Evaluation blocks", _count(found.eval_samples)),
+        ("Blocks an update", f"{plan.batch_size} × {plan.gradient_accumulation_steps}"),
+        ("Updates an epoch", f"{found.updates_per_epoch:,}"),
+        ("Updates in all", f"{found.total_updates:,}"),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def _count(value: int) -> str:
+    return f"{value:,}" if value else ""

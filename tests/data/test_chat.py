@@ -249,3 +249,16 @@ def test_the_hosts_tokenizer_is_not_changed(folders: Folders):
     assert lengths.min() > 5 and len(set(lengths.tolist())) > 1
     assert tokenizer.backend_tokenizer.to_str() == before
     assert json.dumps({key: repr(value) for key, value in vars(tokenizer).items() if key != "_tokenizer"}) == state
+
+
+def test_a_real_models_own_template(folders: Folders, smol_tokenizer: Any):
+    found = prepared(folders, smol_tokenizer, HARD, loss_on="assistant")
+    answers = [[turn["content"] for turn in row["messages"] if turn["role"] == "assistant"] for row in HARD]
+    wanted = ["·".join(answer + "<|im_end|>" for answer in row) for row in answers]
+    trained = all_trained(found)
+    # Where an answer begins with white space, a token of it and of the template's line end holds no ink.
+    assert trained[:2] + trained[3:] == wanted[:2] + wanted[3:]
+    assert trained[2].split() == wanted[2].split() and len(trained[2]) < len(wanted[2])
+    for index, row in enumerate(HARD):
+        wanted = smol_tokenizer.apply_chat_template(row["messages"], tokenize=True, return_dict=False)
+        assert found.train[index]["input_ids"].tolist() == list(wanted)

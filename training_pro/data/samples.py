@@ -40,6 +40,10 @@ class Samples(Protocol):
 
     def __getitem__(self, index: int) -> Sample: ...
 
+    def text(self, index: int) -> str:
+        """The sample as text; of rows with their control tokens, of raw text without BOS and EOS."""
+        ...
+
     def preview(self, index: int) -> BlockPreview: ...
 
 
@@ -81,6 +85,9 @@ class TextSamples:
 
     def __getitem__(self, index: int) -> Sample:
         return _sample(self.blocks.ids(_checked(index, len(self))), None)
+
+    def text(self, index: int) -> str:
+        return self.blocks.text(_checked(index, len(self)))
 
     def preview(self, index: int) -> BlockPreview:
         index = _checked(index, len(self))
@@ -168,6 +175,9 @@ class RowSamples:
         ids = np.array(self.tokens[self.offsets[index] : self.offsets[index + 1]])
         return _sample(ids, None if self.mask_bits is None else self._trained(index))
 
+    def text(self, index: int) -> str:
+        return self._tokenizer.decode(self[index]["input_ids"].tolist())
+
     def preview(self, index: int) -> BlockPreview:
         index = _checked(index, len(self))
         sample = self[index]
@@ -206,6 +216,9 @@ class Subset:
     def __getitem__(self, index: int) -> Sample:
         return self.whole[int(self.indices[_checked(index, len(self))])]
 
+    def text(self, index: int) -> str:
+        return self.whole.text(int(self.indices[_checked(index, len(self))]))
+
     def preview(self, index: int) -> BlockPreview:
         index = _checked(index, len(self))
         return _renumbered(self.whole.preview(int(self.indices[index])), index)
@@ -237,6 +250,10 @@ class Mix:
     def __getitem__(self, index: int) -> Sample:
         part, inner = self._find(_checked(index, len(self)))
         return part[inner]
+
+    def text(self, index: int) -> str:
+        part, inner = self._find(_checked(index, len(self)))
+        return part.text(inner)
 
     def preview(self, index: int) -> BlockPreview:
         index = _checked(index, len(self))

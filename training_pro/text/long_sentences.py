@@ -87,7 +87,8 @@ class _Sentence:
         start, end = int(table.starts[number]), int(table.ends[number])
         self._string = text.corpus.text(start, end)
         self._offsets: list[int] = byte_offsets(self._string, start).tolist()
-        self._starts_section = number == 0 or table.sections[number - 1] != table.sections[number]
+        self._section_start = int(table.starts[np.searchsorted(table.sections, self._section)])
+        self._starts_section = start == self._section_start
         self._cuts = _Cuts([], []) if text.opaque[self._section] else self._find_cuts()
         self._borders = _borders(self._string)
 
@@ -103,7 +104,7 @@ class _Sentence:
         yield start, end
 
     def _first_piece(self, start: int) -> tuple[int, int]:
-        """Where the longest piece from `start` that fits ends, at the best kind of border, and where the next starts."""
+        """Where the longest piece from `start` that fits ends, by the best kind of border; where the next starts."""
         for stops, next_starts in self._borders:
             first = bisect_right(stops, start)
             found = _last_that_holds(partial(self._fits_to_border, start, stops), first, len(stops))
@@ -159,8 +160,7 @@ class _Sentence:
         """The patches from `start` to the cut `first` and from the cut `last` to `stop`."""
         buffer, cuts, patches = self._text.corpus.buffer, self._cuts.offsets, self._text.patches
         head = patches.number(buffer[self._offsets[start] : cuts[first]], middle=False)
-        after_edge = last == 0 and self._starts_section
-        tail = patches.number(buffer[cuts[last] : self._offsets[stop]], middle=not after_edge)
+        tail = patches.number(buffer[cuts[last] : self._offsets[stop]], middle=cuts[last] > self._section_start)
         return head, tail
 
     def _find_cuts(self) -> _Cuts:

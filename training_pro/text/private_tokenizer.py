@@ -32,11 +32,6 @@ class FastCopy:
     def __init__(self, backend: Tokenizer) -> None:
         self.backend = _inert_copy(backend)
 
-    def description(self) -> dict[str, Any]:
-        """All parts of the tokenizer, as `tokenizers` writes them."""
-        described: dict[str, Any] = json.loads(self.backend.to_str())
-        return described
-
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self.backend.encode(text, add_special_tokens=False).ids
         return ids

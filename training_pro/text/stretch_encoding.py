@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from training_pro.text.corpus import Offsets
-from training_pro.text.encoding import Ids, TextEncoder, TokenLengths
+from training_pro.text.encoding import Ids, TextEncoder
 from training_pro.text.stretches import Mask, Stretch
+from training_pro.text.token_lengths import TokenLengths
 
 _PIECE_BYTES = 2000  # pieces about this long are encoded fastest
 

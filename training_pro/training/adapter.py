@@ -7,20 +7,25 @@ half-precision model to fp32), no global PEFT mapping. What PEFT changes in the 
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from training_pro.errors import ModelError
+from training_pro.errors import ModelError, RunError
+from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEIGHTS_FILE, convert_old_weights
 from training_pro.settings import Settings
+from training_pro.training import heads
 from training_pro.training.targets import Targets, resolve_targets
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
 logger = logging.getLogger(__name__)
+
+_SETS = ("target_modules", "modules_to_save")  # PEFT keeps these in any order
 
 
 @dataclass(frozen=True)
@@ -41,55 +46,50 @@ def attach(model: PreTrainedModel, settings: Settings, seed: int) -> Attached:
         ModelError: no such target, or an option that this model can't do.
     """
     import torch
-    from peft import LoraConfig, TaskType, get_peft_model
+    from peft import get_peft_model
 
     targets = resolve_targets(model, settings.targets, settings.target_modules)
-    heads, notes = _heads(model) if settings.train_head else ([], [])
-    config = LoraConfig(
+    config = lora_config(settings, targets, heads.head_names(model) if settings.train_head else [])
+    tied = heads.is_tied(model)
+    torch.manual_seed(seed)
+    try:
+        with heads.peft_tying_unasked():
+            wrapped = get_peft_model(model, config)
+    except (ValueError, TypeError, NotImplementedError, ImportError, AttributeError) as error:
+        logger.info("PEFT refused", exc_info=error)
+        raise ModelError(
+            f"PEFT can't put this LoRA on the model ({str(error)[:200]}); {_way_out(settings)}"
+        ) from error
+    if settings.train_head:
+        heads.make_ready(wrapped, model, tied)
+    notes = (*targets.notes, heads.TIED_NOTE) if settings.train_head and tied else targets.notes
+    trainable, total = wrapped.get_nb_trainable_parameters()
+    wrapped.config.use_cache = False
+    return Attached(wrapped, targets, trainable, total, notes)
+
+
+def lora_config(settings: Settings, targets: Targets, head_names: list[str]) -> LoraConfig:
+    """PEFT's form of the settings."""
+    from peft import LoraConfig, TaskType
+
+    return LoraConfig(
         r=settings.rank,
         lora_alpha=settings.lora_alpha_used(),
         lora_dropout=settings.dropout,
         use_rslora=settings.use_rslora,
         use_dora=settings.use_dora,
-        target_modules=list(targets.modules),
-        modules_to_save=heads or None,
+        target_modules=list(targets.names),
+        modules_to_save=head_names or None,
         bias="none",
         task_type=TaskType.CAUSAL_LM,
     )
-    if heads and _is_tied(model):
-        config.ensure_weight_tying = True
-    torch.manual_seed(seed)
-    try:
-        wrapped = get_peft_model(model, config)
-    except (ValueError, TypeError, NotImplementedError, ImportError) as error:
-        raise ModelError(
-            f"PEFT can't put this LoRA on the model ({error}); choose other targets or options."
-        ) from error
-    return _attached(wrapped, targets, tuple(notes))
 
 
-def _attached(wrapped: PeftModel, targets: Targets, notes: tuple[str, ...]) -> Attached:
-    trainable, total = wrapped.get_nb_trainable_parameters()
-    wrapped.config.use_cache = False
-    return Attached(wrapped, targets, trainable, total, (*targets.notes, *notes))
-
-
-def _is_tied(model: PreTrainedModel) -> bool:
-    output, given = model.get_output_embeddings(), model.get_input_embeddings()
-    return output is not None and getattr(output, "weight", None) is getattr(given, "weight", object())
-
-
-def _heads(model: PreTrainedModel) -> tuple[list[str], list[str]]:
-    """Names of the embedding and head modules to train fully."""
-    output, given = model.get_output_embeddings(), model.get_input_embeddings()
-    names = {id(module): name for name, module in model.named_modules()}
-    found = [names[id(m)].rsplit(".", 1)[-1] for m in (given, output) if m is not None and id(m) in names]
-    if not found:
-        raise ModelError("Train Head is on, but this model names no embeddings or head; turn it off.")
-    tied = (
-        ["Embeddings and head share their weights in this model; they are trained as one."] if _is_tied(model) else []
-    )
-    return found, tied
+def _way_out(settings: Settings) -> str:
+    options = [
+        label for label, on in (("Use DoRA", settings.use_dora), ("Train Head", settings.train_head)) if on
+    ]
+    return f"turn off {' and '.join(options)}, or choose other targets." if options else "choose other targets."
 
 
 def load_weights(attached: Attached, folder: Path) -> None:
@@ -99,30 +99,59 @@ def load_weights(attached: Attached, folder: Path) -> None:
         ModelError: the adapter is missing, broken or of another shape.
     """
     from peft import set_peft_model_state_dict
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
-    path = folder / "adapter_model.safetensors"
-    try:
-        state = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"The adapter {path} can't be read ({error}); choose another run or checkpoint.") from None
+    state = _weights_in(folder)
     try:
         result = set_peft_model_state_dict(attached.model, state)
-    except RuntimeError as error:
+    except (RuntimeError, KeyError, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise ModelError(
-            f"The adapter {path} does not fit these settings ({reason}); use its own rank and targets."
+            f"The adapter in {folder} does not fit these settings ({reason}); use its own rank and targets."
         ) from None
     missing = [key for key in getattr(result, "missing_keys", []) if "lora_" in key]
     if missing or getattr(result, "unexpected_keys", None):
-        raise ModelError(f"The adapter {path} has other targets than these settings; use its own targets.")
+        raise ModelError(
+            f"The adapter in {folder} has other targets or heads than these settings; use its own settings."
+        )
 
 
-def save_adapter(model: PeftModel, folder: Path, train_head: bool) -> None:
+def _weights_in(folder: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / WEIGHTS_FILE
+    try:
+        if not path.is_file() and (folder / OLD_WEIGHTS_FILE).is_file():
+            convert_old_weights(folder)
+        weights: dict[str, Any] = load_file(path)
+    except (OSError, SafetensorError, RunError) as error:
+        raise ModelError(f"The adapter {path} can't be read ({error}); choose another run or checkpoint.") from None
+    return weights
+
+
+def trained_tensors(model: PeftModel) -> dict[str, Any]:
+    """What learns, by name; a tensor that has two names is under both."""
+    return {name: p for name, p in model.named_parameters(remove_duplicate=False) if p.requires_grad}
+
+
+def save_adapter(model: PeftModel, folder: Path) -> None:
     """Write ``adapter_config.json`` and ``adapter_model.safetensors`` of the active LoRA into `folder`.
 
-    `save_embedding_layers` is given: PEFT would else ask the hub what the base model's vocabulary was.
+    PEFT is handed what learns: of itself it would collect the whole model (which unpacks quantized layers), and
+    ask the hub what the base model's vocabulary was.
+
+    Guarantees: the same LoRA gives the same bytes, in any process.
     """
-    model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=train_head)
+    model.save_pretrained(
+        str(folder), safe_serialization=True, save_embedding_layers=False, state_dict=trained_tensors(model)
+    )
     (folder / "README.md").unlink(missing_ok=True)
+    _put_in_order(folder / CONFIG_FILE)
+
+
+def _put_in_order(path: Path) -> None:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    for name in _SETS:
+        if isinstance(values.get(name), list):
+            values[name].sort()
+    path.write_text(json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.utils.data import Dataset
 
+from training_pro.errors import DataError
 from training_pro.training.loss import IGNORED
 
 
@@ -22,6 +24,27 @@ class Samples(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> dict[str, npt.NDArray[Any]]: ...
+
+
+class ReadableSamples(Dataset[dict[str, Any]]):
+    """The samples as the data loader asks for them; one that can't be read is named."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> dict[str, npt.NDArray[Any]]:
+        try:
+            return self._samples[index]
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise DataError(
+                f"Block {index + 1} of {len(self)} can't be read ({type(error).__name__}: {error}); prepare the data "
+                "anew: run Verify, or empty the cache folder."
+            ) from error
 
 
 @dataclass(frozen=True)

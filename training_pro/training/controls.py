@@ -89,8 +89,9 @@ class Controls:
 
     def ask_checkpoint(self) -> None:
         """Write a checkpoint with the update in progress."""
-        with self._lock:
+        with self._changed:
             self._checkpoint_asked = True
+            self._changed.notify_all()
 
     def take_checkpoint_request(self) -> bool:
         """Whether a checkpoint was asked for since the last call."""

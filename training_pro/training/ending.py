@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from training_pro.errors import RunError
+
 EndKind = Literal["finished", "stopped", "interrupted", "failed"]
 
 
@@ -24,3 +26,18 @@ class EarlyEnd:
 
     def stop(self, reason: str) -> None:
         self.ending = self.ending or Ending("stopped", reason)
+
+
+class NothingLeft(Exception):
+    """A continued run was at its end already: all updates are done, or a stop is reached."""
+
+
+class Diverged(RunError):
+    """Training has gone wrong: the loss or the gradient is no number any more, or the loss has exploded.
+
+    `good_until`: the last update whose loss was still good; a checkpoint before it is known to be good.
+    """
+
+    def __init__(self, sentence: str, good_until: int) -> None:
+        self.good_until = good_until
+        super().__init__(sentence)

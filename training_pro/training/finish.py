@@ -44,16 +44,22 @@ class Story:
     plan: Plan
     data: DataReport
     state: RunState | None
+    trainable_parameters: int = 0
+    tokens: int = 0
 
 
 def write_results(folder: Path, story: Story, base: BaseModel) -> list[str]:
     """Write log, graph data, picture and card into `folder`; notes on what could not be made.
+
+    A run that ended before its first update leaves the log alone.
 
     Raises:
         RunError: the disk refuses.
     """
     log = _log(story, base)
     write_log(folder, log)
+    if not len(story.history.points):
+        return []
     write_graph_json(folder, story.history.points)
     no_picture = draw_graph(story.history, folder / GRAPH_IMAGE, story.settings.name, story.settings.epochs)
     card = Card(story.settings, log, data_phrase(story.data), not no_picture, str(base.path))
@@ -73,9 +79,11 @@ def _log(story: Story, base: BaseModel) -> RunLog:
         base_model_class=type(base.model).__name__,
         base_loaded_in_4bit=base.quantization == "4-bit",
         projections=story.settings.targets,
+        trainable_parameters=story.trainable_parameters,
         updates=last.update if last else 0,
         total_updates=story.plan.total_updates,
         epochs=last.epoch if last else 0.0,
+        tokens=story.tokens,
         runtime_s=last.elapsed_s if last else 0.0,
         started=state.started if state else "",
         finished=utc_now(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,8 +13,31 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def answer(model: Any, tokenizer: PreTrainedTokenizerBase, prompt: str, max_new_tokens: int) -> str:
-    """The greedy continuation of `prompt` by the model with its LoRA as it is; mode and random state are kept."""
+class _Asked:
+    """A stopping criterion: ends each sequence as soon as `stop()` says so."""
+
+    def __init__(self, stop: Callable[[], bool]) -> None:
+        self._stop = stop
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        return torch.full((input_ids.shape[0],), self._stop(), dtype=torch.bool, device=input_ids.device)
+
+
+def _never() -> bool:
+    return False
+
+
+def answer(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    max_new_tokens: int,
+    stop: Callable[[], bool] = _never,
+) -> str:
+    """The greedy continuation of `prompt` by the model with its LoRA as it is; mode and random state are kept.
+
+    `stop` is asked before each token: the answer ends there.
+    """
     random_state = RandomState.take()
     training = model.training
     model.eval()
@@ -27,6 +51,7 @@ def answer(model: Any, tokenizer: PreTrainedTokenizerBase, prompt: str, max_new_
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
                 use_cache=True,
+                stopping_criteria=[_Asked(stop)],
                 pad_token_id=_pad(tokenizer),
             )
     finally:

@@ -7,13 +7,18 @@ behaviours). It knows nothing of hosts, threads or pages.
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from training_pro.errors import UserError
 from training_pro.plan import Plan
+from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
+from training_pro.record.checkpoints import CheckpointInfo
 from training_pro.record.files import files_into
 from training_pro.record.history import Event, History
 from training_pro.settings import Settings
@@ -22,23 +27,28 @@ from training_pro.training.arguments import training_arguments
 from training_pro.training.batches import Samples
 from training_pro.training.callbacks.behaviour import Behaviour
 from training_pro.training.callbacks.checkpoints import Checkpoints
+from training_pro.training.callbacks.dispensable import Dispensable
 from training_pro.training.callbacks.epoch_order import EpochOrder
 from training_pro.training.callbacks.evaluate import Evaluate
 from training_pro.training.callbacks.learning_rate_scale import LearningRateScale
 from training_pro.training.callbacks.meter import Meter
 from training_pro.training.callbacks.pause import Pause
 from training_pro.training.callbacks.samples import SampleAnswers, sample_prompts
+from training_pro.training.callbacks.scalars import Scalars, scalars_behaviour
 from training_pro.training.callbacks.stop_at_epoch import StopAtEpoch
 from training_pro.training.callbacks.stop_at_loss import StopAtLoss
+from training_pro.training.callbacks.watchdog import Watchdog
+from training_pro.training.checkpoint import newest_first
 from training_pro.training.continuing import Continuation
 from training_pro.training.controls import Controls
 from training_pro.training.cpu_packing import prepare_for_training
-from training_pro.training.ending import EarlyEnd, Ending
+from training_pro.training.ending import Diverged, EarlyEnd, Ending, NothingLeft
 from training_pro.training.generation import answer
 from training_pro.training.loss import make_lean
 from training_pro.training.memory import give_freed_memory_back
 from training_pro.training.order import EpochSampler
 from training_pro.training.rotation import rotate
+from training_pro.training.saving import said_plainly
 from training_pro.training.schedules.shape import Shape
 from training_pro.training.status import SavedCheckpoint, StatusBoard
 from training_pro.training.trainer import LoraTrainer, Parts
@@ -48,6 +58,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
+
+_CALMER = "Lower the learning rate or lengthen the warmup"
+_AFTER_FAULT = "saved after a fault"
 
 
 @dataclass
@@ -70,10 +83,31 @@ class Job:
         """Train to the end or to a stop; afterwards the adapter files are in `folder`.
 
         Raises:
-            UserError: the run failed in a way a person can act on. Other errors are defects.
+            UserError: the run failed in a way a person can act on. Other errors are defects. What was learned up
+                to the last update is saved all the same, where the disk allows.
         """
+        attached = self._attach(on_top_of)
+        early_end = EarlyEnd()
+        parts = self._parts(attached.model, early_end)
         device = self.model.get_input_embeddings().weight.device
-        if device.type == "cpu":
+        dtype = self.model.get_input_embeddings().weight.dtype
+        arguments = training_arguments(self.settings, self.plan, self.folder, device, dtype)
+        trainer = LoraTrainer(arguments, parts, self.plan.batch_size)
+        parts.meter.facts = trainer
+        self._wire(trainer, continuation.checkpoint)
+        if continuation.checkpoint is not None:
+            trainer.restore_state({**continuation.state, "live": live})
+            self.board.change(tokens=parts.meter.tokens_seen)
+        try:
+            return self._train(trainer, early_end, continuation.checkpoint)
+        finally:
+            _close_scalars(parts.behaviours)
+
+    # -- before ---------------------------------------------------------------------------------------------------
+
+    def _attach(self, on_top_of: Path | None) -> adapters.Attached:
+        """The model with its LoRA, made ready to be trained."""
+        if self.model.get_input_embeddings().weight.device.type == "cpu":
             give_freed_memory_back()
             prepare_for_training(self.model)
         if not make_lean(self.model):
@@ -85,35 +119,29 @@ class Job:
             adapters.load_weights(attached, on_top_of)
         if self.settings.gradient_checkpointing:
             attached.model.gradient_checkpointing_enable({"use_reentrant": False})
-        self._seed()
-        trainer, early_end = self._trainer(attached.model, device)
-        return self._train(trainer, early_end, continuation, live)
+        self.board.change(trainable_parameters=attached.trainable_parameters)
+        return attached
 
-    def _seed(self) -> None:
-        from transformers import set_seed
-
-        set_seed(self.settings.seed)
-
-    def _trainer(self, model: Any, device: torch.device) -> tuple[LoraTrainer, EarlyEnd]:
-        settings, plan = self.settings, self.plan
-        early_end = EarlyEnd()
+    def _parts(self, model: Any, early_end: EarlyEnd) -> Parts:
+        settings, plan, controls = self.settings, self.plan, self.controls
         sampler = EpochSampler(self.train.lengths, plan.batch_size, settings.seed, settings.group_by_length)
-        meter = Meter(self.controls, self.history, self.board.point)
-        checkpoints = Checkpoints(settings, self.controls, meter)
+        meter = Meter(controls, self.history, self.board.point)
+        watchdog = Watchdog(meter)
+        checkpoints = Checkpoints(settings, controls, meter)
         behaviours: list[Behaviour] = [
             EpochOrder(sampler),
-            Pause(self.controls, self._paused),
-            LearningRateScale(self.controls),
+            Pause(controls, self._paused),
+            LearningRateScale(controls),
             meter,
-            StopAtLoss(self.controls, meter, early_end),
-            StopAtEpoch(self.controls, early_end),
+            watchdog,
+            *self._watching(meter),
+            StopAtLoss(controls, meter, early_end),
+            StopAtEpoch(controls, early_end),
             checkpoints,
         ]
         if self.eval is not None:
             behaviours.append(Evaluate(settings, early_end))
-        if sample_prompts(settings):
-            behaviours.append(SampleAnswers(settings, self.controls, self.history, self._answer))
-        parts = Parts(
+        return Parts(
             model=model,
             train=self.train,
             eval=self.eval,
@@ -121,47 +149,108 @@ class Job:
             shape=Shape(plan.total_updates, plan.updates_per_epoch, plan.warmup_steps),
             schedule=settings.lr_scheduler_type,
             schedules_folder=self.schedules_folder,
+            lora_plus_ratio=settings.lora_plus_ratio,
             pad_id=_pad_id(self.tokenizer),
-            train_head=settings.train_head,
-            controls=self.controls,
+            controls=controls,
             checkpoints=checkpoints,
             meter=meter,
+            watchdog=watchdog,
             behaviours=behaviours,
             on_note=self._note,
+            on_saving=self.history.sync,
             on_saved=self._saved,
             on_phase=self.board.phase,
+            on_progress=self.board.progress,
         )
-        dtype = self.model.get_input_embeddings().weight.dtype
-        arguments = training_arguments(settings, plan, self.folder, device, dtype)
-        trainer = LoraTrainer(arguments, parts, plan.batch_size)
-        meter.facts = trainer
-        return trainer, early_end
 
-    def _train(
-        self, trainer: LoraTrainer, early_end: EarlyEnd, continuation: Continuation, live: dict[str, Any]
-    ) -> Ending:
-        if continuation.checkpoint is not None:
-            trainer.restore_state({**continuation.state, "live": live})
+    def _watching(self, meter: Meter) -> list[Behaviour]:
+        """What only watches, and without which a run goes on."""
+        found: list[Behaviour] = []
+        scalars = scalars_behaviour(self.settings, self.folder, meter)
+        if scalars is not None:
+            found.append(Dispensable(scalars, f"writing logs for {self.settings.report_to}", self._note))
+        if sample_prompts(self.settings):
+            samples = SampleAnswers(self.settings, self.controls, self.history, self._answer)
+            found.append(Dispensable(samples, "answering the sample prompts", self._note))
+        return found
+
+    @staticmethod
+    def _wire(trainer: LoraTrainer, checkpoint: Path | None) -> None:
+        """Some behaviours ask the trainer for more than it asks of them."""
+        for behaviour in trainer.parts.behaviours:
+            if isinstance(behaviour, Pause):
+                behaviour.save_now = trainer.save_now
+            if isinstance(behaviour, Evaluate) and checkpoint is not None:
+                behaviour.make_up = partial(trainer.make_up_for_evaluation, str(checkpoint))
+
+    # -- training and what it ends with -----------------------------------------------------------------------------
+
+    def _train(self, trainer: LoraTrainer, early_end: EarlyEnd, checkpoint: Path | None) -> Ending:
         self.board.phase("training")
         try:
-            checkpoint = continuation.checkpoint
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
+            ending = early_end.ending or Ending("finished", "all updates are done")
+        except NothingLeft:
+            ending = early_end.ending or Ending("finished", "all updates are done")
         except Interrupted:
-            reason = self.controls.interrupt_reason
-            self._save_end(trainer, reason)
-            return Ending("interrupted", reason)
-        ending = early_end.ending or Ending("finished", "all updates are done")
-        self._save_end(trainer, ending.reason if ending.kind != "finished" else "")
+            ending = Ending("interrupted", self.controls.interrupt_reason)
+        except Diverged as error:
+            return self._fall_back(trainer, error)
+        except BaseException:
+            self._rescue(trainer)
+            raise
+        self._save_end(trainer, ending)
         return ending
 
-    def _save_end(self, trainer: LoraTrainer, checkpoint_reason: str) -> None:
+    def _save_end(self, trainer: LoraTrainer, ending: Ending) -> None:
         """The adapter; for a run that ended early also a checkpoint to go on from."""
-        self.board.phase("saving")
+        if ending.kind != "finished":
+            self._save_checkpoint(trainer, ending.reason)
+        self._save_adapter(trainer)
+
+    def _save_checkpoint(self, trainer: LoraTrainer, reason: str) -> None:
         update = trainer.state.global_step
-        if checkpoint_reason and update > 0 and not (self.folder / f"checkpoint-{update}").is_dir():
-            trainer.save_now(checkpoint_reason)
+        if update > 0 and not (self.folder / f"checkpoint-{update}").is_dir():
+            trainer.save_now(reason)
+
+    def _save_adapter(self, trainer: LoraTrainer) -> None:
+        self.board.phase("saving")
+        with said_plainly(self.folder / WEIGHTS_FILE), files_into(self.folder) as staging:
+            adapters.save_adapter(trainer.model, staging)
+
+    def _fall_back(self, trainer: LoraTrainer, error: Diverged) -> Ending:
+        """Training went wrong: the result is the last checkpoint that is known to be good."""
+        good = next((c for c in newest_first(self.folder) if c.loadable and c.update < error.good_until), None)
+        if good is not None:
+            self._copy_adapter(good)
+            kept = f"The LoRA is that of {good.path.name}."
+        else:
+            self._save_adapter(trainer)
+            kept = "There was no good checkpoint to go back to: the LoRA is that of the last update."
+        return Ending("failed", f"{error} {kept} {_CALMER}.")
+
+    def _copy_adapter(self, checkpoint: CheckpointInfo) -> None:
+        self.board.phase("saving")
         with files_into(self.folder) as staging:
-            adapters.save_adapter(trainer.model, staging, self.settings.train_head)
+            for name in (CONFIG_FILE, WEIGHTS_FILE):
+                shutil.copyfile(checkpoint.path / name, staging / name)
+
+    def _rescue(self, trainer: LoraTrainer) -> None:
+        """Save what was learned before a fault, as far as that is possible; the fault itself is what is told."""
+        if trainer.state.global_step == 0:
+            return
+        try:
+            newest = next((c for c in newest_first(self.folder) if c.loadable), None)
+            if trainer.stage == "settled":
+                self._save_checkpoint(trainer, _AFTER_FAULT)
+            if trainer.stage != "stepping":
+                self._save_adapter(trainer)
+            elif newest is not None:
+                self._copy_adapter(newest)
+        except (UserError, OSError, RuntimeError, MemoryError) as error:
+            logger.warning("After the fault, nothing more could be saved: %s", error)
+
+    # -- told by the parts ------------------------------------------------------------------------------------------
 
     def _paused(self, paused: bool) -> None:
         self.board.phase("paused" if paused else "training")
@@ -173,7 +262,6 @@ class Job:
     def _saved(self, path: Path, reason: str) -> None:
         update = int(path.name.removeprefix("checkpoint-"))
         self.history.add_event(Event("checkpoint", update, reason))
-        self.history.sync()
         self.board.saved(SavedCheckpoint(update, path, reason))
         for removed in rotate(self.folder, self.settings.keep_checkpoints):
             self.board.removed(removed)
@@ -182,9 +270,19 @@ class Job:
         phase = self.board.status.phase
         self.board.phase("sampling")
         try:
-            return answer(model, self.tokenizer, prompt, self.settings.sample_tokens)
+            return answer(model, self.tokenizer, prompt, self.settings.sample_tokens, self._ending_asked)
         finally:
             self.board.phase(phase)
+
+    def _ending_asked(self) -> bool:
+        return bool(self.controls.interrupt_reason)
+
+
+def _close_scalars(behaviours: list[Behaviour]) -> None:
+    for behaviour in behaviours:
+        inner = getattr(behaviour, "inner", behaviour)
+        if isinstance(inner, Scalars):
+            inner.close()
 
 
 def _pad_id(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -11,7 +11,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from training_pro.errors import SettingsError
-from training_pro.training.schedules import Schedule, all_schedules
+from training_pro.training.schedules import Schedule, all_schedules, check_multiplier
 from training_pro.training.schedules.shape import Shape
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,17 @@ def schedule_notes(name: str, shape: Shape, folder: Path | None = None) -> list[
 
 
 def _multiplier(schedule: Schedule, shape: Shape, step: int) -> float:
-    return min(max(float(schedule.multiplier(min(step, shape.total_updates), shape)), 0.0), 1.0)
+    """Raises:
+    SettingsError: the schedule, a person's own, fails at this update.
+    """
+    try:
+        value = schedule.multiplier(min(step, shape.total_updates), shape)
+        return check_multiplier(value, schedule.name, step)
+    except Exception as error:
+        raise SettingsError(
+            [f"LR Scheduler {schedule.name} fails at update {step} of this run ({error}); correct its file or choose "
+             "another schedule."]
+        ) from error
 
 
 def make_scheduler(name: str, optimizer: torch.optim.Optimizer, shape: Shape, folder: Path | None = None) -> Any:

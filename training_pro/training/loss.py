@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CHUNK_TOKENS = 256
 IGNORED = -100
+_SAME_LOSS = 5e-3
 Head = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -59,7 +60,17 @@ class _ChunkedLoss(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         scale = grad_outputs[0]
         hidden_grad, *sums = ctx.saved_tensors
-        return (hidden_grad * scale.to(hidden_grad.dtype), None, None, *[s * scale.to(s.dtype) for s in sums])
+        return (_scaled(hidden_grad, scale), None, None, *[_scaled(s, scale) for s in sums])
+
+
+def _scaled(grad: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """grad x scale, multiplied in float32 a piece at a time: in half precision 1 / count would itself be rounded."""
+    if grad.dtype == torch.float32:
+        return grad * scale
+    result = torch.empty_like(grad)
+    for piece in _pieces(grad.shape[0]):
+        result[piece] = grad[piece].float() * scale
+    return result
 
 
 def _pieces(count: int) -> Iterator[slice]:
@@ -106,25 +117,23 @@ class _Capped(nn.Module):
 
 
 def make_lean(model: PreTrainedModel) -> bool:
-    """Give `model` a `forward` that computes the chunked loss when it gets `labels`; whether that was right.
+    """Give `model` a `forward` that computes the loss as training wants it; whether without all logits.
 
-    The instance is patched (not the class), below any PEFT or DDP wrapper, so that their own forward still runs:
-    going around DDP would leave gradients unsynchronised. A model whose logits are more than head(hidden) is
-    found by comparing both losses on a few tokens; it keeps its own forward.
+    With `labels` the loss is the sum over the trained tokens divided by `num_items_in_batch` (their number, where
+    that is not given). Without labels nothing changes. The instance is patched (not the class), below any PEFT or
+    DDP wrapper and below accelerate's hooks, so that their own forwards still run: going around DDP would leave
+    gradients unsynchronised. A model whose loss is more than that of head(hidden) is found by comparing both on
+    a few tokens; it keeps its own loss. To be undone by a snapshot.
     """
-    if not _has_plain_shape(model):
-        return False
-    own = model.__dict__.get("forward")
-    head = _Capped(model)
-    before = _probe_loss(model)
-    model.forward = types.MethodType(_lean_forward(head), model)
-    after = _probe_loss(model)
-    if before is not None and after is not None and abs(before - after) <= 1e-2 * max(1.0, abs(before)):
-        return True
-    if own is None:
-        del model.forward
-    else:
-        model.forward = own
+    place = "_old_forward" if "_old_forward" in vars(model) else "forward"
+    own = getattr(model, place)
+    if _has_plain_shape(model):
+        before = _probe_loss(model)
+        setattr(model, place, types.MethodType(_lean_forward(own, _Capped(model)), model))
+        after = _probe_loss(model)
+        if before is not None and after is not None and abs(before - after) <= _SAME_LOSS * max(1.0, abs(before)):
+            return True
+    setattr(model, place, types.MethodType(_weighted_forward(own), model))
     return False
 
 
@@ -142,30 +151,56 @@ def _probe_loss(model: PreTrainedModel) -> float | None:
     try:
         with torch.no_grad():
             return float(model(input_ids=ids, labels=ids, use_cache=False).loss)
-    except (TypeError, AttributeError, ValueError, NotImplementedError):
+    except (TypeError, AttributeError, ValueError, NotImplementedError, RuntimeError):
         return None
     finally:
         model.train(training)
 
 
-def _lean_forward(head: Head) -> Callable[..., Any]:
+def _lean_forward(own: Callable[..., Any], head: Head) -> Callable[..., Any]:
     from transformers.modeling_outputs import CausalLMOutputWithPast
 
     def forward(
         self: PreTrainedModel,
         input_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
-        num_items_in_batch: torch.Tensor | int | None = None,
+        num_items_in_batch: torch.Tensor | float | None = None,
         **kwargs: Any,
     ) -> Any:
         if labels is None:
-            return type(self).forward(self, input_ids=input_ids, **kwargs)
+            return own(input_ids=input_ids, **kwargs)
         kwargs.pop("return_dict", None)
         body = getattr(self, self.base_model_prefix)
         hidden = body(input_ids=input_ids, **{**kwargs, "use_cache": False})[0]
         trained = [p for p in self.get_output_embeddings().parameters() if p.requires_grad]
-        total = chunked_loss_sum(hidden, labels, head, trained)
-        count = num_items_in_batch if num_items_in_batch is not None else (labels[:, 1:] != IGNORED).sum()
-        return CausalLMOutputWithPast(loss=total / count)
+        total = chunked_loss_sum(hidden, labels.to(hidden.device), head, trained)
+        return CausalLMOutputWithPast(loss=total / (num_items_in_batch or _count(labels)))
 
     return forward
+
+
+def _weighted_forward(own: Callable[..., Any]) -> Callable[..., Any]:
+    """The model's own mean loss, weighted by its trained tokens: some models know nothing of `num_items_in_batch`."""
+
+    def forward(
+        self: PreTrainedModel,
+        input_ids: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        if labels is None:
+            return own(input_ids=input_ids, **kwargs)
+        output = own(input_ids=input_ids, labels=labels, **kwargs)
+        if not bool((labels[:, 1:] != IGNORED).any()):
+            output.loss = output.logits.float().sum() * 0.0
+            return output
+        count = _count(labels)
+        output.loss = output.loss.float() * (count / (num_items_in_batch or count))
+        return output
+
+    return forward
+
+
+def _count(labels: torch.Tensor) -> int:
+    return max(1, int((labels[:, 1:] != IGNORED).sum()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from training_pro.data.prepare import Prepared
-from training_pro.errors import Cancelled, RunError, UserError, explain
+from training_pro.errors import Cancelled, RunError, explain
 from training_pro.folders import Folders
 from training_pro.plan import Plan
 from training_pro.progress import Progress
@@ -100,6 +99,7 @@ class Run:
         self._prepare = prepare
         self._board = StatusBoard(settings.name, folder)
         self._state: states.RunState | None = None
+        self._told: tuple[Trainable, Prepared, Plan] | None = None
         self._thread = threading.Thread(target=self._work, name=f"training {settings.name}", daemon=True)
 
     @property
@@ -136,7 +136,8 @@ class Run:
         except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
             ending = Ending("failed", explain(error, f"training {self.settings.name}"))
         self._close(ending)
-        self.loaded = None
+        self.loaded = self._told = None
+        _free_memory()
         self._board.change(phase="ended", ending=ending, remaining_s=0.0)
 
     def _run(self) -> Ending:
@@ -176,15 +177,13 @@ class Run:
             self.controls,
             self._board,
         )
+        self._told = (loaded, prepared, plan)
         try:
-            ending = job.run(continuation, live, self.begin.on_top_of)
+            return job.run(continuation, live, self.begin.on_top_of)
         finally:
             del job
             self._board.phase("restoring")
             snapshot.restore()
-            gc.collect()
-        self._write_results(ending, loaded, prepared, plan)
-        return ending
 
     def _open_folder(self, prepared: Prepared, plan: Plan, loaded: Trainable) -> tuple[Continuation, dict[str, Any]]:
         """Make or take up the run's folder; nothing is written before it is certain that the run can go on."""
@@ -207,6 +206,8 @@ class Run:
         )
         states.write_state(self.folder, self._state)
         self.history = History.open(self.folder / HISTORY_FILE, resume_at=continuation.update)
+        if len(self.history.points):
+            self._board.change(point=self.history.points[-1])
         if continuation.checkpoint is not None:
             self.history.add_event(Event("note", continuation.update, f"continued from {continuation.checkpoint.name}"))
         return continuation, live
@@ -222,23 +223,46 @@ class Run:
                 "Put them back, train on top of its weights, or turn on Override Existing Files."
             )
 
-    def _write_results(self, ending: Ending, loaded: Trainable, prepared: Prepared, plan: Plan) -> None:
-        assert self.history is not None
-        self.history.add_event(Event("end", self.status.update, ending.reason, {"kind": ending.kind}))
-        story = Story(self.settings, ending, self.history.data(), plan, prepared.report, self._state)
+    def _close(self, ending: Ending) -> None:
+        """Say in the folder how the run ended; a fault here must not hide the run's own."""
+        for write in (self._write_results, self._write_state):
+            try:
+                write(ending)
+            except Exception as error:  # noqa: BLE001 - a run must reach its end
+                self._board.note(explain(error, "writing how the run ended"))
+
+    def _write_results(self, ending: Ending) -> None:
+        if self.history is None or self._told is None:
+            return
+        loaded, prepared, plan = self._told
+        status = self.status
+        self.history.add_event(Event("end", status.update, ending.reason, {"kind": ending.kind}))
+        story = Story(
+            self.settings,
+            ending,
+            self.history.data(),
+            plan,
+            prepared.report,
+            self._state,
+            status.trainable_parameters,
+            status.tokens,
+        )
         for note in write_results(self.folder, story, loaded):
             self._board.note(note)
 
-    def _close(self, ending: Ending) -> None:
-        """Say in the folder how the run ended; a fault here must not hide the run's own."""
-        try:
-            if self.history is not None:
-                self.history.close()
-            if self._state is not None:
-                point = self.status.point
-                state = self._state.changed(
-                    update=self.status.update, last_loss=point.smoothed_loss if point is not None else None
-                )
-                states.write_state(self.folder, state.ended(ending.kind, ending.reason))
-        except (UserError, OSError) as error:
-            self._board.note(explain(error, "writing how the run ended"))
+    def _write_state(self, ending: Ending) -> None:
+        if self.history is not None:
+            self.history.close()
+        if self._state is not None:
+            point = self.status.point
+            state = self._state.changed(
+                update=self.status.update, last_loss=point.smoothed_loss if point is not None else None
+            )
+            states.write_state(self.folder, state.ended(ending.kind, ending.reason))
+
+
+def _free_memory() -> None:
+    """Late, because what failed is referred to by its trace until the thread's last stop."""
+    from training_pro.training.oom import free_memory
+
+    free_memory()

@@ -33,7 +33,8 @@ class RunStatus:
     """A run as it is now.
 
     `progress` is (done, total, what) of the work in a phase other than training. `remaining_s` is None until
-    it can be told. `ending` is set once, with phase "ended", after the host has its model back.
+    it can be told. `tokens` are those trained on so far, padding not counted; `trainable_parameters` is how many
+    numbers learn. `ending` is set once, with phase "ended", after the host has its model back.
     """
 
     name: str
@@ -44,6 +45,8 @@ class RunStatus:
     point: Point | None = None
     remaining_s: float | None = None
     tokens_per_s: float = 0.0
+    tokens: int = 0
+    trainable_parameters: int = 0
     notes: tuple[str, ...] = ()
     checkpoints: tuple[SavedCheckpoint, ...] = ()
     ending: Ending | None = None
@@ -102,16 +105,20 @@ class StatusBoard:
             kept = tuple(c for c in self._status.checkpoints if c.path != path)
             self._status = replace(self._status, checkpoints=kept)
 
-    def point(self, point: Point) -> None:
-        """A further update is done."""
+    def point(self, point: Point, tokens: int) -> None:
+        """A further update is done, or the last one was evaluated; `tokens` is the count since the run's start."""
+        if self._status.point is not None and self._status.point.update == point.update:
+            self.change(point=point)
+            return
         now = time.monotonic()
-        tokens = round(point.tokens_per_s * (now - self._last_point_at))
-        self._recent.append((now - self._last_point_at, tokens))
+        known = self._status.tokens
+        self._recent.append((now - self._last_point_at, max(tokens - known, 0)))
         self._last_point_at = now
         seconds = sum(s for s, _ in self._recent)
         left = max(self._status.total_updates - point.update, 0)
         self.change(
             point=point,
+            tokens=tokens,
             remaining_s=left * seconds / len(self._recent),
             tokens_per_s=sum(t for _, t in self._recent) / max(seconds, 1e-9),
         )

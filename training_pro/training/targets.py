@@ -45,12 +45,18 @@ _MUST = frozenset("qkv")
 _HEADS = ("lm_head", "embed_out", "output")
 
 
+_EXPERT_ROLES = frozenset({"gate", "up", "down"})
+
+
 @dataclass(frozen=True)
 class Targets:
-    """Full names of the modules to adapt, in the model's order, and notes for the person."""
+    """Full names of the modules to adapt, in the model's order, and notes for the person.
+
+    `names` is what PEFT is told: last parts like ``q_proj`` where these mean exactly `modules`, else full names.
+    """
 
     modules: tuple[str, ...]
-    suffixes: tuple[str, ...]
+    names: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -70,7 +76,13 @@ def _is_linear(module: nn.Module) -> bool:
 
 
 def _is_router(name: str) -> bool:
-    return re.search(r"\.(router|block_sparse_moe\.gate|mlp\.gate|gate\.wg)$", name) is not None
+    return re.search(r"\.(router|block_sparse_moe\.gate|mlp\.gate|gate\.wg|shared_expert_gate)$", name) is not None
+
+
+def expert_tensors(model: nn.Module) -> list[str]:
+    """Last names of the experts that are one 3-D tensor for all of them, not modules; a LoRA layer can't wrap these."""
+    found = {n.rsplit(".", 1)[-1] for n, p in model.named_parameters() if p.ndim == 3 and ".experts." in n}
+    return sorted(found)
 
 
 def resolve_targets(model: nn.Module, preset: str, own_list: str = "") -> Targets:
@@ -80,24 +92,33 @@ def resolve_targets(model: nn.Module, preset: str, own_list: str = "") -> Target
         ModelError: nothing of that name is there; the message lists what there is.
     """
     names = linear_module_names(model)
-    if preset == "all-linear":
-        return _targets(names, names, [])
+    experts = expert_tensors(model)
     if preset == "own list":
-        return _own(names, own_list)
-    return _from_roles(names, preset)
+        chosen, notes = _own(names, own_list), []
+    elif preset == "all-linear":
+        chosen, notes = names, _expert_notes(experts)
+    else:
+        chosen, notes = _from_roles(names, preset, experts)
+    return _targets(model, names, chosen, notes)
 
 
-def _own(names: list[str], own_list: str) -> Targets:
+def _own(names: list[str], own_list: str) -> list[str]:
     wanted = [part.strip() for part in own_list.replace("\n", ",").split(",") if part.strip()]
     if not wanted:
         raise ModelError(f"The own list of targets is empty; name modules, parted by commas. {_what_there_is(names)}")
     missing = [suffix for suffix in wanted if not _ending_in(names, suffix)]
     if missing:
         raise ModelError(f"The model has no module named {', '.join(missing)}. {_what_there_is(names)}")
-    return _targets(names, [n for suffix in wanted for n in _ending_in(names, suffix)], [])
+    return [name for suffix in wanted for name in _ending_in(names, suffix)]
 
 
-def _from_roles(names: list[str], preset: str) -> Targets:
+def _expert_notes(experts: list[str]) -> list[str]:
+    if not experts:
+        return []
+    return [f"The experts of this model ({', '.join(experts)}) are 3-D tensors and stay as they are; the rest is trained."]
+
+
+def _from_roles(names: list[str], preset: str, experts: list[str]) -> tuple[list[str], list[str]]:
     found: list[str] = []
     notes: list[str] = []
     missing: list[str] = []
@@ -111,9 +132,12 @@ def _from_roles(names: list[str], preset: str) -> Targets:
     if not found or _MUST & set(missing) & set(_PRESETS[preset]):
         asked = ", ".join(missing or _PRESETS[preset])
         raise ModelError(f"The model has no module for {asked} of the targets {preset}. {_what_there_is(names)}")
+    if experts and _EXPERT_ROLES & set(_PRESETS[preset]):
+        notes.extend(_expert_notes(experts))
+        missing = [role for role in missing if role not in _EXPERT_ROLES]
     if missing:
         notes.append(f"This model has no module for {', '.join(missing)}; the others are trained.")
-    return _targets(names, found, notes)
+    return found, notes
 
 
 def _modules_of(names: list[str], role: str) -> tuple[list[str], str]:
@@ -137,10 +161,15 @@ def _what_there_is(names: list[str]) -> str:
     return "It has: " + (", ".join(kinds) or "no linear modules at all") + "."
 
 
-def _targets(order: list[str], chosen: Iterable[str], notes: list[str]) -> Targets:
+def _targets(model: nn.Module, order: list[str], chosen: Iterable[str], notes: list[str]) -> Targets:
     wanted = set(chosen)
     modules = tuple(name for name in order if name in wanted)
     if not modules:
         raise ModelError(f"No module of the model is a target. {_what_there_is(order)}")
-    suffixes = tuple(sorted({name.rsplit(".", 1)[-1] for name in modules}))
-    return Targets(modules, suffixes, tuple(dict.fromkeys(notes)))
+    return Targets(modules, _short_names(model, modules), tuple(dict.fromkeys(notes)))
+
+
+def _short_names(model: nn.Module, modules: tuple[str, ...]) -> tuple[str, ...]:
+    last_parts = {name.rsplit(".", 1)[-1] for name in modules}
+    meant = {name for name, _ in model.named_modules() if name.rsplit(".", 1)[-1] in last_parts}
+    return tuple(sorted(last_parts)) if meant == set(modules) else modules

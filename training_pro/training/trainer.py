@@ -1,40 +1,47 @@
-"""transformers' Trainer with our update, our order, our schedules, our evaluation, and checkpoints written whole."""
+"""transformers' Trainer with our update, our order, our schedules, our evaluation, and checkpoints written whole.
+
+One step of this Trainer is one update. What happens besides training is in ``callbacks``; what an update does is
+in `training_pro.training.update`.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from transformers import PrinterCallback, ProgressCallback, Trainer, TrainingArguments
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 
-from training_pro.errors import RunError
 from training_pro.record.checkpoints import CheckpointNote, write_checkpoint_note
 from training_pro.record.files import staged_folder, write_json_whole
 from training_pro.record.state import utc_now
 from training_pro.training.adapter import save_adapter
-from training_pro.training.batches import Samples, UpdateBatch, collate, pad, trained_tokens
+from training_pro.training.batches import ReadableSamples, Samples, UpdateBatch, collate
 from training_pro.training.callbacks.behaviour import Behaviour
 from training_pro.training.callbacks.checkpoints import Checkpoints
 from training_pro.training.callbacks.meter import Meter
+from training_pro.training.callbacks.watchdog import Watchdog
 from training_pro.training.checkpoint import STATE_FILE
 from training_pro.training.controls import Controls, LiveValues
+from training_pro.training.ending import Diverged, NothingLeft
+from training_pro.training.evaluation import Evaluation
 from training_pro.training.learning_rate import make_scheduler
-from training_pro.training.oom import free_memory, is_out_of_memory
+from training_pro.training.optimizers import make_optimizer
 from training_pro.training.order import EpochSampler
+from training_pro.training.saving import said_plainly, twice_if_short_of_memory
 from training_pro.training.schedules.shape import Shape
 from training_pro.training.status import Phase
+from training_pro.training.stepping import survive_out_of_memory
 from training_pro.training.update import UpdateRunner
 
 logger = logging.getLogger(__name__)
 
-
-class Diverged(RunError):
-    """The loss or the gradient is no longer a number; the weights are still those of the last good update."""
+Stage = Literal["settled", "stepping", "stepped"]
 
 
 @dataclass
@@ -48,22 +55,38 @@ class Parts:
     shape: Shape
     schedule: str
     schedules_folder: Path | None
+    lora_plus_ratio: float
     pad_id: int
-    train_head: bool
     controls: Controls
     checkpoints: Checkpoints
     meter: Meter
+    watchdog: Watchdog
     behaviours: list[Behaviour]
     on_note: Callable[[str], None]
+    on_saving: Callable[[], None]
     on_saved: Callable[[Path, str], None]
     on_phase: Callable[[Phase], None]
-    optimizer: torch.optim.Optimizer | None = field(default=None)
+    on_progress: Callable[[int, int, str], None]
+
+
+class _Stages(TrainerCallback):
+    """Keeps the trainer's `stage`: from the optimizer's step on, weights and books disagree for a moment."""
+
+    def __init__(self, trainer: LoraTrainer) -> None:
+        self._trainer = trainer
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._trainer.stage = "stepping"
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._trainer.stage = "stepped"
 
 
 class LoraTrainer(Trainer):
     """One step of this Trainer is one update.
 
-    `last_loss`, `last_grad_norm` and `last_learning_rate` are those of the update just done.
+    `last_loss` and `last_grad_norm` are those of the update just done. `stage` is "settled" while the weights are
+    those of the last update and all behaviours know of it; only then a checkpoint can be continued exactly.
     """
 
     lr_scheduler: Any
@@ -72,33 +95,52 @@ class LoraTrainer(Trainer):
 
     def __init__(self, arguments: TrainingArguments, parts: Parts, micro_batch_size: int) -> None:
         self.parts = parts
+        self.stage: Stage = "settled"
+        self.last_loss = math.nan
+        self.last_grad_norm = math.nan
         super().__init__(
             model=parts.model,
             args=arguments,
             data_collator=collate,
             train_dataset=parts.train,
             eval_dataset=parts.eval,
-            callbacks=list(parts.behaviours),
-            optimizers=(parts.optimizer, None),
+            callbacks=[_Stages(self), *parts.behaviours],
         )
         for unwanted in (PrinterCallback, ProgressCallback):
             self.remove_callback(unwanted)
-        self.runner = UpdateRunner(
-            self.accelerator, parts.pad_id, micro_batch_size, lambda: not parts.controls.interrupt_reason, parts.on_note
+        self.runner = UpdateRunner(self.accelerator, parts.pad_id, micro_batch_size, self._may_go_on, parts.on_note)
+        self.evaluation = Evaluation(
+            self.accelerator, parts.pad_id, micro_batch_size, self._may_go_on, self._evaluated, parts.on_note
         )
-        self.last_loss = math.nan
-        self.last_grad_norm = math.nan
-        self.last_learning_rate = math.nan
-        self._eval_batch_size = micro_batch_size
+        self._learning = [parameter for parameter in parts.model.parameters() if parameter.requires_grad]
 
     def update_tokens(self) -> tuple[int, int]:
         """Real and computed tokens of the last update."""
         return self.runner.tokens, self.runner.padded_tokens
 
+    def _may_go_on(self) -> bool:
+        return not self.parts.controls.interrupt_reason
+
     # -- training ---------------------------------------------------------------------------------------------
 
-    def _get_train_sampler(self, *args: Any, **kwargs: Any) -> EpochSampler:
-        return self.parts.sampler
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Draws from a generator of its own: between updates the global random state stands still, so that a
+        checkpoint written anywhere between them is continued exactly."""
+        loader: DataLoader[Any] = DataLoader(
+            ReadableSamples(self.parts.train),
+            batch_size=self.args.per_device_train_batch_size,
+            sampler=self.parts.sampler,
+            collate_fn=collate,
+            generator=torch.Generator(),
+        )
+        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        return prepared
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            self.optimizer = make_optimizer(self.model, self.args, self.parts.lora_plus_ratio)
+            survive_out_of_memory(self.optimizer, self.parts.on_note)
+        return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         if self.lr_scheduler is None:
@@ -110,7 +152,10 @@ class LoraTrainer(Trainer):
         return self.lr_scheduler
 
     def training_step(self, model: Any, inputs: UpdateBatch, num_items_in_batch: Any = None) -> torch.Tensor:
-        model.train()
+        if self.control.should_training_stop or self.state.global_step >= self.args.max_steps:
+            raise NothingLeft
+        if not model.training:
+            model.train()
         if hasattr(self.optimizer, "train") and callable(self.optimizer.train):
             self.optimizer.train()
         loss = self.runner.run(model, inputs)
@@ -118,21 +163,23 @@ class LoraTrainer(Trainer):
         self._check_finite(model, self.last_loss, "loss")
         return loss
 
+    def _clip_grad_norm(self, model: Any) -> Any:
+        return self.accelerator.clip_grad_norm_(self._learning, self.args.max_grad_norm)
+
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        norm = super()._get_grad_norm(model, grad_norm)
-        self.last_grad_norm = float(norm) if norm is not None else math.nan
+        if grad_norm is None:
+            grad_norm = self.accelerator.clip_grad_norm_(self._learning, math.inf)
+        self.last_grad_norm = float(grad_norm) if grad_norm is not None else math.nan
         if not self.args.fp16:  # the gradient scaler meets infinite gradients by itself
             self._check_finite(model, self.last_grad_norm, "gradient")
-        self.last_learning_rate = self.optimizer.param_groups[0]["lr"]
-        return norm
+        return grad_norm
 
     def _check_finite(self, model: Any, value: float, what: str) -> None:
         if math.isfinite(value):
             return
         self.runner.clear(model)
         raise Diverged(
-            f"The {what} became {value} at update {self.state.global_step + 1}; the LoRA of the update before is kept. "
-            "Lower the learning rate or lengthen the warmup."
+            f"The {what} became {value} at update {self.state.global_step + 1}.", self.parts.watchdog.good_until
         )
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> None:
@@ -141,47 +188,32 @@ class LoraTrainer(Trainer):
     def floating_point_ops(self, inputs: Any) -> int:
         return 0
 
+    def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
+        self.stage = "settled"
+        super()._maybe_log_save_evaluate(*args, **kwargs)
+
     # -- evaluation -------------------------------------------------------------------------------------------
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Mean loss over all trained tokens of the evaluation samples, as ``eval_loss`` (nats)."""
-        samples = self.parts.eval
-        if samples is None:
+        if self.parts.eval is None:
             return {}
         self.parts.on_phase("evaluating")
-        metrics = {"eval_loss": self._mean_loss(samples)}
+        metrics = {"eval_loss": self.evaluation.mean_loss(self.model, self.parts.eval)}
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.parts.on_phase("training")
         return metrics
 
-    def _mean_loss(self, samples: Samples) -> float:
-        order = sorted(range(len(samples)), key=lambda i: -int(samples.lengths[i]))
-        model = self.model
-        model.eval()
-        total, count, done = 0.0, 0, 0
-        while done < len(order) and not self.parts.controls.interrupt_reason:
-            picked = [samples[i] for i in order[done : done + self._eval_batch_size]]
-            loss = self._summed_loss(model, picked)
-            if loss is None:
-                self._eval_batch_size = max(1, self._eval_batch_size // 2)
-                continue
-            total += loss
-            count += trained_tokens(picked)
-            done += len(picked)
-        model.train()
-        return total / count if count else math.nan
+    def _evaluated(self, done: int, total: int) -> None:
+        self.parts.on_progress(done, total, "evaluating")
 
-    def _summed_loss(self, model: Any, picked: list[Any]) -> float | None:
-        """The summed loss of these samples, or None when they do not fit in memory at once."""
-        try:
-            with torch.no_grad(), self.accelerator.autocast():
-                batch = pad(picked, self.parts.pad_id, self.accelerator.device)
-                return float(model(**batch.inputs(), num_items_in_batch=1, use_cache=False).loss)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or len(picked) == 1:
-                raise
-        free_memory()
-        return None
+    def make_up_for_evaluation(self, checkpoint: str) -> None:
+        """Do the evaluation that an interrupt had cut short, with all that follows from it."""
+        self._load_rng_state(checkpoint)
+        self._evaluate(None, None)
+        if self.control.should_save:
+            self._save_checkpoint(self.model, None)
+            self.control = self.callback_handler.on_save(self.args, self.state, self.control)
 
     # -- checkpoints ------------------------------------------------------------------------------------------
 
@@ -191,20 +223,23 @@ class LoraTrainer(Trainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """As the Trainer's, but the folder appears whole or not at all, and says why it was written."""
         reason = self.parts.checkpoints.take_reasons()
-        name = f"checkpoint-{self.state.global_step}"
-        final = Path(self.args.output_dir) / name
+        final = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         self.parts.on_phase("saving")
-        with staged_folder(final) as staging:
+        self.parts.on_saving()
+        if twice_if_short_of_memory(lambda: self._write_checkpoint(final, reason), self.parts.on_note):
+            self.parts.on_saved(final, reason)
+        self.parts.on_phase("training")
+
+    def _write_checkpoint(self, final: Path, reason: str) -> None:
+        with said_plainly(final), staged_folder(final) as staging:
             self._staging = str(staging)
             try:
-                super()._save_checkpoint(model, trial)
+                super()._save_checkpoint(self.model, None)
             finally:
                 self._staging = ""
-            self._lift(staging / name, staging)
+            self._lift(staging / final.name, staging)
             write_json_whole(staging / STATE_FILE, self._run_state())
             write_checkpoint_note(staging, self._note(reason))
-        self.parts.on_saved(final, reason)
-        self.parts.on_phase("training")
 
     @staticmethod
     def _lift(inner: Path, outer: Path) -> None:
@@ -215,22 +250,20 @@ class LoraTrainer(Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Only the adapter: no pickled arguments, no tokenizer."""
-        save_adapter(self.model, Path(output_dir or self.args.output_dir), self.parts.train_head)
+        save_adapter(self.model, Path(output_dir or self.args.output_dir))
 
     def _run_state(self) -> dict[str, Any]:
         return {
             "update": self.state.global_step,
             "live": vars(self.parts.controls.taken),
             "micro_batch_size": self.runner.micro_batch_size,
-            "behaviours": {type(b).__name__: b.state() for b in self.parts.behaviours},
+            "behaviours": {type(b).__name__: state for b in self.parts.behaviours if (state := b.state())},
         }
 
     def _note(self, reason: str) -> CheckpointNote:
         last = self.parts.meter.last
-        eval_loss = self.state.best_metric if self.state.best_global_step == self.state.global_step else None
-        return CheckpointNote(
-            self.state.global_step, reason, last.smoothed_loss if last else None, eval_loss, utc_now()
-        )
+        loss = last.smoothed_loss if last else None
+        return CheckpointNote(self.state.global_step, reason, loss, self.parts.checkpoints.eval_loss, utc_now())
 
     def restore_state(self, state: dict[str, Any]) -> None:
         """Take over what a checkpoint's `run_state.json` says; call before `train`."""
@@ -242,6 +275,6 @@ class LoraTrainer(Trainer):
                 behaviour.restore(values)
 
     def save_now(self, reason: str) -> None:
-        """A checkpoint of the last complete update, outside of the loop (after an interrupt)."""
+        """A checkpoint of the last complete update, outside of the loop (in a pause, after an interrupt)."""
         self.parts.checkpoints.reasons.append(reason)
         self._save_checkpoint(self.model, None)

@@ -51,16 +51,19 @@ class UpdateRunner:
     def run(self, model: torch.nn.Module, batch: UpdateBatch) -> torch.Tensor:
         """Forward and backward over all blocks of `batch`; the update's mean loss (0-d, fp32, detached).
 
+        Guarantees: when it raises, gradients and random state are as at the update's start.
+
         Raises:
-            Interrupted: the person wants the run to end; gradients are cleared.
+            Interrupted: the person wants the run to end.
             ModelError: not even one block at a time fits in memory.
         """
         self.random_at_start = RandomState.take()
         while True:
             try:
                 return self._attempt(model, batch.samples)
-            except (RuntimeError, MemoryError) as error:
+            except BaseException as error:
                 if not is_out_of_memory(error):
+                    self.clear(model)
                     raise
                 message = str(error).strip().split("\n")[0]
             self._make_smaller(model, batch, message)
@@ -95,7 +98,6 @@ class UpdateRunner:
         self.tokens = self.padded_tokens = 0
         for number, piece in enumerate(pieces, start=1):
             if not self.may_go_on():
-                self.clear(model)
                 raise Interrupted
             with self._sync(model, last=number == len(pieces)):
                 total += self._micro_batch(model, piece, count)

@@ -11,6 +11,7 @@ from training_pro.training.controls import Controls
 
 LOSS_DROP = 0.9
 BEST = "best evaluation loss"
+BY_HAND = "asked for by hand"
 _ROUNDING = 1e-9
 
 
@@ -28,6 +29,7 @@ class Checkpoints(Behaviour):
         self._meter = meter
         self._last_loss: float | None = None
         self._best_eval: float | None = None
+        self._last_eval: float | None = None
         self._epochs_done = 0
         self.reasons: list[str] = []
 
@@ -36,9 +38,15 @@ class Checkpoints(Behaviour):
         reasons, self.reasons = "; ".join(self.reasons), []
         return reasons or "asked for"
 
+    @property
+    def eval_loss(self) -> float | None:
+        """The evaluation loss of the update just done, if it was evaluated."""
+        return self._last_eval
+
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._last_eval = None
         if self._controls.take_checkpoint_request():
-            self.reasons.append("asked for by hand")
+            self.reasons.append(BY_HAND)
         self._by_steps(state)
         self._by_loss()
         if self.reasons:
@@ -67,8 +75,8 @@ class Checkpoints(Behaviour):
         self._last_loss = smoothed
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        loss = (kwargs.get("metrics") or {}).get("eval_loss")
-        if loss is None or (self._best_eval is not None and not loss < self._best_eval):
+        loss = self._last_eval = kwargs["metrics"]["eval_loss"]
+        if self._best_eval is not None and not loss < self._best_eval:
             return
         self._best_eval = loss
         if self._best:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from training_pro.settings import Settings
@@ -10,7 +11,11 @@ from training_pro.training.ending import EarlyEnd
 
 
 class Evaluate(Behaviour):
-    """Only with evaluation data; patience counts evaluations without a new lowest loss."""
+    """Only with evaluation data; patience counts evaluations without a new lowest loss.
+
+    A checkpoint written after an interrupt may lack the evaluation that was cut short; when its run goes on,
+    `make_up` is called before the first update.
+    """
 
     def __init__(self, settings: Settings, early_end: EarlyEnd) -> None:
         self._every = settings.eval_steps
@@ -18,15 +23,21 @@ class Evaluate(Behaviour):
         self._early_end = early_end
         self._best: float | None = None
         self._without_better = 0
+        self._due = False
+        self.make_up: Callable[[], None] | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._due and self.make_up is not None:
+            self.make_up()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.global_step % self._every == 0 or state.global_step >= state.max_steps:
-            control.should_evaluate = True
+        last = state.global_step >= state.max_steps or control.should_training_stop
+        if state.global_step % self._every == 0 or last:
+            self._due = control.should_evaluate = True
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        loss = (kwargs.get("metrics") or {}).get("eval_loss")
-        if loss is None:
-            return
+        self._due = False
+        loss = kwargs["metrics"]["eval_loss"]
         if self._best is None or loss < self._best:
             self._best, self._without_better = loss, 0
             return
@@ -38,8 +49,9 @@ class Evaluate(Behaviour):
             control.should_training_stop = True
 
     def state(self) -> dict[str, Any]:
-        return {"best": self._best, "without_better": self._without_better}
+        return {"best": self._best, "without_better": self._without_better, "due": self._due}
 
     def restore(self, values: dict[str, Any]) -> None:
         self._best = values["best"]
         self._without_better = int(values["without_better"])
+        self._due = bool(values["due"])

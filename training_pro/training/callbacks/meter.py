@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
 from typing import Any, Protocol
 
 from training_pro.record.history import History
@@ -21,7 +23,6 @@ class UpdateFacts(Protocol):
 
     last_loss: float
     last_grad_norm: float
-    last_learning_rate: float
 
     def update_tokens(self) -> tuple[int, int]:
         """Real and computed tokens of the update."""
@@ -29,9 +30,12 @@ class UpdateFacts(Protocol):
 
 
 class Meter(Behaviour):
-    """Makes a `Point` of every update; `smoothed_loss` is the mean of the last N losses, N live."""
+    """Makes a `Point` of every update; `smoothed_loss` is the mean of the last N losses, N live.
 
-    def __init__(self, controls: Controls, history: History, on_point: Callable[[Point], None]) -> None:
+    `on_point(point, tokens_seen)` gets each; an evaluation hands the last point on again with its loss.
+    """
+
+    def __init__(self, controls: Controls, history: History, on_point: Callable[[Point, int], None]) -> None:
         self._controls = controls
         self._history = history
         self._on_point = on_point
@@ -39,6 +43,7 @@ class Meter(Behaviour):
         self._started = time.monotonic()
         self._before_s = 0.0
         self._update_started = self._started
+        self._learning_rate = 0.0
         self.facts: UpdateFacts | None = None
         self.last: Point | None = None
         self.tokens_seen = 0
@@ -50,8 +55,8 @@ class Meter(Behaviour):
         return self._before_s + time.monotonic() - self._started
 
     def smoothed(self, window: int) -> float:
-        """Mean of the last `window` losses; fewer so far: their mean."""
-        recent = list(self._losses)[-window:]
+        """Mean of the last `window` losses; fewer so far: their mean; none: NaN."""
+        recent = list(islice(reversed(self._losses), window))
         return sum(recent) / len(recent) if recent else float("nan")
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -59,6 +64,9 @@ class Meter(Behaviour):
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._update_started = time.monotonic()
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._learning_rate = float(kwargs["optimizer"].param_groups[0]["lr"])
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.facts is None:
@@ -74,14 +82,21 @@ class Meter(Behaviour):
             epoch=state.epoch or 0.0,
             loss=self.facts.last_loss,
             smoothed_loss=self.smoothed(live.loss_window),
-            learning_rate=self.facts.last_learning_rate,
+            learning_rate=self._learning_rate,
             grad_norm=self.facts.last_grad_norm,
             tokens_per_s=real / seconds,
             elapsed_s=self.elapsed_s,
             memory_mb=process_memory_mb(),
         )
         self._history.add(self.last)
-        self._on_point(self.last)
+        self._on_point(self.last, self.tokens_seen)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        loss = kwargs["metrics"]["eval_loss"]
+        self._history.add_eval(state.global_step, loss)
+        if self.last is not None:
+            self.last = replace(self.last, eval_loss=loss)
+            self._on_point(self.last, self.tokens_seen)
 
     def state(self) -> dict[str, Any]:
         return {

@@ -54,5 +54,7 @@ class SampleAnswers(Behaviour):
             return
         self._last_at = update
         for prompt in self._prompts:
+            if self._controls.interrupt_reason:
+                return
             details = {"prompt": prompt, "answer": self._answer(model, prompt)}
             self._history.add_event(Event("sample", update, "", details))

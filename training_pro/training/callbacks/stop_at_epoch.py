@@ -18,6 +18,9 @@ class StopAtEpoch(Behaviour):
         self._controls = controls
         self._early_end = early_end
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.on_step_end(args, state, control)
+
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         wanted = self._controls.take().stop_at_epoch
         if wanted > 0 and (state.epoch or 0.0) + _ROUNDING >= wanted and state.global_step < state.max_steps:

@@ -69,7 +69,7 @@ def user_schedules(folder: Path, taken: frozenset[str] = frozenset()) -> tuple[d
     for path in sorted(folder.glob("*.py")) if folder.is_dir() else []:
         try:
             schedule = _checked(_load(path), path)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # foreign code may fail in any way
             logger.warning("Schedule file %s can't be used", path, exc_info=error)
             faults.append(f"The schedule file {path.name} can't be used ({error}); correct or remove it.")
             continue

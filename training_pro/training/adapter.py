@@ -57,9 +57,7 @@ def attach(model: PreTrainedModel, settings: Settings, seed: int) -> Attached:
             wrapped = get_peft_model(model, config)
     except (ValueError, TypeError, NotImplementedError, ImportError, AttributeError) as error:
         logger.info("PEFT refused", exc_info=error)
-        raise ModelError(
-            f"PEFT can't put this LoRA on the model ({str(error)[:200]}); {_way_out(settings)}"
-        ) from error
+        raise ModelError(f"PEFT can't put this LoRA on the model ({str(error)[:200]}); {_way_out(settings)}") from error
     if settings.train_head:
         heads.make_ready(wrapped, model, tied)
     notes = (*targets.notes, heads.TIED_NOTE) if settings.train_head and tied else targets.notes
@@ -86,9 +84,7 @@ def lora_config(settings: Settings, targets: Targets, head_names: list[str]) -> 
 
 
 def _way_out(settings: Settings) -> str:
-    options = [
-        label for label, on in (("Use DoRA", settings.use_dora), ("Train Head", settings.train_head)) if on
-    ]
+    options = [label for label, on in (("Use DoRA", settings.use_dora), ("Train Head", settings.train_head)) if on]
     return f"turn off {' and '.join(options)}, or choose other targets." if options else "choose other targets."
 
 

@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from training_pro.errors import UserError
 from training_pro.plan import Plan
 from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 FOLLOWS_EVALUATION = frozenset({"reduce_lr_on_plateau", "greedy"})
 _DECAY_SHARE = 0.2
 _LOWEST_SHARE = 0.1
+_MOST_RATES = 20_000  # a longer run is not looked at update by update
 
 
 def _special(name: str, shape: Shape) -> dict[str, Any]:
@@ -97,8 +98,10 @@ def _multiplier(schedule: Schedule, shape: Shape, step: int) -> float:
         return check_multiplier(value, schedule.name, step)
     except Exception as error:
         raise SettingsError(
-            [f"LR Scheduler {schedule.name} fails at update {step} of this run ({error}); correct its file or choose "
-             "another schedule."]
+            [
+                f"LR Scheduler {schedule.name} fails at update {step} of this run ({error}); correct its file or "
+                "choose another schedule."
+            ]
         ) from error
 
 
@@ -128,7 +131,13 @@ def multiplier_curve(
     return None
 
 
-def first_rates_are_zero(name: str, shape: Shape, folder: Path | None = None) -> bool:
-    """Whether no update of the run has a rate above 0: nothing would be learned."""
+def rates(name: str, shape: Shape, folder: Path | None = None) -> list[float] | None:
+    """The share of the learning rate in each update of a run; None where that can't be known before.
+
+    Raises:
+        SettingsError: a person's own schedule fails at one of them.
+    """
+    if shape.total_updates > _MOST_RATES:
+        return None
     curve = multiplier_curve(name, shape, folder, most=shape.total_updates)
-    return curve is not None and all(share <= 0 for step, share in curve if step < shape.total_updates)
+    return [share for step, share in curve if step < shape.total_updates] if curve is not None else None

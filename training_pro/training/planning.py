@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training_pro.data.verify import refusals
 from training_pro.errors import RunError
 from training_pro.plan import Plan, make_plan
 from training_pro.settings import Settings
-from training_pro.training.learning_rate import check_schedule, first_rates_are_zero, schedule_notes
+from training_pro.training.learning_rate import check_schedule, rates, schedule_notes
 from training_pro.training.schedules.shape import Shape
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ def plan_for(settings: Settings, blocks: int) -> Plan:
     )
 
 
+def rates_of(settings: Settings, plan: Plan, schedules_folder: Path) -> list[float] | None:
+    """The schedule's share of the learning rate in each update; None where that can't be known before."""
+    return rates(settings.lr_scheduler_type, _shape(plan), schedules_folder)
+
+
 def plan_run(settings: Settings, prepared: Prepared, schedules_folder: Path) -> Plan:
     """The plan of a run, its notes those of the data's arithmetic and of the schedule.
 
@@ -42,10 +48,11 @@ def plan_run(settings: Settings, prepared: Prepared, schedules_folder: Path) -> 
     name = settings.lr_scheduler_type
     check_schedule(name, schedules_folder, prepared.eval is not None)
     plan = plan_for(settings, len(prepared.train))
-    shape = Shape(plan.total_updates, plan.updates_per_epoch, plan.warmup_steps)
-    if first_rates_are_zero(name, shape, schedules_folder):
-        raise RunError(
-            f"The learning rate would be 0 in all {plan.total_updates} updates; lower Warmup Steps "
-            f"({plan.warmup_steps}), or train more epochs."
-        )
-    return replace(plan, notes=(*plan.notes, *schedule_notes(name, shape, schedules_folder)))
+    refused = refusals(settings, plan, rates_of(settings, plan, schedules_folder))
+    if refused:
+        raise RunError(" ".join(refused))
+    return replace(plan, notes=(*plan.notes, *schedule_notes(name, _shape(plan), schedules_folder)))
+
+
+def _shape(plan: Plan) -> Shape:
+    return Shape(plan.total_updates, plan.updates_per_epoch, plan.warmup_steps)

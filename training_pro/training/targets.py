@@ -115,7 +115,9 @@ def _own(names: list[str], own_list: str) -> list[str]:
 def _expert_notes(experts: list[str]) -> list[str]:
     if not experts:
         return []
-    return [f"The experts of this model ({', '.join(experts)}) are 3-D tensors and stay as they are; the rest is trained."]
+    return [
+        f"The experts of this model ({', '.join(experts)}) are 3-D tensors and stay as they are; the rest is trained."
+    ]
 
 
 def _from_roles(names: list[str], preset: str, experts: list[str]) -> tuple[list[str], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from training_pro.settings import Settings
@@ -76,7 +77,7 @@ class Checkpoints(Behaviour):
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         loss = self._last_eval = kwargs["metrics"]["eval_loss"]
-        if self._best_eval is not None and not loss < self._best_eval:
+        if math.isnan(loss) or (self._best_eval is not None and loss >= self._best_eval):
             return
         self._best_eval = loss
         if self._best:

@@ -32,7 +32,7 @@ class Dispensable(Behaviour):
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._pass_on("on_train_end", args, state, control, kwargs)
 
-    def _pass_on(self, moment: str, args: Any, state: Any, control: Any, more: dict[str, Any]) -> None:  # noqa: PLR0913 - transformers' own arguments
+    def _pass_on(self, moment: str, args: Any, state: Any, control: Any, more: dict[str, Any]) -> None:
         if self.inner is None:
             return
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -38,13 +39,14 @@ class Evaluate(Behaviour):
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._due = False
         loss = kwargs["metrics"]["eval_loss"]
-        if self._best is None or loss < self._best:
+        if not math.isnan(loss) and (self._best is None or loss < self._best):
             self._best, self._without_better = loss, 0
             return
         self._without_better += 1
         if 0 < self._patience <= self._without_better:
+            best = "infinity" if self._best is None else f"{self._best:.4f}"
             self._early_end.stop(
-                f"the evaluation loss has not been below {self._best:.4f} for {self._without_better} evaluations"
+                f"the evaluation loss has not been below {best} for {self._without_better} evaluations"
             )
             control.should_training_stop = True
 

@@ -108,8 +108,10 @@ def check_report(report_to: str) -> None:
     """
     if report_to != "none" and not installed(report_to):
         raise SettingsError(
-            [f"Save detailed logs with {report_to} needs the package {report_to}; run: pip install {report_to}, or "
-             "choose none."]
+            [
+                f"Save detailed logs with {report_to} needs the package {report_to}; run: pip install {report_to}, or "
+                "choose none."
+            ]
         )
 
 

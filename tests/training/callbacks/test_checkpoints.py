@@ -83,10 +83,11 @@ def test_best_evaluation_can_be_turned_off(tmp_path: Path) -> None:
 
 
 def test_a_nan_evaluation_is_never_the_best_but_can_be_beaten(tmp_path: Path) -> None:
-    moments, _ = made(tmp_path)
+    moments, checkpoints = made(tmp_path)
     for loss, saved in ((float("nan"), False), (2.0, True), (float("nan"), False), (1.9, True)):
         moments.update(1.0)
         assert moments.evaluate(loss).should_save is saved
+        checkpoints.take_reasons()
 
 
 def test_what_a_continued_run_must_know(tmp_path: Path) -> None:

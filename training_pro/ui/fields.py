@@ -43,6 +43,7 @@ def make_field(name: str, editable: bool = True) -> Any:
         "info": spec.help,
         "interactive": editable,
         "elem_id": f"tp-{name.replace('_', '-')}",
+        "min_width": 220,
     }
     if isinstance(default, bool):
         return gr.Checkbox(default, **same)

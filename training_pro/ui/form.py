@@ -5,7 +5,8 @@ Handlers take the form's controls as a set and hand the dict they get to `Form.s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class Part:
     rows: Rows
 
 
-FIRST: Rows = (("name", "override"), ("text_file", "dataset", "format"))
+FIRST: Rows = (("text_file", "dataset", "format"),)
 DATA = Part(
     "Data: kind of rows, loss mask, hybrid, evaluation",
     (
@@ -94,13 +95,24 @@ class Form:
         """Put these settings where the page is being built."""
         for names in rows:
             with gr.Row():
-                for name in names:
-                    self.controls[name] = make_field(name, self._editable)
+                self.build_fields(*names)
+
+    def build_fields(self, *names: str) -> None:
+        """These settings alone, one after the other."""
+        for name in names:
+            self.controls[name] = make_field(name, self._editable)
 
     def build_part(self, part: Part) -> None:
-        """The same, folded away under a title."""
+        """Settings that belong together, folded away under their title."""
+        with self.part(part):
+            pass
+
+    @contextmanager
+    def part(self, part: Part) -> Iterator[None]:
+        """The same, with room for more below them."""
         with gr.Accordion(part.title, open=False):
             self.build_rows(part.rows)
+            yield
 
     @property
     def inputs(self) -> set[Any]:

@@ -1,6 +1,6 @@
 """The tab: its panels in the order of the work, and nothing else. The same in the WebUI and on a page of its own.
 
-Data, verify, LoRA, batch and learning rate, stops and checkpoints, go, watch.
+Data, verify and preview, LoRA, batch and schedule, stops and checkpoints, go, watch, try; beside it the runs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ from training_pro.ui.choices import choice_updates, file_choices, installed_choi
 from training_pro.ui.form import ADAPTER, BATCH, BLOCKS, DATA, FIRST, STOPS, WATCHING, Form
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.pieces import button, button_row
+from training_pro.ui.preview import Preview
+from training_pro.ui.recipes import Recipes
+from training_pro.ui.runs import Runs
+from training_pro.ui.schedule import Schedule
 from training_pro.ui.start import Start
+from training_pro.ui.tryout import TryOut
 from training_pro.ui.verify import Verify
 from training_pro.ui.watch import Watch
 
@@ -26,56 +31,96 @@ def build_tab(session: Session) -> None:
 
 
 class Tab:
-    """The panels and what connects them."""
+    """The panels and what connects them. In multi-user mode there is nothing to press."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._editable = not session.host.multi_user
         self.form = Form(self._editable)
-        self.watch = Watch(session)
+        self.recipes = Recipes(session, self.form)
         self.verify = Verify(session, self.form)
+        self.preview = Preview(self.form, self.verify)
+        self.schedule = Schedule(session, self.form, self.verify)
         self.start = Start(session, self.form)
+        self.watch = Watch(session)
+        self.tryout = TryOut(session)
+        self.runs = Runs(session, self.recipes, self._editable)
 
     def build(self) -> None:
         with gr.Column(elem_classes=["training-pro"]):
             self.watch.build_host()
-            self._build_form()
-            if self._editable:
-                self.start.build()
-            self.watch.build()
+            with gr.Tabs():
+                with gr.Tab("Train"):
+                    self._build_train()
+                with gr.Tab("Runs") as self.runs_tab:
+                    self.runs.build()
         self._connect()
 
-    def _build_form(self) -> None:
+    def _build_train(self) -> None:
+        with gr.Row():
+            self.form.build_fields("name")
+            if self._editable:
+                self.recipes.build_choice()
+            self.form.build_fields("override")
         self.form.build_rows(FIRST)
         self.form.build_part(DATA)
         self.form.build_part(BLOCKS)
         if self._editable:
             self.verify.build()
-        for part in (ADAPTER, BATCH, STOPS, WATCHING):
-            self.form.build_part(part)
+            self.preview.build()
+        self.form.build_part(ADAPTER)
+        with self.form.part(BATCH):
+            self.schedule.build()
+        self.form.build_part(STOPS)
+        self.form.build_part(WATCHING)
+        if self._editable:
+            self._build_helpers()
+            self.start.build()
+        self.watch.build()
+        if self._editable:
+            self.tryout.build()
+
+    def _build_helpers(self) -> None:
+        self.recipes.build()
         with button_row():
             self.wide = gr.Checkbox(
                 False, label="Wide ranges", info="Sliders go to the end of what is allowed.", container=False
             )
             self.refresh = button("Refresh lists", "refresh", scale=0)
 
+    # -- connecting -----------------------------------------------------------------------------------------------
+
     def _connect(self) -> None:
         page = Context.root_block
         assert page is not None, "build_tab is called while a page is built"
-        outputs = [*self.form.outputs, self.watch.said]
-        for lists in (self._files, self._installed):
-            read = answering(lists, self.watch.said, "reading the lists")
+        said, form = self.watch.said, self.form.outputs
+        runs = answering(self.runs.lists, self.runs.said, "listing the runs")
+        page.load(runs, None, [*self.runs.listed, self.runs.said], **QUIET)
+        self.runs_tab.select(runs, None, [*self.runs.listed, self.runs.said], **QUIET)
+        fill = answering(self._fill, said, "reading the run")
+        page.load(fill, None, [*form, said], **QUIET)
+        self.runs.connect()
+        self.watch.connect(self._editable)
+        if self._editable:
+            self._connect_work(page)
+
+    def _connect_work(self, page: Any) -> None:
+        said = self.watch.said
+        read_lists = (
+            (self._files, [*self.form.outputs, self.recipes.preset, self.recipes.source, self.tryout.name, said]),
+            (self._installed, [*self.form.outputs, said]),
+        )
+        for lists, outputs in read_lists:
+            read = answering(lists, said, "reading the lists")
             page.load(read, None, outputs, **QUIET)
             self.refresh.click(read, None, outputs, **QUIET)
-        page.load(answering(self._fill, self.watch.said, "reading the run"), None, outputs, **QUIET)
         self.wide.change(self.form.widen, self.wide, self.form.outputs, **QUIET)
-        if self._editable:
-            self.verify.connect()
-            self.start.connect()
-        self.watch.connect(self._editable)
+        for panel in (self.verify, self.preview, self.schedule, self.recipes, self.start, self.tryout):
+            panel.connect()
 
     def _files(self) -> dict[Any, Any]:
-        return choice_updates(self.form.controls, file_choices(self._session.host.folders))
+        files = choice_updates(self.form.controls, file_choices(self._session.host.folders))
+        return {**files, **self.recipes.lists(), **self.tryout.lists()}
 
     def _installed(self) -> dict[Any, Any]:
         return choice_updates(self.form.controls, installed_choices(self._session.host.folders))

@@ -48,12 +48,23 @@ class Verify:
         verify = answering(self._verify, self.found, "verifying the data")
         shown = [self.found, self.changes, *self.suggestions]
         begun = self.button.click(_cancellable, None, self.cancel, **AT_ONCE)
-        begun.then(verify, self._form.inputs, shown, api_name=False).then(_ended, None, self.cancel, **AT_ONCE)
+        self.done = begun.then(verify, self._form.inputs, shown, api_name=False)
+        self.done.then(_ended, None, self.cancel, **AT_ONCE)
         self.cancel.click(self._cancelled.set, None, None, **AT_ONCE)
         for place, suggestion in enumerate(self.suggestions):
             take = answering(partial(self._take, place), self.found, "taking a suggestion over")
             taken = suggestion.click(take, {self.changes}, self._form.outputs, **QUIET)
             taken.then(verify, self._form.inputs, shown, api_name=False)
+
+    @property
+    def has_checked(self) -> bool:
+        """Whether there is anything to show from."""
+        return self._last is not None
+
+    @property
+    def blocks(self) -> int | None:
+        """How many blocks the last check found."""
+        return self._last[1].plan.blocks if self._last is not None else None
 
     def checked(self, settings: Settings, progress: Progress) -> Checked:
         """The check of these settings; the last one is kept.

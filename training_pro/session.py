@@ -22,15 +22,13 @@ from training_pro.record.names import check_name, run_folder
 from training_pro.record.runs import RunSummary, summarize
 from training_pro.settings import Settings
 from training_pro.training.continuing import check_same, differences, stored_settings
-from training_pro.training.learning_rate import check_schedule, multiplier_curve
-from training_pro.training.planning import plan_for
+from training_pro.training.learning_rate import check_schedule
+from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.run import Begin, Run, Trainable
-from training_pro.training.schedules.shape import Shape
 
 logger = logging.getLogger(__name__)
 
 Existing = Literal["ask", "continue", "replace", "on top"]
-_MOST_RATES = 20_000
 
 
 class NameTaken(RunError):
@@ -83,7 +81,9 @@ class Session:
         prepared = self._prepared(settings, loaded, progress)
         plan = plan_for(settings, len(prepared.train))
         check_schedule(settings.lr_scheduler_type, self.host.folders.schedules, prepared.eval is not None)
-        return Checked(prepared, plan, verify(prepared, settings, plan, self._rates(settings, plan)))
+        return Checked(
+            prepared, plan, verify(prepared, settings, plan, rates_of(settings, plan, self.host.folders.schedules))
+        )
 
     def _loaded(self) -> Trainable:
         """The model whose tokenizer prepares data: also while a run holds it, or a LoRA is on it."""
@@ -91,16 +91,6 @@ class Session:
         if run is not None and run.status.running and run.loaded is not None:
             return run.loaded
         return self.host.loaded_model()
-
-    def _rates(self, settings: Settings, plan: Plan) -> list[float] | None:
-        """The schedule's multiplier of each update, where it is known and the run is not too long to draw all."""
-        if plan.total_updates > _MOST_RATES:
-            return None
-        shape = Shape(plan.total_updates, plan.updates_per_epoch, plan.warmup_steps)
-        curve = multiplier_curve(
-            settings.lr_scheduler_type, shape, self.host.folders.schedules, most=max(plan.total_updates, 1)
-        )
-        return [share for step, share in curve if step < plan.total_updates] if curve is not None else None
 
     def _prepared(self, settings: Settings, loaded: Trainable, progress: Progress) -> Prepared:
         return prepare(

@@ -14,7 +14,6 @@ from training_pro.training.learning_rate import (
     check_schedule,
     make_scheduler,
     multiplier_curve,
-    rates,
     schedule_names,
     transformers_schedules,
 )
@@ -88,7 +87,7 @@ def test_an_unknown_name_lists_what_there_is_and_what_is_broken(tmp_path: Path) 
     ],
 )
 def test_a_run_of_rate_0_is_seen(name: str, shape: Shape, zero: bool) -> None:
-    known = rates(name, shape)
+    known = learning_rate.rates(name, shape)
     assert (known is not None and not any(known)) is zero
 
 
@@ -99,7 +98,7 @@ def test_a_users_schedule_that_breaks_late_is_found_before_the_run(tmp_path: Pat
     (tmp_path / "wild.py").write_text(text, encoding="utf-8")
     check_schedule("wild", tmp_path, has_eval=False)
     with pytest.raises(SettingsError, match="wild fails at update 50 of this run"):
-        rates("wild", Shape(100, 50, 0), tmp_path)
+        learning_rate.rates("wild", Shape(100, 50, 0), tmp_path)
 
 
 def test_a_schedule_with_missing_arguments_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

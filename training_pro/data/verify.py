@@ -77,7 +77,7 @@ def verify(prepared: Prepared, settings: Settings, plan: Plan, rates: Sequence[f
         facts=_facts(prepared, settings, plan),
         suggestions=tuple(_suggestions(report, settings, plan)),
         notes=tuple(dict.fromkeys([*plan.notes, *_notes(report, settings)])),
-        refusals=tuple(_refusals(settings, plan, rates)),
+        refusals=tuple(refusals(settings, plan, rates)),
     )
 
 
@@ -214,7 +214,8 @@ def _text_notes(source: SourceReport, settings: Settings) -> list[str]:
     return notes
 
 
-def _refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> list[str]:
+def refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> list[str]:
+    """Why this plan would learn nothing, one sentence each with the way out; `rates` as in `verify`."""
     total = plan.total_updates
     if rates is not None and not any(rate > 0 for rate in rates[:total]):
         updates = "The only update" if total == 1 else f"Each of the {total} updates"

@@ -189,6 +189,16 @@ def test_tool_calls_belong_to_the_turn():
     assert answers_in(template, messages) == ["let me see{look}"]
 
 
+def test_tool_calls_that_stand_behind_the_stop_belong_to_the_turn():
+    template = (
+        "{%- for message in messages -%}{{- '[' + message.role + ']' + message.content + '|' -}}"
+        "{%- for call in message.tool_calls or [] -%}{{- '{' + call.name + '}' -}}{%- endfor -%}{%- endfor -%}"
+    )
+    messages = talk("q", "let me see")
+    messages[1]["tool_calls"] = [{"name": "look"}]
+    assert answers_in(template, messages) == ["let me see|{look}"]
+
+
 def test_two_renderings_suffice_where_the_template_changes_nothing():
     count = [0]
     render = render_with(templates.CHATML, count)

@@ -47,6 +47,11 @@ def test_tool_calls_may_stand_without_content():
     assert conversation_of(row)[1] == {"role": "assistant", "content": "", "tool_calls": call}
 
 
+def test_somebody_must_answer():
+    with pytest.raises(RowFault, match="none of its turns is the assistant's"):
+        conversation_of({"messages": [{"role": "user", "content": "a"}]})
+
+
 @pytest.mark.parametrize("text", ["[", "[1, 2", '["a"]'])
 def test_json_text_that_is_no_conversation_is_a_fault(text: str):
     with pytest.raises(RowFault):

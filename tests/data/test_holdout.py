@@ -47,7 +47,7 @@ def test_no_character_is_trained_and_evaluated(text: str, dementor: bool, folder
 
 @pytest.mark.parametrize("dementor", [False, True])
 def test_evaluation_blocks_share_nothing_with_each_other(dementor: bool, folders: Folders):
-    found = prepared(folders, one_section(200), dementor=dementor)
+    found = prepared(folders, one_section(200), dementor=dementor, max_tokens=150, eval_percent=40)
     assert found.eval is not None
     spans = sorted((found.eval.preview(i).start or 0, found.eval.preview(i).end or 0) for i in range(len(found.eval)))
     assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))

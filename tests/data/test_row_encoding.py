@@ -97,6 +97,15 @@ def test_a_row_whose_trained_part_would_be_cut_off_is_left_out(too_long: str, eo
     assert (counts.eliminated_untrained, counts.eliminated_long) == ((1, 0) if too_long == "trim" else (0, 1))
 
 
+def test_what_the_eos_pushes_out_does_not_count_as_left():
+    offsets = TOKENIZER.encode([TEN], with_offsets=True)[0].offsets
+    assert offsets is not None
+    for place, left in ((4, 1), (5, 0)):  # 6 tokens: 5 of the text and the EOS
+        made = arrays(max_tokens=6)
+        made.add([ready(TEN, tuple(offsets[place].tolist()), eos=True)])
+        assert len(made) == left
+
+
 def test_stopping_at_a_long_row_names_it_and_its_size():
     with pytest.raises(DataError, match=r"a\.json, row 7: it has \d+ tokens.*maximum"):
         arrays(max_tokens=6, too_long="stop").add([ready(TEN, number=7)])

@@ -58,6 +58,14 @@ def test_any_bytes_give_rows_or_one_sentence(content: bytes, suffix: str, tmp_pa
         assert all(isinstance(row, dict) for row in found)
 
 
+def test_values_that_are_no_rows_are_counted_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(json_rows, "CHUNK_BYTES", 1)
+    path = tmp_path / "a.json"
+    path.write_text('[123, {"a": 1}, 456]')
+    bad = BadRows("a.json", "skip")
+    assert list(read_rows(path, bad)) == [(2, {"a": 1})] and bad.count == 2
+
+
 def test_lines_keep_their_numbers(tmp_path: Path):
     path = tmp_path / "a.jsonl"
     path.write_text('\n{"a": 1}\n\n\n{"a": 2}\n')

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.masks import trained_tokens
@@ -56,6 +58,14 @@ def test_a_character_of_several_tokens_is_shown_at_the_last():
     ids = TOKENIZER.encode(["a\U0001fae0b"], with_offsets=False)[0].ids.tolist()
     assert len(ids) > 3
     assert TOKENIZER.pieces(ids) == ["a", *[""] * (len(ids) - 3), "\U0001fae0", "b"]
+
+
+def test_spaces_stay_where_a_decoder_drops_the_first_one():
+    backend = Tokenizer(models.WordLevel({"\u2581the": 0, "\u2581fox": 1, "<unk>": 2}, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    tokenizer = RowTokenizer(PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>"))
+    assert tokenizer.pieces([0, 1, 0]) == ["the", " fox", " the"]
 
 
 def test_special_strings_in_rows_are_control_tokens():

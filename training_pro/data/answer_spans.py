@@ -89,8 +89,6 @@ def _next_turn(marks: dict[int, str], turn: int) -> int:
 def _said(message: Message, text: str, position: int, follows: str) -> str | None:
     """The turn's words as they stand at `position`, with or without white space at their ends."""
     content = message["content"]
-    if set(message) - {"role", "content"}:
-        return None
     for variant in dict.fromkeys((content, content.strip(), content.rstrip(), content.lstrip())):
         if text.startswith(variant, position) and text.startswith(follows, position + len(variant)):
             return str(variant)

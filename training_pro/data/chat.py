@@ -211,8 +211,6 @@ class ChatRenderer:
         start, end = span
         if not text[start:end].strip() or not self._stop:
             return span
-        if text.startswith(self._stop, end):
-            return start, end + len(self._stop)
         rest = text[end:]
         blank = len(rest) - len(rest.lstrip())
         stop = self._stop.lstrip()

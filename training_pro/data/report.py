@@ -12,9 +12,9 @@ class SourceReport:
     """One file or folder.
 
     `samples` are the blocks or rows made of it. Rows: `rows_read` of them were looked at, `bad_rows` skipped
-    (the first few in `bad_row_examples`), `trimmed` shortened, `eliminated_long` left out as too long,
-    `eliminated_untrained` left out because trimming took all of their trained part. `longest_row_tokens` is
-    before trimming. `slicing` tells of raw text and of text rows.
+    (the first few in `bad_row_examples`), `trimmed` shortened (`trimmed_stops` of them by what ended them),
+    `eliminated_long` left out as too long, `eliminated_untrained` left out because trimming took all of their
+    trained part. `longest_row_tokens` is before trimming. `slicing` tells of raw text and of text rows.
     """
 
     name: str
@@ -24,6 +24,7 @@ class SourceReport:
     bad_rows: int = 0
     bad_row_examples: tuple[str, ...] = ()
     trimmed: int = 0
+    trimmed_stops: int = 0
     eliminated_long: int = 0
     eliminated_untrained: int = 0
     longest_row_tokens: int = 0

@@ -33,11 +33,15 @@ class ReadyRow:
 
 @dataclass
 class Counts:
-    """What became of rows that are too long; `longest_tokens` is before trimming."""
+    """What became of rows that are too long.
+
+    `trimmed_stops` of the trimmed ones lost what ends them; `longest_tokens` is before trimming.
+    """
 
     trimmed: int = 0
     eliminated_long: int = 0
     eliminated_untrained: int = 0
+    trimmed_stops: int = 0
     longest_tokens: int = 0
 
 
@@ -124,6 +128,7 @@ class RowArrays:
                 self.counts.eliminated_untrained += 1
                 return
             self.counts.trimmed += 1
+            self.counts.trimmed_stops += ready.row.stops and not ready.row.add_eos
             ids, trained = cut
         self._masked |= ready.spans is not None
         self._tokens.frombytes(np.ascontiguousarray(ids, np.int32).tobytes())

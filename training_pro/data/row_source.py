@@ -159,6 +159,7 @@ def _report(job: RowJob, arrays: RowArrays, bad: BadRows, renderer: RowRenderer)
         bad_rows=bad.count,
         bad_row_examples=tuple(bad.examples),
         trimmed=counts.trimmed,
+        trimmed_stops=counts.trimmed_stops,
         eliminated_long=counts.eliminated_long,
         eliminated_untrained=counts.eliminated_untrained,
         longest_row_tokens=counts.longest_tokens,

@@ -185,6 +185,7 @@ def _row_notes(source: SourceReport, settings: Settings) -> list[str]:
     counted = (
         (source.bad_rows, "could not be used and were skipped"),
         (source.trimmed, f"are longer than {settings.max_tokens} tokens and were trimmed"),
+        (source.trimmed_stops, "lost their stop token to trimming: they do not teach the model to end"),
         (source.eliminated_long, f"are longer than {settings.max_tokens} tokens and were left out"),
         (source.eliminated_untrained, "were left out: trimming took all that was to be trained"),
     )

@@ -15,7 +15,7 @@ from functools import cache, cached_property
 import numpy as np
 import numpy.typing as npt
 
-from training_pro.text.corpus import Offsets
+Mask = npt.NDArray[np.bool_]
 
 _TABLE_SIZE = 0x10000  # what lies beyond the basic plane is looked up as its last character
 _VISIBLE, _LETTER, _SPACE, _MARK = 1, 2, 4, 8
@@ -36,16 +36,16 @@ class CutRule:
     left_ids: int
     awkward: re.Pattern[str] | None = None
 
-    def safe_cuts(self, text: str) -> Offsets:
-        """Rising code point offsets of the safe cuts inside `text`."""
-        codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
-        kinds = self._kinds.take(codes, mode="clip")
+    def safe(self, text: str) -> Mask:
+        """For each character of `text`, and for its end, whether before it is a safe cut; never at either end."""
+        kinds = self._kinds.take(code_points(text), mode="clip")
         before, after = kinds[:-1], kinds[1:]
-        safe = ((before & _VISIBLE) & (after >> 2)) | ((before & _LETTER) >> 1 & (after >> 3))
+        safe = np.zeros(len(text) + 1, dtype=np.bool_)
+        np.logical_or((before & _VISIBLE) & (after >> 2), (before & _LETTER) >> 1 & (after >> 3), out=safe[1:-1])
         if self.awkward is not None:
             for match in self.awkward.finditer(text):
-                safe[max(match.start() - 1, 0) : match.end()] = 0
-        return np.flatnonzero(safe) + 1
+                safe[match.start() : match.end() + 1] = False
+        return safe
 
     @cached_property
     def _kinds(self) -> npt.NDArray[np.uint8]:
@@ -53,6 +53,11 @@ class CutRule:
         kinds[ord(" ")] |= _SPACE
         kinds[[ord(mark) for mark in self.after_letter]] |= _MARK
         return kinds
+
+
+def code_points(text: str) -> npt.NDArray[np.uint32]:
+    """The code points of `text`, which holds no lone surrogates."""
+    return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
 
 
 @cache

@@ -183,7 +183,7 @@ class _Sentence:
         encoder = self._text.encoder
         assert encoder.cut_rule is not None, "only opaque sections are without one"
         around = self._text.corpus.text(seen_from, self._offsets[-1])
-        found = byte_offsets(around, seen_from)[encoder.cut_rule.safe_cuts(around)]
+        found = byte_offsets(around, seen_from)[encoder.cut_rule.safe(around)]
         offsets = sorted({head, *found[(head < found) & (found < tail)].tolist(), tail})
         parts = [self._text.corpus.text(start, stop) for start, stop in pairwise(offsets)]
         at_start = [self._starts_section, *([False] * len(parts))][: len(parts)]

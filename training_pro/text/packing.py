@@ -43,6 +43,9 @@ class Packer:
         self._section_lasts = np.flatnonzero(runs.is_last)
         self._section_firsts = np.concatenate([[0], self._section_lasts + 1])[: len(self._section_lasts)]
         self._last_of = np.repeat(self._section_lasts, self._section_lasts - self._section_firsts + 1).astype(np.int32)
+        most = int(runs.after.max()) + budget.max_tokens if count else 0
+        self._apart = sections * (4 * (most + len(runs.text.ids)) + 4)  # keeps sections apart in one rising array
+        self._reached = np.maximum.accumulate(runs.after + self._apart) if count else self._apart
         self._ends = self._longest_runs() if count else np.empty(0, dtype=np.int32)
         within = np.maximum(self._ends, 0)
         self._unsure = (self._ends < np.arange(count)) | ~runs.readable(np.arange(count), within)
@@ -83,12 +86,11 @@ class Packer:
 
     def _longest_runs(self) -> npt.NDArray[np.int32]:
         """For each sentence the last one of the longest run from it, as far as safe cuts tell."""
-        runs, table, budget = self._runs, self._runs.text.sentences, self._budget
-        apart = table.sections * (4 * (len(runs.text.ids) + int(runs.after.max()) + budget.max_tokens) + 4)
-        filled = runs.after + budget.eos_each(runs.is_last) + apart
+        runs, budget = self._runs, self._budget
+        filled = runs.after + budget.eos_each(runs.is_last) + self._apart
         # A longer run can have fewer ids than a shorter one; this is the least that any run at least so long has.
         least = np.minimum.accumulate(filled[::-1])[::-1]
-        room = runs.before + (budget.max_tokens - budget.bos) + apart
+        room = runs.before + (budget.max_tokens - budget.bos) + self._apart
         return (np.searchsorted(least, room, side="right") - 1).astype(np.int32)
 
     def _end(self, first: int, guess: int) -> int:
@@ -121,12 +123,11 @@ class Packer:
         """The first sentence of a run before which at least half of the run's ids lie; `last` + 1: there is none."""
         if first == last:
             return last + 1
-        runs = self._runs
+        runs, table = self._runs, self._runs.text.sentences
         half = (runs.count(first, last) + 1) // 2
+        if table.head_cuts[first] <= table.tail_cuts[first]:
+            wanted = half + runs.before[first] + self._apart[first]
+            return first + 1 + int(np.searchsorted(self._reached[first:last], wanted))
         ends = np.arange(first, last)
-        if runs.readable(ends[:1] * 0 + first, ends[:1])[0]:
-            counts = runs.after[first:last] - runs.before[first]
-        else:
-            counts = runs.counts(np.full(len(ends), first), ends)
-        enough = np.flatnonzero(counts >= half)
+        enough = np.flatnonzero(runs.counts(np.full(len(ends), first), ends) >= half)
         return first + 1 + int(enough[0]) if len(enough) else last + 1

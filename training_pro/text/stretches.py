@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from training_pro.text.corpus import Corpus, Offsets
-from training_pro.text.cuts import CutRule
+from training_pro.text.cuts import CutRule, code_points
 from training_pro.text.sections import cut_pattern
-from training_pro.text.sentences import sentence_starts
+from training_pro.text.sentences import sentence_spans
 
 Span = tuple[int, int]
 Mask = npt.NDArray[np.bool_]
@@ -24,7 +24,7 @@ Mask = npt.NDArray[np.bool_]
 STRETCH_BYTES = 1 << 20
 _FENCE = "\n```"
 _BLANK_LINE = "\n\n"
-_CONTINUATION_LOW, _CONTINUATION_HIGH = 0x80, 0xC0
+_WIDER_FROM = (0x80, 0x800, 0x10000)  # each takes a byte more in UTF-8
 
 
 @dataclass(frozen=True)
@@ -108,39 +108,28 @@ class Stretches:
         text = self._corpus.text(base, int(spans[-1, 1]))
         byte_of = byte_offsets(text, base)
         edges = np.searchsorted(byte_of, spans)
-        starts: list[int] = []
-        ends: list[int] = []
-        counts = []
-        for start, end in edges.tolist():
-            found = _sentence_spans(text, start, end)
-            counts.append(len(found[0]))
-            starts += found[0]
-            ends += found[1]
-        cuts, starts_section, ends_section = self._cuts_of_sections(text, edges)
+        starts, ends, sections = sentence_spans(text, edges)
+        cuts = self._cuts_of_sections(text, edges)
         return Stretch(
             text=text,
             sentence_starts=byte_of[starts],
             sentence_ends=byte_of[ends],
-            sentence_sections=np.repeat(np.arange(first, stop), counts),
+            sentence_sections=sections + first,
             cuts=byte_of[cuts],
             cut_characters=cuts,
-            starts_section=starts_section,
-            ends_section=ends_section,
+            starts_section=_marked(cuts, edges[:, 0]),
+            ends_section=_marked(cuts, edges[:, 1]),
         )
 
-    def _cuts_of_sections(self, text: str, edges: Offsets) -> tuple[Offsets, Mask, Mask]:
-        inside = np.zeros(len(text) + 1, dtype=np.bool_)
+    def _cuts_of_sections(self, text: str, edges: Offsets) -> Offsets:
+        """The safe cuts inside the sections, and their edges."""
         if self._rule is None:
-            return np.empty(0, dtype=np.int64), inside[:0], inside[:0]
-        inside[self._rule.safe_cuts(text)] = True
+            return np.empty(0, dtype=np.int64)
+        safe = self._rule.safe(text)
         for end, start in zip(edges[:-1, 1].tolist(), edges[1:, 0].tolist(), strict=True):
-            inside[end + 1 : start] = False
-        inside[edges] = True
-        cuts = np.flatnonzero(inside)
-        starts_section, ends_section = np.zeros(len(cuts), dtype=np.bool_), np.zeros(len(cuts), dtype=np.bool_)
-        starts_section[np.searchsorted(cuts, edges[:, 0])] = True
-        ends_section[np.searchsorted(cuts, edges[:, 1])] = True
-        return cuts, starts_section, ends_section
+            safe[end + 1 : start] = False
+        safe[edges] = True
+        return np.flatnonzero(safe)
 
     def _long_section(self, number: int) -> Iterator[Stretch]:
         section_start, section_end = self._sections[number]
@@ -150,7 +139,8 @@ class Stretches:
             text, complete = self._window(ids_at, sentence_at, min(sentence_at + size, section_end), section_end)
             byte_of = byte_offsets(text, ids_at)
             first = int(np.searchsorted(byte_of, sentence_at))
-            starts, ends = _sentence_spans(text, first, len(text))
+            whole = np.array([[0, len(text) - first]], dtype=np.int64)
+            starts, ends = (found + first for found in sentence_spans(text[first:], whole)[:2])
             next_at = len(text)
             forced = not complete and len(starts) == 1
             if forced and size < self._longest_sentence_bytes:
@@ -159,8 +149,8 @@ class Stretches:
             if forced:
                 next_at = ends[0] = _last_word_end(text, first)
             elif not complete:
-                next_at = starts.pop()
-                ends.pop()
+                next_at = int(starts[-1])
+                starts, ends = starts[:-1], ends[:-1]
             size = self._stretch_bytes
             at_end = complete and int(byte_of[-1]) == section_end
             cuts = self._cuts_until(text, next_at, at_end)
@@ -198,28 +188,34 @@ class Stretches:
         """
         if self._rule is None:
             return np.empty(0, dtype=np.int64)
-        inner = self._rule.safe_cuts(text)
-        inner = inner[: np.searchsorted(inner, end, side="right")]
-        cuts = np.concatenate([[0], inner, [len(text)] if ends_section else []]).astype(np.int64)
+        safe = self._rule.safe(text)
+        safe[end + 1 :] = False
+        safe[0] = True
+        safe[-1] |= ends_section
+        cuts = np.flatnonzero(safe)
         return cuts if len(cuts) > 1 else cuts[:0]
 
 
 def byte_offsets(text: str, base: int) -> Offsets:
     """For each character of `text`, and for its end, the byte at which it starts, counted from `base`."""
-    units = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
-    if len(units) == len(text):
+    if text.isascii():
         return np.arange(base, base + len(text) + 1, dtype=np.int64)
-    starts = np.flatnonzero((units < _CONTINUATION_LOW) | (units >= _CONTINUATION_HIGH))
-    return np.append(starts, len(units)) + base
+    codes = code_points(text)
+    widths = np.ones(len(text) + 1, dtype=np.int8)
+    for first_wider in _WIDER_FROM:
+        widths[1:] += codes >= first_wider
+    widths[0] = 0
+    offsets = np.cumsum(widths, dtype=np.int64)
+    offsets += base
+    return offsets
 
 
-def _sentence_spans(text: str, start: int, end: int) -> tuple[list[int], list[int]]:
-    """Starts and ends of the sentences between two characters, without white space around them."""
-    part = text[start:end]
-    starts = sentence_starts(part).tolist()
-    stops = [*starts[1:], len(part)]
-    ends = [at + len(part[at:stop].rstrip()) + start for at, stop in zip(starts, stops, strict=True)]
-    return [at + start for at in starts], ends
+def _marked(cuts: Offsets, places: Offsets) -> Mask:
+    """Which of the cuts are among `places`, all of them cuts."""
+    marked = np.zeros(len(cuts), dtype=np.bool_)
+    if len(cuts):
+        marked[np.searchsorted(cuts, places)] = True
+    return marked
 
 
 def _last_word_end(text: str, start: int) -> int:

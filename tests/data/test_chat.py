@@ -138,6 +138,9 @@ def test_a_trimmed_row_that_lost_its_stop_is_counted(folders: Folders):
     write_rows(folders, "rows.jsonl", [chat("a", "b " * 50), chat("a", "b")])
     found = prepare(Settings(dataset="rows.jsonl", max_tokens=48), tokenizer, folders)
     assert (found.report.sources[0].trimmed, found.report.sources[0].trimmed_stops) == (1, 1)
+    endless = tiny_tokenizer(templates.WITHOUT_STOP)
+    found = prepare(Settings(dataset="rows.jsonl", max_tokens=24, eos="none"), endless, folders)
+    assert (found.report.sources[0].trimmed, found.report.sources[0].trimmed_stops) == (1, 0)
 
 
 def test_a_turn_that_was_stripped_away_is_not_missed_a_stop():

@@ -5,6 +5,7 @@ The tokenizer is made up (prompts are given as ids), so only the numbers mean an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from transformers import AutoModelForCausalLM, PretrainedConfig
 _ARCHS = {
     "llama": gguf.MODEL_ARCH.LLAMA,
     "mistral": gguf.MODEL_ARCH.LLAMA,
+    "mixtral": gguf.MODEL_ARCH.LLAMA,
     "qwen2": gguf.MODEL_ARCH.QWEN2,
     "qwen3": gguf.MODEL_ARCH.QWEN3,
+    "qwen3_moe": gguf.MODEL_ARCH.QWEN3MOE,
     "gemma": gguf.MODEL_ARCH.GEMMA,
     "gemma2": gguf.MODEL_ARCH.GEMMA2,
     "gemma3_text": gguf.MODEL_ARCH.GEMMA3,
@@ -33,9 +36,10 @@ def write_base(folder: Path, path: Path, kind: type[np.floating[Any]] = np.float
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[arch])
     _add_sizes(writer, config)
     _add_made_up_tokenizer(writer, config.vocab_size)
-    for name, tensor in model.state_dict().items():
-        if name == "lm_head.weight" and config.tie_word_embeddings:
-            continue
+    weights = model.state_dict()
+    if config.tie_word_embeddings:
+        del weights["lm_head.weight"]
+    for name, tensor in _experts_apart(weights):
         stem, ending = name.rsplit(".", 1)
         values = _as_llama_cpp_has_it(config, stem, tensor).numpy()
         writer.add_tensor(f"{names.get_name(stem)}.{ending}", values.astype(kind if values.ndim > 1 else np.float32))
@@ -46,10 +50,20 @@ def write_base(folder: Path, path: Path, kind: type[np.floating[Any]] = np.float
     return path
 
 
+def _experts_apart(weights: dict[str, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, tensor in weights.items():
+        stem, part = name.rsplit(".", 1)
+        if part == "gate_up_proj":
+            gate, up = tensor.chunk(2, dim=1)
+            yield from ((f"{stem}.gate_proj.weight", gate), (f"{stem}.up_proj.weight", up))
+        else:
+            yield (f"{name}.weight" if part == "down_proj" else name), tensor
+
+
 def _as_llama_cpp_has_it(config: PretrainedConfig, stem: str, tensor: torch.Tensor) -> torch.Tensor:
     """Rotary pairs side by side for the llama kind; gemma's norms with their one added."""
     part = stem.rsplit(".", 1)[-1]
-    if config.model_type in ("llama", "mistral") and part in ("q_proj", "k_proj"):
+    if config.model_type in ("llama", "mistral", "mixtral") and part in ("q_proj", "k_proj"):
         heads = config.num_attention_heads if part == "q_proj" else config.num_key_value_heads
         half = tensor.shape[0] // heads // 2
         order = [head * 2 * half + side * half + i for head in range(heads) for i in range(half) for side in (0, 1)]
@@ -78,6 +92,11 @@ def _add_sizes(writer: gguf.GGUFWriter, config: PretrainedConfig) -> None:
         writer.add_final_logit_softcapping(config.final_logit_softcapping)
     if config.model_type in ("gemma2", "gemma3_text"):
         writer.add_sliding_window(config.sliding_window)
+    if config.model_type in ("mixtral", "qwen3_moe"):
+        writer.add_expert_count(config.num_local_experts)
+        writer.add_expert_used_count(config.num_experts_per_tok)
+    if config.model_type == "qwen3_moe":
+        writer.add_expert_feed_forward_length(config.moe_intermediate_size)
 
 
 def _add_made_up_tokenizer(writer: gguf.GGUFWriter, vocabulary: int) -> None:

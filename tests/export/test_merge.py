@@ -1,19 +1,28 @@
-"""A merged model says what base and LoRA say together, whatever the LoRA is made of."""
+"""A merged model says what base and LoRA say together, whatever the LoRA is made of; and is whole or not there."""
 
 from __future__ import annotations
 
+import errno
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 
+from tests.export.conftest import MakeLora
 from tests.export.tiny_models import logits, save_lora, save_model
+from training_pro.errors import Cancelled, ModelError, RunError, UserError
+from training_pro.export import place
 from training_pro.export.lora_source import Lora, open_lora
-from training_pro.export.merge import merge_lora
+from training_pro.export.merge import merge_lora, merged_place
+from training_pro.export.merge_layers import Rounding
 from training_pro.folders import Folders
+from training_pro.settings import Settings
+from training_pro.training.adapter import attach, save_adapter
 
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -24,31 +33,268 @@ KINDS: dict[str, dict[str, Any]] = {
     "embedding lora": {"target_modules": ["q_proj", "embed_tokens"]},
     "trained head": {"modules_to_save": ["lm_head"]},
     "trained embeddings and head": {"modules_to_save": ["embed_tokens", "lm_head"]},
-    "tied by peft": {"modules_to_save": ["embed_tokens", "lm_head"], "ensure_weight_tying": True},
+    "tied by peft": {"modules_to_save": ["embed_tokens"], "ensure_weight_tying": True},
+    "single tokens": {"target_modules": ["q_proj"], "trainable_token_indices": [5, 9]},
 }
 
 
-def lora_over(base: Path, tmp_path: Path, **config: Any) -> Lora:
-    folders = Folders.under(tmp_path / "user_data")
-    folders.make()
-    return open_lora(save_lora(base, folders.loras / "tales", **config), folders)
+def in_float32(folder: Path) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 
-def together(lora: Lora) -> torch.Tensor:
-    base = AutoModelForCausalLM.from_pretrained(lora.base, dtype=torch.float32)
-    return logits(PeftModel.from_pretrained(base, str(lora.folder)))
+def together(lora: Lora, base: PreTrainedModel | None = None) -> torch.Tensor:
+    """What base and LoRA say; the base as given, else the lora's in float32."""
+    return logits(PeftModel.from_pretrained(base or in_float32(lora.base), str(lora.folder)))
 
 
-def loaded(folder: Path) -> torch.Tensor:
-    return logits(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32))
+def largest_difference(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).abs().max())
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    return {name: tensor for path in folder.glob("*.safetensors") for name, tensor in load_file(path).items()}
 
 
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_in_float32_the_merged_model_equals_base_and_lora(kind: str, tied: bool, tmp_path: Path) -> None:
-    base = save_model(tmp_path / "base", tie_word_embeddings=tied)
-    lora = lora_over(base, tmp_path, **KINDS[kind])
+def test_in_float32_the_merged_model_says_what_base_and_lora_say(
+    kind: str, tied: bool, make_lora: MakeLora, tmp_path: Path
+) -> None:
+    lora = make_lora({"tie_word_embeddings": tied}, **KINDS[kind])
+    wanted, alone = together(lora), logits(in_float32(lora.base))
+    merged = merge_lora(lora, tmp_path / "merged", dtype="float32")
+    assert largest_difference(wanted, alone) > 0.1
+    assert largest_difference(logits(in_float32(merged.folder)), wanted) < 1e-3
+    assert merged.rounding.share == 0 and "rounds nothing" in merged.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["mistral", "mixtral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text"])
+def test_so_it_is_in_every_family(kind: str, make_lora: MakeLora, tmp_path: Path) -> None:
+    lora = make_lora({"kind": kind}, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"])
     wanted = together(lora)
     merged = merge_lora(lora, tmp_path / "merged", dtype="float32")
-    assert float((loaded(merged.folder) - wanted).abs().max()) < 1e-3
-    assert float((loaded(base) - wanted).abs().max()) > 0.1
+    assert largest_difference(logits(in_float32(merged.folder)), wanted) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("kind", "stays_tied"),
+    [("plain", True), ("tied by peft", True), ("trained head", False), ("embedding lora", False)],
+)
+def test_shared_embeddings_stay_shared_where_the_lora_leaves_them_alike(
+    kind: str, stays_tied: bool, make_lora: MakeLora, tmp_path: Path
+) -> None:
+    merged = merge_lora(make_lora({"tie_word_embeddings": True}, **KINDS[kind]), tmp_path / "merged")
+    assert AutoConfig.from_pretrained(merged.folder).tie_word_embeddings is stays_tied
+    assert ("lm_head.weight" in weights_of(merged.folder)) is not stays_tied
+    assert any("both are saved" in note for note in merged.notes) is not stays_tied
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_only_the_merged_number_is_rounded_and_the_share_is_told(
+    dtype: Any, make_lora: MakeLora, tmp_path: Path
+) -> None:
+    lora = make_lora({"dtype": torch.bfloat16})
+    exact = weights_of(merge_lora(lora, tmp_path / "exact", dtype="float32").folder)
+    merged = merge_lora(lora, tmp_path / "merged", dtype=dtype)
+    found, base = weights_of(merged.folder), weights_of(lora.base)
+    kind = getattr(torch, dtype)
+    for name, tensor in found.items():
+        assert tensor.dtype == kind
+        torch.testing.assert_close(tensor, exact[name].to(kind), rtol=0, atol=0)
+    changed = [name for name in exact if not torch.equal(exact[name], base[name].float())]
+    assert changed and all("proj" in name for name in changed)
+    moved = sum(float((exact[name] - base[name].float()).norm()) ** 2 for name in changed) ** 0.5
+    rounded = sum(float((found[name].float() - exact[name]).norm()) ** 2 for name in changed) ** 0.5
+    assert merged.rounding == Rounding(14, pytest.approx(rounded / moved, rel=1e-3))
+    assert AutoConfig.from_pretrained(merged.folder).dtype == kind
+
+
+def test_a_lora_learned_over_4_bit_meets_the_full_weights_and_it_is_said(
+    make_lora: MakeLora, folders: Folders, tmp_path: Path
+) -> None:
+    lora = make_lora()
+    (lora.run / "training_log.json").write_text(json.dumps({"base_loaded_in_4bit": True}))
+    wanted = together(lora)
+    merged = merge_lora(open_lora(lora.run, folders), tmp_path / "merged", dtype="float32")
+    assert "over the base in 4-bit" in merged.notes[0] and "full precision" in merged.notes[0]
+    assert largest_difference(logits(in_float32(merged.folder)), wanted) < 1e-3
+
+
+@pytest.mark.parametrize("asked", [{"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}, {"load_in_8bit": True}])
+def test_a_quantized_base_is_dequantized_merged_and_it_is_said(
+    asked: dict[str, Any], make_lora: MakeLora, folders: Folders, tmp_path: Path
+) -> None:
+    lora = make_lora()
+    quantized = AutoModelForCausalLM.from_pretrained(
+        lora.base, dtype=torch.float32, quantization_config=BitsAndBytesConfig(**asked), device_map={"": "cpu"}
+    )
+    quantized.save_pretrained(tmp_path / "quantized")
+    merged = merge_lora(open_lora(lora.run, folders, base=tmp_path / "quantized"), tmp_path / "merged", dtype="float32")
+    wanted = together(lora, quantized.dequantize(dtype=torch.float32))
+    assert "were dequantized" in merged.notes[0] and "original" in merged.notes[0]
+    assert not hasattr(AutoConfig.from_pretrained(merged.folder), "quantization_config")
+    assert {tensor.dtype for tensor in weights_of(merged.folder).values()} == {torch.float32}
+    assert largest_difference(logits(in_float32(merged.folder)), wanted) < 1e-3
+    assert largest_difference(wanted, together(lora)) > 1e-3
+
+
+def test_tokenizer_and_licence_come_along_byte_for_byte(make_lora: MakeLora, tmp_path: Path) -> None:
+    lora = make_lora()
+    (lora.base / "LICENSE.txt").write_text("Do as you like.")
+    (lora.base / "generation_config.json").write_text('{"temperature": 0.5, "do_sample": false}')
+    (lora.base / "README.md").write_text("# The base's own card")
+    merged = merge_lora(lora, tmp_path / "models" / "merged")
+    for name in ("tokenizer.json", "tokenizer_config.json", "LICENSE.txt", "generation_config.json"):
+        assert (merged.folder / name).read_bytes() == (lora.base / name).read_bytes()
+    text = "The lamp keeper climbs"
+    assert AutoTokenizer.from_pretrained(merged.folder).encode(text) == AutoTokenizer.from_pretrained(lora.base).encode(
+        text
+    )
+    facts = json.loads((merged.folder / "merged_lora.json").read_text())
+    assert (facts["lora"], facts["base_model"], facts["dtype"]) == ("tales", "Tiny-0.1", "bfloat16")
+    assert "LoRA tales merged" in (merged.folder / "README.md").read_text()
+    assert merged.weights_bytes == (merged.folder / "model.safetensors").stat().st_size
+
+
+def test_the_same_lora_gives_the_same_weights_byte_for_byte(make_lora: MakeLora, tmp_path: Path) -> None:
+    lora = make_lora()
+    first, second = (merge_lora(lora, tmp_path / name).folder / "model.safetensors" for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_what_is_there_stays_unless_it_may_be_replaced(make_lora: MakeLora, tmp_path: Path) -> None:
+    lora, target = make_lora(), tmp_path / "merged"
+    merge_lora(lora, target, dtype="float32")
+    before = (target / "model.safetensors").read_bytes()
+    with pytest.raises(RunError, match="exists"):
+        merge_lora(lora, target)
+    assert (target / "model.safetensors").read_bytes() == before
+    (target / "stale.txt").write_text("from before")
+    merge_lora(lora, target, replace=True)
+    assert (target / "model.safetensors").read_bytes() != before and not (target / "stale.txt").exists()
+    for taken in (lora.base, lora.run, tmp_path):
+        with pytest.raises(RunError, match="left alone"):
+            merge_lora(lora, taken, replace=True)
+    assert (lora.base / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("stage", ["reading", "merging", "saving"])
+def test_cancelled_at_any_stage_nothing_is_there(stage: str, make_lora: MakeLora, tmp_path: Path) -> None:
+    stages: list[str] = []
+
+    def enough(done: int, total: int, what: str) -> None:
+        assert 0 <= done <= total
+        stages.append(what.split()[0])
+        if what.startswith(stage):
+            raise Cancelled
+
+    lora, target = make_lora(), tmp_path / "out" / "merged"
+    with pytest.raises(Cancelled):
+        merge_lora(lora, target, progress=enough)
+    assert stages[-1] == stage
+    assert not target.parent.exists() or list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("speaks", ["python", "safetensors"])
+def test_a_disk_that_fills_up_leaves_what_was_there(
+    speaks: str, make_lora: MakeLora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors import SafetensorError
+
+    lora, target = make_lora(), tmp_path / "out" / "merged"
+    merge_lora(lora, target)
+
+    def full(self: object, folder: Path, **_: object) -> None:
+        (folder / "model.safetensors").write_bytes(b"half of it")
+        if speaks == "safetensors":
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(PreTrainedModel, "save_pretrained", full)
+    with pytest.raises(RunError, match="the disk is full"):
+        merge_lora(lora, target, replace=True)
+    assert list(target.parent.iterdir()) == [target] and len(weights_of(target)) == 21
+
+
+def test_no_room_on_disk_or_in_memory_is_said_before_anything_is_read(
+    make_lora: MakeLora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lora = make_lora()
+    (lora.base / "model.safetensors").rename(tmp_path / "away.safetensors")
+    save_file({"x": torch.zeros(2, 2)}, lora.base / "model.safetensors")  # reading it would fail
+    with monkeypatch.context() as patch:
+        patch.setattr(place, "free_bytes", lambda path: 100_000)
+        with pytest.raises(RunError, match="needs 285 kB, and its disk has 100 kB left"):
+            merge_lora(lora, tmp_path / "merged")
+    with monkeypatch.context() as patch:
+        patch.setattr(place.psutil, "virtual_memory", lambda: type("Free", (), {"available": 0}))
+        patch.setattr(place.psutil, "swap_memory", lambda: type("Free", (), {"free": 1000}))
+        with pytest.raises(RunError, match="of memory, and 1 kB are free"):
+            merge_lora(lora, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+def test_another_base_is_refused(make_lora: MakeLora, folders: Folders, tmp_path: Path) -> None:
+    lora = make_lora()
+    for more in ({"hidden_size": 32}, {"num_hidden_layers": 1}):
+        other = save_model(tmp_path / f"other{more}", **more)
+        with pytest.raises(UserError, match="load its base model"):
+            merge_lora(open_lora(lora.run, folders, base=other), tmp_path / "merged")
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "said"), [(float("nan"), "float32", "NaN"), (1e20, "float32", "NaN"), (1e4, "float16", "large")]
+)
+def test_weights_that_are_no_numbers_are_refused(
+    value: float, dtype: Any, said: str, make_lora: MakeLora, tmp_path: Path
+) -> None:
+    lora = make_lora()
+    weights = load_file(lora.folder / "adapter_model.safetensors")
+    for tensor in weights.values():
+        tensor[0, 0] = value
+    save_file(weights, lora.folder / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match=said):
+        merge_lora(lora, tmp_path / "merged", dtype=dtype)
+    assert not (tmp_path / "merged").exists()
+
+
+def test_a_base_quantized_otherwise_is_refused(make_lora: MakeLora, tmp_path: Path) -> None:
+    lora = make_lora()
+    path = lora.base / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "quantization_config": {"quant_method": "awq"}}))
+    with pytest.raises(ModelError, match="quantized with awq"):
+        merge_lora(lora, tmp_path / "merged")
+
+
+def test_a_base_that_is_half_there_is_refused(make_lora: MakeLora, tmp_path: Path) -> None:
+    lora = make_lora()
+    path = lora.base / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="truncated"):
+        merge_lora(lora, tmp_path / "merged")
+
+
+def test_the_merged_model_goes_among_the_models(make_lora: MakeLora, folders: Folders) -> None:
+    assert merged_place(folders, make_lora()) == folders.models / "Tiny-0.1-tales"
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_our_own_train_head_stays_as_it_was_trained(tied: bool, folders: Folders, tmp_path: Path) -> None:
+    base = save_model(tmp_path / "base", tie_word_embeddings=tied, dtype=torch.bfloat16)
+    attached = attach(in_float32(base), Settings(name="tales", train_head=True, targets="q-v"), seed=0)
+    for parameter in attached.model.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+    save_adapter(attached.model, folders.loras / "tales")
+    merged = merge_lora(open_lora(folders.loras / "tales", folders, base=base), tmp_path / "merged", dtype="float32")
+    assert largest_difference(logits(in_float32(merged.folder)), logits(attached.model)) < 1e-3
+    assert AutoConfig.from_pretrained(merged.folder).tie_word_embeddings is tied
+
+
+def test_a_trained_head_is_not_rounded_on_its_way(folders: Folders, tmp_path: Path) -> None:
+    base = save_model(tmp_path / "base", dtype=torch.bfloat16)
+    lora = open_lora(save_lora(base, folders.loras / "tales", modules_to_save=["lm_head"]), folders)
+    trained = load_file(lora.folder / "adapter_model.safetensors")["base_model.model.lm_head.weight"]
+    assert trained.dtype == torch.float32 and not torch.equal(trained, trained.bfloat16().float())
+    found = weights_of(merge_lora(lora, tmp_path / "merged", dtype="float32").folder)["lm_head.weight"]
+    assert torch.equal(found, trained)

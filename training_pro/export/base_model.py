@@ -124,7 +124,18 @@ def _dequantized(model: PreTrainedModel, base: BaseModel) -> PreTrainedModel:
     model = model.dequantize(dtype=exact)
     if hasattr(model, "hf_device_map"):  # saving and PEFT would take the model for one that is partly elsewhere
         del model.hf_device_map
+    conversions = getattr(model, "_weight_conversions", None) or []
+    model._weight_conversions = [conversion for conversion in conversions if _can_be_undone(conversion)]
     return model
+
+
+def _can_be_undone(conversion: Any) -> bool:
+    """Saving undoes what loading did to names and shapes; for the quantizer's own part there is nothing to undo."""
+    try:
+        conversion.reverse_transform()
+    except NotImplementedError:
+        return False
+    return True
 
 
 def _quantized(folder: Path, config: PretrainedConfig) -> Quantized:

@@ -31,7 +31,6 @@ _FAMILIES = {
     "mistral": Family("LLAMA", turned=True),
     "mixtral": Family("LLAMA", turned=True),
     "qwen2": Family("QWEN2"),
-    "qwen2_moe": Family("QWEN2MOE"),
     "qwen3": Family("QWEN3"),
     "qwen3_moe": Family("QWEN3MOE"),
     "gemma": Family("GEMMA"),

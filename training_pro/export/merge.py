@@ -79,8 +79,9 @@ def _with_lora(model: PreTrainedModel, lora: Lora) -> PeftModel:
     """The LoRA on the model; what it trained as a whole is held in float32 until it is saved."""
     from peft import PeftModel
 
+    trained = tuple(f".{name}" for name in lora.config.get("modules_to_save") or ())
     for name, module in model.named_modules():
-        if name.rsplit(".", 1)[-1] in (lora.config.get("modules_to_save") or ()):
+        if f".{name}".endswith(trained):
             module.float()
     try:
         return PeftModel.from_pretrained(model, str(lora.folder), is_trainable=False)

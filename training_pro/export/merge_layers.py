@@ -46,8 +46,7 @@ def merge_all(wrapped: PeftModel, dtype_name: str, progress: Progress) -> tuple[
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that each layer is merged already
         model = wrapped.merge_and_unload(safe_merge=True)
-    if tied:
-        _tie_again_where_equal(model)
+    _settle_tying(model, tied)
     progress(len(layers), len(layers), "merging")
     return model.to(dtype), Rounding(len(layers), math.sqrt(rounded / moved) if moved else 0.0)
 
@@ -100,10 +99,16 @@ def _untied_where_merged(wrapped: PeftModel) -> bool:
     return True
 
 
-def _tie_again_where_equal(model: PreTrainedModel) -> None:
+def _settle_tying(model: PreTrainedModel, were_tied: bool) -> None:
+    """One matrix where embeddings and head are alike, two where the LoRA made them differ, and a config that says so.
+
+    PEFT itself may tie them, also in a model where they were apart.
+    """
     given, output = _heads(model)
-    equal = given.weight is output.weight or torch.equal(given.weight, output.weight)
-    if equal:
+    if given is None or output is None or not (were_tied or given.weight is output.weight):
+        return
+    alike = given.weight is output.weight or torch.equal(given.weight, output.weight)
+    if alike:
         output.weight = given.weight
     for config in (model.config, model.config.get_text_config()):
-        config.tie_word_embeddings = equal
+        config.tie_word_embeddings = alike

@@ -5,26 +5,25 @@ import numpy as np
 import pytest
 
 from training_pro.data import cache as cache_module
-from training_pro.data.cache import PreparedCache, cache_key
-from training_pro.data.report import SourceReport
+from training_pro.data.cache import Entry, PreparedCache, cache_key
 
-ARRAYS = {"tokens": np.arange(1000, dtype=np.int32), "numbers": np.array([3, 4], np.int64)}
-REPORT = SourceReport("a.json", "alpaca", samples=2, notes=("one",), bad_row_examples=("a.json, row 1",))
+ARRAYS = {"tokens": np.arange(100_000, dtype=np.int32), "numbers": np.zeros(0, np.int64)}
+ENTRY = Entry(ARRAYS, {"rows": 2, "notes": ["ä"]})
 KEY = cache_key("a")
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> PreparedCache:
     made = PreparedCache(tmp_path)
-    made.store(KEY, ARRAYS, REPORT)
+    made.store(KEY, ENTRY)
     return made
 
 
 def test_what_was_stored_comes_back(cache: PreparedCache):
     found = cache.load(KEY)
     assert found is not None
-    arrays, report = found
-    assert report == REPORT
+    arrays = found.arrays
+    assert found.facts == ENTRY.facts
     assert all(
         np.array_equal(arrays[name], values) and arrays[name].dtype == values.dtype for name, values in ARRAYS.items()
     )
@@ -49,7 +48,7 @@ def test_a_damaged_entry_is_thrown_away_and_can_be_made_anew(
     if file == "manifest.json" and damage == "changed":
         path.write_text(content.decode().replace('"tokens"', '"others"'))
     assert cache.load(KEY) is None
-    cache.store(KEY, ARRAYS, REPORT)
+    cache.store(KEY, ENTRY)
     assert cache.load(KEY) is not None
 
 
@@ -63,7 +62,7 @@ def test_a_half_written_entry_has_no_name(cache: PreparedCache, tmp_path: Path, 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
-    cache.store(cache_key("b"), ARRAYS, REPORT)
+    cache.store(cache_key("b"), ENTRY)
     assert [path.name for path in (tmp_path / "prepared").iterdir()] == [KEY]
 
 
@@ -73,19 +72,20 @@ def test_the_oldest_entries_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cache_module, "KEPT_ENTRIES", 2)
     made = PreparedCache(tmp_path)
     for age, name in enumerate(["a", "b", "c"]):
-        made.store(cache_key(name), ARRAYS, REPORT)
+        made.store(cache_key(name), ENTRY)
         os.utime(tmp_path / "prepared" / cache_key(name), (1000 + age, 1000 + age))
     made.load(cache_key("b"))  # used just now
-    made.store(cache_key("d"), ARRAYS, REPORT)
+    made.store(cache_key("d"), ENTRY)
     assert {path.name for path in (tmp_path / "prepared").iterdir()} == {cache_key("b"), cache_key("d")}
 
 
 def test_room_is_limited_but_the_newest_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cache_module, "KEPT_BYTES", 10)
+    monkeypatch.setattr(cache_module, "KEPT_BYTES", 2 * ARRAYS["tokens"].nbytes + 10)
     made = PreparedCache(tmp_path)
-    for name in ("a", "b"):
-        made.store(cache_key(name), ARRAYS, REPORT)
-    assert len(list((tmp_path / "prepared").iterdir())) == 1
+    for name in ("a", "b", "c"):
+        made.store(cache_key(name), ENTRY)
+    kept = {path.name for path in (tmp_path / "prepared").iterdir()}
+    assert len(kept) == 1 and cache_key("c") in kept
 
 
 def test_pickles_are_not_read(cache: PreparedCache, tmp_path: Path):
@@ -107,3 +107,14 @@ def test_keys_depend_on_every_part():
         cache_key({"a": 1}),
     }
     assert len(keys) == 6
+
+
+def test_what_would_take_all_the_room_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made = PreparedCache(tmp_path)
+    monkeypatch.setattr(cache_module, "free_bytes", lambda path: ARRAYS["tokens"].nbytes)
+    made.store(KEY, ENTRY)
+    assert made.load(KEY) is None
+    monkeypatch.undo()
+    monkeypatch.setattr(cache_module, "KEPT_BYTES", ARRAYS["tokens"].nbytes)
+    made.store(KEY, ENTRY)
+    assert made.load(KEY) is None

@@ -213,6 +213,31 @@ def test_a_second_time_comes_from_the_cache_and_is_the_same(data: Folders, monke
     ready(data, **{**choices, "eval_percent": 20, "seed": 5})  # what is done afterwards asks for nothing new
 
 
+@pytest.mark.parametrize("name", ["story.txt", "texts.jsonl"])
+def test_an_encoded_text_serves_every_way_to_slice_it(name: str, data: Folders, monkeypatch: pytest.MonkeyPatch):
+    write_rows(data, "texts.jsonl", [{"text": part} for part in STORY.split("\n\n\n")])
+    ways: list[dict[str, Any]] = [
+        {},
+        {"overlap": False},
+        {"dementor": True},
+        {"eos": "none", "add_bos": False},
+        {"eval_percent": 20, "seed": 3},
+    ]
+    fresh = [prepare(Settings(dataset=name, max_tokens=48, **way), TOKENIZER, data, cache=False) for way in ways]
+    ready(data, dataset=name, max_tokens=48)
+    monkeypatch.setattr("training_pro.text.slicing.index_text", None)  # calling it now would fail
+    for way, wanted in zip(ways, fresh, strict=True):
+        found = ready(data, dataset=name, max_tokens=48, **way)
+        assert same(found, wanted) and found.report == wanted.report
+
+
+@pytest.mark.parametrize("changes", [{"hard_cut": "\\n"}, {"max_tokens": 64}])
+def test_other_cuts_are_encoded_anew(changes: dict[str, Any], data: Folders):
+    ready(data, text_file="story.txt", max_tokens=48)
+    settings = Settings(**{"text_file": "story.txt", "max_tokens": 48, **changes})
+    assert same(prepare(settings, TOKENIZER, data), prepare(settings, TOKENIZER, data, cache=False))
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -1,4 +1,4 @@
-"""Prepared rows on disk, so that Verify, preview and Start tokenize a dataset once.
+"""Encoded rows and texts on disk, so that Verify, preview and Start tokenize a dataset once.
 
 One folder per key, made of arrays and a manifest with the size and digest of each; it gets its name only when
 it is whole, and what is found broken is thrown away and made anew. Nothing is unpickled. Reading costs a
@@ -8,46 +8,54 @@ are too many or they take too much room.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import os
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from training_pro.data.fingerprint import digest, files_digest
-from training_pro.data.report import SourceReport
 from training_pro.errors import DataError, RunError
-from training_pro.record.files import staged_folder, sweep_temporaries
+from training_pro.record.files import free_bytes, staged_folder, sweep_temporaries
 
 logger = logging.getLogger(__name__)
 
 LAYOUT = 1  # raised whenever what is prepared, or how it is stored, changes
 KEPT_ENTRIES = 24
 KEPT_BYTES = 8 << 30
+MAPPED_BYTES = 1 << 16  # smaller arrays are simply read
 _MANIFEST = "manifest.json"
 Arrays = dict[str, npt.NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What is kept under one key: arrays by name, and a few plain JSON values."""
+
+    arrays: Arrays
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
 class PreparedCache:
-    """The prepared rows under `folder`; never the reason for a failure: what can't be kept is made again."""
+    """The entries under `folder`; never the reason for a failure: what can't be kept is made again."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "prepared"
 
-    def load(self, key: str) -> tuple[Arrays, SourceReport] | None:
-        """Arrays and report stored under `key`, or None if there are none that are whole."""
+    def load(self, key: str) -> Entry | None:
+        """The entry stored under `key`, or None if there is none that is whole."""
         entry = self._folder / key
         try:
             manifest = json.loads((entry / _MANIFEST).read_text(encoding="utf-8"))
             if manifest["layout"] != LAYOUT:
                 return None
             arrays = {name: _checked_array(entry / f"{name}.npy", seen) for name, seen in manifest["arrays"].items()}
-            report = _report(manifest["report"])
+            found = Entry(arrays, dict(manifest["facts"]))
             os.utime(entry)
         except FileNotFoundError:
             return None
@@ -55,18 +63,22 @@ class PreparedCache:
             logger.warning("Prepared data %s is not whole (%s) and is made anew.", key, error)
             shutil.rmtree(entry, ignore_errors=True)
             return None
-        return arrays, report
+        return found
 
-    def store(self, key: str, arrays: Arrays, report: SourceReport) -> None:
-        """Keep `arrays` and `report` under `key`, as far as the disk allows."""
+    def store(self, key: str, entry: Entry) -> None:
+        """Keep `entry` under `key`, if there is room for it twice over."""
+        arrays = entry.arrays
+        size = sum(values.nbytes for values in arrays.values())
         try:
+            if size > KEPT_BYTES // 2 or free_bytes(self._folder) < 2 * size:
+                return
             self._folder.mkdir(parents=True, exist_ok=True)
             sweep_temporaries(self._folder)
             with staged_folder(self._folder / key) as staging:
                 for name, values in arrays.items():
                     np.save(staging / f"{name}.npy", values, allow_pickle=False)
                 seen = {name: files_digest([staging / f"{name}.npy"]) for name in arrays}
-                manifest = {"layout": LAYOUT, "arrays": seen, "report": dataclasses.asdict(report)}
+                manifest = {"layout": LAYOUT, "arrays": seen, "facts": entry.facts}
                 (staging / _MANIFEST).write_text(json.dumps(manifest, ensure_ascii=True), encoding="utf-8")
             self._prune()
         except (OSError, RunError, DataError) as error:
@@ -90,11 +102,6 @@ def cache_key(*parts: Any) -> str:
 def _checked_array(path: Path, seen: str) -> npt.NDArray[Any]:
     if files_digest([path]) != seen:
         raise ValueError(f"{path.name} is not what was written")
-    found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    mode: Literal["r"] | None = "r" if path.stat().st_size > MAPPED_BYTES else None
+    found: npt.NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
     return found
-
-
-def _report(values: dict[str, Any]) -> SourceReport:
-    """Reports of rows only: they hold no slicing."""
-    lists = {name: tuple(values[name]) for name in ("bad_row_examples", "notes")}
-    return SourceReport(**{**values, **lists})

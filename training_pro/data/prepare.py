@@ -1,7 +1,7 @@
 """From the chosen files to samples: the one way that training, verify and preview all walk.
 
-Costs the tokenizer's own time over the data; rows that were prepared before come out of the cache. Data is
-read as a stream; what stays in memory is 4 bytes a token and, for raw text, the text.
+Costs the tokenizer's own time over the data; what was encoded before comes out of the cache, at some 2 seconds
+a gigabyte. Data is read as a stream; texts stay on disk, rows take 4 bytes a token.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from training_pro.data.cache import PreparedCache
+from training_pro.data.cache import PreparedCache, cache_key
 from training_pro.data.fingerprint import fingerprint, settings_parts, tokenizer_digest
 from training_pro.data.holdout import Parts, hold_out
 from training_pro.data.rendering import loss_place
@@ -21,13 +21,15 @@ from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.row_source import RowJob, cached_row_samples, renderer_digest
 from training_pro.data.samples import Indices, Samples, Subset, mixed
 from training_pro.data.sources import Source, chosen_sources, eval_source
-from training_pro.data.text_source import TextJob, text_row_samples, text_samples
+from training_pro.data.text_source import TextJob, slicing_of, text_row_samples, text_samples
+from training_pro.data.text_store import TextStore
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
 from training_pro.settings import Settings
 from training_pro.text.encoding import TextEncoder
+from training_pro.text.slicing import index_identity
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def prepare(
 ) -> Prepared:
     """The samples of the run that `settings` describe. `tokenizer` is the host's; it is not changed.
 
-    `cache` keeps prepared rows under `folders.cache` and takes them from there.
+    `cache` keeps encoded rows and texts under `folders.cache` and takes them from there.
 
     Raises:
         DataError: one sentence on the file, row, format or template that can't be used.
@@ -109,6 +111,10 @@ class _Workshop:
         return TextEncoder(self.host_tokenizer)
 
     @cached_property
+    def cache(self) -> PreparedCache | None:
+        return PreparedCache(self.folders.cache) if self.use_cache else None
+
+    @cached_property
     def tokenizer_digest(self) -> str:
         return tokenizer_digest(self.host_tokenizer)
 
@@ -128,13 +134,19 @@ class _Workshop:
 
     def _samples(self, source: Source, content: str) -> tuple[Samples, SourceReport, str]:
         if source.kind in ("text", "text rows"):
-            text = TextJob(source.path, source.name, self.settings, self.text, self.rows, self.progress)
+            store = self._text_store(source, content)
+            text = TextJob(source.path, source.name, self.settings, self.text, self.rows, self.progress, store)
             return *(text_samples(text) if source.kind == "text" else text_row_samples(text)), ""
         job = RowJob(source.path, source.name, source.kind, self.settings, self.folders, self.host_tokenizer, self.rows)
         renderer = renderer_digest(job)
-        cache = PreparedCache(self.folders.cache) if self.use_cache else None
         key = (content, self.tokenizer_digest, renderer)
-        return *cached_row_samples(job, key, cache, self.progress), renderer
+        return *cached_row_samples(job, key, self.cache, self.progress), renderer
+
+    def _text_store(self, source: Source, content: str) -> TextStore | None:
+        if self.cache is None:
+            return None
+        identity = index_identity(slicing_of(self.settings), self.text)
+        return TextStore(self.cache, cache_key(source.kind, content, self.tokenizer_digest, identity))
 
 
 def _parts(made: _Made, settings: Settings) -> Parts:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from training_pro.text.blocks import SlicingReport
 
@@ -30,6 +32,12 @@ class SourceReport:
     longest_row_tokens: int = 0
     slicing: SlicingReport | None = None
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of_rows(cls, values: Mapping[str, Any]) -> SourceReport:
+        """The report on rows (not on texts) that `dataclasses.asdict` and JSON made these values of."""
+        lists = {name: tuple(values[name]) for name in ("bad_row_examples", "notes")}
+        return cls(**{**values, **lists})
 
     @property
     def dropped_rows(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from training_pro.data.bad_rows import BadRows, RowFault
-from training_pro.data.cache import PreparedCache, cache_key
+from training_pro.data.cache import Entry, PreparedCache, cache_key
 from training_pro.data.chat import ChatRenderer, load_template, make_template
 from training_pro.data.fingerprint import digest, settings_parts
 from training_pro.data.formats import InstructionRenderer, load_format
@@ -67,10 +68,9 @@ def cached_row_samples(
     full_key = cache_key(job.name, job.kind, key, relevant)
     found = cache.load(full_key)
     if found is not None:
-        arrays, report = found
-        return RowSamples.from_arrays(arrays, job.name, job.tokenizer), report
+        return RowSamples.from_arrays(found.arrays, job.name, job.tokenizer), SourceReport.of_rows(found.facts)
     samples, report = row_samples(job, progress)
-    cache.store(full_key, samples.arrays(), report)
+    cache.store(full_key, Entry(samples.arrays(), dataclasses.asdict(report)))
     return samples, report
 
 

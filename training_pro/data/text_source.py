@@ -17,6 +17,7 @@ from training_pro.data.bad_rows import BadRows, RowFault
 from training_pro.data.report import SourceReport
 from training_pro.data.rows import Row, read_rows
 from training_pro.data.samples import TextSamples
+from training_pro.data.text_store import TextStore
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.progress import Progress
@@ -40,6 +41,7 @@ class TextJob:
     encoder: TextEncoder
     tokenizer: RowTokenizer
     progress: Progress
+    store: TextStore | None = None
 
 
 def slicing_of(settings: Settings) -> Slicing:
@@ -119,7 +121,7 @@ def _text(row: Row) -> bytes:
 def _sliced(
     job: TextJob, corpus: Corpus, report: SourceReport, names: list[str], numbers: array[int] | None = None
 ) -> tuple[TextSamples, SourceReport]:
-    blocks = slice_documents(corpus, slicing_of(job.settings), job.encoder, job.progress)
+    blocks = slice_documents(corpus, slicing_of(job.settings), job.encoder, job.progress, job.store)
     if not len(blocks) and blocks.report.dropped_small:
         raise DataError(
             f"{report.name}: no block is left, all {blocks.report.dropped_small} were small ones; lower "

@@ -13,6 +13,7 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from itertools import accumulate, pairwise
 from types import ModuleType
 
@@ -34,6 +35,11 @@ _SPEECHES = re.compile("[\u300d\u300f](?=[\u300c\u300e])")  # two speakers' quot
 _WRAPPING = re.compile('["\u201c\u201d\u201e\u2018\u00ab\u00bb\u2039\u203a()\\[\\]{}]')
 _OPENING_CHARS = 3  # a border of sentencex may lie so far inside what opens the next sentence
 _CHUNK_CHARS = 100_000  # looked at at once: bounds memory, and keeps one endless line linear in time
+
+
+def splitter_version() -> str:
+    """What decides where sentences end, in short: another version may end them elsewhere."""
+    return "rules" if _engine is None else f"sentencex {version('sentencex')}"
 
 
 def split_sentences(text: str, abbreviations: frozenset[str] = frozenset()) -> list[str]:

@@ -20,11 +20,13 @@ from training_pro.text.indexed_text import index_text
 from training_pro.text.long_sentences import split_long
 from training_pro.text.packing import KINDS, OVERLAP, PACKED, WINDOW, Packer, Packing
 from training_pro.text.runs import Runs
+from training_pro.text.saved_index import IndexStore
 from training_pro.text.sections import unescape
+from training_pro.text.sentences import splitter_version
 from training_pro.text.stretch_encoding import UnsafeCutError
 from training_pro.text.stretches import Stretches, corpus_sections
 
-__all__ = ["Slicing", "slice_documents"]
+__all__ = ["Slicing", "index_identity", "slice_documents"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +37,16 @@ _MOST_SENTENCE_BYTES = 1 << 22
 
 
 def slice_documents(
-    documents: Sequence[str] | Corpus, slicing: Slicing, encoder: TextEncoder, progress: Progress | None = None
+    documents: Sequence[str] | Corpus,
+    slicing: Slicing,
+    encoder: TextEncoder,
+    progress: Progress | None = None,
+    index: IndexStore | None = None,
 ) -> Blocks:
     """The blocks of `documents`; each document's end is a hard cut.
+
+    `index` keeps the encoded text; its owner sees to it that it is asked for these documents, this tokenizer and
+    this `index_identity` alone.
 
     Guarantees: every visible character outside cut strings is in exactly one packed block, unless blocks were dropped
     as too small; no block crosses a cut.
@@ -49,19 +58,30 @@ def slice_documents(
     report = progress or no_progress
     corpus = documents if isinstance(documents, Corpus) else Corpus.of_texts(documents)
     try:
-        blocks = _sliced(corpus, slicing, encoder, report)
+        blocks = _sliced(corpus, slicing, encoder, report, index)
         _try_out(blocks, encoder)
     except UnsafeCutError:
         logger.warning("This tokenizer's ids depend on far-off text; every block is encoded on its own, which is slow.")
-        blocks = _sliced(corpus, slicing, encoder.without_cuts(), report)
+        blocks = _sliced(corpus, slicing, encoder.without_cuts(), report, None)
     return blocks
 
 
-def _sliced(corpus: Corpus, slicing: Slicing, encoder: TextEncoder, progress: Progress) -> Blocks:
+def index_identity(slicing: Slicing, encoder: TextEncoder) -> str:
+    """What, beside documents and tokenizer, decides how a text is encoded; equal: the encoded text is the same."""
+    return f"{unescape(slicing.hard_cut)!r} {_longest_sentence_bytes(slicing, encoder)} {splitter_version()}"
+
+
+def _sliced(
+    corpus: Corpus, slicing: Slicing, encoder: TextEncoder, progress: Progress, index: IndexStore | None
+) -> Blocks:
     budget = Budget.of(slicing, encoder)
     sections = corpus_sections(corpus, [unescape(slicing.hard_cut), encoder.eos_text])
-    stretches = Stretches(corpus, sections, encoder.cut_rule, _longest_sentence_bytes(slicing, encoder))
-    text = index_text(corpus, len(sections), encoder, stretches, progress)
+    text = index.load(corpus, encoder) if index is not None else None
+    if text is None:
+        stretches = Stretches(corpus, sections, encoder.cut_rule, _longest_sentence_bytes(slicing, encoder))
+        text = index_text(corpus, len(sections), encoder, stretches, progress)
+        if index is not None:
+            index.store(text)
     text, split = split_long(text, budget, progress)
     runs = Runs(text)
     packer = Packer(runs, budget, progress)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from training_pro.text.encoding import Ids, TextEncoder
 
@@ -46,6 +47,17 @@ class Patches:
         self._remembered: tuple[dict[bytes, int], dict[bytes, int]] = ({}, {})
         self._ids = array("i")
         self._ends = array("q", [0])
+
+    @classmethod
+    def restored(cls, encoder: TextEncoder, ids: Ids, ends: npt.NDArray[np.int64]) -> Patches:
+        """The patches whose `arrays` these are."""
+        patches = cls(encoder)
+        patches._ids, patches._ends = array("i", ids.tobytes()), array("q", ends.tobytes())
+        return patches
+
+    def arrays(self) -> tuple[Ids, npt.NDArray[np.int64]]:
+        """All ids one after another, and where each patch ends."""
+        return np.array(self._ids, dtype=np.int32), np.array(self._ends, dtype=np.int64)
 
     def numbers(self, texts: Sequence[bytes], middle: bool) -> Ids:
         """A patch number for each text (UTF-8), encoded alone or, if `middle`, as after a safe cut."""

@@ -1,0 +1,42 @@
+from tests.data.tiny import tiny_tokenizer
+from training_pro.text.budget import Slicing
+from training_pro.text.corpus import Corpus
+from training_pro.text.encoding import TextEncoder
+from training_pro.text.indexed_text import IndexedText
+from training_pro.text.saved_index import index_arrays, restored_index
+from training_pro.text.slicing import index_identity, slice_documents
+
+ENCODER = TextEncoder(tiny_tokenizer())
+TEXTS = ["The fox ran. " * 30 + "\n\n\nNaïve 🙂 hens sat; " * 20, "It is called Brass. " + "x" * 300 + ". So it was."]
+
+
+class Memory:
+    """Keeps what a file would keep: the arrays alone."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, object] = {}
+
+    def load(self, corpus: Corpus, encoder: TextEncoder) -> IndexedText | None:
+        return restored_index(self.kept, corpus, encoder) if self.kept else None  # type: ignore[arg-type]
+
+    def store(self, text: IndexedText) -> None:
+        self.kept = {name: values.copy() for name, values in index_arrays(text).items()}
+
+
+def test_a_restored_text_gives_the_same_blocks():
+    memory = Memory()
+    for slicing in (Slicing(32), Slicing(32, overlap=False), Slicing(32, dementor=True), Slicing(32, eos="none")):
+        fresh = slice_documents(TEXTS, slicing, ENCODER)
+        kept = slice_documents(TEXTS, slicing, ENCODER, index=memory)
+        again = slice_documents(TEXTS, slicing, ENCODER, index=memory)
+        for other in (kept, again):
+            assert other.report == fresh.report and len(other) == len(fresh)
+            assert all(other.block(i) == fresh.block(i) for i in range(len(fresh)))
+            assert all((other.ids(i) == fresh.ids(i)).all() for i in range(len(fresh)))
+
+
+def test_the_identity_tells_what_changes_the_encoding():
+    same = {index_identity(slicing, ENCODER) for slicing in (Slicing(32), Slicing(32, dementor=True, eos="cut"))}
+    assert len(same) == 1
+    assert index_identity(Slicing(32, hard_cut="\n"), ENCODER) not in same
+    assert index_identity(Slicing(64), ENCODER) not in same

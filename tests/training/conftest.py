@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 
@@ -11,9 +13,27 @@ from training_pro.hosts.host import LoadedModel
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    """Tiny matrices are slower on two threads than on one."""
+def _quick() -> None:
+    """Tiny matrices are slower on two threads than on one; and a run collects garbage, of which imports leave much."""
+    import matplotlib.pyplot  # noqa: F401
+    import peft  # noqa: F401
+    import transformers.trainer  # noqa: F401
+
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _no_picture(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a tiny run's time would go into its picture; a test that wants it asks for `picture`."""
+    if "picture" not in request.fixturenames:
+        monkeypatch.setattr("training_pro.training.finish.draw_graph", lambda *_: "no picture")
+
+
+@pytest.fixture
+def picture() -> None:
+    """Runs draw their graph."""
 
 
 @pytest.fixture

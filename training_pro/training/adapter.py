@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_SETS = ("target_modules", "modules_to_save")  # PEFT keeps these in any order
-
 
 @dataclass(frozen=True)
 class Attached:
@@ -40,7 +38,7 @@ class Attached:
 
 
 def attach(model: PreTrainedModel, settings: Settings, seed: int) -> Attached:
-    """A new LoRA on `model`, its A matrices drawn from `seed`.
+    """A new LoRA on `model`, its A matrices drawn from `seed`; all of it in training mode.
 
     Raises:
         ModelError: no such target, or an option that this model can't do.
@@ -63,6 +61,7 @@ def attach(model: PreTrainedModel, settings: Settings, seed: int) -> Attached:
     notes = (*targets.notes, heads.TIED_NOTE) if settings.train_head and tied else targets.notes
     trainable, total = wrapped.get_nb_trainable_parameters()
     wrapped.config.use_cache = False
+    wrapped.train()
     return Attached(wrapped, targets, trainable, total, notes)
 
 
@@ -133,21 +132,23 @@ def trained_tensors(model: PeftModel) -> dict[str, Any]:
 def save_adapter(model: PeftModel, folder: Path) -> None:
     """Write ``adapter_config.json`` and ``adapter_model.safetensors`` of the active LoRA into `folder`.
 
-    PEFT is handed what learns: of itself it would collect the whole model (which unpacks quantized layers), and
-    ask the hub what the base model's vocabulary was.
+    PEFT's own `save_pretrained` would collect the whole model (which unpacks quantized layers), ask the hub what the
+    base model's vocabulary was, and write a model card.
 
     Guarantees: the same LoRA gives the same bytes, in any process.
     """
-    model.save_pretrained(
-        str(folder), safe_serialization=True, save_embedding_layers=False, state_dict=trained_tensors(model)
-    )
-    (folder / "README.md").unlink(missing_ok=True)
-    _put_in_order(folder / CONFIG_FILE)
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    state = get_peft_model_state_dict(model, state_dict=trained_tensors(model), save_embedding_layers=False)
+    tensors = {name: tensor.detach().to("cpu").clone().contiguous() for name, tensor in state.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    (folder / CONFIG_FILE).write_text(_config_text(model), encoding="utf-8")
 
 
-def _put_in_order(path: Path) -> None:
-    values = json.loads(path.read_text(encoding="utf-8"))
-    for name in _SETS:
-        if isinstance(values.get(name), list):
-            values[name].sort()
-    path.write_text(json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+def _config_text(model: PeftModel) -> str:
+    values: dict[str, Any] = model.active_peft_config.to_dict()
+    values["inference_mode"] = True
+    in_order = {name: sorted(value) if isinstance(value, (set, list)) else value for name, value in values.items()}
+    return json.dumps(in_order, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

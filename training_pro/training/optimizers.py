@@ -59,25 +59,25 @@ def _steps(name: str, device: str) -> bool:
 
 
 @cache
+def works(name: str, device: str) -> bool:
+    """Whether the optimizer of this name imports and steps on `device` ("cpu" or "cuda")."""
+    try:
+        return _steps(name, device)
+    except Exception:  # noqa: BLE001 - a foreign optimizer may fail in any way; it is then just not offered
+        logger.debug("Optimizer %s is left out", name, exc_info=True)
+        return False
+
+
 def available_optimizers(device: str = "cpu") -> tuple[str, ...]:
-    """Names that work on `device` ("cpu" or "cuda"), the standard one first. Costs about a second, once."""
-    usable = []
-    for name in CANDIDATES:
-        try:
-            works = _steps(name, device)
-        except Exception:  # a foreign optimizer may fail in any way; it is then just not offered
-            logger.debug("Optimizer %s is left out", name, exc_info=True)
-            continue
-        if works:
-            usable.append(name)
-    return tuple(usable)
+    """Names that work on `device`, the standard one first. Costs about a second, once."""
+    return tuple(name for name in CANDIDATES if works(name, device))
 
 
 def check_optimizer(name: str, device: str) -> None:
     """Raises:
     SettingsError: it does not work here; lists those that do.
     """
-    if name not in available_optimizers(device):
+    if name not in CANDIDATES or not works(name, device):
         names = ", ".join(available_optimizers(device))
         raise SettingsError([f"Optimizer is {name!r}, which does not work here; there is: {names}."])
 

@@ -150,6 +150,7 @@ class Run:
             for note in plan.notes:
                 self._board.note(note)
             self._board.change(plan=plan)
+            _check_installed(self.settings, loaded)
             return self._train(loaded, prepared, plan)
 
     def _progress(self, done: int, total: int, what: str) -> None:
@@ -259,6 +260,17 @@ class Run:
                 update=self.status.update, last_loss=point.smoothed_loss if point is not None else None
             )
             states.write_state(self.folder, state.ended(ending.kind, ending.reason))
+
+
+def _check_installed(settings: Settings, loaded: Trainable) -> None:
+    """Raises:
+    SettingsError: an optimizer or a kind of log that does not work here.
+    """
+    from training_pro.training.callbacks.scalars import check_report
+    from training_pro.training.optimizers import check_optimizer
+
+    check_optimizer(settings.optimizer, loaded.model.get_input_embeddings().weight.device.type)
+    check_report(settings.report_to)
 
 
 def _free_memory() -> None:

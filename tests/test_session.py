@@ -293,3 +293,7 @@ def test_the_session_outlives_those_who_ask_for_it(session: Session, monkeypatch
     monkeypatch.setattr("training_pro.session._current", [])
     first = current_session(lambda: session.host)
     assert current_session(lambda: session.host) is first
+
+
+def test_the_usual_formats_are_there_from_the_start(session: Session):
+    assert (session.host.folders.formats / "alpaca-format.json").is_file()

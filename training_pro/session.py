@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from training_pro.data.formats import ship_formats
 from training_pro.data.prepare import Prepared, prepare
 from training_pro.data.verify import Verification, verify
 from training_pro.errors import RunError, SettingsError
@@ -56,6 +58,8 @@ class Session:
 
     def __init__(self, host: Host) -> None:
         self.host = host
+        with suppress(OSError):  # a folder that can't be written: the shipped formats are offered all the same
+            ship_formats(host.folders.formats)
         self._run: Run | None = None
         self._lock = threading.Lock()
 

@@ -15,7 +15,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from transformers import LlamaTokenizer, PreTrainedTokenizerFast
 
 SAMPLE = Path(__file__).parents[2] / "training_pro" / "assets" / "sample.txt"
-_ALPHABET_TEXT = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"()-\n\u201c\u201d\u2019\u3002\u4e2d\u6587\u00e9"
+_ALPHABET_TEXT = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"()-\n"
+_ALPHABET_TEXT += "\u201c\u201d\u2019\u3002\u4e2d\u6587\u00e9"
 
 
 def mistral_data() -> Path:
@@ -119,7 +120,8 @@ def unigram_unparted() -> Any:
 @cache
 def normalizing_byte_bpe() -> Any:
     """As Qwen: NFC, a splitting expression, bytes; and tokens that are added, but not control tokens."""
-    pattern = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    words = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    pattern = words + r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     backend = Tokenizer(models.BPE())
     backend.normalizer = normalizers.NFC()
     backend.pre_tokenizer = pre_tokenizers.Sequence(

@@ -31,9 +31,7 @@ class PlainSlicer:
 
     def blocks(self) -> list[PlainBlock]:
         runs = self._windows() if self.slicing.dementor else self._packed()
-        blocks = [
-            PlainBlock(kind, self.sentences[i][0], self.sentences[j][1], self._eos(j)) for kind, i, j in runs
-        ]
+        blocks = [PlainBlock(kind, self.sentences[i][0], self.sentences[j][1], self._eos(j)) for kind, i, j in runs]
         return [block for block in blocks if block.end - block.start > self.slicing.min_block_chars]
 
     def _eos(self, last: int) -> bool:

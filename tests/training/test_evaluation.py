@@ -22,7 +22,12 @@ class Setting:
         self.progress: list[tuple[int, int]] = []
         self.allowed = allowed
         self.evaluation = Evaluation(
-            Accelerator(cpu=True), 2, batch_size, self._may, lambda d, t: self.progress.append((d, t)), self.notes.append
+            Accelerator(cpu=True),
+            2,
+            batch_size,
+            self._may,
+            lambda d, t: self.progress.append((d, t)),
+            self.notes.append,
         )
 
     def _may(self) -> bool:

@@ -152,7 +152,9 @@ def put(folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(text, encoding="utf-8")
 
 
-GOOD = 'NAME = "mine"\nHELP = "falls"\n\ndef multiplier(step, shape):\n    return 1 - step / max(shape.total_updates, 1)\n'
+GOOD = (
+    'NAME = "mine"\nHELP = "falls"\n\ndef multiplier(step, shape):\n    return 1 - step / max(shape.total_updates, 1)\n'
+)
 
 
 def test_a_file_in_the_folder_appears_by_its_name(tmp_path: Path) -> None:

@@ -92,7 +92,9 @@ def test_the_snapshot_takes_it_back(change: Any) -> None:
 
 
 @pytest.mark.parametrize("family", zoo.FAMILIES)
-@pytest.mark.parametrize("changes", [{}, {"train_head": True, "use_dora": True, "targets": "all"}], ids=["plain", "all"])
+@pytest.mark.parametrize(
+    "changes", [{}, {"train_head": True, "use_dora": True, "targets": "all"}], ids=["plain", "all"]
+)
 def test_a_training_leaves_no_trace(family: str, changes: dict[str, Any]) -> None:
     model = zoo.make(family).eval()
     before, snapshot = model_fingerprint(model), ModelSnapshot.take(model)

@@ -33,7 +33,13 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "mixtral": ("MixtralConfig", {**_GROUPED, "num_local_experts": 2}),
     "qwen2moe": (
         "Qwen2MoeConfig",
-        {**_GROUPED, "num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 8, "shared_expert_intermediate_size": 8},
+        {
+            **_GROUPED,
+            "num_experts": 2,
+            "num_experts_per_tok": 1,
+            "moe_intermediate_size": 8,
+            "shared_expert_intermediate_size": 8,
+        },
     ),
     "falcon": ("FalconConfig", {}),
     "granite": ("GraniteConfig", {**_GROUPED, "logits_scaling": 4.0}),

@@ -63,7 +63,7 @@ def works(name: str, device: str) -> bool:
     """Whether the optimizer of this name imports and steps on `device` ("cpu" or "cuda")."""
     try:
         return _steps(name, device)
-    except Exception:  # noqa: BLE001 - a foreign optimizer may fail in any way; it is then just not offered
+    except Exception:
         logger.debug("Optimizer %s is left out", name, exc_info=True)
         return False
 

@@ -73,7 +73,7 @@ def survive_out_of_memory(optimizer: torch.optim.Optimizer, on_note: Callable[[s
             _take_back(self, before, message, last=attempt == 2)
             on_note("Out of memory in the optimizer's step; memory was freed and the step taken again.")
 
-    optimizer.step = types.MethodType(careful, optimizer)  # type: ignore[method-assign]
+    optimizer.step = types.MethodType(careful, optimizer)
 
 
 def _take_back(optimizer: torch.optim.Optimizer, before: _Before, message: str, last: bool) -> None:

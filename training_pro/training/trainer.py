@@ -89,6 +89,7 @@ class LoraTrainer(Trainer):
     those of the last update and all behaviours know of it; only then a checkpoint can be continued exactly.
     """
 
+    optimizer: Any
     lr_scheduler: Any
     control: Any
     _staging = ""
@@ -136,7 +137,7 @@ class LoraTrainer(Trainer):
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
 
-    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
         if self.optimizer is None:
             self.optimizer = make_optimizer(self.model, self.args, self.parts.lora_plus_ratio)
             survive_out_of_memory(self.optimizer, self.parts.on_note)

@@ -12,9 +12,9 @@ from training_pro.data.formats import list_formats
 from training_pro.folders import Folders
 from training_pro.training.learning_rate import schedule_names
 from training_pro.training.optimizers import available_optimizers
-from training_pro.ui.fields import NOTHING, shown_choice
+from training_pro.ui.fields import NOTHING, Choice, shown_choice
 
-Choices = dict[str, list[tuple[str, str]]]
+Choices = dict[str, list[Choice]]
 
 
 def file_choices(folders: Folders) -> Choices:
@@ -44,7 +44,7 @@ def choice_updates(controls: dict[str, Any], choices: Choices) -> dict[Any, Any]
     return {controls[name]: gr.update(choices=listed) for name, listed in choices.items()}
 
 
-def _with_nothing(names: list[str]) -> list[tuple[str, str]]:
+def _with_nothing(names: list[str]) -> list[Choice]:
     return [NOTHING, *map(shown_choice, names)]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import gradio as gr
@@ -32,11 +34,15 @@ SLIDERS: dict[str, float | None] = {
     "save_at_loss": None,
 }
 WIDENED = tuple(name for name, most in SLIDERS.items() if most is not None)
-NOTHING = ("None", "")
+Choice = tuple[str, str]  # what is read, what it stands for
+NOTHING: Choice = ("None", "")
 
 
-def make_field(name: str, editable: bool = True) -> Any:
-    """The control of the setting `name`, with its default, where the page is being built."""
+def make_field(name: str, editable: bool = True, listed: Sequence[Choice] = ()) -> Any:
+    """The control of the setting `name`, with its default, where the page is being built.
+
+    `listed` are the choices of a setting in `LISTED`.
+    """
     spec, default = SPECS[name], DEFAULTS[name]
     same: dict[str, Any] = {
         "label": spec.label,
@@ -48,7 +54,7 @@ def make_field(name: str, editable: bool = True) -> Any:
     if isinstance(default, bool):
         return gr.Checkbox(default, **same)
     if name in LISTED:
-        return gr.Dropdown([shown_choice(default)], value=default, allow_custom_value=True, **same)
+        return gr.Dropdown(list(listed) or [shown_choice(default)], value=default, allow_custom_value=True, **same)
     if spec.choices:
         return gr.Dropdown(list(spec.choices), value=default, **same)
     if name in SLIDERS:
@@ -59,8 +65,8 @@ def make_field(name: str, editable: bool = True) -> Any:
     return gr.Number(default, precision=0 if isinstance(default, int) else None, step=spec.step, **same)
 
 
-def shown_choice(value: str) -> tuple[str, str]:
-    """An entry of a list: what is read, what it stands for."""
+def shown_choice(value: str) -> Choice:
+    """An entry of a list."""
     return (value, value) if value else NOTHING
 
 
@@ -68,8 +74,7 @@ def shown_value(name: str, value: Any) -> Any:
     """A setting's value as its control has it: learning rates as people write them, "3e-4"."""
     if name != "learning_rate":
         return value
-    mantissa, exponent = f"{float(value):.10e}".split("e")
-    return f"{float(mantissa):g}e{int(exponent)}"
+    return f"{Decimal(repr(float(value))).normalize():e}".replace("e+", "e")
 
 
 def field_update(name: str, value: Any) -> Any:

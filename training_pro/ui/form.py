@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from training_pro.settings import DEFAULTS, Settings, from_dict, to_dict
+from training_pro.ui.choices import Choices
 from training_pro.ui.fields import WIDENED, field_update, make_field, widened
 
 Rows = tuple[tuple[str, ...], ...]
@@ -85,11 +86,12 @@ NOT_SHOWN = frozenset({"in_process"})  # the page's runs are always made inside 
 
 
 class Form:
-    """The controls by setting name. `controls` fills up as the parts are built."""
+    """The controls by setting name. `controls` fills up as the parts are built; `choices` are those of the lists."""
 
-    def __init__(self, editable: bool) -> None:
+    def __init__(self, editable: bool, choices: Choices | None = None) -> None:
         self.controls: dict[str, Any] = {}
         self._editable = editable
+        self._choices = choices or {}
 
     def build_rows(self, rows: Rows) -> None:
         """Put these settings where the page is being built."""
@@ -100,7 +102,7 @@ class Form:
     def build_fields(self, *names: str) -> None:
         """These settings alone, one after the other."""
         for name in names:
-            self.controls[name] = make_field(name, self._editable)
+            self.controls[name] = make_field(name, self._editable, self._choices.get(name, ()))
 
     def build_part(self, part: Part) -> None:
         """Settings that belong together, folded away under their title."""

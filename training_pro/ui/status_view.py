@@ -42,8 +42,9 @@ def checkpoint_list(events: Sequence[Event]) -> str:
     found = [event for event in events if event.kind == "checkpoint"]
     if not found:
         return ""
+    count = f"{len(found)} checkpoint{'s' if len(found) != 1 else ''}"
     lines = "".join(f"<li><b>checkpoint-{event.update}</b> {text(event.text)}</li>" for event in reversed(found[-200:]))
-    return f'<details class="tp-more"><summary>{len(found)} checkpoints written</summary><ul>{lines}</ul></details>'
+    return f'<details class="tp-more"><summary>{count} written</summary><ul>{lines}</ul></details>'
 
 
 def _headline(status: RunStatus) -> str:

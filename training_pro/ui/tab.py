@@ -36,7 +36,7 @@ class Tab:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._editable = not session.host.multi_user
-        self.form = Form(self._editable)
+        self.form = Form(self._editable, file_choices(session.host.folders))
         self.recipes = Recipes(session, self.form)
         self.verify = Verify(session, self.form)
         self.preview = Preview(self.form, self.verify)

@@ -181,9 +181,9 @@ class Watch:
             return updates
         controls = run.controls
         asked = (controls.checkpoint_asked, controls.interrupt_reason, controls.paused)
-        if seen.changed("status", (id(run), id(run.status), controls.values, controls.taken, asked)):
+        if seen.changed("status", (run, run.status, controls.values, controls.taken, asked)):
             updates[self.status] = run_status(run)
-        if seen.changed("buttons", (id(run), run.status.running, asked)):
+        if seen.changed("buttons", (run, run.status.running, asked)):
             updates |= self._buttons(run)
         updates |= self._live_values(seen, run)
         updates |= self._history(seen, run)
@@ -206,7 +206,7 @@ class Watch:
         """Once they have rested for a look: a slider that somebody is dragging is not pulled away."""
         values, before = run.controls.values, seen.live
         seen.live = values
-        if values != before or not seen.changed("live", (id(run), values, run.status.running)):
+        if values != before or not seen.changed("live", (run, values, run.status.running)):
             return {}
         return {
             control: gr.update(value=getattr(values, name), interactive=run.status.running)
@@ -219,7 +219,7 @@ class Watch:
             return {}
         data = history.data()
         updates: dict[Any, Any] = {}
-        if seen.changed("events", (id(run), len(data.events))):
+        if seen.changed("events", (run, len(data.events))):
             updates[self.checkpoints] = checkpoint_list(data.events)
             updates[self.samples] = samples_view(data.events)
         now = time.monotonic()
@@ -287,7 +287,7 @@ def keep_following(follow: Callable[..., Any], outputs: list[Any]) -> None:
 
 def _chart_key(run: Run, view: ChartView, updates: int, last: Any, events: tuple[Event, ...]) -> Any:
     evaluated = last[0].eval_loss if len(last) else None
-    return (id(run), view, updates, str(evaluated), len(events), run.controls.values.stop_at_loss)
+    return (run, view, updates, str(evaluated), len(events), run.controls.values.stop_at_loss)
 
 
 def _live_slider(name: str) -> Any:

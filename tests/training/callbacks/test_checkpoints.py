@@ -71,7 +71,13 @@ def test_best_evaluation(tmp_path: Path) -> None:
         saved = moments.evaluate(loss).should_save
         found.append(checkpoints.take_reasons() if saved else "")
         assert checkpoints.eval_loss == loss
-    assert found == ["best evaluation loss 2.0000", "best evaluation loss 1.5000", "", "", "best evaluation loss 1.4000"]
+    assert found == [
+        "best evaluation loss 2.0000",
+        "best evaluation loss 1.5000",
+        "",
+        "",
+        "best evaluation loss 1.4000",
+    ]
     moments.update(1.0)
     assert checkpoints.eval_loss is None
 

@@ -81,7 +81,12 @@ def test_wandb_is_offline_unless_its_own_variable_says_otherwise(
     assert fake.given["mode"] == "offline"
     assert fake.given["name"] == "tiny"
     assert fake.given["config"]["rank"] == 4
-    assert [(step, values.get("train/loss")) for step, values in fake.logged] == [(1, 3.0), (2, 2.0), (3, 1.0), (3, None)]
+    assert [(step, values.get("train/loss")) for step, values in fake.logged] == [
+        (1, 3.0),
+        (2, 2.0),
+        (3, 1.0),
+        (3, None),
+    ]
     assert fake.finished == 1
     monkeypatch.setenv("WANDB_MODE", "online")
     run_three(Moments(tmp_path, small_settings(report_to="wandb")), tmp_path)

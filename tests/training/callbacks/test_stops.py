@@ -85,7 +85,9 @@ def test_the_last_update_is_no_stop(tmp_path: Path) -> None:
     assert early_end.ending is None
 
 
-@pytest.mark.parametrize(("kind", "changes"), [(StopAtLoss, {"stop_at_loss": 1.0}), (StopAtEpoch, {"stop_at_epoch": 1})])
+@pytest.mark.parametrize(
+    ("kind", "changes"), [(StopAtLoss, {"stop_at_loss": 1.0}), (StopAtEpoch, {"stop_at_epoch": 1})]
+)
 def test_a_run_that_goes_on_beyond_a_stop_ends_before_its_first_update(
     tmp_path: Path, kind: Any, changes: dict[str, Any]
 ) -> None:
@@ -124,9 +126,7 @@ def test_every_n_updates_and_at_the_last(tmp_path: Path) -> None:
 def test_where_another_stop_ends_the_run(tmp_path: Path) -> None:
     moments = Moments(tmp_path, small_settings(eval_steps=50, stop_at_loss=2.0))
     early_end = EarlyEnd()
-    moments.with_these(
-        StopAtLoss(moments.controls, moments.meter, early_end), Evaluate(moments.settings, early_end)
-    )
+    moments.with_these(StopAtLoss(moments.controls, moments.meter, early_end), Evaluate(moments.settings, early_end))
     assert moments.update(1.0).should_evaluate
 
 

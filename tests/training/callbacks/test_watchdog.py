@@ -23,7 +23,9 @@ def test_an_explosion_ends_the_run_and_says_until_when_it_was_good(tmp_path: Pat
     moments, _ = made(tmp_path)
     for _ in range(30):
         moments.update(1.5)
-    with pytest.raises(Diverged, match=r"The loss exploded: .* over the last 10 updates, after 1\.50 at its best") as it:
+    with pytest.raises(
+        Diverged, match=r"The loss exploded: .* over the last 10 updates, after 1\.50 at its best"
+    ) as it:
         for _ in range(20):
             moments.update(9.0)
     assert 30 <= it.value.good_until <= 33

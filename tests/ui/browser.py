@@ -1,0 +1,114 @@
+"""A page in Debian's chromium, as a person uses it. Works with gradio 4 and 6."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT_MS = 60_000
+# Gradio 4's own page asks other hosts for a script and fonts; there are none here. Gradio 6 complains of its own
+# streams when a page is left or reloaded.
+NOT_OURS = (
+    "AbortError",
+    "Method not implemented",
+    "Connection errored out",
+    "ERR_NAME_NOT_RESOLVED",
+    "ERR_INTERNET_DISCONNECTED",
+    "ERR_CONNECTION_REFUSED",
+    "fonts.googleapis.com",
+)
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
+
+expect.set_options(timeout=WAIT_MS)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """One open page with the tab on it. `complaints`: what its console said in red."""
+
+    def __init__(self, browser: Browser, url: str, size: dict[str, int] | None = None) -> None:
+        self.page: Page = browser.new_page(viewport=size or DESKTOP)  # type: ignore[arg-type]
+        self.page.set_default_timeout(WAIT_MS)
+        self.complaints: list[str] = []
+        self.page.on("console", lambda message: self._complain(message.type, message.text))
+        self.page.on("pageerror", lambda error: self._complain("error", str(error)))
+        self.page.goto(url)
+        self.part("start").wait_for()
+        self.page.wait_for_timeout(1500)  # what is filled in when a page opens is there
+
+    def _complain(self, kind: str, words: str) -> None:
+        if kind == "error" and not any(known in words for known in NOT_OURS):
+            self.complaints.append(words)
+
+    def part(self, name: str) -> Any:
+        return self.page.locator(f"#tp-{name}")
+
+    def words(self, name: str) -> str:
+        return str(self.part(name).inner_text())
+
+    def press(self, name: str) -> None:
+        self.part(name).click()
+
+    def open(self, title: str) -> None:
+        """Unfold what has this title."""
+        self.page.get_by_text(title).first.click()
+        time.sleep(0.5)
+
+    def show_tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name, exact=True).click()
+        time.sleep(0.5)
+
+    def type(self, name: str, words: str) -> None:
+        field = self.part(name).locator("input[type=number], input[type=text], textarea, input:not([type])").first
+        field.fill(words)
+        field.press("Tab")
+        time.sleep(0.3)
+
+    def typed(self, name: str) -> str:
+        return str(self.part(name).locator("input, textarea").first.input_value())
+
+    def choose(self, name: str, entry: str) -> None:
+        self.part(name).locator("input").first.click()
+        self.page.get_by_role("option", name=entry, exact=True).first.click()
+        self.part(name).locator("input").first.blur()
+        time.sleep(0.3)
+
+    def phase(self) -> str:
+        """The phase of the run as the page shows it, "" for no run."""
+        shown = self.page.evaluate("document.querySelector('#tp-status .tp-status')?.dataset.phase")
+        return str(shown or "")
+
+    def until(self, there: Callable[[], Any], what: str, seconds: float = 60.0) -> None:
+        """Wait until `there()`; else an error that says `what` never came, and what the page shows."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if there():
+                return
+            self.page.wait_for_timeout(200)
+        raise AssertionError(f"never came: {what}. The page says: {self.page.inner_text('body')[-1500:]}")
+
+    def close(self) -> None:
+        self.page.close()

@@ -1,0 +1,40 @@
+"""The page of its own, served by this very process, so that a test can look at the session behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from training_pro.folders import Folders
+from training_pro.hosts.standalone import StandaloneHost
+from training_pro.session import Session
+from training_pro.training.run import Run
+from training_pro.ui.standalone import launch
+
+NASTY_TEXT = "\n\n\n".join(
+    f"Chapter {n}. The lamp keeper of tower {n} climbs at dusk. She counts {n + 90} steps.\n"
+    f"Then <b>all</b> is quiet & dark. Nobody heard <script>alert({n})</script> it. The sea was calm that night."
+    for n in range(40)
+)
+
+
+class Server:
+    """`url` to open; `session` behind it."""
+
+    def __init__(self, folders: Folders, model: Path) -> None:
+        self.session = Session(StandaloneHost(folders, model, load_in_4bit=False))
+        self.page: gr.Blocks = launch(self.session, "127.0.0.1", 0, wait=False)
+        self.url = f"{self.page.local_url}?__theme=light"
+
+    @property
+    def run(self) -> Run:
+        assert self.session.run is not None
+        return self.session.run
+
+    def close(self) -> None:
+        run = self.session.run
+        if run is not None:
+            run.controls.interrupt("the test is over")
+            run.wait(60)
+        self.page.close(verbose=False)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import inspect
+from functools import partial
+
+import gradio as gr
+import pytest
+
+from training_pro.errors import UserError
+from training_pro.ui.handlers import answering
+
+
+def refuse(value: str) -> dict[str, str]:
+    raise UserError(f"{value} is <wrong>.")
+
+
+def break_down(value: str) -> dict[str, str]:
+    raise ZeroDivisionError("by <zero>")
+
+
+def watched(value: str, request: gr.Request) -> dict[str, str]:
+    return {"box": value}
+
+
+def test_a_good_answer_goes_through() -> None:
+    assert answering(watched, "box", "testing")("x", None) == {"box": "x"}
+
+
+def test_a_refusal_becomes_its_sentence() -> None:
+    answer = answering(refuse, "box", "testing")("This")
+    assert "This is &lt;wrong&gt;." in answer["box"] and "tp-error" in answer["box"]
+
+
+def test_a_defect_becomes_a_sentence_and_its_trace_goes_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    answer = answering(partial(break_down, "x"), "box", "testing")()
+    assert "went wrong while testing" in answer["box"] and "&lt;zero&gt;" in answer["box"]
+    assert "Traceback" not in answer["box"]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_gradio_still_sees_what_the_function_asks_for() -> None:
+    assert "request" in inspect.signature(answering(watched, "box", "testing")).parameters

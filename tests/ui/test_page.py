@@ -1,0 +1,231 @@
+"""The page in a real browser, on the gradio of this environment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.ui.browser import PHONE, Tab, chromium
+from tests.ui.server import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+LONG = "2000"  # epochs: a run that does not end by itself
+
+
+class Desk:
+    """Pages on one server; in the end none of them may have complained."""
+
+    def __init__(self, server: Server, browser: object) -> None:
+        self.server = server
+        self._browser = browser
+        self.tabs: list[Tab] = []
+
+    def open(self, size: dict[str, int] | None = None) -> Tab:
+        self.tabs.append(Tab(self._browser, self.server.url, size))  # type: ignore[arg-type]
+        return self.tabs[-1]
+
+    def start(self, tab: Tab, name: str, epochs: str = LONG) -> None:
+        """A run on the text."""
+        tab.choose("text-file", "tales.txt")
+        tab.type("name", name)
+        tab.open("Batch, epochs and learning rate")
+        tab.type("epochs", epochs)
+        tab.type("warmup-steps", "0")
+        tab.press("start")
+        tab.until(lambda: self.server.session.run is not None, "the run")
+        tab.until(lambda: tab.phase() in ("training", "ended"), "training")
+
+
+@pytest.fixture
+def desk(server: Server) -> Iterator[Desk]:
+    with chromium() as browser:
+        made = Desk(server, browser)
+        yield made
+        assert [complaint for tab in made.tabs for complaint in tab.complaints] == []
+
+
+def test_a_first_run_from_nothing_to_an_applied_lora(desk: Desk) -> None:
+    tab = desk.open()
+    assert "Model tiny" in tab.words("host")
+    tab.choose("text-file", "tales.txt")
+    tab.type("name", "first")
+    tab.press("verify")
+    tab.until(lambda: "Updates in all" in tab.words("verified"), "facts")
+    tab.press("suggestion-0")
+    tab.until(lambda: "Warmup" not in tab.words("suggestion-0"), "the suggestion to be taken")
+    tab.press("start")
+    tab.until(lambda: tab.phase() == "ended", "the end", 120)
+    assert desk.server.run.settings.warmup_steps == 3
+    assert "finished" in tab.words("status")
+    tab.until(lambda: tab.part("chart").locator(".tp-hit").count() > 5, "the chart")
+    tab.part("chart").locator(".tp-hit").nth(3).hover()
+    assert "smoothed" in tab.part("chart").locator(".tp-tip:visible").inner_text()
+    tab.open("Try it: ask with and without")
+    tab.type("prompt", "The lamp keeper")
+    tab.press("ask-both")
+    tab.until(lambda: "with first" in tab.words("try-said"), "both answers")
+    assert desk.server.session.host.loras_on() == []
+    tab.press("put-on")
+    tab.until(lambda: desk.server.session.host.loras_on() == ["first"], "the LoRA on the model")
+    tab.until(lambda: "A LoRA is on the model" in tab.words("host"), "the warning")
+    tab.press("start")
+    tab.until(lambda: "take the LoRA off" in tab.words("start-said"), "the refusal")
+    tab.press("loras-off")
+    tab.until(lambda: desk.server.session.host.loras_on() == [], "the LoRA off")
+
+
+def test_the_stop_loss_moves_though_the_page_that_started_is_closed(desk: Desk) -> None:
+    first = desk.open()
+    desk.start(first, "steered")
+    first.close()
+    second = desk.open()
+    second.until(lambda: second.phase() == "training", "the running run")
+    second.until(lambda: second.part("live-loss").locator("input[type=number]").is_enabled(), "live controls")
+    second.type("live-loss", "9.5")
+    second.close()
+    status = desk.server.run.wait(30)
+    assert status.ending is not None and status.ending.kind == "stopped"
+    assert "stop loss 9.5" in status.ending.reason
+    assert (status.folder / "adapter_model.safetensors").is_file()
+
+
+def test_pause_checkpoint_reload_and_two_pages(desk: Desk) -> None:
+    tab = desk.open()
+    desk.start(tab, "watched")
+    phone = desk.open(PHONE)
+    phone.until(lambda: phone.phase() == "training", "the run on the phone")
+    assert phone.typed("name") == "watched"
+    phone.press("pause")
+    tab.until(lambda: tab.phase() == "paused", "the pause on the other page")
+    held = desk.server.run.status.update
+    tab.press("checkpoint")
+    tab.until(lambda: "queued" in tab.words("checkpoint") or desk.server.run.status.checkpoints, "a queued checkpoint")
+    tab.page.reload()
+    tab.until(lambda: tab.phase() == "paused", "the run after a reload")
+    assert desk.server.run.status.update <= held + 1
+    phone.press("continue")
+    tab.until(lambda: tab.phase() == "training", "the run going on")
+    tab.until(lambda: len(desk.server.run.status.checkpoints) == 1, "the checkpoint")
+    tab.until(lambda: "1 checkpoint written" in tab.words("checkpoints"), "the checkpoint on the page")
+    time.sleep(2.5)
+    tab.until(lambda: tab.part("chart").locator(".tp-mark").count() >= 2, "the checkpoint's mark")
+    tab.press("interrupt")
+    phone.until(lambda: phone.phase() == "ended", "the end on the phone")
+    tab.until(lambda: "interrupted by hand" in tab.words("status"), "the reason")
+
+
+def test_a_second_start_is_refused_by_the_name_of_the_first(desk: Desk) -> None:
+    tab = desk.open()
+    desk.start(tab, "one")
+    other = desk.open()
+    other.type("name", "two")
+    other.press("start")
+    other.until(lambda: 'The run "one" is going' in other.words("start-said"), "the refusal")
+    other.part("start").dblclick()
+    tab.part("interrupt").dblclick()
+    tab.until(lambda: tab.phase() == "ended", "the end")
+    assert desk.server.run.settings.name == "one"
+
+
+def test_all_faults_of_a_form_at_once(desk: Desk) -> None:
+    tab = desk.open()
+    tab.open("Batch, epochs and learning rate")
+    tab.type("learning-rate", "fast")
+    tab.type("epochs", "-1")
+    tab.press("start")
+    tab.until(lambda: "Learning Rate" in tab.words("start-said"), "the faults")
+    assert "Epochs" in tab.words("start-said")
+    tab.type("learning-rate", "1e-4")
+    tab.type("epochs", "1")
+    tab.press("start")
+    tab.until(lambda: "No data is chosen" in tab.words("start-said"), "the missing data")
+    tab.choose("text-file", "tales.txt")
+    tab.type("name", "a.b")
+    tab.press("start")
+    tab.until(lambda: "a.b" in tab.words("start-said"), "the bad name")
+    assert desk.server.session.run is None
+
+
+def test_a_taken_name_is_asked_about(desk: Desk) -> None:
+    tab = desk.open()
+    desk.start(tab, "again", epochs="1")
+    tab.until(lambda: tab.phase() == "ended", "the end")
+    tab.press("start")
+    tab.until(lambda: tab.part("ask-replace").is_visible(), "the question")
+    assert not tab.part("ask-continue").is_visible()
+    tab.press("ask-cancel")
+    tab.until(lambda: not tab.part("ask-replace").is_visible(), "the question gone")
+    tab.press("start")
+    tab.press("ask-on-top")
+    tab.until(lambda: desk.server.run.begin.on_top_of is not None, "a run on top of the first")
+    tab.until(lambda: not desk.server.session.busy and tab.phase() == "ended", "its end")
+
+
+def test_the_preview_shows_text_as_text_and_finds_blocks(desk: Desk) -> None:
+    tab = desk.open()
+    tab.choose("text-file", "tales.txt")
+    tab.open("Text to blocks")
+    tab.type("max-tokens", "64")
+    tab.open("Preview: the very tokens")
+    tab.press("verify")
+    tab.until(lambda: "Block 1 of" in tab.words("block-shown"), "the first block")
+    tab.type("search", "<script>alert(7)")
+    tab.press("block-find")
+    tab.until(lambda: "<script>alert(7)</script>" in tab.words("block-shown"), "the block")
+    assert tab.part("block-shown").locator("script, b").count() == 0
+    assert tab.part("block-shown").locator(".tp-found").count() > 3
+    tab.choose("block-kind", "overlap")
+    tab.press("block-next")
+    tab.until(lambda: "overlapping block" in tab.words("block-shown"), "an overlap")
+    assert tab.part("block-shown").locator(".tp-border").count() > 0
+    assert "tp-line" in tab.part("curve").inner_html() or not tab.part("curve").is_visible()
+
+
+def test_runs_are_compared_deleted_and_brought_back(desk: Desk) -> None:
+    tab = desk.open()
+    desk.start(tab, "red", epochs="1")
+    tab.until(lambda: tab.phase() == "ended", "the first end")
+    tab.type("name", "blue")
+    tab.type("learning-rate", "1e-5")
+    tab.press("start")
+    tab.until(lambda: "blue: finished" in tab.words("status"), "the second end")
+    tab.show_tab("Runs")
+    tab.until(lambda: "blue" in tab.words("runs-table"), "the list")
+    tab.choose("runs-chosen", "red")
+    tab.choose("runs-chosen", "blue")
+    tab.until(lambda: "Learning Rate" in tab.words("runs-shown"), "the comparison")
+    assert tab.part("runs-shown").locator("path.tp-c1").count() == 1
+    assert "LoRA Rank" not in tab.words("runs-shown")
+    tab.page.reload()
+    tab.show_tab("Runs")
+    tab.until(lambda: "blue" in tab.words("runs-table"), "the list")
+    tab.choose("runs-chosen", "blue")
+    tab.press("delete-run")
+    tab.until(lambda: "blue" not in tab.words("runs-table"), "the deletion")
+    tab.open("Rename, undo a delete")
+    tab.part("aside").locator("input").first.click()
+    tab.page.get_by_role("option").first.click()
+    tab.press("undo-delete")
+    tab.until(lambda: "blue" in tab.words("runs-table"), "the run back")
+
+
+def test_settings_go_out_and_come_in_again(desk: Desk) -> None:
+    tab = desk.open()
+    tab.choose("preset", "Style")
+    tab.open("LoRA: rank")
+    tab.until(lambda: tab.part("rank").locator("input[type=number]").input_value() == "16", "the preset")
+    tab.open("Copy, keep, import and export")
+    tab.press("export")
+    tab.until(lambda: '"rank": 16' in tab.typed("json"), "the settings")
+    tab.type("json", '{"lora_rank": 300, "micro_batch_size": 2, "cutoff_len": 128}')
+    tab.press("import")
+    tab.until(
+        lambda: tab.part("rank").locator("input[type=number]").input_value() == "300", "a rank past the slider's end"
+    )
+    tab.type("json", "{nonsense")
+    tab.press("import")
+    tab.until(lambda: "not valid JSON" in tab.words("recipes-said"), "the refusal")
+    tab.press("command")
+    tab.until(lambda: "training_pro train" in tab.typed("json"), "the command")

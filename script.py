@@ -26,10 +26,9 @@ REQUIREMENTS = HERE / "requirements.txt"
 unimportable: list[str] = []  # a package without which nothing works
 
 try:
-    from training_pro.ui.tab import build_tab
-
     from training_pro.hosts.webui import WebUIHost
     from training_pro.session import current_session
+    from training_pro.ui.tab import build_tab
 except ModuleNotFoundError as error:
     unimportable.append((error.name or str(error)).split(".")[0])
 

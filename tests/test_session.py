@@ -231,6 +231,65 @@ def aside_of(session: Session) -> Path:
     return aside_runs(session.host.folders)[0].path
 
 
+def test_a_failed_preparation_moves_no_older_lora(session: Session) -> None:
+    first = session.start(small(epochs=1))
+    ended(first)
+    old = adapter_hash(first.folder)
+    for settings, existing in ((small(override=True), "ask"), (small(), "on top")):
+        bad = session.start(settings.changed(text_file="gone.txt"), existing=existing)  # type: ignore[arg-type]
+        assert ended(bad)[0] == "failed"
+        assert adapter_hash(first.folder) == old and aside_runs(session.host.folders) == []
+
+
+def test_a_run_on_top_that_lost_its_process_begins_on_top_again(session: Session) -> None:
+    ended(session.start(small(epochs=4)))
+    whole = session.start(small(epochs=1, warmup_steps=0), existing="on top")
+    ended(whole)
+    want = adapter_hash(whole.folder)
+    state = json.loads((whole.folder / "training_state.json").read_text(encoding="utf-8"))
+    (whole.folder / "adapter_model.safetensors").unlink()
+    (whole.folder / "training_state.json").write_text(
+        json.dumps({**state, "state": "running", "pid": 2**22 + 1}), encoding="utf-8"
+    )
+    again = session.start(small(epochs=1, warmup_steps=0), existing="continue")
+    assert ended(again)[0] == "finished"
+    assert adapter_hash(again.folder) == want
+
+
+def test_another_base_model_is_no_exact_continuation(session: Session) -> None:
+    run = session.start(forever())
+    until(run, lambda: run.status.update >= 1)
+    run.controls.interrupt()
+    ended(run)
+    path = run.folder / "training_state.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"base_model": "', '"base_model": "other-'), "utf-8")
+    kind, reason = ended(session.start(forever(), existing="continue"))
+    assert kind == "failed" and "other-" in reason and "is loaded" in reason
+
+
+def test_a_run_that_goes_elsewhere_is_not_continued(session: Session, tmp_path: Path) -> None:
+    run = session.start(forever())
+    until(run, lambda: run.status.update >= 1)
+    other = Session(StandaloneHost(session.host.folders, session.host.model_path(), load_in_4bit=False))
+    with pytest.raises(RunError, match="going in another process"):
+        other.start(forever(), existing="continue")
+    run.controls.interrupt()
+    ended(run)
+
+
+def test_a_stopped_run_goes_on_when_its_stop_is_moved(session: Session) -> None:
+    run = session.start(small(epochs=3))
+    until(run, lambda: run.status.update >= 1)
+    run.controls.set(stop_at_loss=10)
+    assert ended(run)[0] == "stopped"
+    again = session.start(small(epochs=3), existing="continue")
+    assert ended(again)[0] == "finished"
+    stopped = session.start(small(name="s", epochs=3, stop_at_loss=10))
+    assert ended(stopped)[0] == "stopped"
+    with pytest.raises(RunError, match="as its stops say"):
+        session.start(small(name="s", epochs=3, stop_at_loss=10), existing="continue")
+
+
 def test_pausing_holds_the_run_and_continuing_lets_it_go(session: Session) -> None:
     run = session.start(forever())
     until(run, lambda: run.status.update >= 1)

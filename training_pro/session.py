@@ -19,14 +19,14 @@ from training_pro.errors import RunError, SettingsError
 from training_pro.hosts.host import Host
 from training_pro.plan import Plan
 from training_pro.progress import Progress, no_progress
-from training_pro.record.aside import keep_aside
 from training_pro.record.names import check_name, run_folder
 from training_pro.record.runs import RunSummary, summarize
 from training_pro.settings import Settings
-from training_pro.training.continuing import check_same, differences, stored_settings
+from training_pro.training.beginning import Begin
+from training_pro.training.continuing import LIVE, check_same, differences, find_continuation, stored_settings
 from training_pro.training.learning_rate import check_schedule
 from training_pro.training.planning import plan_for, rates_of
-from training_pro.training.run import Begin, Run, Trainable
+from training_pro.training.run import Run, Trainable
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,6 @@ class Session:
 
         Raises:
             RunError: a run goes already, a name that can't be used, or one that is taken.
-            ModelError: the host has no model that can be trained.
         """
         with self._lock:
             if self.busy and self._run is not None:
@@ -126,15 +125,13 @@ class Session:
         folder = run_folder(self.host.folders, settings.name)
         if not folder.exists():
             return Begin()
+        if existing == "on top":
+            return Begin(on_top=True)
         if settings.override or existing == "replace":
-            keep_aside(self.host.folders, folder)
-            return Begin()
+            return Begin(replace=True)
         if existing == "continue":
             self._check_continuable(settings, summarize(folder))
             return Begin(continue_exactly=True)
-        if existing == "on top":
-            kept = keep_aside(self.host.folders, folder)
-            return Begin(on_top_of=kept)
         raise self._name_taken(settings, summarize(folder))
 
     def _name_taken(self, settings: Settings, found: RunSummary) -> NameTaken:
@@ -154,23 +151,31 @@ class Session:
 
     def _check_continuable(self, settings: Settings, found: RunSummary) -> None:
         """Raises:
-        RunError: the run is finished, or its settings differ.
+        RunError: the run goes elsewhere, is finished, or its settings differ.
         """
-        before = stored_settings(found.path)
+        if found.state in ("running", "running elsewhere"):
+            raise RunError(
+                f'The run "{settings.name}" is going in another process; wait for its end or interrupt it there.'
+            )
         if found.state == "finished":
             raise RunError(
                 f'The run "{settings.name}" is finished ({found.updates} updates); choose another name, or turn on '
                 "Override Existing Files."
             )
+        before = stored_settings(found.path)
         check_same(before, settings)
-        unchanged = before is not None and all(
-            getattr(before, name) == getattr(settings, name) for name in ("stop_at_loss", "stop_at_epoch")
-        )
-        if found.state == "stopped" and unchanged:
+        if found.state == "stopped" and before is not None and not _stops_changed(found, before, settings):
             raise RunError(
-                f'The run "{settings.name}" has ended as its stops say: {found.reason}. Change Stop at loss or Stop at '
-                "Epoch to go on."
+                f'The run "{settings.name}" has ended as its stops say: {found.reason}. Change the stop that ended it '
+                "to go on."
             )
+
+
+def _stops_changed(found: RunSummary, before: Settings, now: Settings) -> bool:
+    """Whether a stopped run would go on: a stop is another than in its settings, or than the one it was moved to."""
+    names = (*LIVE, "eval_patience")
+    moved = find_continuation(found.path).state.get("live", {})
+    return any(getattr(now, name) != moved.get(name, getattr(before, name)) for name in names)
 
 
 def check_sources(settings: Settings) -> None:

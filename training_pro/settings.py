@@ -239,9 +239,6 @@ class Settings:
     gradient_checkpointing: bool = _batch(
         False, "Use Gradient Checkpoint", "Much less memory for about a third more time; the result is the same."
     )
-    in_process: bool = _batch(
-        True, "Train inside this process", "Off: the run gets a process of its own; the model is unloaded first."
-    )
 
     # schedule
     learning_rate: float = _schedule(3e-4, "Learning Rate", "1e-4 to 3e-4 is usual for LoRA.", low=1e-9, high=1.0)

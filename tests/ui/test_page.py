@@ -159,7 +159,7 @@ def test_a_taken_name_is_asked_about(desk: Desk) -> None:
     tab.until(lambda: not tab.part("ask-replace").is_visible(), "the question gone")
     tab.press("start")
     tab.press("ask-on-top")
-    tab.until(lambda: desk.server.run.begin.on_top_of is not None, "a run on top of the first")
+    tab.until(lambda: desk.server.run.begin.on_top, "a run on top of the first")
     tab.until(lambda: not desk.server.session.busy and tab.phase() == "ended", "its end")
 
 
@@ -180,7 +180,8 @@ def test_the_preview_shows_text_as_text_and_finds_blocks(desk: Desk) -> None:
     tab.press("block-next")
     tab.until(lambda: "overlapping block" in tab.words("block-shown"), "an overlap")
     assert tab.part("block-shown").locator(".tp-border").count() > 0
-    assert "tp-line" in tab.part("curve").inner_html() or not tab.part("curve").is_visible()
+    tab.open("Batch, epochs")
+    tab.until(lambda: "tp-line" in tab.part("curve").inner_html(), "the schedule's curve")
 
 
 def test_runs_are_compared_deleted_and_brought_back(desk: Desk) -> None:

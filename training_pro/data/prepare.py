@@ -29,6 +29,7 @@ from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
 from training_pro.settings import Settings
 from training_pro.text.encoding import TextEncoder
+from training_pro.text.sentences import splitter_version
 from training_pro.text.slicing import index_identity
 
 
@@ -88,7 +89,12 @@ def prepare(
         notes=tuple(_notes(sources, settings, model_max_tokens)),
     )
     digests = {one.source.role: one.digest for one in (*made, *([made_eval] if made_eval else []))}
-    identity = {**digests, "tokenizer": workshop.tokenizer_digest, **settings_parts(settings)}
+    identity = {
+        **digests,
+        "tokenizer": workshop.tokenizer_digest,
+        "sentences": splitter_version(),
+        **settings_parts(settings),
+    }
     return Prepared(train, eval_samples, report, fingerprint(identity), identity)
 
 

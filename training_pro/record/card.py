@@ -14,7 +14,7 @@ from training_pro.record.log import RunLog
 from training_pro.settings import DEFAULTS, SPECS, Settings, to_dict
 
 CARD_FILE = "README.md"
-_NOT_SHOWN = ("name", "override", "in_process", "report_to")
+_NOT_SHOWN = ("name", "override", "report_to")
 _FILES = ("text_file", "dataset", "eval_dataset")  # only their last part: paths say more than they should
 _LONGEST_CELL = 200
 

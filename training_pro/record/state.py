@@ -42,6 +42,7 @@ class RunState:
     started: str = ""
     finished: str = ""
     base_model: str = ""
+    quantization: str = ""
     last_loss: float | None = None
     best_eval_loss: float | None = None
     settings_fingerprint: str = ""

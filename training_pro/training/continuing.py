@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 # What may differ without changing what is learned: stops, saving, watching.
 FREE_TO_CHANGE = frozenset(
     {
+        "name",
         "override",
         "stop_at_loss",
         "loss_window",
@@ -31,7 +32,6 @@ FREE_TO_CHANGE = frozenset(
         "sample_tokens",
         "sample_steps",
         "report_to",
-        "in_process",
     }
 )
 LIVE = ("stop_at_loss", "stop_at_epoch", "loss_window")
@@ -106,10 +106,14 @@ def check_same(before: Settings | None, now: Settings) -> None:
         )
 
 
-def live_values(state: dict[str, Any], before: Settings | None, now: Settings) -> dict[str, Any]:
-    """The checkpoint's live values, but a stop that was changed in the settings since then counts anew."""
+def live_values(state: dict[str, Any], now: Settings, settings_win: bool = False) -> dict[str, Any]:
+    """The checkpoint's live values, but a stop that was changed in the settings since then counts anew.
+
+    `settings_win`: the run had ended by a stop, so that going on means the stops of the settings.
+    """
     values = dict(state["live"])
+    chosen = state.get("chosen", {})
     for name in LIVE:
-        if before is None or getattr(before, name) != getattr(now, name):
+        if settings_win or chosen.get(name) != getattr(now, name):
             values[name] = getattr(now, name)
     return values

@@ -37,7 +37,7 @@ class Controls:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._values = LiveValues(settings.stop_at_loss, settings.stop_at_epoch, settings.loss_window)
-        self._taken = self._values
+        self._taken = self.chosen = self._values
         self._paused = False
         self._interrupt_reason = ""
         self._checkpoint_asked = False

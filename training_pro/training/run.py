@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,10 +15,13 @@ from training_pro.folders import Folders
 from training_pro.plan import Plan
 from training_pro.progress import Progress
 from training_pro.record import state as states
+from training_pro.record.aside import keep_aside
 from training_pro.record.files import sweep_temporaries, write_fault, write_whole
 from training_pro.record.history import HISTORY_FILE, Event, History
+from training_pro.record.log import losses
 from training_pro.record.runs import SETTINGS_FILE
 from training_pro.settings import Settings, to_dict, to_json
+from training_pro.training.beginning import Begin, remember_start, remembered_start, weights_in
 from training_pro.training.continuing import (
     Continuation,
     check_same,
@@ -70,15 +72,6 @@ class ModelOwner(Protocol):
 
 
 Prepare = Callable[[Settings, Trainable, Progress], Prepared]
-
-
-@dataclass(frozen=True)
-class Begin:
-    """How a run begins: anew, exactly where a run left off, or anew on top of another's weights."""
-
-    continue_exactly: bool = False
-    checkpoint_update: int | None = None
-    on_top_of: Path | None = None
 
 
 class Run:
@@ -162,7 +155,7 @@ class Run:
         from training_pro.training.job import Job
         from training_pro.training.snapshot import ModelSnapshot
 
-        continuation, live = self._open_folder(prepared, plan, loaded)
+        continuation, live, start = self._open_folder(prepared, plan, loaded)
         assert self.history is not None
         snapshot = ModelSnapshot.take(loaded.model)
         job = Job(
@@ -180,47 +173,86 @@ class Run:
         )
         self._told = (loaded, prepared, plan)
         try:
-            return job.run(continuation, live, self.begin.on_top_of)
+            return job.run(continuation, live, start)
         finally:
             del job
             self._board.phase("restoring")
             snapshot.restore()
 
-    def _open_folder(self, prepared: Prepared, plan: Plan, loaded: Trainable) -> tuple[Continuation, dict[str, Any]]:
-        """Make or take up the run's folder; nothing is written before it is certain that the run can go on."""
-        continuation, live = Continuation(None, {}), {}
-        if self.begin.continue_exactly:
-            continuation = find_continuation(self.folder, self.begin.checkpoint_update)
-            before = stored_settings(self.folder)
-            check_same(before, self.settings)
-            self._check_data(prepared)
-            if continuation.checkpoint is not None:
-                live = live_values(continuation.state, before, self.settings)
+    def _open_folder(
+        self, prepared: Prepared, plan: Plan, loaded: Trainable
+    ) -> tuple[Continuation, dict[str, Any], Path | None]:
+        """Make or take up the run's folder; nothing is written or moved before it is certain that the run can go on.
+
+        Gives the place to continue from, the live values there, and the folder of the first weights, if any.
+        """
+        continuation, live = self._continuation(prepared, loaded)
+        start = self._start_weights(continuation)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_fault(self.folder, error) from error
         sweep_temporaries(self.folder)
+        if start is not None:
+            remember_start(self.folder, start)
         write_whole(self.folder / SETTINGS_FILE, to_json(self.settings))
         self._state = states.starting_state(
             plan.total_updates, loaded.label, states.fingerprint(to_dict(self.settings)), prepared.fingerprint
-        )
+        ).changed(quantization=loaded.quantization)
         states.write_state(self.folder, self._state)
         self.history = History.open(self.folder / HISTORY_FILE, resume_at=continuation.update)
         if len(self.history.points):
             self._board.change(point=self.history.points[-1])
         if continuation.checkpoint is not None:
             self.history.add_event(Event("note", continuation.update, f"continued from {continuation.checkpoint.name}"))
-        return continuation, live
+        return continuation, live, start
 
-    def _check_data(self, prepared: Prepared) -> None:
-        """Raises:
-        RunError: the data or the tokenizer is not what the run was started with.
+    def _continuation(self, prepared: Prepared, loaded: Trainable) -> tuple[Continuation, dict[str, Any]]:
+        """Where to go on, and the live values there.
+
+        Raises:
+            RunError: settings, data, tokenizer or model are not those of the run.
         """
+        if not self.begin.continue_exactly:
+            return Continuation(None, {}), {}
+        check_same(stored_settings(self.folder), self.settings)
         state = states.read_state(self.folder)
-        if state is not None and state.data_fingerprint and state.data_fingerprint != prepared.fingerprint:
+        if state is not None:
+            self._check_same_base(state, prepared, loaded)
+        continuation = find_continuation(self.folder, self.begin.checkpoint_update)
+        if continuation.checkpoint is None:
+            return continuation, {}
+        was_stopped = state is not None and state.state == "stopped"
+        return continuation, live_values(continuation.state, self.settings, settings_win=was_stopped)
+
+    def _start_weights(self, continuation: Continuation) -> Path | None:
+        """Keep an older LoRA of this name aside if asked to; the folder whose weights the run starts from, if any."""
+        begin = self.begin
+        if begin.continue_exactly:
+            return remembered_start(self.folder) if continuation.checkpoint is None else None
+        if not self.folder.exists():
+            return begin.on_top_of
+        if begin.on_top:
+            weights_in(self.folder)  # raises before anything is moved
+            return weights_in(keep_aside(self._owner.folders, self.folder))
+        if begin.replace:
+            keep_aside(self._owner.folders, self.folder)
+        return begin.on_top_of
+
+    def _check_same_base(self, state: states.RunState, prepared: Prepared, loaded: Trainable) -> None:
+        """Raises:
+        RunError: the data, the tokenizer or the model is not what the run was started with.
+        """
+        name = self.settings.name
+        before, now = (state.base_model, state.quantization), (loaded.label, loaded.quantization)
+        if state.base_model and before != now:
             raise RunError(
-                f'The run "{self.settings.name}" can\'t be continued exactly: its data or the tokenizer has changed. '
+                f'The run "{name}" can\'t be continued exactly: it trains {_model_words(*before)}, and '
+                f"{_model_words(*now)} is loaded. Load that one, or train on top of its weights."
+            )
+        if state.data_fingerprint and state.data_fingerprint != prepared.fingerprint:
+            raise RunError(
+                f'The run "{name}" can\'t be continued exactly: its data or the tokenizer has changed. '
                 "Put them back, train on top of its weights, or turn on Override Existing Files."
             )
 
@@ -257,7 +289,9 @@ class Run:
         if self._state is not None:
             point = self.status.point
             state = self._state.changed(
-                update=self.status.update, last_loss=point.smoothed_loss if point is not None else None
+                update=self.status.update,
+                last_loss=point.smoothed_loss if point is not None else None,
+                best_eval_loss=losses(self.history.points)["best_eval_loss"] if self.history is not None else None,
             )
             states.write_state(self.folder, state.ended(ending.kind, ending.reason))
 
@@ -278,3 +312,7 @@ def _free_memory() -> None:
     from training_pro.training.oom import free_memory
 
     free_memory()
+
+
+def _model_words(label: str, quantization: str) -> str:
+    return f"{label} ({quantization})" if quantization not in ("", "none") else label

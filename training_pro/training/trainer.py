@@ -257,6 +257,7 @@ class LoraTrainer(Trainer):
         return {
             "update": self.state.global_step,
             "live": vars(self.parts.controls.taken),
+            "chosen": vars(self.parts.controls.chosen),
             "micro_batch_size": self.runner.micro_batch_size,
             "behaviours": {type(b).__name__: state for b in self.parts.behaviours if (state := b.state())},
         }

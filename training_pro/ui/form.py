@@ -82,7 +82,6 @@ WATCHING = Part(
     (("sample_prompts",), ("sample_steps", "sample_tokens"), ("eval_steps", "report_to")),
 )
 PARTS = (DATA, BLOCKS, ADAPTER, BATCH, STOPS, WATCHING)
-NOT_SHOWN = frozenset({"in_process"})  # the page's runs are always made inside this process
 
 
 class Form:

@@ -19,7 +19,7 @@ from training_pro.settings import DEFAULTS, Settings, read_json_object, to_dict
 
 PERSONAL = frozenset(
     {"name", "override", "text_file", "dataset", "dataset_kind", "format", "chat_template", "eval_dataset"}
-    | {"sample_prompts", "report_to", "in_process"}
+    | {"sample_prompts", "report_to"}
 )
 _BUILT_IN: dict[str, dict[str, Any]] = {
     "Defaults": {},

@@ -216,3 +216,10 @@ def test_nothing_gives_no_blocks() -> None:
 def test_ten_thousand_texts(text: str, slicing: Slicing, name: str, max_tokens: int) -> None:
     drawn = Slicing(**{**vars(slicing), "max_tokens": max_tokens if max_tokens % 2 else slicing.max_tokens})
     check([text], drawn, encoder_of(name))
+
+
+@pytest.mark.parametrize("name", ["SentencePiece v1", "legacy Llama", "symbol BPE"])
+def test_a_first_sentence_without_a_safe_cut_is_encoded_as_a_start(name: str) -> None:
+    slicing = Slicing(12, hard_cut="", overlap=False, add_bos=False, eos="none")
+    with patch.object(slicing_module.logger, "warning", side_effect=AssertionError("the cut rule doesn't hold")):
+        assert len(check(["\U00010400\U00010400!\n\n\U00010400\U00010400! x"], slicing, encoder_of(name))) > 1

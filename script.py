@@ -15,8 +15,8 @@ HERE = Path(__file__).resolve().parent
 if str(HERE) not in sys.path:
     sys.path.append(str(HERE))
 
-from training_pro.packages import missing_notice, missing_packages  # noqa: E402
-from training_pro.ui.notice import notice  # noqa: E402
+from training_pro.packages import missing_notice, missing_packages  # noqa: E402 (the path first)
+from training_pro.ui.notice import notice  # noqa: E402 (the path first)
 
 if TYPE_CHECKING:
     from training_pro.session import Session

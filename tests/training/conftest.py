@@ -15,9 +15,9 @@ from training_pro.hosts.host import LoadedModel
 @pytest.fixture(autouse=True, scope="session")
 def _quick() -> None:
     """Tiny matrices are slower on two threads than on one; and a run collects garbage, of which imports leave much."""
-    import matplotlib.pyplot  # noqa: F401
-    import peft  # noqa: F401
-    import transformers.trainer  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401 (only to have it imported)
+    import peft  # noqa: F401 (only to have it imported)
+    import transformers.trainer  # noqa: F401 (only to have it imported)
 
     torch.set_num_threads(1)
     gc.collect()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from training_pro.errors import SettingsError
-from training_pro.legacy_settings import from_legacy, is_legacy, read_settings
+from training_pro.legacy_settings import from_legacy, is_legacy, settings_from
 from training_pro.settings import Settings
 
 ORIGINAL: dict[str, Any] = {
@@ -165,4 +165,4 @@ def test_our_own_file_is_not_taken_for_an_old_one(tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     path.write_text(json.dumps({"batch_size": 2, "rank": 8}), encoding="utf-8")
     assert not is_legacy(json.loads(path.read_text(encoding="utf-8")))
-    assert read_settings(path) == (Settings(batch_size=2, rank=8), [])
+    assert settings_from(json.loads(path.read_text(encoding="utf-8"))) == (Settings(batch_size=2, rank=8), [])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.errors import SettingsError
-from training_pro.settings import DEFAULTS, Settings, checked_value, from_dict, read_json_object
+from training_pro.settings import DEFAULTS, Settings, checked_value, from_dict
 
 _RENAMED = {
     "lora_name": "name",
@@ -59,15 +59,6 @@ _PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "down_proj"
 def is_legacy(values: Mapping[str, Any]) -> bool:
     """Whether these are the original's or the WebUI trainer's names."""
     return bool(_SIGNS & set(values))
-
-
-def read_settings(path: Path) -> tuple[Settings, list[str]]:
-    """Settings from a JSON file of ours, of the original extension or of the WebUI's trainer, with notes.
-
-    Raises:
-        UserError: unreadable file; SettingsError names all faults at once.
-    """
-    return settings_from(read_json_object(path))
 
 
 def settings_from(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:

@@ -1,13 +1,12 @@
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.data.chat_templates import CHATML
 from tests.data.rows import chat, write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.prepare import prepare
-from training_pro.data.verify import Suggestion, Verification, padding_share, verify
+from training_pro.data.verify import Suggestion, Verification, verify
 from training_pro.folders import Folders
 from training_pro.plan import make_plan
 from training_pro.settings import Settings
@@ -60,15 +59,6 @@ def test_depth_and_the_sections_seen_once(folders: Folders):
     assert any("6 of 6 sections are shorter than a window and are seen once" in note for note in found.notes)
     deep = verified(folders, text_file="story.txt", max_tokens=64, dementor=True)
     assert deep.facts.depth > 2 and not any("seen once" in note for note in deep.notes)
-
-
-def test_padding_share():
-    lengths = np.array([1, 3, 1, 3], np.int32)
-    assert padding_share(lengths, 2, 0, group_by_length=True) == 0
-    assert padding_share(lengths, 4, 0, group_by_length=True) == pytest.approx(1 - 8 / 12)
-    assert padding_share(lengths, 1, 0, group_by_length=False) == 0
-    assert padding_share(np.array([2, 5], np.int32), 2, 0, group_by_length=False) == pytest.approx(0.3)
-    assert padding_share(np.array([2, 2, 5], np.int32), 2, 0, group_by_length=True) == 0  # a last batch that is short
 
 
 def test_suggestions_are_the_specified_numbers(folders: Folders):

@@ -279,17 +279,26 @@ def test_other_settings_are_named(owner: TinyOwner, changes: dict[str, Any], wor
     assert adapter_bytes(status.folder) == before
 
 
-def test_other_data_is_refused(owner: TinyOwner) -> None:
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({}, "its data or the tokenizer has changed"),
+        ({"text file": "then", "tokenizer": "same", "max_tokens": 64}, "changed since: text file, evaluation data."),
+    ],
+)
+def test_other_data_is_refused(owner: TinyOwner, parts: dict[str, Any], words: str) -> None:
     from dataclasses import replace
 
     settings = small_settings(**FULL)
-    run = make_run(owner, settings, full_data())
+    before = replace(full_data(), fingerprint_parts=parts)
+    run = make_run(owner, settings, before)
     with at_micro_batch(9, run.controls.interrupt):
         finish(run)
-    other = replace(prepared(TinySamples(13, seed=5)), fingerprint="other")
+    now = {"text file": "now", "evaluation data": "new", "tokenizer": "same", "max_tokens": 32}
+    other = replace(prepared(TinySamples(13, seed=5)), fingerprint="other", fingerprint_parts=now)
     status = finish(make_run(owner, settings, other, GO_ON))
     assert status.ending is not None
-    assert "its data or the tokenizer has changed" in status.ending.reason
+    assert words in status.ending.reason
 
 
 def test_what_may_differ(owner: TinyOwner) -> None:

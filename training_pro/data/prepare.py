@@ -92,7 +92,7 @@ def prepare(
     identity = {
         **digests,
         "tokenizer": workshop.tokenizer_digest,
-        "sentences": splitter_version(),
+        "sentence splitter": splitter_version(),
         **settings_parts(settings),
     }
     return Prepared(train, eval_samples, report, fingerprint(identity), identity)

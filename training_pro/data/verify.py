@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from training_pro.data.order import padding_share
 from training_pro.data.prepare import Prepared
 from training_pro.data.report import DataReport, SourceReport
 from training_pro.plan import Plan, suggested_save_steps, suggested_warmup_steps
@@ -20,7 +20,7 @@ CONTEXT_STEP_TOKENS = 32
 
 @dataclass(frozen=True)
 class Facts:
-    """Counts over the training samples; `padding_share` is padding over all tokens of a padded batch, from 0 to 1.
+    """Counts over the training samples; `padding_share` is padding over all tokens of the run's batches, from 0 to 1.
 
     `depth` is how often DEMENTOR shows a token on average (0 without it). `dropped_rows` were read and are not
     trained. `updates_per_epoch` and `total_updates` are the plan's U and T.
@@ -95,7 +95,7 @@ def _facts(prepared: Prepared, settings: Settings, plan: Plan) -> Facts:
         mean_tokens=float(lengths.mean()),
         total_tokens=int(lengths.sum(dtype=np.int64)),
         trained_tokens=int(prepared.train.trained_counts.sum(dtype=np.int64)),
-        padding_share=padding_share(lengths, plan.batch_size, settings.seed, settings.group_by_length),
+        padding_share=padding_share(lengths, plan.batch_size, settings.seed, settings.group_by_length, settings.epochs),
         split_sentences=sum(slicing.split_sentences for slicing in slicings),
         dropped_small=sum(slicing.dropped_small for slicing in slicings),
         rows_read=sum(source.rows_read for source in report.sources),
@@ -106,18 +106,6 @@ def _facts(prepared: Prepared, settings: Settings, plan: Plan) -> Facts:
         updates_per_epoch=plan.updates_per_epoch,
         total_updates=plan.total_updates,
     )
-
-
-def padding_share(lengths: npt.NDArray[np.int32], batch_size: int, seed: int, group_by_length: bool) -> float:
-    """The share of padding when each batch is padded to its longest: in random order, or with like lengths together."""
-    order = (
-        np.argsort(lengths, kind="stable") if group_by_length else np.random.default_rng(seed).permutation(len(lengths))
-    )
-    ordered = lengths[order].astype(np.int64)
-    starts = np.arange(0, len(ordered), batch_size)
-    sizes = np.minimum(batch_size, len(ordered) - starts)
-    padded = int((np.maximum.reduceat(ordered, starts) * sizes).sum())
-    return 1 - int(ordered.sum()) / padded if padded else 0.0
 
 
 def _suggestions(report: DataReport, settings: Settings, plan: Plan) -> list[Suggestion]:

@@ -12,7 +12,7 @@ import json
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -32,7 +32,8 @@ class RunState:
     """What is written down about a run.
 
     `state`: "running" until it ends, then "finished" (all updates), "stopped" (a stop condition),
-    "interrupted" (a person) or "failed"; `reason` is the sentence to show. Times are UTC, ISO 8601.
+    "interrupted" (a person) or "failed"; `reason` is the sentence to show. Times are UTC, ISO 8601. `data_parts` are
+    digests of what `data_fingerprint` is made of, by name.
     """
 
     state: str
@@ -47,6 +48,7 @@ class RunState:
     best_eval_loss: float | None = None
     settings_fingerprint: str = ""
     data_fingerprint: str = ""
+    data_parts: dict[str, str] = field(default_factory=dict)
     pid: int = 0
     process_started: str = ""
     machine: str = ""
@@ -102,7 +104,9 @@ def read_state(folder: Path) -> RunState | None:
         raise RunError(f"The run's state {path} can't be read ({error}); remove the file or the run.") from error
     if not isinstance(values, dict) or values.get("state") not in WRITTEN_STANDINGS:
         raise RunError(f"The run's state {path} makes no sense; remove the file or the run.")
-    return RunState(**{f.name: _as(f.default, values.get(f.name)) for f in dataclasses.fields(RunState)})
+    fields = dataclasses.fields(RunState)
+    defaults = {f.name: dict if f.default_factory is dict else f.default for f in fields}
+    return RunState(**{name: _as(default, values.get(name)) for name, default in defaults.items()})
 
 
 def standing(folder: Path, state: RunState) -> Standing:
@@ -138,6 +142,8 @@ def _quiet_s(folder: Path) -> float:
 
 def _as(default: Any, value: Any) -> Any:
     """`value` if it has the kind of `default` (None stands for a number that may be missing)."""
+    if default is dict:
+        return {str(name): str(part) for name, part in value.items()} if isinstance(value, dict) else {}
     if default is None:
         return value if isinstance(value, float) else None
     if default is dataclasses.MISSING or isinstance(default, str):

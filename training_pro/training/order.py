@@ -1,9 +1,4 @@
-"""In which order blocks are trained: mixed anew each epoch, like lengths side by side where that saves padding.
-
-Blocks are shuffled, cut into windows of `WINDOW_BATCHES` batches, sorted by length within a window, cut into
-batches, and the batches are shuffled again: little padding, and which blocks meet in a batch changes each
-epoch. A pure function of seed and epoch, so that a continued run goes on at the very block.
-"""
+"""The order of an epoch's blocks, as the data loader asks for it."""
 
 from __future__ import annotations
 
@@ -13,29 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Sampler
 
-WINDOW_BATCHES = 128
+from training_pro.data.order import WINDOW_BATCHES, epoch_order
 
-
-def epoch_order(
-    lengths: npt.NDArray[np.int32], batch_size: int, seed: int, epoch: int, group_by_length: bool
-) -> npt.NDArray[np.int64]:
-    """The indices of all blocks, each once, batch after batch; only the last batch may be short."""
-    generator = np.random.default_rng((seed, epoch))
-    order = generator.permutation(len(lengths))
-    if not group_by_length or batch_size == 1:
-        return order
-    window = WINDOW_BATCHES * batch_size
-    pieces = [order[start : start + window] for start in range(0, len(order), window)]
-    by_length = np.concatenate([piece[np.argsort(lengths[piece], kind="stable")] for piece in pieces])
-    return _shuffled_batches(by_length, batch_size, generator)
-
-
-def _shuffled_batches(
-    order: npt.NDArray[np.int64], batch_size: int, generator: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    whole = len(order) // batch_size
-    batches = order[: whole * batch_size].reshape(whole, batch_size)
-    return np.concatenate([batches[generator.permutation(whole)].reshape(-1), order[whole * batch_size :]])
+__all__ = ["WINDOW_BATCHES", "EpochSampler", "epoch_order"]
 
 
 class EpochSampler(Sampler[int]):

@@ -33,6 +33,7 @@ from training_pro.training.controls import Controls
 from training_pro.training.ending import Ending
 from training_pro.training.finish import Story, write_results
 from training_pro.training.planning import plan_run
+from training_pro.training.same_data import check_same_data, data_parts
 from training_pro.training.status import RunStatus, StatusBoard
 from training_pro.training.wording import time_words
 
@@ -198,7 +199,7 @@ class Run:
         write_whole(self.folder / SETTINGS_FILE, to_json(self.settings))
         self._state = states.starting_state(
             plan.total_updates, loaded.label, states.fingerprint(to_dict(self.settings)), prepared.fingerprint
-        ).changed(quantization=loaded.quantization)
+        ).changed(quantization=loaded.quantization, data_parts=data_parts(prepared))
         states.write_state(self.folder, self._state)
         self.history = History.open(self.folder / HISTORY_FILE, resume_at=continuation.update)
         if len(self.history.points):
@@ -250,11 +251,7 @@ class Run:
                 f'The run "{name}" can\'t be continued exactly: it trains {_model_words(*before)}, and '
                 f"{_model_words(*now)} is loaded. Load that one, or train on top of its weights."
             )
-        if state.data_fingerprint and state.data_fingerprint != prepared.fingerprint:
-            raise RunError(
-                f'The run "{name}" can\'t be continued exactly: its data or the tokenizer has changed. '
-                "Put them back, train on top of its weights, or turn on Override Existing Files."
-            )
+        check_same_data(name, state, prepared)
 
     def _close(self, ending: Ending) -> None:
         """Say in the folder how the run ended; a fault here must not hide the run's own."""

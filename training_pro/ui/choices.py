@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from training_pro.data.chat import list_templates
 from training_pro.data.files import list_datasets
 from training_pro.data.formats import list_formats
 from training_pro.folders import Folders
@@ -27,7 +27,7 @@ def file_choices(folders: Folders) -> Choices:
         "dataset": _with_nothing(rows),
         "eval_dataset": _with_nothing([*rows, *texts]),
         "format": _with_nothing(list_formats(folders.formats)),
-        "chat_template": _with_nothing(_templates(folders.instruction_templates)),
+        "chat_template": _with_nothing(list_templates(folders.instruction_templates)),
     }
 
 
@@ -46,12 +46,6 @@ def choice_updates(controls: dict[str, Any], choices: Choices) -> dict[Any, Any]
 
 def _with_nothing(names: list[str]) -> list[Choice]:
     return [NOTHING, *map(shown_choice, names)]
-
-
-def _templates(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    return sorted(path.stem for path in folder.iterdir() if path.suffix in (".yaml", ".yml", ".jinja"))
 
 
 def _device() -> str:

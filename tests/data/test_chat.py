@@ -1,5 +1,4 @@
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -235,10 +234,8 @@ def test_a_template_that_fails_is_refused_with_its_reason(template: str):
 
 def test_a_template_that_loops_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(chat_module, "PROBE_SECONDS", 0.2)
-    before = time.monotonic()
     with pytest.raises(DataError, match=r"more than 0\.2 seconds"):
         renderer(templates.ENDLESS)
-    assert time.monotonic() - before < 5
 
 
 def test_bos_is_added_to_the_hosts_template_where_the_host_would_add_it(folders: Folders):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -109,7 +108,6 @@ def test_pause_checkpoint_reload_and_two_pages(desk: Desk) -> None:
     tab.until(lambda: tab.phase() == "training", "the run going on")
     tab.until(lambda: len(desk.server.run.status.checkpoints) == 1, "the checkpoint")
     tab.until(lambda: "1 checkpoint written" in tab.words("checkpoints"), "the checkpoint on the page")
-    time.sleep(2.5)
     tab.until(lambda: tab.part("chart").locator(".tp-mark").count() >= 2, "the checkpoint's mark")
     tab.press("interrupt")
     phone.until(lambda: phone.phase() == "ended", "the end on the phone")

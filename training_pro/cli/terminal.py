@@ -86,7 +86,7 @@ def _run_bar() -> tqdm[NoReturn]:
         file=sys.stderr if live else _Lines(),
         dynamic_ncols=live,
         mininterval=0.1 if live else _LINE_EVERY_S,
-        bar_format="{desc}: {n_fmt}/{total_fmt} |{bar:20}| {elapsed}, {postfix}",
+        bar_format="{desc}: {n_fmt}/{total_fmt} |{bar:20}| {elapsed}{postfix}",  # tqdm begins the postfix with a comma
         desc="waiting",
     )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import defaultdict
+from collections.abc import Generator
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -21,6 +23,7 @@ from tests.gradio4_helper import is_gradio4, mend_gradio4
 if is_gradio4():
     mend_gradio4()
 
+from tests import promises
 from tests.fakes import save_tiny_model
 from training_pro.folders import Folders
 from training_pro.hosts.host import LoadedModel
@@ -93,3 +96,32 @@ def tiny_model(tiny_folder: Path) -> LoadedModel:
     from training_pro.hosts.model_folder import load_model_folder
 
     return load_model_folder(tiny_folder, load_in_4bit=False, dtype="float32")
+
+
+_counted: pytest.StashKey[dict[str, dict[str, tuple[int, int]]]] = pytest.StashKey()
+
+
+@pytest.fixture
+def cases() -> promises.Cases:
+    """Where a test of a promise counts what it tried and what was survived."""
+    return promises.Cases()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, None]:
+    outcome = yield
+    report, key = outcome.get_result(), promises.key_of(item)
+    if key is not None and report.when == "call" and not report.skipped:
+        found = item.config.stash.setdefault(_counted, defaultdict(dict))
+        found[key][item.nodeid] = promises.counted(item, report.passed)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    found = config.stash.get(_counted, {})
+    if not found:
+        return
+    promises.keep(found)
+    terminalreporter.section("promises")
+    for promise in promises.PROMISES:
+        if promise.key in found:
+            terminalreporter.write_line(f"{promises.totals(found[promise.key])}: {promise.promised}")

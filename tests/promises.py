@@ -1,0 +1,108 @@
+"""What is promised about faults and attacks, each promise counted by the tests that try to break it.
+
+A test marked `@pytest.mark.promise("key")` counts as one case, or as many as it tells the fixture `cases`. The counts
+of the last run of every test are kept in pytest's cache, so that the page may be made after many runs:
+``python -m tests.promises > docs/reliability.md``. To add a row: a `Promise` below, and the mark on its tests.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+CACHE = Path(__file__).parents[1] / ".pytest_cache" / "v" / "promises"
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A row of the page: what is promised, how that is tested, and the command that tests it."""
+
+    key: str
+    promised: str
+    tested: str
+    command: str = "make test"
+
+
+PROMISES = (
+    Promise(
+        "killed",
+        "A run that is killed goes on to the very LoRA it would have made",
+        "SmolLM2 in 4-bit, `kill -9` at random moments and inside a checkpoint's writing, then the same `train` "
+        "command; the final weights are compared byte for byte",
+        "make stress",
+    ),
+)
+
+
+@dataclass
+class Cases:
+    """What a test has tried and what was survived; a test that says nothing is one case."""
+
+    survived: int = 0
+    tried: int = 0
+
+    def count(self, survived: bool) -> None:
+        self.tried += 1
+        self.survived += survived
+
+
+def key_of(item: Any) -> str | None:
+    """The promise that a test is about."""
+    mark = item.get_closest_marker("promise")
+    if mark is None:
+        return None
+    (key,) = mark.args
+    assert key in {promise.key for promise in PROMISES}, f"{key!r} is no promise of tests/promises.py"
+    return str(key)
+
+
+def counted(item: Any, passed: bool) -> tuple[int, int]:
+    """Survived and tried of a test that has ended."""
+    told = item.funcargs.get("cases") if hasattr(item, "funcargs") else None
+    if told is not None and told.tried:
+        return (told.survived if passed else min(told.survived, told.tried - 1)), told.tried
+    return int(passed), 1
+
+
+def keep(results: dict[str, dict[str, tuple[int, int]]]) -> None:
+    """Add the counts of this session, by promise and test, to those of earlier ones with the same libraries."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    path = CACHE / f"{version('transformers')}.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for key, tests in results.items():
+        before[key] = {**before.get(key, {}), **tests}
+    path.write_text(json.dumps(before, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def totals(tests: dict[str, Any]) -> str:
+    """ "20 of 20"."""
+    return f"{sum(pair[0] for pair in tests.values()):,} of {sum(pair[1] for pair in tests.values()):,}"
+
+
+def page(found: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """The page, line by line, from the counts by transformers' version."""
+    sets = sorted(found, key=lambda name: [int(part) for part in name.split(".")[:3]], reverse=True)
+    yield "# Reliability"
+    yield ""
+    yield "What is promised, and what became of the tries to break it. Survived of tried, by the installed libraries;"
+    yield "made by `python -m tests.promises` after `make test` and `make stress`."
+    yield ""
+    yield "| promise | how it is tested | " + " | ".join(f"transformers {name}" for name in sets) + " | command |"
+    yield "|---|---|" + "---|" * (len(sets) + 1)
+    for promise in PROMISES:
+        results = [totals(tests) if (tests := found[name].get(promise.key)) else "not run" for name in sets]
+        yield f"| {promise.promised} | {promise.tested} | {' | '.join(results)} | `{promise.command}` |"
+
+
+def main() -> None:
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(CACHE.glob("*.json"))}
+    sys.stdout.write("\n".join(page(found)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

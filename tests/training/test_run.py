@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.training.tiny import (
     weights,
 )
 from tests.training.watched import after_updates, at_micro_batch
+from training_pro.hosts.model_folder import load_model_folder
 from training_pro.record.checkpoints import checkpoints
 from training_pro.record.history import read_history
 from training_pro.record.state import read_state
@@ -354,3 +356,23 @@ def test_a_host_that_can_not_be_held(owner: TinyOwner, monkeypatch: pytest.Monke
     assert status.ending is not None
     assert status.ending.reason == "A reply is being written; wait for its end."
     assert not status.folder.exists()
+
+
+def test_two_that_begin_at_once_do_not_write_into_one_folder(owner: TinyOwner, tiny_folder: Path) -> None:
+    """The second one looked before the first made its folder; each has a model of its own, as two processes have."""
+    first = make_run(owner, small_settings(epochs=8.0))
+    other = TinyOwner(owner.folders, load_model_folder(tiny_folder, load_in_4bit=False, dtype="float32"))
+    late: list[RunStatus] = []
+    with after_updates(
+        {4: lambda: late.append(finish(make_run(other, small_settings(epochs=8.0)))) if not late else 0}
+    ):
+        status = finish(first)
+    assert late[0].ending is not None
+    assert late[0].ending.kind == "failed"
+    assert 'The run "tiny" is going in another process' in late[0].ending.reason
+    assert status.ending is not None
+    assert status.ending.kind == "finished"
+    assert [p.update for p in read_history(status.folder / "training_history.jsonl").points] == list(range(1, 49))
+    after = finish(make_run(owner, small_settings(epochs=8.0)))
+    assert after.ending is not None
+    assert "has been made meanwhile; take another name" in after.ending.reason

@@ -18,6 +18,7 @@ from training_pro.record import state as states
 from training_pro.record.aside import keep_aside
 from training_pro.record.files import sweep_temporaries, write_fault, write_whole
 from training_pro.record.history import HISTORY_FILE, Event, History
+from training_pro.record.lock import FolderLock, lock_folder
 from training_pro.record.log import losses
 from training_pro.record.runs import SETTINGS_FILE
 from training_pro.settings import Settings, to_dict, to_json
@@ -93,6 +94,7 @@ class Run:
         self._prepare = prepare
         self._board = StatusBoard(settings.name, folder)
         self._state: states.RunState | None = None
+        self._lock: FolderLock | None = None
         self._told: tuple[Trainable, Prepared, Plan] | None = None
         self._thread = threading.Thread(target=self._work, name=f"training {settings.name}", daemon=True)
 
@@ -130,6 +132,8 @@ class Run:
         except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
             ending = Ending("failed", explain(error, f"training {self.settings.name}"))
         self._close(ending)
+        if self._lock is not None:
+            self._lock.release()
         self.loaded = self._told = None
         _free_memory()
         self._board.change(phase="ended", ending=ending, remaining_s=0.0)
@@ -187,6 +191,7 @@ class Run:
 
         Gives the place to continue from, the live values there, and the folder of the first weights, if any.
         """
+        self._lock = lock_folder(self.folder)
         continuation, live = self._continuation(prepared, loaded)
         start = self._start_weights(continuation)
         try:
@@ -236,8 +241,9 @@ class Run:
         if begin.on_top:
             weights_in(self.folder)  # raises before anything is moved
             return weights_in(keep_aside(self._owner.folders, self.folder))
-        if begin.replace:
-            keep_aside(self._owner.folders, self.folder)
+        if not begin.replace:
+            raise RunError(f'A LoRA named "{self.settings.name}" has been made meanwhile; take another name.')
+        keep_aside(self._owner.folders, self.folder)
         return begin.on_top_of
 
     def _check_same_base(self, state: states.RunState, prepared: Prepared, loaded: Trainable) -> None:

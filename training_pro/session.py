@@ -83,8 +83,8 @@ class Session:
         """
         loaded = self._loaded()
         prepared = self._prepared(settings, loaded, progress)
-        plan = plan_for(settings, len(prepared.train))
         check_schedule(settings.lr_scheduler_type, self.host.folders.schedules, prepared.eval is not None)
+        plan = plan_for(settings, len(prepared.train), self.host.folders.schedules)
         return Checked(
             prepared, plan, verify(prepared, settings, plan, rates_of(settings, plan, self.host.folders.schedules))
         )

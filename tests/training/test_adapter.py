@@ -15,7 +15,7 @@ from peft import PeftModel
 from tests.training import zoo
 from tests.training.tiny import adapter_bytes, small_settings, weights
 from training_pro.errors import ModelError
-from training_pro.training.adapter import attach, load_weights, save_adapter, trained_tensors
+from training_pro.training.adapter import attach, save_adapter, trained_tensors
 from training_pro.training.loss import make_lean
 
 IDS = torch.arange(3, 15)[None]
@@ -175,51 +175,3 @@ def test_what_peft_refuses_is_said_with_a_way_out() -> None:
         patch.setattr(peft, "get_peft_model", refuse)
         with pytest.raises(ModelError, match=r"DoRA is not supported.*turn off Use DoRA, or choose other targets"):
             attach(zoo.make("llama"), small_settings(use_dora=True), seed=1)
-
-
-# -- on top of the weights ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("changes", [{}, {"train_head": True}, {"use_dora": True}], ids=["plain", "head", "dora"])
-def test_weights_are_taken_over(tmp_path: Path, changes: dict[str, Any]) -> None:
-    first = attach(zoo.make("llama tied"), small_settings(**changes), seed=1)
-    learn_a_little(first.model)
-    save_adapter(first.model, tmp_path)
-    second = attach(zoo.make("llama tied"), small_settings(**changes), seed=2)
-    load_weights(second, tmp_path)
-    assert torch.allclose(answers(second.model), answers(first.model), atol=1e-6)
-
-
-def test_the_originals_pickled_weights_are_taken_over(tmp_path: Path) -> None:
-    first = attach(zoo.make("llama"), small_settings(), seed=1)
-    learn_a_little(first.model)
-    save_adapter(first.model, tmp_path)
-    torch.save(weights(tmp_path), tmp_path / "adapter_model.bin")
-    (tmp_path / "adapter_model.safetensors").unlink()
-    second = attach(zoo.make("llama"), small_settings(), seed=2)
-    load_weights(second, tmp_path)
-    assert torch.allclose(answers(second.model), answers(first.model), atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"rank": 8}, "does not fit these settings .*use its own rank and targets"),
-        ({"targets": "q-k-v-o"}, "other targets or heads"),
-        ({"targets": "own list", "target_modules": "q_proj"}, "other targets or heads"),
-        ({"use_dora": True}, "other targets or heads"),
-    ],
-)
-def test_weights_of_other_settings_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
-    save_adapter(attach(zoo.make("llama"), small_settings(), seed=1).model, tmp_path)
-    other = attach(zoo.make("llama"), small_settings(**changes), seed=2)
-    with pytest.raises(ModelError, match=words):
-        load_weights(other, tmp_path)
-
-
-@pytest.mark.parametrize("content", [None, b"", b"not a safetensors file"])
-def test_broken_weights_are_refused(tmp_path: Path, content: bytes | None) -> None:
-    if content is not None:
-        (tmp_path / "adapter_model.safetensors").write_bytes(content)
-    with pytest.raises(ModelError, match="can't be read .*choose another run or checkpoint"):
-        load_weights(attach(zoo.make("llama"), small_settings(), seed=1), tmp_path)

@@ -24,7 +24,7 @@ from training_pro.errors import RunError
 from training_pro.record.checkpoints import checkpoints
 from training_pro.record.history import read_history
 from training_pro.settings import Settings
-from training_pro.training.continuing import find_continuation
+from training_pro.training.continuing import differences, find_continuation
 from training_pro.training.evaluation import Evaluation
 from training_pro.training.optimizers import available_optimizers
 from training_pro.training.run import Begin
@@ -317,3 +317,11 @@ def test_on_top_of_the_weights_begins_anew_with_them(owner: TinyOwner) -> None:
     points = [read_history(s.folder / "training_history.jsonl").points for s in (first, second, fresh)]
     assert points[1][0].loss < points[2][0].loss
     assert points[1][0].update == 1
+
+
+def test_when_the_schedule_follows_the_evaluations_they_may_not_move() -> None:
+    before = small_settings(lr_scheduler_type="reduce_lr_on_plateau", eval_steps=2)
+    assert any("eval" in phrase.lower() for phrase in differences(before, before.changed(eval_steps=3)))
+    assert not differences(
+        before.changed(lr_scheduler_type="linear"), before.changed(lr_scheduler_type="linear", eval_steps=3)
+    )

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from training_pro.data.verify import refusals
 from training_pro.errors import SettingsError
+from training_pro.settings import from_dict
 from training_pro.training import learning_rate
 from training_pro.training.learning_rate import (
     FOLLOWS_EVALUATION,
@@ -15,8 +17,10 @@ from training_pro.training.learning_rate import (
     make_scheduler,
     multiplier_curve,
     schedule_names,
+    takes_warmup,
     transformers_schedules,
 )
+from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.schedules import built_in
 from training_pro.training.schedules.shape import Shape
 
@@ -113,3 +117,18 @@ def test_a_schedule_with_missing_arguments_is_left_out(monkeypatch: pytest.Monke
     monkeypatch.setattr(learning_rate, "_from_transformers", only_linear)
     assert transformers_schedules() == ("linear",)
     transformers_schedules.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "uses"),
+    [("FP_3epoch_raise_hold_fall", False), ("FP_raise_fall_creative", False), ("constant", False), ("linear", True),
+     ("FP_low_epoch_annealing", True)],
+)  # fmt: skip
+def test_warmup_of_a_schedule_that_takes_none_is_said_and_refuses_nothing(
+    name: str, uses: bool, tmp_path: Path
+) -> None:
+    settings = from_dict({"lr_scheduler_type": name, "warmup_steps": 100, "epochs": 1.0})
+    plan = plan_for(settings, 12, tmp_path)
+    assert (plan.warmup_steps > 0) == uses == takes_warmup(name)
+    assert any("takes no warmup" in note for note in plan.notes) != uses
+    assert uses or not refusals(settings, plan, rates_of(settings, plan, tmp_path))

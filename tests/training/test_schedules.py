@@ -128,7 +128,6 @@ def test_every_divisor_is_at_least_1(part: int, whole: int) -> None:
         ("FP_low_epoch_annealing", Shape(100, 100, 0), "no annealing"),
         ("FP_low_epoch_annealing", Shape(100, 10, 30), "10 updates, not 30"),
         ("FP_half_time_annealing", Shape(100, 10, 70), "50 updates, not 70"),
-        ("FP_raise_fall_creative", Shape(100, 10, 5), "takes no warmup"),
         ("FP_3epoch_raise_hold_fall", Shape(100, 100, 0), "hold and fall are missing"),
         ("FP_3epoch_raise_hold_fall", Shape(200, 100, 0), "the fall is missing"),
         ("FP_3epoch_raise_hold_fall", Shape(250, 100, 0), "shortened fall"),

@@ -1,4 +1,4 @@
-"""Puts a fresh LoRA (or one to go on with) on the loaded model and writes it to disk again.
+"""Puts a fresh LoRA on the loaded model and writes it to disk.
 
 The weights of the host's model are not touched: no `prepare_model_for_kbit_training` (it would cast norms of a
 half-precision model to fp32), no global PEFT mapping. What PEFT changes in the model is undone by
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training_pro.errors import ModelError, RunError
-from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEIGHTS_FILE, convert_old_weights
+from training_pro.errors import ModelError
+from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
 from training_pro.settings import Settings
 from training_pro.training import heads
 from training_pro.training.targets import Targets, resolve_targets
@@ -85,43 +85,6 @@ def lora_config(settings: Settings, targets: Targets, head_names: list[str]) -> 
 def _way_out(settings: Settings) -> str:
     options = [label for label, on in (("Use DoRA", settings.use_dora), ("Train Head", settings.train_head)) if on]
     return f"turn off {' and '.join(options)}, or choose other targets." if options else "choose other targets."
-
-
-def load_weights(attached: Attached, folder: Path) -> None:
-    """Put the weights of the adapter in `folder` into the attached LoRA ("on top of the weights").
-
-    Raises:
-        ModelError: the adapter is missing, broken or of another shape.
-    """
-    from peft import set_peft_model_state_dict
-
-    state = _weights_in(folder)
-    try:
-        result = set_peft_model_state_dict(attached.model, state)
-    except (RuntimeError, KeyError, ValueError) as error:
-        reason = str(error).split("\n")[0]
-        raise ModelError(
-            f"The adapter in {folder} does not fit these settings ({reason}); use its own rank and targets."
-        ) from None
-    missing = [key for key in getattr(result, "missing_keys", []) if "lora_" in key]
-    if missing or getattr(result, "unexpected_keys", None):
-        raise ModelError(
-            f"The adapter in {folder} has other targets or heads than these settings; use its own settings."
-        )
-
-
-def _weights_in(folder: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path = folder / WEIGHTS_FILE
-    try:
-        if not path.is_file() and (folder / OLD_WEIGHTS_FILE).is_file():
-            convert_old_weights(folder)
-        weights: dict[str, Any] = load_file(path)
-    except (OSError, SafetensorError, RunError) as error:
-        raise ModelError(f"The adapter {path} can't be read ({error}); choose another run or checkpoint.") from None
-    return weights
 
 
 def trained_tensors(model: PeftModel) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from training_pro.errors import RunError, UserError
 from training_pro.record.runs import SETTINGS_FILE
 from training_pro.settings import SPECS, Settings, from_dict, read_json_object, to_dict
 from training_pro.training.checkpoint import newest_first, read_state
+from training_pro.training.learning_rate import FOLLOWS_EVALUATION
 
 logger = logging.getLogger(__name__)
 
@@ -82,10 +83,11 @@ def stored_settings(folder: Path) -> Settings | None:
 def differences(before: Settings, now: Settings) -> list[str]:
     """Settings that stand against continuing exactly, one phrase each."""
     old, new = to_dict(before), to_dict(now)
+    free = FREE_TO_CHANGE - {"eval_steps"} if before.lr_scheduler_type in FOLLOWS_EVALUATION else FREE_TO_CHANGE
     return [
         f"{SPECS[name].label} was {old[name]!r}, is {new[name]!r}"
         for name in old
-        if name not in FREE_TO_CHANGE and old[name] != new[name]
+        if name not in free and old[name] != new[name]
     ]
 
 

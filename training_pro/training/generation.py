@@ -36,13 +36,14 @@ def answer(
 ) -> str:
     """The greedy continuation of `prompt` by the model with its LoRA as it is; mode and random state are kept.
 
-    `stop` is asked before each token: the answer ends there.
+    `stop` is asked before each token: the answer ends there. Of a prompt that leaves no room in the model's context
+    the end is taken.
     """
     random_state = RandomState.take()
     training = model.training
     model.eval()
     device = model.get_input_embeddings().weight.device
-    ids = tokenizer(prompt, return_tensors="pt")["input_ids"].to(device)
+    ids = tokenizer(prompt, return_tensors="pt")["input_ids"][:, -_room_tokens(model, max_new_tokens) :].to(device)
     try:
         with torch.no_grad():
             made = model.generate(
@@ -58,6 +59,12 @@ def answer(
         model.train(training)
         random_state.restore()
     return str(tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True))
+
+
+def _room_tokens(model: Any, max_new_tokens: int) -> int:
+    """How many tokens of a prompt fit before the answer; at least one."""
+    context = getattr(model.config, "max_position_embeddings", None) or 1 << 30
+    return max(1, int(context) - max_new_tokens)
 
 
 def _pad(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -44,6 +44,7 @@ from training_pro.training.ending import Diverged, EarlyEnd, Ending, NothingLeft
 from training_pro.training.generation import answer
 from training_pro.training.loss import make_lean
 from training_pro.training.memory import give_freed_memory_back
+from training_pro.training.on_top import load_weights
 from training_pro.training.order import EpochSampler
 from training_pro.training.rotation import rotate
 from training_pro.training.saving import said_plainly
@@ -114,7 +115,9 @@ class Job:
         for note in attached.notes:
             self.board.note(note)
         if on_top_of is not None:
-            adapters.load_weights(attached, on_top_of)
+            note = load_weights(attached, on_top_of)
+            if note:
+                self.board.note(note)
         if self.settings.gradient_checkpointing:
             attached.model.gradient_checkpointing_enable({"use_reentrant": False})
         self.board.change(trainable_parameters=attached.trainable_parameters)

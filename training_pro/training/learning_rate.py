@@ -17,6 +17,7 @@ from training_pro.training.schedules.shape import Shape
 logger = logging.getLogger(__name__)
 
 FOLLOWS_EVALUATION = frozenset({"reduce_lr_on_plateau", "greedy"})
+_WITHOUT_WARMUP = frozenset({"constant", "reduce_lr_on_plateau", "greedy"})
 _DECAY_SHARE = 0.2
 _LOWEST_SHARE = 0.1
 _MOST_RATES = 20_000  # a longer run is not looked at update by update
@@ -81,6 +82,12 @@ def check_schedule(name: str, folder: Path | None, has_eval: bool) -> None:
         raise SettingsError(
             [f"LR Scheduler {name} follows the evaluation loss; give evaluation data or choose another schedule."]
         )
+
+
+def takes_warmup(name: str, folder: Path | None = None) -> bool:
+    """Whether Warmup Steps mean anything to the schedule."""
+    schedule = all_schedules(folder)[0].get(name)
+    return schedule.takes_warmup if schedule else name not in _WITHOUT_WARMUP
 
 
 def schedule_notes(name: str, shape: Shape, folder: Path | None = None) -> list[str]:

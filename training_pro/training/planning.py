@@ -10,20 +10,20 @@ from training_pro.data.verify import refusals
 from training_pro.errors import RunError
 from training_pro.plan import Plan, make_plan
 from training_pro.settings import Settings
-from training_pro.training.learning_rate import check_schedule, rates, schedule_notes
+from training_pro.training.learning_rate import check_schedule, rates, schedule_notes, takes_warmup
 from training_pro.training.schedules.shape import Shape
 
 if TYPE_CHECKING:
     from training_pro.data.prepare import Prepared
 
 
-def plan_for(settings: Settings, blocks: int) -> Plan:
-    """The arithmetic of a run over `blocks` blocks.
+def plan_for(settings: Settings, blocks: int, schedules_folder: Path) -> Plan:
+    """The arithmetic of a run over `blocks` blocks; without warmup where the schedule takes none, which is said.
 
     Raises:
         DataError: there is no block.
     """
-    return make_plan(
+    plan = make_plan(
         blocks,
         settings.batch_size,
         settings.gradient_accumulation_steps,
@@ -31,6 +31,10 @@ def plan_for(settings: Settings, blocks: int) -> Plan:
         settings.warmup_steps,
         settings.warmup_ratio,
     )
+    name = settings.lr_scheduler_type
+    if plan.warmup_steps == 0 or takes_warmup(name, schedules_folder):
+        return plan
+    return replace(plan, warmup_steps=0, notes=(*plan.notes, f"{name} takes no warmup: Warmup is not used."))
 
 
 def rates_of(settings: Settings, plan: Plan, schedules_folder: Path) -> list[float] | None:
@@ -47,7 +51,7 @@ def plan_run(settings: Settings, prepared: Prepared, schedules_folder: Path) -> 
     """
     name = settings.lr_scheduler_type
     check_schedule(name, schedules_folder, prepared.eval is not None)
-    plan = plan_for(settings, len(prepared.train))
+    plan = plan_for(settings, len(prepared.train), schedules_folder)
     refused = refusals(settings, plan, rates_of(settings, plan, schedules_folder))
     if refused:
         raise RunError(" ".join(refused))

@@ -51,4 +51,4 @@ class Schedule:
         settings = self._form.settings(data)
         schedules = self._session.host.folders.schedules
         check_schedule(settings.lr_scheduler_type, schedules, has_eval=True)
-        return {self.curve: schedule_view(settings, plan_for(settings, blocks), schedules)}
+        return {self.curve: schedule_view(settings, plan_for(settings, blocks, schedules), schedules)}

@@ -1,8 +1,8 @@
 """Schedules of the learning rate: one file each, each a pure function of the update number.
 
 A person's own schedule is such a file in ``training/schedules`` of the user data folder: it has a `NAME`,
-a `multiplier(step, shape)` and, if it likes, `HELP` and `notes(shape)`. Standard library only; transformers'
-own schedules are added by `training_pro.training.learning_rate`.
+a `multiplier(step, shape)` and, if it likes, `HELP`, `TAKES_WARMUP` and `notes(shape)`. Standard library only;
+transformers' own schedules are added by `training_pro.training.learning_rate`.
 """
 
 from __future__ import annotations
@@ -48,10 +48,17 @@ class Schedule:
     help: str
     multiplier: Callable[[int, Shape], float]
     notes: Callable[[Shape], list[str]]
+    takes_warmup: bool = True
 
 
 def _from_module(module: ModuleType) -> Schedule:
-    return Schedule(module.NAME, getattr(module, "HELP", ""), module.multiplier, getattr(module, "notes", _no_notes))
+    return Schedule(
+        module.NAME,
+        getattr(module, "HELP", ""),
+        module.multiplier,
+        getattr(module, "notes", _no_notes),
+        bool(getattr(module, "TAKES_WARMUP", True)),
+    )
 
 
 def built_in() -> dict[str, Schedule]:

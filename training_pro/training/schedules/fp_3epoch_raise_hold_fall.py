@@ -7,6 +7,7 @@ import math
 from training_pro.training.schedules.shape import Shape, fraction
 
 NAME = "FP_3epoch_raise_hold_fall"
+TAKES_WARMUP = False
 HELP = "Rises for one epoch, holds for one, falls over the rest. Wants 3 epochs. Takes no warmup."
 
 
@@ -30,6 +31,4 @@ def notes(shape: Shape) -> list[str]:
         found.append(f"{NAME} with two epochs rises and holds: the fall is missing. Set 3 epochs.")
     elif shape.total_updates < 3 * shape.updates_per_epoch:
         found.append(f"{NAME} under 3 epochs has a shortened fall.")
-    if shape.warmup_steps:
-        found.append(f"{NAME} takes no warmup: Warmup is not used.")
     return found

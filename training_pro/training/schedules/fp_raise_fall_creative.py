@@ -5,6 +5,7 @@ from __future__ import annotations
 from training_pro.training.schedules.shape import Shape, half_cosine_down
 
 NAME = "FP_raise_fall_creative"
+TAKES_WARMUP = False
 HELP = "Rises along a cosine to the middle of the run, then falls. Takes no warmup."
 
 
@@ -14,8 +15,3 @@ def multiplier(step: int, shape: Shape) -> float:
     if step < half:
         return 1 - half_cosine_down(step, half)
     return half_cosine_down(step - half, shape.total_updates - half)
-
-
-def notes(shape: Shape) -> list[str]:
-    """What a person should know before the run."""
-    return [f"{NAME} takes no warmup: Warmup is not used."] if shape.warmup_steps else []

@@ -20,10 +20,11 @@ GROUND = frozenset(
     {"errors", "folders", "settings", "legacy_settings", "plan", "progress", "packages", "assets", "__version__"}
 )  # no room of its own, and below all rooms
 MAY_USE = {
-    "entry": {"ui", "session", "export", "hosts", "training", "data", "text", "record", "cli"},
-    "cli": {"ui", "session", "export", "hosts", "training", "data", "text", "record"},
-    "ui": {"session", "export", "hosts", "training", "data", "text", "record"},
-    "session": {"export", "hosts", "training", "data", "text", "record"},
+    "entry": {"ui", "session", "perplexity", "export", "hosts", "training", "data", "text", "record", "cli"},
+    "cli": {"ui", "session", "perplexity", "export", "hosts", "training", "data", "text", "record"},
+    "ui": {"session", "perplexity", "export", "hosts", "training", "data", "text", "record"},
+    "session": {"perplexity", "export", "hosts", "training", "data", "text", "record"},
+    "perplexity": {"hosts", "training", "data", "text", "record"},
     "export": {"hosts", "record"},
     "hosts": {"training"},
     "training": {"data", "text", "record"},

@@ -17,6 +17,7 @@ from training_pro.data.prepare import Prepared, prepare
 from training_pro.data.verify import Verification, verify
 from training_pro.errors import RunError, SettingsError
 from training_pro.hosts.host import Host
+from training_pro.perplexity import Measuring, PerplexityJob
 from training_pro.plan import Plan
 from training_pro.progress import Progress, no_progress
 from training_pro.record.names import check_name, run_folder
@@ -27,6 +28,7 @@ from training_pro.training.continuing import LIVE, check_same, differences, find
 from training_pro.training.learning_rate import check_schedule
 from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.run import Run, Trainable
+from training_pro.training.sliding import Sliding
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class Session:
         with suppress(OSError):  # a folder that can't be written: the shipped formats are offered all the same
             ship_formats(host.folders.formats)
         self._run: Run | None = None
+        self._measuring: PerplexityJob | None = None
         self._lock = threading.Lock()
 
     @property
@@ -72,6 +75,19 @@ class Session:
     def busy(self) -> bool:
         """Whether a run goes."""
         return self._run is not None and self._run.status.running
+
+    @property
+    def measuring(self) -> PerplexityJob | None:
+        """The measuring of perplexity that goes, or the last one."""
+        return self._measuring
+
+    def occupied(self) -> str:
+        """What holds the model now, as a sentence; "" for nothing of ours."""
+        if self._run is not None and self._run.status.running:
+            return f'The run "{self._run.settings.name}" is going; wait for its end or interrupt it.'
+        if self._measuring is not None and self._measuring.status.running:
+            return self._measuring.sentence()
+        return ""
 
     # -- before a run ---------------------------------------------------------------------------------------------
 
@@ -91,15 +107,34 @@ class Session:
 
     def _loaded(self) -> Trainable:
         """The model whose tokenizer prepares data: also while a run holds it, or a LoRA is on it."""
-        run = self._run
+        run, measuring = self._run, self._measuring
         if run is not None and run.status.running and run.loaded is not None:
             return run.loaded
+        if measuring is not None and measuring.status.running:
+            raise RunError(measuring.sentence())
         return self.host.loaded_model()
 
     def _prepared(self, settings: Settings, loaded: Trainable, progress: Progress) -> Prepared:
         return prepare(
             settings, loaded.tokenizer, self.host.folders, model_max_tokens=loaded.max_tokens, progress=progress
         )
+
+    def measure(self, measuring: Measuring) -> PerplexityJob:
+        """Begin to measure perplexity; the figures go to the kept table as they come.
+
+        Raises:
+            UserError: a run or another measuring goes, the host is read only, or the sizes make no window.
+        """
+        if self.host.multi_user:
+            raise RunError("The host runs in multi-user mode: nothing is measured here; start it without that.")
+        if not measuring.text:
+            raise SettingsError(["No text is chosen; choose one to measure on."])
+        Sliding(measuring.context_tokens, measuring.stride)  # raises where the sizes make no window
+        with self._lock:
+            self._refuse_while_occupied()
+            self._measuring = PerplexityJob(self.host, measuring)
+            self._measuring.start()
+            return self._measuring
 
     # -- starting -------------------------------------------------------------------------------------------------
 
@@ -110,8 +145,7 @@ class Session:
             RunError: a run goes already, a name that can't be used, or one that is taken.
         """
         with self._lock:
-            if self.busy and self._run is not None:
-                raise RunError(f'The run "{self._run.settings.name}" is going; wait for its end or interrupt it.')
+            self._refuse_while_occupied()
             check_sources(settings)
             name = check_name(settings.name)
             settings = settings.changed(name=name)
@@ -120,6 +154,11 @@ class Session:
             self._run = run
             run.start()
             return run
+
+    def _refuse_while_occupied(self) -> None:
+        occupied = self.occupied()
+        if occupied:
+            raise RunError(occupied)
 
     def _begin(self, settings: Settings, existing: Existing) -> Begin:
         folder = run_folder(self.host.folders, settings.name)

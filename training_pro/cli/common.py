@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from training_pro.folders import Folders
 from training_pro.session import Session
 
 DEFAULT_USER_DATA = Path("user_data")
+MODEL_OPTION: dict[str, Any] = {
+    "type": Path,
+    "metavar": "DIR",
+    "help": "a model folder in Hugging Face's layout (default: the embedded SmolLM2-135M-Instruct)",
+}
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
-    """``--model`` and ``--user-data``."""
-    parser.add_argument(
-        "--model",
-        type=Path,
-        metavar="DIR",
-        help="a model folder in Hugging Face's layout (default: the embedded SmolLM2-135M-Instruct)",
-    )
+    """``--model``, ``--user-data`` and ``--no-4bit``."""
+    parser.add_argument("--model", **MODEL_OPTION)
+    add_folder_options(parser)
+
+
+def add_folder_options(parser: argparse.ArgumentParser) -> None:
+    """``--user-data`` and ``--no-4bit``."""
     parser.add_argument(
         "--user-data",
         type=Path,
@@ -27,6 +33,11 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
         help="where datasets, formats, LoRAs and logs live, laid out as in the WebUI (default: user_data)",
     )
     parser.add_argument("--no-4bit", action="store_true", help="load the model as it is, not quantized to 4 bits")
+
+
+def folders_of(options: argparse.Namespace) -> Folders:
+    """The folders of ``--user-data``."""
+    return Folders.under(options.user_data)
 
 
 def session_from(options: argparse.Namespace) -> Session:
@@ -38,7 +49,7 @@ def session_from(options: argparse.Namespace) -> Session:
     from training_pro.cli.terminal import Bar
     from training_pro.hosts.standalone import StandaloneHost
 
-    folders = Folders.under(options.user_data)
+    folders = folders_of(options)
     folders.make()
     host = StandaloneHost(folders, options.model, load_in_4bit=not options.no_4bit, progress=Bar())
     return Session(host)

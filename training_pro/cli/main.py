@@ -7,11 +7,11 @@ import logging
 import os
 import sys
 
-from training_pro.cli import blocks, demo, gguf, merge, sentences, settings, train, ui, verify
+from training_pro.cli import blocks, demo, gguf, merge, perplexity, sentences, settings, train, ui, verify
 from training_pro.cli.terminal import complain
 from training_pro.errors import Cancelled, UserError, explain
 
-COMMANDS = (demo, ui, train, verify, merge, gguf, blocks, sentences, settings)
+COMMANDS = (demo, ui, train, verify, perplexity, merge, gguf, blocks, sentences, settings)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -31,6 +31,15 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     return f'<dl class="tp-facts">{cells}</dl>'
 
 
+def progress_bar(done: int, total: int) -> str:
+    """How much of `total` is done, as a bar with its percentage."""
+    percent = 100 * min(done / total, 1.0) if total else 0.0
+    return (
+        f'<div class="tp-bar" role="progressbar" aria-valuenow="{percent:.0f}" aria-valuemin="0" aria-valuemax="100">'
+        f'<div style="width:{percent:.1f}%"></div><span>{percent:.0f} %</span></div>'
+    )
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table whose cells are text."""
     head = "".join(f"<th>{text(name)}</th>" for name in heads)

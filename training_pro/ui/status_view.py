@@ -9,7 +9,7 @@ from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.run import Run
 from training_pro.training.status import RunStatus
 from training_pro.training.wording import time_words
-from training_pro.ui.markup import box, facts, megabytes, number, text
+from training_pro.ui.markup import box, facts, megabytes, number, progress_bar, text
 
 _DOING = {
     "waiting": "waiting",
@@ -63,11 +63,7 @@ def _bar(status: RunStatus) -> str:
     done, total, _ = status.progress
     if status.total_updates:
         done, total = status.update, status.total_updates
-    percent = 100 * min(done / total, 1.0) if total else 0.0
-    return (
-        f'<div class="tp-bar" role="progressbar" aria-valuenow="{percent:.0f}" aria-valuemin="0" aria-valuemax="100">'
-        f'<div style="width:{percent:.1f}%"></div><span>{percent:.0f} %</span></div>'
-    )
+    return progress_bar(done, total)
 
 
 def _numbers(status: RunStatus) -> str:

@@ -14,6 +14,7 @@ from training_pro.session import Session
 from training_pro.ui.choices import choice_updates, file_choices, installed_choices
 from training_pro.ui.form import ADAPTER, BATCH, BLOCKS, DATA, FIRST, STOPS, WATCHING, Form
 from training_pro.ui.handlers import QUIET, answering
+from training_pro.ui.perplexity import Perplexity
 from training_pro.ui.pieces import button, button_row
 from training_pro.ui.preview import Preview
 from training_pro.ui.recipes import Recipes
@@ -42,7 +43,8 @@ class Tab:
         self.preview = Preview(self.form, self.verify)
         self.schedule = Schedule(session, self.form, self.verify)
         self.start = Start(session, self.form)
-        self.watch = Watch(session)
+        self.perplexity = Perplexity(session, self._editable)
+        self.watch = Watch(session, [self.perplexity])
         self.tryout = TryOut(session)
         self.runs = Runs(session, self.recipes, self._editable)
 
@@ -54,6 +56,8 @@ class Tab:
                     self._build_train()
                 with gr.Tab("Runs") as self.runs_tab:
                     self.runs.build()
+                with gr.Tab("Perplexity"):
+                    self.perplexity.build()
         self._connect()
 
     def _build_train(self) -> None:
@@ -100,6 +104,7 @@ class Tab:
         fill = answering(self._fill, said, "reading the run")
         page.load(fill, None, [*form, said], **QUIET)
         self.runs.connect()
+        self.perplexity.connect(page)
         self.watch.connect(self._editable)
         if self._editable:
             self._connect_work(page)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 from gradio.context import Context
@@ -53,11 +53,23 @@ class Seen:
         return True
 
 
-class Watch:
-    """Builds the panel where the page is being built, and serves it."""
+class Followed(Protocol):
+    """Another panel that is sent what has changed."""
 
-    def __init__(self, session: Session) -> None:
+    @property
+    def followed(self) -> list[Any]:
+        """What `changes` may update."""
+        ...
+
+    def changes(self, seen: Seen) -> dict[Any, Any]: ...
+
+
+class Watch:
+    """Builds the panel where the page is being built, and serves it and the `others`."""
+
+    def __init__(self, session: Session, others: Sequence[Followed] = ()) -> None:
         self._session = session
+        self._others = others
         self._pages: dict[str, Seen] = {}
         self._drawn: dict[Any, str] = {}
 
@@ -139,7 +151,8 @@ class Watch:
 
     def _outputs(self) -> list[Any]:
         shown = [self.host, self.loras_off, self.status, self.chart, self.checkpoints, self.samples]
-        return [*shown, *self._steering(), *self.live.values()]
+        others = [control for panel in self._others for control in panel.followed]
+        return [*shown, *self._steering(), *self.live.values(), *others]
 
     def _steering(self) -> list[Any]:
         return [self.interrupt, self.checkpoint, self.pause, self.resume, self.sample]
@@ -177,6 +190,8 @@ class Watch:
         if seen.changed("host", (host.model_label(), tuple(host.loras_on()), self._session.busy)):
             updates[self.host] = host_line(self._session)
             updates[self.loras_off] = gr.update(visible=bool(host.loras_on()) and not self._session.busy)
+        for panel in self._others:
+            updates |= panel.changes(seen)
         if run is None:
             return updates
         controls = run.controls

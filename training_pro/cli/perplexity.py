@@ -1,0 +1,104 @@
+"""``perplexity FILE``: how well models foretell a text, without and with LoRAs; each figure is kept in the table."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+from pathlib import Path
+
+from training_pro.cli import common
+from training_pro.cli.terminal import Bar, complain, say
+from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITHOUT, Measuring, PerplexityJob
+from training_pro.record.perplexity_table import Measurement, PerplexityTable
+
+HELP = "measure the perplexity of models on a text, without and with LoRAs"
+_LOOK_AGAIN_S = 0.2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", help="a text file, a folder of them or a dataset: a path, or a name in the datasets")
+    parser.add_argument("--model", **{**common.MODEL_OPTION, "action": "append", "default": []})
+    common.add_folder_options(parser)
+    parser.add_argument(
+        "--lora",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="measure without and with this LoRA of the user data's loras (may be given several times)",
+    )
+    parser.add_argument("--lora-only", action="store_true", help="leave out the figure without a LoRA")
+    parser.add_argument(
+        "--context",
+        type=int,
+        default=DEFAULT_CONTEXT_TOKENS,
+        metavar="TOKENS",
+        help=f"what the model sees at once (default {DEFAULT_CONTEXT_TOKENS})",
+    )
+    parser.add_argument(
+        "--stride",
+        type=int,
+        metavar="TOKENS",
+        help=f"how far the window moves; smaller is slower and exacter (default {DEFAULT_STRIDE}, or half the context)",
+    )
+    parser.add_argument("--no-bos", action="store_true", help="no BOS before each window")
+    parser.add_argument("--comment", default="", help="a word for the table")
+
+
+def run(options: argparse.Namespace) -> int:
+    given = Path(options.file).expanduser()
+    without = () if options.lora_only and options.lora else (WITHOUT,)
+    measuring = Measuring(
+        text=str(given.resolve()) if given.exists() else options.file,
+        loras=(*without, *options.lora),
+        context_tokens=options.context,
+        stride=options.stride or min(DEFAULT_STRIDE, max(options.context // 2, 1)),
+        add_bos=not options.no_bos,
+        comment=options.comment,
+    )
+    codes = [_measured(options, model, measuring) for model in options.model or [None]]
+    say(f"Kept in {PerplexityTable(common.folders_of(options)).path}")
+    return max(codes)
+
+
+def _measured(options: argparse.Namespace, model: Path | None, measuring: Measuring) -> int:
+    """All figures of one model; the exit code."""
+    session = common.session_from(argparse.Namespace(**{**vars(options), "model": model}))
+    job = session.measure(measuring)
+    before = signal.signal(signal.SIGINT, lambda *_: job.interrupt())
+    try:
+        return _watched(job)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        session.host.release()
+
+
+def _watched(job: PerplexityJob) -> int:
+    """Draw the measuring to its end; what it had to say is printed as it comes up."""
+    told = noted = 0
+    with Bar() as bar:
+        while True:
+            status = job.status
+            for note in status.notes[noted:]:
+                complain(f"  {note}")
+            for measured in status.done[told:]:
+                say(line_of(measured))
+            told, noted = len(status.done), len(status.notes)
+            if not status.running:
+                break
+            if status.progress[1]:
+                bar(*status.progress[:2], status.progress[2].partition(": perplexity")[0])
+            time.sleep(_LOOK_AGAIN_S)
+    for fault in status.faults:
+        complain(fault)
+    return 1 if status.faults else 3 if status.interrupted else 0
+
+
+def line_of(measured: Measurement) -> str:
+    """A figure as a line of the terminal."""
+    lora = f"with {measured.lora}" if measured.lora else "without a LoRA"
+    return (
+        f"{measured.perplexity:12,.4f}  {measured.model} ({measured.quantization}) {lora} on {measured.text}: "
+        f"{measured.tokens:,} tokens, context {measured.context:,}, stride {measured.stride:,}"
+        f"{', BOS' if measured.bos else ''}"
+    )

@@ -1,0 +1,180 @@
+"""The kept table of measured perplexities: ``perplexity.csv`` among the host's logs, a line a measurement.
+
+A CSV, so that any spreadsheet opens it. It is rewritten whole under a lock that other processes heed too; a file
+that can't be read as the table is moved aside, never overwritten. Costs some milliseconds a thousand lines.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from training_pro.errors import RunError
+from training_pro.folders import Folders
+from training_pro.record.files import write_fault, write_whole
+
+TABLE_FILE = "perplexity.csv"
+MOST_COMMENT_CHARACTERS = 2000
+_LOCK_SECONDS = 10
+_FORMULA = ("=", "+", "-", "@", "\t", "'")  # what a spreadsheet takes for a formula, and our own guard
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One line: when (UTC, ISO 8601), what was measured on what and how, and what came out.
+
+    `lora` is "" for none; `context` and `stride` are tokens, `tokens` the scored ones.
+    """
+
+    model: str
+    quantization: str
+    lora: str
+    text: str
+    context: int
+    stride: int
+    bos: bool
+    tokens: int
+    perplexity: float
+    comment: str = ""
+    date: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    id: str = field(default_factory=lambda: secrets.token_hex(4))
+
+
+_COLUMNS = ("date", *(f.name for f in fields(Measurement) if f.name != "date"))
+_WHOLE = ("context", "stride", "tokens")
+_in_this_process = threading.Lock()
+
+
+class PerplexityTable:
+    """The table below one user data folder."""
+
+    def __init__(self, folders: Folders) -> None:
+        self.path = folders.logs / TABLE_FILE
+
+    def read(self) -> tuple[list[Measurement], str]:
+        """The lines, the latest first, and what to say where a bad file had to be moved aside ("" where not).
+
+        Raises:
+            RunError: the file can't be read, or not be moved aside.
+        """
+        with self._locked():
+            lines, said = self._lines()
+        return lines[::-1], said
+
+    def stamp(self) -> tuple[int, int] | None:
+        """Another one whenever the table has changed; None for no table. Costs one look at the file."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size
+
+    def add(self, measurement: Measurement) -> str:
+        """Keep one more line; what there is to say.
+
+        Raises:
+            RunError: the disk refuses; the table is then as it was.
+        """
+        return self._change(lambda lines: [*lines, measurement])
+
+    def comment(self, line: str, comment: str) -> str:
+        """Give the line of this id another comment; what there is to say.
+
+        Raises:
+            RunError: too long, no such line, or the disk refuses.
+        """
+        if len(comment) > MOST_COMMENT_CHARACTERS:
+            raise RunError(f"The comment has {len(comment):,} characters; shorten it to {MOST_COMMENT_CHARACTERS:,}.")
+        return self._change(lambda lines: [replace(m, comment=comment) if m.id == line else m for m in lines], line)
+
+    def remove(self, line: str) -> str:
+        """Take the line of this id out; what there is to say.
+
+        Raises:
+            RunError: no such line, or the disk refuses.
+        """
+        return self._change(lambda lines: [m for m in lines if m.id != line], line)
+
+    def _change(self, change: Callable[[list[Measurement]], list[Measurement]], wanted: str | None = None) -> str:
+        with self._locked():
+            lines, said = self._lines()
+            if wanted is not None and wanted not in {line.id for line in lines}:
+                raise RunError("There is no such measurement any more; choose one of the table.")
+            write_whole(self.path, _csv(change(lines)))
+        return said
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Raises: RunError: another process has the table, or the folder refuses."""
+        lock = self.path.with_name(f".{TABLE_FILE}.lock")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with _in_this_process, FileLock(lock, timeout=_LOCK_SECONDS):
+                yield
+        except Timeout:
+            raise RunError(f"Another process is writing {self.path}; try again in a moment.") from None
+        except OSError as error:
+            raise write_fault(self.path, error) from error
+
+    def _lines(self) -> tuple[list[Measurement], str]:
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return [], ""
+        try:
+            return _measurements(content), ""
+        except (ValueError, KeyError, csv.Error) as error:
+            return [], self._moved_aside(error)
+
+    def _moved_aside(self, error: Exception) -> str:
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        aside = self.path.with_name(f"{self.path.stem}-bad-{stamp}-{secrets.token_hex(2)}.csv")
+        self.path.rename(aside)
+        return f"{self.path} was not the table any more ({error}); it is kept as {aside.name}, a new table is begun."
+
+
+def _csv(lines: list[Measurement]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for line in lines:
+        writer.writerow({name: _guarded(value) for name, value in asdict(line).items()})
+    return out.getvalue()
+
+
+def _guarded(value: Any) -> Any:
+    """Text of others never becomes a spreadsheet's formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _measurements(content: bytes) -> list[Measurement]:
+    """Raises: ValueError, KeyError, csv.Error: it is not the table."""
+    rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+    missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
+    if missing:
+        raise ValueError(f"no column {missing[0]}")
+    return [_measurement(row, rows.line_num) for row in rows]
+
+
+def _measurement(row: dict[str, Any], line: int) -> Measurement:
+    values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
+    if any(not isinstance(value, str) for value in values.values()):
+        raise ValueError(f"line {line} breaks off")
+    for name, value in values.items():
+        values[name] = value[1:] if value.startswith("'") and value[1:].startswith(_FORMULA) else value
+    values.update({name: int(values[name]) for name in _WHOLE})
+    values["perplexity"] = float(values["perplexity"])
+    if math.isnan(values["perplexity"]) or values["bos"] not in ("True", "False"):
+        raise ValueError(f"line {line} holds no measurement")
+    values["bos"] = values["bos"] == "True"
+    return Measurement(**values)

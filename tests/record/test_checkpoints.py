@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.record.adapters import make_checkpoint
-from training_pro.record.checkpoints import CheckpointNote, checkpoints, write_checkpoint_note
+from training_pro.record.checkpoints import CheckpointNote, checkpoints, newest_complete, write_checkpoint_note
 from training_pro.record.files import staged_folder
 
 
@@ -20,6 +20,8 @@ def test_checkpoints_are_listed_by_update_with_their_reason(tmp_path: Path) -> N
     assert [checkpoint.update for checkpoint in found] == [20, 30, 100]
     assert all(checkpoint.complete and not checkpoint.fault for checkpoint in found)
     assert (found[0].reason, found[0].loss, found[0].eval_loss) == ("every 20 updates", 1.75, None)
+    newest = newest_complete(tmp_path)
+    assert newest is not None and newest.update == 100
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,8 @@ def test_what_lacks_a_part_is_not_resumed_exactly(tmp_path: Path, missing: str, 
     (make_checkpoint(tmp_path, "checkpoint-2") / missing).unlink()
     last = checkpoints(tmp_path)[-1]
     assert (last.complete, last.loadable) == (False, loadable) and missing in last.fault
-    assert [checkpoint.update for checkpoint in checkpoints(tmp_path) if checkpoint.complete] == [1]
+    newest = newest_complete(tmp_path)
+    assert newest is not None and newest.update == 1
 
 
 def test_an_empty_part_and_torn_weights_do_not_count(tmp_path: Path) -> None:
@@ -43,6 +46,7 @@ def test_an_empty_part_and_torn_weights_do_not_count(tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1])
     first, second = checkpoints(tmp_path)
     assert not first.complete and not second.complete and "truncated" in second.fault
+    assert newest_complete(tmp_path) is None
 
 
 def test_a_checkpoint_being_written_is_not_listed(tmp_path: Path) -> None:
@@ -60,4 +64,4 @@ def test_a_broken_note_is_no_fault(tmp_path: Path, raw: bytes) -> None:
 
 
 def test_no_folder_has_no_checkpoints(tmp_path: Path) -> None:
-    assert checkpoints(tmp_path / "gone") == []
+    assert checkpoints(tmp_path / "gone") == [] and newest_complete(tmp_path / "gone") is None

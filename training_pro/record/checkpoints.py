@@ -71,6 +71,12 @@ def checkpoints(run: Path) -> list[CheckpointInfo]:
     return sorted(found, key=lambda checkpoint: (checkpoint.update, checkpoint.path.name))
 
 
+def newest_complete(run: Path) -> CheckpointInfo | None:
+    """The checkpoint to resume from, if there is one."""
+    complete = [checkpoint for checkpoint in checkpoints(run) if checkpoint.complete]
+    return complete[-1] if complete else None
+
+
 def _look(folder: Path, update: int) -> CheckpointInfo:
     note = _read_note(folder)
     weights_fault = _weights_fault(folder)

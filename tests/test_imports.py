@@ -20,11 +20,12 @@ GROUND = frozenset(
     {"errors", "folders", "settings", "legacy_settings", "plan", "progress", "packages", "assets", "__version__"}
 )  # no room of its own, and below all rooms
 MAY_USE = {
-    "entry": {"ui", "session", "perplexity", "export", "hosts", "training", "data", "text", "record", "cli"},
-    "cli": {"ui", "session", "perplexity", "export", "hosts", "training", "data", "text", "record"},
-    "ui": {"session", "perplexity", "export", "hosts", "training", "data", "text", "record"},
-    "session": {"perplexity", "export", "hosts", "training", "data", "text", "record"},
+    "entry": {"ui", "session", "queue", "perplexity", "export", "hosts", "training", "data", "text", "record", "cli"},
+    "cli": {"ui", "session", "queue", "perplexity", "export", "hosts", "training", "data", "text", "record"},
+    "ui": {"session", "queue", "perplexity", "export", "hosts", "training", "data", "text", "record"},
+    "session": {"queue", "perplexity", "export", "hosts", "training", "data", "text", "record"},
     "perplexity": {"hosts", "training", "data", "text", "record"},
+    "queue": {"training", "record"},
     "export": {"hosts", "record"},
     "hosts": {"training"},
     "training": {"data", "text", "record"},

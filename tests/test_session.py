@@ -339,6 +339,37 @@ def test_what_shows_later_ends_the_run_with_one_sentence(
     assert kind == "failed" and said in reason and "Traceback" not in reason
 
 
+def test_the_queue_trains_one_after_another_and_lets_no_other_run_between(session: Session) -> None:
+    session.queue.add([small(name="first", epochs=1), forever(name="second"), small(name="third", epochs=1)])
+    session.queue.start()
+    with pytest.raises(RunError, match='queue is going .*"second"'):
+        session.start(small(name="other"))
+    deadline = time.monotonic() + 120
+    while session.run is None or session.run.settings.name != "second" or session.run.status.update < 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert session.busy
+    session.run.controls.interrupt()
+    assert session.queue.wait(120) and not session.busy
+    assert [entry.state for entry in session.queue.view().entries] == ["finished", "interrupted", "finished"]
+    assert (session.host.folders.loras / "third" / "adapter_model.safetensors").is_file()
+
+
+def test_everything_against_a_run_is_known_when_it_is_added(session: Session) -> None:
+    bad = [
+        small(name="one", text_file="gone.txt"),
+        small(name="two", lr_scheduler_type="nonsense"),
+        small(name="three", optimizer="nonsense"),
+        small(name="four", warmup_steps=0, text_file=""),
+        small(name="a.b"),
+    ]
+    with pytest.raises(SettingsError) as caught:
+        session.queue.add(bad)
+    for name in ("one", "two", "three", "four", "a.b"):
+        assert f"{name}: " in str(caught.value)
+    assert session.queue.view().entries == ()
+
+
 def test_verify_says_what_the_run_then_is(session: Session) -> None:
     checked = session.check(small())
     assert checked.verification.facts.samples == len(checked.prepared.train) > 0

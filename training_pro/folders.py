@@ -37,6 +37,16 @@ class Folders:
         return self.user_data / "training" / "presets"
 
     @property
+    def queue(self) -> Path:
+        """The file of the runs that wait."""
+        return self.user_data / "training" / "queue.json"
+
+    @property
+    def experiments(self) -> Path:
+        """Where the command line puts the pages of its experiments."""
+        return self.user_data / "training" / "experiments"
+
+    @property
     def instruction_templates(self) -> Path:
         return self.user_data / "instruction-templates"
 

@@ -10,16 +10,19 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from training_pro.data.formats import ship_formats
 from training_pro.data.prepare import Prepared, prepare
 from training_pro.data.verify import Verification, verify
-from training_pro.errors import RunError, SettingsError
+from training_pro.errors import RunError, SettingsError, UserError
 from training_pro.hosts.host import Host
 from training_pro.perplexity import Measuring, PerplexityJob
 from training_pro.plan import Plan
 from training_pro.progress import Progress, no_progress
+from training_pro.queue.kept_list import KeptList
+from training_pro.queue.run_queue import RunQueue
 from training_pro.record.names import check_name, run_folder
 from training_pro.record.runs import RunSummary, summarize
 from training_pro.settings import Settings
@@ -27,7 +30,7 @@ from training_pro.training.beginning import Begin
 from training_pro.training.continuing import LIVE, check_same, differences, find_continuation, stored_settings
 from training_pro.training.learning_rate import check_schedule
 from training_pro.training.planning import plan_for, rates_of
-from training_pro.training.run import Run, Trainable
+from training_pro.training.run import Run, Trainable, check_installed
 from training_pro.training.sliding import Sliding
 
 logger = logging.getLogger(__name__)
@@ -53,13 +56,14 @@ class Checked:
 
 
 class Session:
-    """The host and its current (or last) run; at most one run at a time.
+    """The host, its current (or last) run, and the queue of those to come; at most one run at a time.
 
-    Every method may be called from any thread.
+    Every method may be called from any thread. `queue_file` keeps the queue's list; without one it lives in memory.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, queue_file: Path | None = None) -> None:
         self.host = host
+        self.queue = RunQueue(self, KeptList(queue_file))
         with suppress(OSError):  # a folder that can't be written: the shipped formats are offered all the same
             ship_formats(host.folders.formats)
         self._run: Run | None = None
@@ -73,8 +77,8 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether a run goes."""
-        return self._run is not None and self._run.status.running
+        """Whether a run goes, or the queue is between two."""
+        return self.queue.going or (self._run is not None and self._run.status.running)
 
     @property
     def measuring(self) -> PerplexityJob | None:
@@ -105,6 +109,20 @@ class Session:
             prepared, plan, verify(prepared, settings, plan, rates_of(settings, plan, self.host.folders.schedules))
         )
 
+    def vet(self, settings: Settings) -> list[str]:
+        """All that stands against a run with these settings, its name apart, a sentence each; prepares the data.
+
+        Without a model only what needs none is looked at.
+        """
+        try:
+            check_sources(settings)
+            if not self.host.model_label():
+                return []
+            check_installed(settings, self._loaded())
+            return list(self.check(settings).verification.refusals)
+        except UserError as error:
+            return str(error).splitlines()
+
     def _loaded(self) -> Trainable:
         """The model whose tokenizer prepares data: also while a run holds it, or a LoRA is on it."""
         run, measuring = self._run, self._measuring
@@ -131,6 +149,7 @@ class Session:
             raise SettingsError(["No text is chosen; choose one to measure on."])
         Sliding(measuring.context_tokens, measuring.stride)  # raises where the sizes make no window
         with self._lock:
+            self.queue.check_free()
             self._refuse_while_occupied()
             self._measuring = PerplexityJob(self.host, measuring)
             self._measuring.start()
@@ -138,13 +157,17 @@ class Session:
 
     # -- starting -------------------------------------------------------------------------------------------------
 
-    def start(self, settings: Settings, existing: Existing = "ask") -> Run:
+    def start(self, settings: Settings, existing: Existing = "ask", *, queued: bool = False) -> Run:
         """Start a run. With `existing` "ask" a taken name raises `NameTaken`, unless Override is on.
 
+        `queued`: it is the queue that asks, which alone may start a run while it goes.
+
         Raises:
-            RunError: a run goes already, a name that can't be used, or one that is taken.
+            RunError: a run or the queue goes already, a name that can't be used, or one that is taken.
         """
         with self._lock:
+            if not queued:
+                self.queue.check_free()
             self._refuse_while_occupied()
             check_sources(settings)
             name = check_name(settings.name)
@@ -242,5 +265,6 @@ def current_session(make_host: Callable[[], Host]) -> Session:
     """The process's session, made on the first call; a host that reloads its extensions gets the same again."""
     with _current_lock:
         if not _current:
-            _current.append(Session(make_host()))
+            host = make_host()
+            _current.append(Session(host, host.folders.queue))
         return _current[0]

@@ -40,8 +40,8 @@ def folders_of(options: argparse.Namespace) -> Folders:
     return Folders.under(options.user_data)
 
 
-def session_from(options: argparse.Namespace) -> Session:
-    """A session on the standalone host that the options describe.
+def session_from(options: argparse.Namespace, *, keep_queue: bool = False) -> Session:
+    """A session on the standalone host that the options describe; with `keep_queue` its queue's list is on the disk.
 
     Raises:
         UserError: the model folder can't be used.
@@ -52,4 +52,4 @@ def session_from(options: argparse.Namespace) -> Session:
     folders = folders_of(options)
     folders.make()
     host = StandaloneHost(folders, options.model, load_in_4bit=not options.no_4bit, progress=Bar())
-    return Session(host)
+    return Session(host, folders.queue if keep_queue else None)

@@ -7,11 +7,24 @@ import logging
 import os
 import sys
 
-from training_pro.cli import blocks, demo, gguf, merge, perplexity, sentences, settings, train, ui, verify
+from training_pro.cli import (
+    blocks,
+    demo,
+    experiment,
+    gguf,
+    merge,
+    perplexity,
+    queue,
+    sentences,
+    settings,
+    train,
+    ui,
+    verify,
+)
 from training_pro.cli.terminal import complain
 from training_pro.errors import Cancelled, UserError, explain
 
-COMMANDS = (demo, ui, train, verify, perplexity, merge, gguf, blocks, sentences, settings)
+COMMANDS = (demo, ui, train, queue, experiment, verify, perplexity, merge, gguf, blocks, sentences, settings)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -20,6 +20,11 @@ _YAML = (".yaml", ".yml")
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The file and the overrides."""
     parser.add_argument("settings", type=Path, help="settings as JSON or YAML (training_parameters.json of any run)")
+    add_overrides(parser)
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """``--set``."""
     parser.add_argument(
         "--set",
         action="append",
@@ -31,15 +36,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """The settings the options describe; what an old file can't say here is told on standard error.
+    """The settings the options describe.
+
+    Raises:
+        UserError: as `settings_in`.
+    """
+    return settings_in(options.settings, options.overrides)
+
+
+def settings_in(path: Path, overrides: list[str]) -> Settings:
+    """The settings in the file, with those of ``--set`` over them; what an old file can't say here is told on
+    standard error.
 
     Raises:
         UserError: the file can't be read; SettingsError names all faults at once.
     """
-    settings, notes = settings_from(_read(options.settings))
+    settings, notes = settings_from(_read(path))
     for note in notes:
         complain(f"  {note}")
-    return settings.changed(**dict(_override(text) for text in options.overrides)) if options.overrides else settings
+    return settings.changed(**dict(_override(text) for text in overrides)) if overrides else settings
 
 
 def _read(path: Path) -> dict[str, Any]:

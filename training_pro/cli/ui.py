@@ -18,5 +18,5 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from training_pro.ui.standalone import launch
 
-    launch(common.session_from(options), options.listen, options.port)
+    launch(common.session_from(options, keep_queue=True), options.listen, options.port)
     return 0

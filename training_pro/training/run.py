@@ -148,7 +148,7 @@ class Run:
             for note in plan.notes:
                 self._board.note(note)
             self._board.change(plan=plan)
-            _check_installed(self.settings, loaded)
+            check_installed(self.settings, loaded)
             return self._train(loaded, prepared, plan)
 
     def _progress(self, done: int, total: int, what: str) -> None:
@@ -299,7 +299,7 @@ class Run:
             states.write_state(self.folder, state.ended(ending.kind, ending.reason))
 
 
-def _check_installed(settings: Settings, loaded: Trainable) -> None:
+def check_installed(settings: Settings, loaded: Trainable) -> None:
     """Raises:
     SettingsError: an optimizer or a kind of log that does not work here.
     """

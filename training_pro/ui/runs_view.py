@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,15 @@ from training_pro.ui.run_chart import run_chart
 from training_pro.ui.samples_view import samples_view
 from training_pro.ui.status_view import checkpoint_list
 
-COLOURS = 6
+COLOURS = 12
 _CURVE_POINTS = 250
 _ORIGINS = {"ours": "", "original": "original extension", "webui": "WebUI trainer", "other": "LoRA"}
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+_PLAIN = """
+:root { --body-text-color-subdued: #555; --border-color-primary: #ddd; }
+:root { --background-fill-primary: #fff; --background-fill-secondary: #f4f4f5; }
+body { font-family: system-ui, sans-serif; padding: 16px; }
+"""
 _HEADS = ("Name", "Loss", "State", "Updates", "Last loss", "Best evaluation", "Model", "Begun")
 
 
@@ -63,6 +70,15 @@ def run_in_full(record: RunRecord) -> str:
 def comparison(records: Sequence[RunRecord]) -> str:
     """Curves over each other, then the settings in which the runs differ, then their samples."""
     return f"{_overlay(records)}{_differences(records)}{_samples(records)}"
+
+
+def comparison_page(title: str, records: Sequence[RunRecord]) -> str:
+    """The same as a file of its own, for a browser."""
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{text(title)}</title>'
+        f"<style>{_PLAIN}{(ASSETS / 'tab.css').read_text(encoding='utf-8')}</style>"
+        f'<body class="training-pro"><h1>{text(title)}</h1>{comparison(records)}</body></html>'
+    )
 
 
 def settings_of(record: RunRecord) -> dict[str, Any]:

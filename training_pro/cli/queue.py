@@ -1,0 +1,112 @@
+"""``queue SETTINGS...``: several runs one after another. The same command after a kill goes on where it was."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from training_pro.cli import common, settings_file
+from training_pro.cli.terminal import complain, say, watch
+from training_pro.errors import SettingsError, UserError
+from training_pro.queue.entry import Entry
+from training_pro.queue.run_queue import Added, RunQueue
+from training_pro.session import Session
+from training_pro.settings import Settings
+
+HELP = "train several LoRAs one after another; a failed run does not stop the others"
+_LOOK_AGAIN_S = 0.2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("settings", type=Path, nargs="+", help="settings of the runs, as JSON or YAML, in their order")
+    settings_file.add_overrides(parser)
+    common.add_host_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    runs = _runs(options.settings, options.overrides)
+    session = common.session_from(options)
+    added = session.queue.add(runs, skip_done=True)
+    return work_off(session, added)
+
+
+def work_off(session: Session, added: Added) -> int:
+    """Run what was added, draw each run to its end, print how each ended; the exit code."""
+    for name in added.done:
+        say(f'The run "{name}" is at its end already.')
+    if not added.entries:
+        return 0
+    session.queue.start()
+    with _Signals(session.queue) as signals:
+        _draw(session)
+    keys = {entry.key for entry in added.entries}
+    ended = [entry for entry in session.queue.view().entries if entry.key in keys]
+    for line in outcome_lines(ended):
+        say(line)
+    if signals.received:
+        return 3
+    return 0 if all(entry.state in ("finished", "stopped") for entry in ended) else 1
+
+
+def outcome_lines(entries: list[Entry]) -> Iterator[str]:
+    """Each run with its outcome, a line each."""
+    width = max(len(entry.name) for entry in entries)
+    for entry in entries:
+        loss = f"loss {entry.last_loss:.3f}" if entry.last_loss is not None else ""
+        said = " ".join(entry.reason.split())
+        yield f"  {entry.name:<{width}}  {entry.state:<11}  {loss:<11} {said}".rstrip()
+
+
+def _runs(paths: list[Path], overrides: list[str]) -> list[Settings]:
+    """Raises:
+    SettingsError: what is wrong with any of the files.
+    """
+    faults: list[str] = []
+    runs = []
+    for path in paths:
+        try:
+            runs.append(settings_file.settings_in(path, overrides))
+        except UserError as error:
+            faults += [f"{path}: {line}" for line in str(error).splitlines()]
+    if faults:
+        raise SettingsError(faults)
+    return runs
+
+
+def _draw(session: Session) -> None:
+    """Draw one run after the other, until the queue has ended."""
+    drawn: Any = None
+    while not session.queue.wait(_LOOK_AGAIN_S):
+        started = session.run
+        if started is not None and started is not drawn:
+            drawn = started
+            complain(f"{started.settings.name}:")
+            watch(started)
+
+
+class _Signals:
+    """Ctrl-C and SIGTERM end the present run cleanly and start no other; a second Ctrl-C ends the process."""
+
+    def __init__(self, queue: RunQueue) -> None:
+        self.received = False
+        self._queue = queue
+        self._before: dict[int, Callable[..., Any] | int | None] = {}
+
+    def __enter__(self) -> _Signals:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = True
+        self._queue.interrupt(f"ended by {signal.Signals(number).name}")

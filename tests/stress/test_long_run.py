@@ -49,7 +49,7 @@ def use(run: Run) -> Use:
     return Use(
         run.status.update,
         threading.active_count(),
-        len(os.listdir("/proc/self/fd")),
+        process.num_fds(),
         process.memory_info().rss / 2**20,
         (run.folder / HISTORY_FILE).stat().st_size,
         sum(_size(file) for checkpoint in newest for file in checkpoint.path.rglob("*")),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from training_pro.cli.main import COMMANDS, main, parser
+from training_pro.cli.main import COMMANDS, main, name_of, parser
 
 
-@pytest.mark.parametrize("command", [module.__name__.rsplit(".", 1)[-1] for module in COMMANDS])
+@pytest.mark.parametrize("command", map(name_of, COMMANDS))
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         parser().parse_args([command, "--help"])

@@ -7,8 +7,8 @@ from tests.data.chat_templates import CHATML
 from tests.data.rows import chat, write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.prepare import prepare
-from training_pro.data.tools import dump_samples, rows_to_chats, split_dataset, text_to_chats
-from training_pro.errors import DataError
+from training_pro.data.tools import DatasetTools
+from training_pro.errors import Cancelled, DataError
 from training_pro.folders import Folders
 from training_pro.settings import Settings
 
@@ -21,7 +21,7 @@ def lines(folders: Folders, name: str) -> list[Any]:
 
 def test_splitting_puts_each_row_on_one_side_as_it_was(folders: Folders):
     write_rows(folders, "a.json", TASKS)
-    train, evaluation = split_dataset("a.json", 25, folders)
+    train, evaluation = DatasetTools(folders).split("a.json", 25)
     assert (train, evaluation) == ("a_train.jsonl", "a_eval.jsonl")
     parts = [lines(folders, train), lines(folders, evaluation)]
     assert [len(part) for part in parts] == [15, 5]
@@ -31,29 +31,29 @@ def test_splitting_puts_each_row_on_one_side_as_it_was(folders: Folders):
 
 def test_splitting_is_the_seeds(folders: Folders):
     write_rows(folders, "a.json", TASKS)
-    first = lines(folders, split_dataset("a.json", 25, folders, seed=1)[1])
-    assert lines(folders, split_dataset("a.json", 25, folders, seed=1, overwrite=True)[1]) == first
-    assert lines(folders, split_dataset("a.json", 25, folders, seed=2, overwrite=True)[1]) != first
+    first = lines(folders, DatasetTools(folders).split("a.json", 25, seed=1)[1])
+    assert lines(folders, DatasetTools(folders, overwrite=True).split("a.json", 25, seed=1)[1]) == first
+    assert lines(folders, DatasetTools(folders, overwrite=True).split("a.json", 25, seed=2)[1]) != first
 
 
 @pytest.mark.parametrize("percent", [0.001, 99.999])
 def test_both_sides_get_a_row(percent: float, folders: Folders):
     write_rows(folders, "a.jsonl", TASKS[:2])
-    assert [len(lines(folders, name)) for name in split_dataset("a.jsonl", percent, folders)] == [1, 1]
+    assert [len(lines(folders, name)) for name in DatasetTools(folders).split("a.jsonl", percent)] == [1, 1]
 
 
 @pytest.mark.parametrize("percent", [0, 100, -1, float("nan")])
 def test_a_share_that_is_none_is_refused(percent: float, folders: Folders):
     write_rows(folders, "a.json", TASKS)
     with pytest.raises(DataError, match="between 0 and 100"):
-        split_dataset("a.json", percent, folders)
+        DatasetTools(folders).split("a.json", percent)
 
 
 def test_no_file_is_replaced_unasked(folders: Folders):
     write_rows(folders, "a.json", TASKS)
     (folders.datasets / "a_eval.jsonl").write_text("mine")
     with pytest.raises(DataError, match=r"a_eval\.jsonl is there already"):
-        split_dataset("a.json", 25, folders)
+        DatasetTools(folders).split("a.json", 25)
     assert (folders.datasets / "a_eval.jsonl").read_text() == "mine"
     assert not (folders.datasets / "a_train.jsonl").exists()
 
@@ -62,7 +62,10 @@ def test_a_bad_row_leaves_nothing_behind(folders: Folders):
     path = write_rows(folders, "a.jsonl", TASKS)
     path.write_text(path.read_text() + "\n{")
     before = sorted(folders.datasets.iterdir())
-    for work in (lambda: split_dataset("a.jsonl", 25, folders), lambda: rows_to_chats("a.jsonl", "", folders)):
+    for work in (
+        lambda: DatasetTools(folders).split("a.jsonl", 25),
+        lambda: DatasetTools(folders).rows_to_chats("a.jsonl", ""),
+    ):
         with pytest.raises(DataError, match="row 21"):
             work()
     assert sorted(folders.datasets.iterdir()) == before
@@ -70,7 +73,7 @@ def test_a_bad_row_leaves_nothing_behind(folders: Folders):
 
 def test_instructions_become_chats_with_their_input(folders: Folders):
     write_rows(folders, "a.json", [{"instruction": "sum", "input": "1 2", "output": "3"}, TASKS[0]])
-    assert rows_to_chats("a.json", " Be brief. ", folders) == "a.jsonl"
+    assert DatasetTools(folders).rows_to_chats("a.json", " Be brief. ") == "a.jsonl"
     assert lines(folders, "a.jsonl") == [
         chat("sum\n\n1 2", "3", system="Be brief."),
         chat("q 0", "ä 0", system="Be brief."),
@@ -79,13 +82,13 @@ def test_instructions_become_chats_with_their_input(folders: Folders):
 
 def test_chats_keep_their_own_system_message(folders: Folders):
     write_rows(folders, "a.jsonl", [chat("a", "b", system="own"), chat("c", "d")])
-    assert rows_to_chats("a.jsonl", "Be brief.", folders) == "a_chat.jsonl"
+    assert DatasetTools(folders).rows_to_chats("a.jsonl", "Be brief.") == "a_chat.jsonl"
     assert lines(folders, "a_chat.jsonl") == [chat("a", "b", system="own"), chat("c", "d", system="Be brief.")]
 
 
 def test_without_a_system_message_none_is_added(folders: Folders):
     write_rows(folders, "a.json", TASKS[:1])
-    rows_to_chats("a.json", "", folders)
+    DatasetTools(folders).rows_to_chats("a.json", "")
     assert lines(folders, "a.jsonl") == [chat("q 0", "ä 0")]
 
 
@@ -93,12 +96,12 @@ def test_without_a_system_message_none_is_added(folders: Folders):
 def test_rows_that_are_no_instructions_are_named(row: dict[str, Any], folders: Folders):
     write_rows(folders, "a.json", [TASKS[0], row])
     with pytest.raises(DataError, match=r"a\.json, row 2"):
-        rows_to_chats("a.json", "", folders)
+        DatasetTools(folders).rows_to_chats("a.json", "")
 
 
 def test_text_becomes_chats_at_the_hard_cut(folders: Folders):
     (folders.datasets / "a.txt").write_text("One.\n\nStill one.\n\n\n  Two.\n\n\n\n\n\n")
-    assert text_to_chats("a.txt", "\\n\\n\\n", "S", "Tell me.", folders) == "a.jsonl"
+    assert DatasetTools(folders).text_to_chats("a.txt", "\\n\\n\\n", "S", "Tell me.") == "a.jsonl"
     assert lines(folders, "a.jsonl") == [
         chat("Tell me.", "One.\n\nStill one.", system="S"),
         chat("Tell me.", "Two.", system="S"),
@@ -109,7 +112,7 @@ def test_text_becomes_chats_at_the_hard_cut(folders: Folders):
 def test_text_without_prompt_or_sections_is_refused(text: str, prompt: str, folders: Folders):
     (folders.datasets / "a.txt").write_text(text)
     with pytest.raises(DataError):
-        text_to_chats("a.txt", "\\n\\n\\n", "", prompt, folders)
+        DatasetTools(folders).text_to_chats("a.txt", "\\n\\n\\n", "", prompt)
     assert not (folders.datasets / "a.jsonl").exists()
 
 
@@ -119,7 +122,7 @@ def test_the_prepared_blocks_can_be_written_down(with_ends: bool, folders: Folde
     write_rows(folders, "a.jsonl", [chat("a", "b")])
     settings = Settings(text_file="a.txt", dataset="a.jsonl", hybrid=True)
     samples = prepare(settings, tiny_tokenizer(CHATML), folders).train
-    dump_samples(samples, folders.datasets / "dump.jsonl", with_ends)
+    DatasetTools(folders).write_blocks(samples, folders.datasets / "dump.jsonl", with_ends)
     dumped = lines(folders, "dump.jsonl")
     begin, end = ("<s>", "</s>") if with_ends else ("", "")
     assert [row["text"] for row in dumped[:2]] == [f"{begin}The fox ran.{end}", f"{begin}The hen sat.{end}"]
@@ -127,3 +130,75 @@ def test_the_prepared_blocks_can_be_written_down(with_ends: bool, folders: Folde
     assert [row["kind"] for row in dumped] == ["packed", "packed", "row"]
     assert [row["tokens"] for row in dumped] == samples.lengths.tolist()
     assert [row["trained"] for row in dumped] == samples.trained_counts.tolist()
+
+
+def test_blocks_are_not_written_over_a_file_unasked(folders: Folders):
+    (folders.datasets / "a.txt").write_text("The fox ran.")
+    samples = prepare(Settings(text_file="a.txt"), tiny_tokenizer(), folders).train
+    target = folders.datasets / "mine.jsonl"
+    target.write_text("mine")
+    with pytest.raises(DataError, match=r"mine\.jsonl is there already"):
+        DatasetTools(folders).write_blocks(samples, target, True)
+    assert target.read_text() == "mine"
+    DatasetTools(folders, overwrite=True).write_blocks(samples, target, True)
+    assert len(lines(folders, "mine.jsonl")) == 1
+
+
+def test_half_a_character_stays_what_it_was(folders: Folders):
+    rows = [{"instruction": "a", "output": "\ud800 ä"}, {"instruction": "b", "output": "ä"}]
+    (folders.datasets / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    parts = DatasetTools(folders).split("a.jsonl", 50)
+    assert sorted((row for name in parts for row in lines(folders, name)), key=lambda row: row["instruction"]) == rows
+
+
+def test_a_number_that_json_has_no_word_for_becomes_null(folders: Folders):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"text": ["a", "b"], "score": [1.5, float("nan")]}), folders.datasets / "a.parquet")
+    parts = DatasetTools(folders).split("a.parquet", 50)
+    scores = {row["text"]: row["score"] for name in parts for row in lines(folders, name)}
+    assert scores == {"a": 1.5, "b": None}
+
+
+def test_texts_and_rows_are_not_taken_for_each_other(folders: Folders):
+    (folders.datasets / "a.txt").write_text("The fox ran.")
+    write_rows(folders, "b.json", TASKS)
+    tools = DatasetTools(folders)
+    for work in (lambda: tools.split("a.txt", 10), lambda: tools.rows_to_chats("a.txt", "")):
+        with pytest.raises(DataError, match=r"a\.txt holds running text"):
+            work()
+    with pytest.raises(DataError, match=r"b\.json is not a \.txt file"):
+        tools.text_to_chats("b.json", "", "", "Tell me.")
+
+
+def test_a_folder_of_texts_becomes_one_file_named_after_it(folders: Folders):
+    place = folders.datasets / "my.books"
+    place.mkdir()
+    (place / "2.txt").write_text("Two.")
+    (place / "10.txt").write_text("Ten.")
+    assert DatasetTools(folders).text_to_chats("my.books", "", "", "Tell me.") == "my.books.jsonl"
+    assert lines(folders, "my.books.jsonl") == [chat("Tell me.", "Two."), chat("Tell me.", "Ten.")]
+
+
+@pytest.mark.parametrize("job", ["split", "rows", "text", "blocks"])
+def test_every_job_can_be_cancelled_and_leaves_nothing(job: str, folders: Folders):
+    write_rows(folders, "a.json", TASKS)
+    (folders.datasets / "b.txt").write_text("The fox ran.")
+    samples = prepare(Settings(text_file="b.txt"), tiny_tokenizer(), folders).train
+    before = sorted(folders.datasets.iterdir())
+    tools = DatasetTools(folders, progress=cancel)
+    jobs: dict[str, Any] = {
+        "split": lambda: tools.split("a.json", 25),
+        "rows": lambda: tools.rows_to_chats("a.json", ""),
+        "text": lambda: tools.text_to_chats("b.txt", "", "", "Tell me."),
+        "blocks": lambda: tools.write_blocks(samples, folders.datasets / "blocks.jsonl", True),
+    }
+    with pytest.raises(Cancelled):
+        jobs[job]()
+    assert sorted(folders.datasets.iterdir()) == before
+
+
+def cancel(done: int, total: int, what: str) -> None:
+    if what != "Counting rows":
+        raise Cancelled

@@ -6,17 +6,23 @@ import argparse
 import logging
 import os
 import sys
+from types import ModuleType
 
 from training_pro.cli import (
     blocks,
     demo,
+    download,
+    dump,
     experiment,
     gguf,
     merge,
     perplexity,
     queue,
+    rows_to_jsonl,
     sentences,
     settings,
+    split,
+    text_to_jsonl,
     train,
     ui,
     verify,
@@ -24,7 +30,14 @@ from training_pro.cli import (
 from training_pro.cli.terminal import complain
 from training_pro.errors import Cancelled, UserError, explain
 
-COMMANDS = (demo, ui, train, queue, experiment, verify, perplexity, merge, gguf, blocks, sentences, settings)
+_RUNS = (demo, ui, train, queue, experiment, verify, perplexity, merge, gguf)
+_DATA = (download, split, rows_to_jsonl, text_to_jsonl, dump, blocks, sentences)
+COMMANDS = (*_RUNS, *_DATA, settings)
+
+
+def name_of(command: ModuleType) -> str:
+    """How a command is called: as its file, with hyphens."""
+    return command.__name__.rsplit(".", 1)[-1].replace("_", "-")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,8 +48,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--verbose", action="store_true", help="log what happens")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in COMMANDS:
-        name = module.__name__.rsplit(".", 1)[-1]
-        sub = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        sub = commands.add_parser(name_of(module), help=module.HELP, description=module.HELP)
         module.add_options(sub)
         sub.set_defaults(run=module.run)
     return root

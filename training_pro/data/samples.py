@@ -15,10 +15,14 @@ import numpy.typing as npt
 from training_pro.data.preview import BlockPreview, token_previews
 from training_pro.data.tokens import RowTokenizer
 from training_pro.text.blocks import Blocks
+from training_pro.text.packing import KINDS as TEXT_KINDS
 
 IGNORED = -100
+KINDS = (*TEXT_KINDS, "row")
+ROW = len(TEXT_KINDS)
 Ints = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.int64]
+Kinds = npt.NDArray[np.uint8]
 Sample = dict[str, npt.NDArray[Any]]
 
 
@@ -26,6 +30,7 @@ class Samples(Protocol):
     """Samples by number from 0.
 
     `lengths` (n,) int32: tokens, BOS and EOS included. `trained_counts` (n,) int32: those with a loss.
+    `kinds` (n,) uint8: what each is, as a place in `KINDS`.
     `samples[i]`: ``input_ids`` int32 and ``labels`` int64, both (tokens,); -100 where no loss is wanted.
     The first token of a sample is never predicted, so its label is always -100.
     """
@@ -36,12 +41,19 @@ class Samples(Protocol):
     @property
     def trained_counts(self) -> Ints: ...
 
+    @property
+    def kinds(self) -> Kinds: ...
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Sample: ...
 
     def text(self, index: int) -> str:
         """The sample as text; of rows with their control tokens, of raw text without BOS and EOS."""
+        ...
+
+    def written(self, index: int, with_ends: bool) -> str:
+        """The sample as text with the BOS and EOS that it is trained with, or without them."""
         ...
 
     def preview(self, index: int) -> BlockPreview: ...
@@ -80,6 +92,10 @@ class TextSamples:
     def trained_counts(self) -> Ints:
         return np.maximum(self.blocks.lengths - 1, 0)
 
+    @property
+    def kinds(self) -> Kinds:
+        return self.blocks.kinds
+
     def __len__(self) -> int:
         return len(self.blocks)
 
@@ -88,6 +104,13 @@ class TextSamples:
 
     def text(self, index: int) -> str:
         return self.blocks.text(_checked(index, len(self)))
+
+    def written(self, index: int, with_ends: bool) -> str:
+        text = self.text(index)
+        if not with_ends:
+            return text
+        block = self.blocks.block(_checked(index, len(self)))
+        return f"{self._tokenizer.bos_text * block.bos}{text}{self._tokenizer.eos_text * block.eos}"
 
     def preview(self, index: int) -> BlockPreview:
         index = _checked(index, len(self))
@@ -139,6 +162,10 @@ class RowSamples:
     def trained_counts(self) -> Ints:
         return self._trained_counts
 
+    @property
+    def kinds(self) -> Kinds:
+        return np.full(len(self), ROW, np.uint8)
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What `from_arrays` makes the same samples of."""
         arrays: dict[str, npt.NDArray[Any]] = {
@@ -178,20 +205,32 @@ class RowSamples:
     def text(self, index: int) -> str:
         return self._tokenizer.decode(self[index]["input_ids"].tolist())
 
+    def written(self, index: int, with_ends: bool) -> str:
+        ids = self[index]["input_ids"].tolist()
+        bos, eos = self._ends(ids)
+        return self._tokenizer.decode(ids if with_ends else ids[bos : len(ids) - eos])
+
+    def _ends(self, ids: Sequence[int]) -> tuple[bool, bool]:
+        """Whether the row begins with BOS and ends with EOS."""
+        if not len(ids):
+            return False, False
+        return bool(ids[0] == self._tokenizer.bos_id), bool(ids[-1] == self._tokenizer.eos_id)
+
     def preview(self, index: int) -> BlockPreview:
         index = _checked(index, len(self))
         sample = self[index]
         ids = sample["input_ids"]
         special = np.isin(ids, list(self._tokenizer.special_ids))
         tokens = token_previews(ids, sample["labels"], special, self._tokenizer)
+        bos, eos = self._ends(ids.tolist())
         return BlockPreview(
             number=index,
             source=self._source,
             kind="row",
             text="".join(token.text for token in tokens),
             tokens=tokens,
-            bos=bool(len(ids)) and int(ids[0]) == self._tokenizer.bos_id,
-            eos=bool(len(ids)) and int(ids[-1]) == self._tokenizer.eos_id,
+            bos=bos,
+            eos=eos,
             row=int(self.numbers[index]),
         )
 
@@ -210,6 +249,10 @@ class Subset:
     def trained_counts(self) -> Ints:
         return self.whole.trained_counts[self.indices]
 
+    @property
+    def kinds(self) -> Kinds:
+        return self.whole.kinds[self.indices]
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -218,6 +261,9 @@ class Subset:
 
     def text(self, index: int) -> str:
         return self.whole.text(int(self.indices[_checked(index, len(self))]))
+
+    def written(self, index: int, with_ends: bool) -> str:
+        return self.whole.written(int(self.indices[_checked(index, len(self))]), with_ends)
 
     def preview(self, index: int) -> BlockPreview:
         index = _checked(index, len(self))
@@ -239,6 +285,10 @@ class Mix:
     def trained_counts(self) -> Ints:
         return np.concatenate([part.trained_counts for part in self.parts])
 
+    @property
+    def kinds(self) -> Kinds:
+        return np.concatenate([part.kinds for part in self.parts])
+
     def __len__(self) -> int:
         return int(self._ends[-1])
 
@@ -254,6 +304,10 @@ class Mix:
     def text(self, index: int) -> str:
         part, inner = self._find(_checked(index, len(self)))
         return part.text(inner)
+
+    def written(self, index: int, with_ends: bool) -> str:
+        part, inner = self._find(_checked(index, len(self)))
+        return part.written(inner, with_ends)
 
     def preview(self, index: int) -> BlockPreview:
         index = _checked(index, len(self))

@@ -1,6 +1,6 @@
-"""Small jobs on datasets: split one, convert to chats, dump the prepared blocks.
+"""Small jobs on datasets: split one, convert to chats, write down the prepared blocks.
 
-Rows are streamed; files are written whole or not at all.
+Rows are streamed, at some 20 MB a second; files are written whole or not at all.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,118 +18,140 @@ from training_pro.data.bad_rows import BadRows, RowFault
 from training_pro.data.conversations import Message, chat_field, conversation_of
 from training_pro.data.files import find_dataset
 from training_pro.data.rows import Row, read_rows
-from training_pro.data.samples import Samples
+from training_pro.data.samples import KINDS, Samples
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
-from training_pro.record.files import whole_file
+from training_pro.record.files import strict_json, whole_file
 from training_pro.text.reading import read_text, text_files
 from training_pro.text.sections import section_spans, unescape
 
 _QUESTIONS = ("instruction", "question", "prompt")
 _ANSWERS = ("output", "response", "answer", "completion")
+_REPORT_EVERY = 500
 
 
-def split_dataset(
-    name: str, eval_percent: float, folders: Folders, *, seed: int = 42, overwrite: bool = False
-) -> tuple[str, str]:
-    """Part the rows of dataset `name` at random into ``NAME_train.jsonl`` and ``NAME_eval.jsonl``.
+@dataclass(frozen=True)
+class DatasetTools:
+    """The jobs on the datasets of `folders`; what they make goes there too. A file is replaced only with `overwrite`.
 
-    The names of both files come back, to be selected. Every row is in exactly one of them, as it was.
-
-    Raises:
-        DataError: not a row file, a bad row, fewer than two rows, or a file is there already.
+    Every job raises DataError for a dataset, a row or a choice that can't be used or a file that is there already,
+    RunError for a file that can't be written, and Cancelled from `progress`; it has then written nothing.
     """
-    if not 0 < eval_percent < 100:
-        raise DataError(f"The share for evaluation is {eval_percent:g} %; it must lie between 0 and 100 %.")
-    path = find_dataset(name, folders.datasets)
-    targets = [_target(path, ending, folders, overwrite) for ending in ("_train.jsonl", "_eval.jsonl")]
-    count = sum(1 for _ in read_rows(path, BadRows(path.name, "stop")))
-    if count < 2:
-        raise DataError(f"{path.name} has {count} row; splitting needs at least 2.")
-    held = min(count - 1, max(1, round(count * eval_percent / 100)))
-    is_eval = np.zeros(count, bool)
-    is_eval[np.random.default_rng(seed).permutation(count)[:held]] = True
-    with ExitStack() as stack:
-        files = [stack.enter_context(_written(target)) for target in targets]
-        for (_, row), to_eval in zip(read_rows(path, BadRows(path.name, "stop")), is_eval, strict=True):
-            _write_line(files[int(to_eval)], row)
-    return targets[0].name, targets[1].name
 
+    folders: Folders
+    overwrite: bool = False
+    progress: Progress = no_progress
 
-def rows_to_chats(name: str, system: str, folders: Folders, *, overwrite: bool = False) -> str:
-    """Instruction or chat rows to ``NAME.jsonl`` of messages; the name comes back.
+    def split(self, name: str, eval_percent: float, seed: int = 42) -> tuple[str, str]:
+        """Part the rows of dataset `name` at random into ``NAME_train.jsonl`` and ``NAME_eval.jsonl``.
 
-    `system` goes before each conversation that has no system message of its own. An `input` stays: it follows
-    the instruction after an empty line.
+        The names of both files come back, to be selected. Every row is in exactly one of them, as it was.
+        """
+        if not 0 < eval_percent < 100:
+            raise DataError(f"The share for evaluation is {eval_percent:g} %; it must lie between 0 and 100 %.")
+        path = self._rows_file(name, 'hold out a percentage of it under "Hold out for evaluation"')
+        targets = [self._target(path, ending) for ending in ("_train.jsonl", "_eval.jsonl")]
+        count = sum(1 for _ in self._rows(path, "Counting rows"))
+        if count < 2:
+            raise DataError(f"{path.name} has {count} row; splitting needs at least 2.")
+        held = min(count - 1, max(1, round(count * eval_percent / 100)))
+        is_eval = np.zeros(count, bool)
+        is_eval[np.random.default_rng(seed).permutation(count)[:held]] = True
+        with ExitStack() as stack:
+            files = [stack.enter_context(_written(target)) for target in targets]
+            for (_, row), to_eval in zip(self._rows(path, "Splitting", count), is_eval, strict=True):
+                _write_line(files[int(to_eval)], row)
+        return targets[0].name, targets[1].name
 
-    Raises:
-        DataError: a bad row, or a file is there already.
-    """
-    path = find_dataset(name, folders.datasets)
-    target = _target(path, "_chat.jsonl" if path.suffix == ".jsonl" else ".jsonl", folders, overwrite)
-    _write_lines(target, _chats(path, system.strip()))
-    return target.name
+    def rows_to_chats(self, name: str, system: str) -> str:
+        """Instruction or chat rows to ``NAME.jsonl`` of messages; the name comes back.
 
+        `system` goes before each conversation that has no system message of its own. An `input` stays: it follows
+        the instruction after an empty line.
+        """
+        path = self._rows_file(name, "turn it into chats as a text")
+        target = self._target(path, "_chat.jsonl" if path.suffix == ".jsonl" else ".jsonl")
+        _write_lines(target, self._chats(path, system.strip()))
+        return target.name
 
-def text_to_chats(
-    name: str, hard_cut: str, system: str, prompt: str, folders: Folders, *, overwrite: bool = False
-) -> str:
-    """Each section of a text, as the answer to `prompt`, to ``NAME.jsonl`` of messages; the name comes back.
+    def text_to_chats(self, name: str, hard_cut: str, system: str, prompt: str) -> str:
+        """Each section of a text, as the answer to `prompt`, to ``NAME.jsonl`` of messages; the name comes back."""
+        if not prompt.strip():
+            raise DataError("The prompt is empty; write the question that every section is to answer.")
+        path = find_dataset(name, self.folders.datasets)
+        if path.is_file() and path.suffix.lower() != ".txt":
+            raise DataError(f"{path.name} is not a .txt file; turn its rows into chats instead.")
+        files = text_files(path)
+        target = self._target(path, ".jsonl")
+        head = [{"role": "system", "content": system.strip()}] if system.strip() else []
+        count = 0
+        with _written(target) as file:
+            for section in self._sections(files, unescape(hard_cut)):
+                turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": section}]
+                _write_line(file, {"messages": [*head, *turns]})
+                count += 1
+            if not count:
+                raise DataError(f"{path.name} holds no text; choose a file with some.")
+        return target.name
 
-    Raises:
-        DataError: no text, no prompt, or a file is there already.
-    """
-    if not prompt.strip():
-        raise DataError("The prompt is empty; write the question that every section is to answer.")
-    path = find_dataset(name, folders.datasets)
-    target = _target(path, ".jsonl", folders, overwrite)
-    texts = [read_text(file) for file in text_files(path)]
-    sections = [text[start:end] for text in texts for start, end in section_spans(text, [unescape(hard_cut)])]
-    if not sections:
-        raise DataError(f"{path.name} holds no text; choose a file with some.")
-    head = [{"role": "system", "content": system.strip()}] if system.strip() else []
-    _write_lines(
-        target,
-        (
-            {"messages": [*head, {"role": "user", "content": prompt}, {"role": "assistant", "content": section}]}
-            for section in sections
-        ),
-    )
-    return target.name
+    def write_blocks(self, samples: Samples, target: Path, with_ends: bool) -> None:
+        """The samples as they are trained, one ``{"text", "kind", "tokens", "trained"}`` a line.
 
+        `with_ends`: with BOS and EOS as they are written, else without them.
+        """
+        self._refuse_taken(target)
+        lengths, trained, kinds = samples.lengths, samples.trained_counts, samples.kinds
+        with _written(target) as file:
+            for index in range(len(samples)):
+                counts = {"tokens": int(lengths[index]), "trained": int(trained[index])}
+                text = samples.written(index, with_ends)
+                _write_line(file, {"text": text, "kind": KINDS[kinds[index]], **counts})
+                if index % _REPORT_EVERY == 0:
+                    self.progress(index, len(samples), "Writing blocks")
 
-def dump_samples(samples: Samples, target: Path, with_ends: bool, progress: Progress = no_progress) -> None:
-    """The samples as they are trained, one ``{"text", "kind", "tokens", "trained"}`` a line.
+    def _rows_file(self, name: str, way_out: str) -> Path:
+        path = find_dataset(name, self.folders.datasets)
+        if path.is_dir() or path.suffix.lower() == ".txt":
+            raise DataError(f"{path.name} holds running text, not rows; {way_out}.")
+        return path
 
-    `with_ends`: with BOS and EOS as they are written, else without them.
+    def _target(self, path: Path, ending: str) -> Path:
+        target = self.folders.datasets / ((path.name if path.is_dir() else path.stem) + ending)
+        self._refuse_taken(target)
+        return target
 
-    Raises:
-        RunError: `target` can't be written.
-        Cancelled: from `progress`.
-    """
-    with _written(target) as file:
-        for index in range(len(samples)):
-            preview = samples.preview(index)
-            first = 0 if with_ends or not preview.bos else 1
-            last = len(preview.tokens) - (0 if with_ends or not preview.eos else 1)
-            text = "".join(token.text for token in preview.tokens[first:last])
-            counts = {"tokens": len(preview.tokens), "trained": preview.trained}
-            _write_line(file, {"text": text, "kind": preview.kind, **counts})
-            if index % 100 == 0:
-                progress(index, len(samples), "Writing blocks")
+    def _refuse_taken(self, target: Path) -> None:
+        if target.exists() and not self.overwrite:
+            raise DataError(f"{target.name} is there already; rename it, or choose to overwrite it.")
 
+    def _rows(self, path: Path, what: str, total: int = 0) -> Iterator[tuple[int, Row]]:
+        """The rows with their numbers; a bad one is the end."""
+        for done, numbered in enumerate(read_rows(path, BadRows(path.name, "stop"))):
+            if done % _REPORT_EVERY == 0:
+                self.progress(done, total, what)
+            yield numbered
 
-def _target(path: Path, ending: str, folders: Folders, overwrite: bool) -> Path:
-    target = folders.datasets / (path.stem + ending)
-    if target.exists() and not overwrite:
-        raise DataError(f"{target.name} is there already; rename it, or choose to overwrite it.")
-    return target
+    def _chats(self, path: Path, system: str) -> Iterator[Row]:
+        bad = BadRows(path.name, "stop")
+        for number, row in self._rows(path, "Converting rows"):
+            try:
+                yield {"messages": _messages(row, system)}
+            except RowFault as fault:
+                bad.reject(number, str(fault), row)
+
+    def _sections(self, files: list[Path], hard_cut: str) -> Iterator[str]:
+        for done, file in enumerate(files):
+            self.progress(done, len(files), "Converting texts")
+            text = read_text(file)
+            for start, end in section_spans(text, [hard_cut]):
+                yield text[start:end]
 
 
 @contextmanager
 def _written(target: Path) -> Iterator[TextIO]:
     """A text file that takes its place once the body has ended well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(target) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         yield file
 
@@ -140,16 +163,12 @@ def _write_lines(target: Path, rows: Iterable[Row]) -> None:
 
 
 def _write_line(file: TextIO, row: Row) -> None:
-    file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
-
-
-def _chats(path: Path, system: str) -> Iterator[Row]:
-    bad = BadRows(path.name, "stop")
-    for number, row in read_rows(path, bad):
-        try:
-            yield {"messages": _messages(row, system)}
-        except RowFault as fault:
-            bad.reject(number, str(fault), row)
+    """`row` as JSON; half a character, which UTF-8 can't hold, as its escape."""
+    line = json.dumps(strict_json(row), ensure_ascii=False, default=str)
+    try:
+        file.write(line + "\n")
+    except UnicodeEncodeError:
+        file.write(json.dumps(strict_json(row), default=str) + "\n")
 
 
 def _messages(row: Row, system: str) -> list[Message]:

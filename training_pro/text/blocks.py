@@ -106,6 +106,11 @@ class Blocks:
     def text(self, number: int) -> str:
         return self._runs.string(int(self._packing.firsts[number]), int(self._packing.lasts[number]))
 
+    @property
+    def kinds(self) -> npt.NDArray[np.uint8]:
+        """What each block is: (blocks,), places in `KINDS`."""
+        return self._packing.kinds
+
     def places(self) -> Places:
         """The places of all blocks at once, for those who choose among them."""
         packing = self._packing

@@ -227,8 +227,9 @@ def _copy(
 
 
 def _chunk(response: http.client.HTTPResponse, name: str) -> bytes:
+    """What has come, without waiting for more: a slow host must not keep a cancel waiting."""
     try:
-        return response.read(_CHUNK_BYTES)
+        return response.read1(_CHUNK_BYTES)
     except (OSError, http.client.HTTPException) as error:
         raise DataError(f"The download of {name} broke off ({_reason(error)}); try again.") from None
 

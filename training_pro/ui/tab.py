@@ -1,6 +1,6 @@
 """The tab: its panels in the order of the work, and nothing else. The same in the WebUI and on a page of its own.
 
-Data, verify and preview, LoRA, batch and schedule, stops and checkpoints, go, watch, try; beside it the runs.
+Data, verify, preview and tools, LoRA, batch and schedule, stops and checkpoints, go, watch, try; beside it the runs.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from training_pro.ui.recipes import Recipes
 from training_pro.ui.runs import Runs
 from training_pro.ui.schedule import Schedule
 from training_pro.ui.start import Start
+from training_pro.ui.tools import Tools
 from training_pro.ui.tryout import TryOut
 from training_pro.ui.verify import Verify
 from training_pro.ui.watch import Watch
@@ -41,6 +42,7 @@ class Tab:
         self.recipes = Recipes(session, self.form)
         self.verify = Verify(session, self.form)
         self.preview = Preview(self.form, self.verify)
+        self.tools = Tools(session, self.form, self.verify)
         self.schedule = Schedule(session, self.form, self.verify)
         self.start = Start(session, self.form)
         self.perplexity = Perplexity(session, self._editable)
@@ -72,6 +74,7 @@ class Tab:
         if self._editable:
             self.verify.build()
             self.preview.build()
+            self.tools.build()
         self.form.build_part(ADAPTER)
         with self.form.part(BATCH):
             self.schedule.build()
@@ -120,7 +123,7 @@ class Tab:
             page.load(read, None, outputs, **QUIET)
             self.refresh.click(read, None, outputs, **QUIET)
         self.wide.change(self.form.widen, self.wide, self.form.outputs, **QUIET)
-        for panel in (self.verify, self.preview, self.schedule, self.recipes, self.start, self.tryout):
+        for panel in (self.verify, self.preview, self.tools, self.schedule, self.recipes, self.start, self.tryout):
             panel.connect()
 
     def _files(self) -> dict[Any, Any]:

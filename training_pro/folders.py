@@ -47,6 +47,11 @@ class Folders:
         return self.user_data / "training" / "experiments"
 
     @property
+    def abbreviations(self) -> Path:
+        """A person's own list, a file that need not be there."""
+        return self.user_data / "training" / "abbreviations.txt"
+
+    @property
     def instruction_templates(self) -> Path:
         return self.user_data / "instruction-templates"
 

@@ -283,6 +283,27 @@ def test_the_fingerprint_tells_what_changed(changes: dict[str, Any], names: list
     assert (one.fingerprint == other.fingerprint) == (not names)
 
 
+def test_a_person_s_abbreviations_reach_blocks_cache_and_fingerprint(folders: Folders):
+    (folders.datasets / "obst.txt").write_text("He met Obst. Weber there.\n\n\nShe left.")
+    (folders.datasets / "rows.jsonl").write_text('{"text": "He met Obst. Weber there."}\n')
+    texts: list[dict[str, Any]] = [{"text_file": "obst.txt"}, {"dataset": "rows.jsonl"}]
+    before = [ready(folders, **chosen) for chosen in texts]
+    folders.abbreviations.write_text("Obst.  # the office\n", encoding="utf-8")
+    for one, chosen in zip(before, texts, strict=True):
+        other = ready(folders, **chosen)
+        then, now = one.report.sources[0].slicing, other.report.sources[0].slicing
+        assert then and now and then.sentences == now.sentences + 1
+        assert differences(other.fingerprint_parts, one.fingerprint_parts) == ["list of abbreviations"]
+
+
+def test_a_bad_list_of_abbreviations_stands_in_the_way_of_texts_alone(data: Folders):
+    rows = ready(data, dataset="talks.jsonl")
+    data.abbreviations.write_bytes(b"gr\xf6.")
+    with pytest.raises(DataError, match=r"abbreviations\.txt is not UTF-8 \(byte offset 2\)"):
+        ready(data, text_file="story.txt")
+    assert ready(data, dataset="talks.jsonl").fingerprint == rows.fingerprint
+
+
 def test_the_fingerprint_does_not_know_where_a_file_lies(data: Folders):
     by_name, by_path = ready(data, text_file="story.txt"), ready(data, text_file=str(data.datasets / "story.txt"))
     assert by_name.fingerprint == by_path.fingerprint

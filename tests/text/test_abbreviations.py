@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from training_pro.errors import DataError
-from training_pro.text.abbreviations import KINDS, STARTERS, read_abbreviations
+from training_pro.text import abbreviations
+from training_pro.text.abbreviations import KINDS, MOST_WORD_CHARS, STARTERS, read_abbreviations
 
 
 def test_no_file_is_an_empty_list(tmp_path: Path) -> None:
@@ -24,6 +25,21 @@ def test_two_words_name_the_line(tmp_path: Path) -> None:
     path = tmp_path / "abbreviations.txt"
     path.write_text("obst.\nz. B.\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"Line 2 of .*abbreviations\.txt is 'z\. B\.': write one abbreviation a line"):
+        read_abbreviations(path)
+
+
+def test_an_endless_line_is_no_abbreviation(tmp_path: Path) -> None:
+    path = tmp_path / "abbreviations.txt"
+    path.write_text("x" * MOST_WORD_CHARS + "\n" + "y" * (MOST_WORD_CHARS + 1), encoding="utf-8")
+    with pytest.raises(DataError, match=r"Line 2 of .* is 33 characters long \('y{20}'\.\.\.\): write one"):
+        read_abbreviations(path)
+
+
+def test_a_book_in_its_place_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "abbreviations.txt"
+    path.write_bytes(b"obst\n\xff")
+    monkeypatch.setattr(abbreviations, "MOST_LIST_BYTES", 5)
+    with pytest.raises(DataError, match="is longer than 5 bytes: put one abbreviation a line"):
         read_abbreviations(path)
 
 

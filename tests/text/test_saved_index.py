@@ -40,3 +40,4 @@ def test_the_identity_tells_what_changes_the_encoding():
     assert len(same) == 1
     assert index_identity(Slicing(32, hard_cut="\n"), ENCODER) not in same
     assert index_identity(Slicing(64), ENCODER) not in same
+    assert index_identity(Slicing(32, abbreviations=frozenset({"obst"})), ENCODER) not in same

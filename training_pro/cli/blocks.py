@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from training_pro.cli.common import add_user_data_option, own_abbreviations
 from training_pro.cli.terminal import Bar, say
 from training_pro.settings import DEFAULTS, EOS_PLACES
 
@@ -26,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--eos", choices=EOS_PLACES, default=DEFAULTS["eos"])
     parser.add_argument("--no-bos", action="store_true")
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="a model folder (default: the embedded model's)")
+    add_user_data_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
         min_block_chars=checked.min_block_chars,
         add_bos=not options.no_bos,
         eos=options.eos,
+        abbreviations=own_abbreviations(options),
     )
     texts = [read_text(path) for path in text_files(options.file)]
     with Bar() as bar:

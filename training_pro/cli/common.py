@@ -25,6 +25,12 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
 
 def add_folder_options(parser: argparse.ArgumentParser) -> None:
     """``--user-data`` and ``--no-4bit``."""
+    add_user_data_option(parser)
+    parser.add_argument("--no-4bit", action="store_true", help="load the model as it is, not quantized to 4 bits")
+
+
+def add_user_data_option(parser: argparse.ArgumentParser) -> None:
+    """``--user-data`` alone."""
     parser.add_argument(
         "--user-data",
         type=Path,
@@ -32,12 +38,22 @@ def add_folder_options(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_USER_DATA,
         help="where datasets, formats, LoRAs and logs live, laid out as in the WebUI (default: user_data)",
     )
-    parser.add_argument("--no-4bit", action="store_true", help="load the model as it is, not quantized to 4 bits")
 
 
 def folders_of(options: argparse.Namespace) -> Folders:
     """The folders of ``--user-data``."""
     return Folders.under(options.user_data)
+
+
+def own_abbreviations(options: argparse.Namespace) -> frozenset[str]:
+    """The person's own list below ``--user-data``.
+
+    Raises:
+        DataError: it can't be used.
+    """
+    from training_pro.text.abbreviations import read_abbreviations
+
+    return read_abbreviations(folders_of(options).abbreviations)
 
 
 def session_from(options: argparse.Namespace, *, keep_queue: bool = False) -> Session:

@@ -28,6 +28,8 @@ from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
 from training_pro.settings import Settings
+from training_pro.text.abbreviations import abbreviations_digest, read_abbreviations
+from training_pro.text.budget import Slicing
 from training_pro.text.encoding import TextEncoder
 from training_pro.text.sentences import splitter_version
 from training_pro.text.slicing import index_identity
@@ -88,11 +90,12 @@ def prepare(
         model_max_tokens=model_max_tokens,
         notes=tuple(_notes(sources, settings, model_max_tokens)),
     )
-    digests = {one.source.role: one.digest for one in (*made, *([made_eval] if made_eval else []))}
+    all_made = [*made, made_eval] if made_eval is not None else made
     identity = {
-        **digests,
+        **{one.source.role: one.digest for one in all_made},
         "tokenizer": workshop.tokenizer_digest,
         "sentence splitter": splitter_version(),
+        "list of abbreviations": workshop.listed if any(one.source.is_text for one in all_made) else "",
         **settings_parts(settings),
     }
     return Prepared(train, eval_samples, report, fingerprint(identity), identity)
@@ -117,6 +120,19 @@ class _Workshop:
         return TextEncoder(self.host_tokenizer)
 
     @cached_property
+    def slicing(self) -> Slicing:
+        """How texts are sliced.
+
+        Raises:
+            DataError: the person's own list of abbreviations can't be used.
+        """
+        return slicing_of(self.settings, read_abbreviations(self.folders.abbreviations))
+
+    @property
+    def listed(self) -> str:
+        return abbreviations_digest(self.slicing.abbreviations)
+
+    @cached_property
     def cache(self) -> PreparedCache | None:
         return PreparedCache(self.folders.cache) if self.use_cache else None
 
@@ -139,9 +155,18 @@ class _Workshop:
         return _Made(source, samples, report, f"{content} {renderer}".strip())
 
     def _samples(self, source: Source, content: str) -> tuple[Samples, SourceReport, str]:
-        if source.kind in ("text", "text rows"):
+        if source.is_text:
             store = self._text_store(source, content)
-            text = TextJob(source.path, source.name, self.settings, self.text, self.rows, self.progress, store)
+            text = TextJob(
+                path=source.path,
+                name=source.name,
+                slicing=self.slicing,
+                bad_rows=self.settings.bad_rows,
+                encoder=self.text,
+                tokenizer=self.rows,
+                progress=self.progress,
+                store=store,
+            )
             return *(text_samples(text) if source.kind == "text" else text_row_samples(text)), ""
         job = RowJob(source.path, source.name, source.kind, self.settings, self.folders, self.host_tokenizer, self.rows)
         renderer = renderer_digest(job)
@@ -151,7 +176,7 @@ class _Workshop:
     def _text_store(self, source: Source, content: str) -> TextStore | None:
         if self.cache is None:
             return None
-        identity = index_identity(slicing_of(self.settings), self.text)
+        identity = index_identity(self.slicing, self.text)
         return TextStore(self.cache, cache_key(source.kind, content, self.tokenizer_digest, identity))
 
 
@@ -177,7 +202,7 @@ def _notes(sources: list[Source], settings: Settings, model_max_tokens: int | No
         notes.append(
             f'Rows are trained only after {settings.train_only_after!r}; clear "Train Only After" to train all.'
         )
-    if place != "all" and any(source.kind in ("text", "text rows") for source in sources):
+    if place != "all" and any(source.is_text for source in sources):
         notes.append('Raw text is trained whole; "Train on" applies to instruction and chat rows.')
     if model_max_tokens and settings.max_tokens > model_max_tokens:
         notes.append(

@@ -27,6 +27,11 @@ class Source:
     role: str
     percent: float = 100.0
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it goes through the slicer."""
+        return self.kind in ("text", "text rows")
+
     def files(self) -> list[Path]:
         """The files that it is made of."""
         return text_files(self.path) if self.path.is_dir() else [self.path]

@@ -33,19 +33,23 @@ _ROWS_A_REPORT = 1000
 
 @dataclass(frozen=True)
 class TextJob:
-    """Everything that is the same for all documents of one source. `name` is how messages call it."""
+    """Everything that is the same for all documents of one source. `name` is how messages call it.
+
+    `bad_rows`: what becomes of these, as in `Settings`.
+    """
 
     path: Path
     name: str
-    settings: Settings
+    slicing: Slicing
+    bad_rows: str
     encoder: TextEncoder
     tokenizer: RowTokenizer
     progress: Progress
     store: TextStore | None = None
 
 
-def slicing_of(settings: Settings) -> Slicing:
-    """The slicer's part of the settings."""
+def slicing_of(settings: Settings, abbreviations: frozenset[str]) -> Slicing:
+    """The slicer's part of the settings, and a person's own abbreviations."""
     return Slicing(
         max_tokens=settings.max_tokens,
         hard_cut=settings.hard_cut,
@@ -54,6 +58,7 @@ def slicing_of(settings: Settings) -> Slicing:
         min_block_chars=settings.min_block_chars,
         add_bos=settings.add_bos,
         eos=settings.eos,
+        abbreviations=abbreviations,
     )
 
 
@@ -77,7 +82,7 @@ def text_row_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
         DataError: the file or a row can't be used, or nothing is left.
         Cancelled: from the job's `progress`.
     """
-    bad = BadRows(job.name, job.settings.bad_rows)
+    bad = BadRows(job.name, job.bad_rows)
     numbers = array("q")
     corpus = Corpus([text] for text in _texts(job, bad, numbers))
     report = SourceReport(
@@ -121,11 +126,11 @@ def _text(row: Row) -> bytes:
 def _sliced(
     job: TextJob, corpus: Corpus, report: SourceReport, names: list[str], numbers: array[int] | None = None
 ) -> tuple[TextSamples, SourceReport]:
-    blocks = slice_documents(corpus, slicing_of(job.settings), job.encoder, job.progress, job.store)
+    blocks = slice_documents(corpus, job.slicing, job.encoder, job.progress, job.store)
     if not len(blocks) and blocks.report.dropped_small:
         raise DataError(
             f"{report.name}: no block is left, all {blocks.report.dropped_small} were small ones; lower "
-            f'"Ignore small blocks" ({job.settings.min_block_chars} characters).'
+            f'"Ignore small blocks" ({job.slicing.min_block_chars} characters).'
         )
     if not len(blocks):
         first = f" The first bad row: {report.bad_row_examples[0]}" if report.bad_row_examples else ""

@@ -7,6 +7,7 @@ case-folded and without their last full stop ("e.g", "vol", "z.b").
 from __future__ import annotations
 
 from enum import Enum, auto
+from hashlib import blake2b
 from pathlib import Path
 
 from training_pro.errors import DataError
@@ -98,32 +99,61 @@ _BEFORE_ORDINAL = "am im der die das dem den des vom zum zur bis seit ab beim in
 BEFORE_ORDINAL = frozenset(_BEFORE_ORDINAL.casefold().split())  # "im 2. Stock", "der 30. Juni"
 
 
+MOST_LIST_BYTES = 1 << 20
+MOST_WORD_CHARS = 32  # sentence_stops looks no farther back than 40 characters
+
+
 def read_abbreviations(path: Path) -> frozenset[str]:
     """A user's abbreviations: one a line, with or without the last full stop; `#` starts a comment.
 
-    No such file: the empty set.
+    They come back case-folded and without their last full stop. No such file: the empty set.
 
-    Raises: DataError when the file can't be read, is not UTF-8, or has a line of more than one word.
+    Raises:
+        DataError: the file can't be read, is not UTF-8, is far too long for a list, or has a line of more than one
+            word or with a word too long for an abbreviation.
     """
-    try:
-        typed = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return frozenset()
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"The abbreviation list {path} is not UTF-8 (byte offset {error.start}): save it as UTF-8."
-        ) from error
-    except OSError as error:
-        raise DataError(
-            f"The abbreviation list {path} can't be read ({error.strerror}): check its permissions or remove it."
-        ) from error
     words = set()
-    for number, line in enumerate(typed.splitlines(), start=1):
+    for number, line in enumerate(_typed(path).splitlines(), start=1):
         word = line.partition("#")[0].strip()
         if len(word.split()) > 1:
             raise DataError(
                 f"Line {number} of the abbreviation list {path} is {word[:40]!r}: write one abbreviation a line."
             )
+        if len(word) > MOST_WORD_CHARS:
+            raise DataError(
+                f"Line {number} of the abbreviation list {path} is {len(word):,} characters long ({word[:20]!r}...): "
+                f"write one abbreviation of at most {MOST_WORD_CHARS} characters a line."
+            )
         if word.strip("."):
             words.add(word.removesuffix(".").casefold())
     return frozenset(words)
+
+
+def abbreviations_digest(abbreviations: frozenset[str]) -> str:
+    """16 hexadecimal digits by which two lists can be told apart; "" for an empty one."""
+    listed = "\n".join(sorted(abbreviations)).encode()
+    return blake2b(listed, digest_size=8).hexdigest() if abbreviations else ""
+
+
+def _typed(path: Path) -> str:
+    """The text of the list; "" where there is none."""
+    try:
+        with path.open("rb") as file:
+            written = file.read(MOST_LIST_BYTES + 1)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise DataError(
+            f"The abbreviation list {path} can't be read ({error.strerror}): check its permissions or remove it."
+        ) from None
+    if len(written) > MOST_LIST_BYTES:
+        raise DataError(
+            f"The abbreviation list {path} is longer than {MOST_LIST_BYTES:,} bytes: put one abbreviation a line into "
+            "it, and texts to train on into the datasets folder."
+        )
+    try:
+        return written.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"The abbreviation list {path} is not UTF-8 (byte offset {error.start}): save it as UTF-8."
+        ) from None

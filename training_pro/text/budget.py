@@ -12,7 +12,10 @@ from training_pro.text.encoding import TextEncoder
 
 @dataclass(frozen=True)
 class Slicing:
-    """How text is sliced; names and units as in `Settings`. `hard_cut` is as typed, `eos` "none", "block" or "cut"."""
+    """How text is sliced; names and units as in `Settings`. `hard_cut` is as typed, `eos` "none", "block" or "cut".
+
+    `abbreviations`: a person's own, as `read_abbreviations` gives them.
+    """
 
     max_tokens: int = 256
     hard_cut: str = "\\n\\n\\n"
@@ -21,6 +24,7 @@ class Slicing:
     min_block_chars: int = 0
     add_bos: bool = True
     eos: str = "block"
+    abbreviations: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from training_pro.progress import Progress, no_progress
+from training_pro.text.abbreviations import abbreviations_digest
 from training_pro.text.blocks import Blocks, SlicingReport
 from training_pro.text.budget import Budget, Slicing
 from training_pro.text.corpus import Corpus
@@ -68,7 +69,13 @@ def slice_documents(
 
 def index_identity(slicing: Slicing, encoder: TextEncoder) -> str:
     """What, beside documents and tokenizer, decides how a text is encoded; equal: the encoded text is the same."""
-    return f"{unescape(slicing.hard_cut)!r} {_longest_sentence_bytes(slicing, encoder)} {splitter_version()}"
+    parts = (
+        repr(unescape(slicing.hard_cut)),
+        str(_longest_sentence_bytes(slicing, encoder)),
+        splitter_version(),
+        abbreviations_digest(slicing.abbreviations),
+    )
+    return " ".join(parts)
 
 
 def _sliced(
@@ -78,7 +85,8 @@ def _sliced(
     sections = corpus_sections(corpus, [unescape(slicing.hard_cut), encoder.eos_text])
     text = index.load(corpus, encoder) if index is not None else None
     if text is None:
-        stretches = Stretches(corpus, sections, encoder.cut_rule, _longest_sentence_bytes(slicing, encoder))
+        longest_bytes = _longest_sentence_bytes(slicing, encoder)
+        stretches = Stretches(corpus, sections, encoder.cut_rule, longest_bytes, slicing.abbreviations)
         text = index_text(corpus, len(sections), encoder, stretches, progress)
         if index is not None:
             index.store(text)

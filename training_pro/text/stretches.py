@@ -71,7 +71,8 @@ def corpus_sections(corpus: Corpus, cut_strings: Sequence[str]) -> list[Span]:
 class Stretches:
     """Goes once through the `sections` of a corpus.
 
-    A sentence of more than `longest_sentence_bytes` (and a stretch) is ended at a word's end on the way.
+    A sentence of more than `longest_sentence_bytes` (and a stretch) is ended at a word's end on the way. None ends
+    with one of the `abbreviations`.
     """
 
     def __init__(
@@ -80,12 +81,14 @@ class Stretches:
         sections: Sequence[Span],
         rule: CutRule | None,
         longest_sentence_bytes: int,
+        abbreviations: frozenset[str] = frozenset(),
         stretch_bytes: int = STRETCH_BYTES,
     ) -> None:
         self._corpus = corpus
         self._sections = sections
         self._rule = rule
         self._longest_sentence_bytes = longest_sentence_bytes
+        self._abbreviations = abbreviations
         self._stretch_bytes = stretch_bytes
 
     def __iter__(self) -> Iterator[Stretch]:
@@ -108,7 +111,7 @@ class Stretches:
         text = self._corpus.text(base, int(spans[-1, 1]))
         byte_of = byte_offsets(text, base)
         edges = np.searchsorted(byte_of, spans)
-        starts, ends, sections = sentence_spans(text, edges)
+        starts, ends, sections = sentence_spans(text, edges, self._abbreviations)
         cuts = self._cuts_of_sections(text, edges)
         return Stretch(
             text=text,
@@ -140,7 +143,8 @@ class Stretches:
             byte_of = byte_offsets(text, ids_at)
             first = int(np.searchsorted(byte_of, sentence_at))
             whole = np.array([[0, len(text) - first]], dtype=np.int64)
-            starts, ends = (found + first for found in sentence_spans(text[first:], whole)[:2])
+            found = sentence_spans(text[first:], whole, self._abbreviations)
+            starts, ends = found[0] + first, found[1] + first
             next_at = len(text)
             forced = not complete and len(starts) == 1
             if forced and size < self._longest_sentence_bytes:

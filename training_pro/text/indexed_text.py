@@ -1,6 +1,6 @@
 """A text's ids in one array, and for each sentence what it takes to read any run of sentences from it.
 
-Every stretch is encoded once, in pieces that end at safe cuts, while the sentences of the next one are found. A run
+Every stretch is encoded once, in pieces that end at safe cuts, while the sentences of the next ones are found. A run
 of sentences i to j is then read as
 
     patch before sentence i + ids[head_ids[i] : tail_ids[j]] + patch after sentence j
@@ -12,6 +12,7 @@ token ids on a block's way.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from training_pro.text.stretches import Stretch
 
 NOWHERE = int(np.iinfo(np.int64).max)  # a cut past everything
 _NONE: Offsets = np.empty(0, dtype=np.int64)
+_AT_ONCE = 2  # stretches in the encoder: one keeps the processors busy while the other's ids are gathered
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,8 @@ def index_text(
         Cancelled: from `progress`.
     """
     indexer = _Indexer(corpus, section_count, encoder)
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        for stretch in stretches:  # finding the next one's sentences runs beside the encoding of this one
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        for stretch in stretches:  # finding the next one's sentences runs beside the encoding of those before
             indexer.add(stretch, pool)
             progress(int(stretch.sentence_ends[-1]), corpus.size_bytes, "Encoding text")
         return indexer.finished()
@@ -138,21 +140,22 @@ class _Indexer:
         self._opaque = np.zeros(section_count, dtype=np.bool_)
         self._forced = 0
         self._waiting = _NONE  # starts of sentences whose first safe cut lies in a stretch to come
-        self._running: tuple[Stretch, _Places, Future[EncodedStretch]] | None = None
+        self._running: deque[tuple[Stretch, _Places, Future[EncodedStretch]]] = deque()
 
     def add(self, stretch: Stretch, pool: ThreadPoolExecutor) -> None:
-        """Start to encode a stretch, and enter the one before it."""
+        """Start to encode a stretch, and enter those that have to be done before."""
         places = self._places(stretch)
-        self._enter_running()
         self._enter_sentences(stretch)
         if places is None:
+            self._enter_running(but=0)
             self._enter_opaque(stretch)
         else:
+            self._enter_running(but=_AT_ONCE - 1)
             asked = np.concatenate([places.heads, places.tails])
-            self._running = stretch, places, pool.submit(encode_stretch, stretch, asked, self._encoder)
+            self._running.append((stretch, places, pool.submit(encode_stretch, stretch, asked, self._encoder)))
 
     def finished(self) -> IndexedText:
-        self._enter_running()
+        self._enter_running(but=0)
         sentences = self._columns.table()
         unreadable = self._opaque[sentences.sections]
         sentences.head_cuts[unreadable] = NOWHERE
@@ -193,12 +196,13 @@ class _Indexer:
         heads = int(sum(map(len, self._columns.starts)) - sum(map(len, self._columns.heads)))  # those waiting, too
         self._enter_heads(np.full(heads, NOWHERE), np.zeros(heads, np.int64), np.zeros(heads, np.int32))
 
-    def _enter_running(self) -> None:
-        if self._running is None:
-            return
-        stretch, places, job = self._running
-        self._running = None
-        encoded = job.result()
+    def _enter_running(self, but: int) -> None:
+        """Enter what is being encoded, the oldest first, but for the last `but` stretches."""
+        while len(self._running) > but:
+            stretch, places, job = self._running.popleft()
+            self._enter_encoded(stretch, places, job.result())
+
+    def _enter_encoded(self, stretch: Stretch, places: _Places, encoded: EncodedStretch) -> None:
         before = encoded.before + self._ids.size
         self._ids.append(encoded.ids)
         head_cuts, tail_cuts = stretch.cuts[places.heads], stretch.cuts[places.tails]

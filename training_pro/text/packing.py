@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from training_pro.progress import Progress
 from training_pro.text.budget import Budget
+from training_pro.text.corpus import Offsets
+from training_pro.text.encoding import Ids
 from training_pro.text.runs import Runs
 
 PACKED, OVERLAP, WINDOW = range(3)
@@ -54,23 +56,17 @@ class Packer:
         """The longest runs from each section's start on, and between neighbours, if asked for, an overlap."""
         firsts: list[int] = []
         lasts: list[int] = []
-        kinds: list[int] = []
-        first, before, total = 0, -1, len(self._ends)
+        first, guess, total = 0, 0, len(self._ends)
         while first < total:
             if len(firsts) % _REPORT_EVERY == 0:
                 self._progress(first, total, "Packing blocks")
-            last = self._end(first, guess=first + (lasts[-1] - firsts[-1] if firsts else 0))
-            if overlap and before >= 0 and not self._runs.is_last[first - 1]:
-                between = self._overlap(before, first - 1)
-                if between is not None:
-                    firsts.append(between[0])
-                    lasts.append(between[1])
-                    kinds.append(OVERLAP)
+            last = self._end(first, guess)
             firsts.append(first)
             lasts.append(last)
-            kinds.append(PACKED)
-            first, before = last + 1, first
-        return Packing(np.array(firsts, np.int32), np.array(lasts, np.int32), np.array(kinds, np.uint8))
+            first, guess = last + 1, 2 * last + 1 - first
+        kinds = np.full(len(firsts), PACKED, dtype=np.uint8)
+        packing = Packing(np.array(firsts, np.int32), np.array(lasts, np.int32), kinds)
+        return self._overlapped(packing) if overlap else packing
 
     def windows(self) -> Packing:
         """The longest run from every sentence on; of those that end alike the first, up to the section's end."""
@@ -111,23 +107,37 @@ class Packer:
     def _fits(self, first: int, last: int) -> bool:
         return self._runs.count(first, last) <= self._budget.room(bool(self._runs.is_last[last]))
 
-    def _overlap(self, first: int, last: int) -> tuple[int, int] | None:
-        """The run from the first sentence at or after the token midpoint of the packed run; None: it adds nothing."""
-        middle = self._middle(first, last)
-        if middle > last:
-            return None
-        end = self._end(middle, guess=last + 1)
-        return (middle, end) if end > last else None
+    def _overlapped(self, packed: Packing) -> Packing:
+        """The packed runs, and between neighbours of one section a run from the earlier one's middle, if it adds any.
 
-    def _middle(self, first: int, last: int) -> int:
-        """The first sentence of a run before which at least half of the run's ids lie; `last` + 1: there is none."""
-        if first == last:
-            return last + 1
-        runs, table = self._runs, self._runs.text.sentences
-        half = (runs.count(first, last) + 1) // 2
-        if table.head_cuts[first] <= table.tail_cuts[first]:
-            wanted = half + runs.before[first] + self._apart[first]
-            return first + 1 + int(np.searchsorted(self._reached[first:last], wanted))
+        It starts at the first sentence at or after the earlier run's token midpoint.
+        """
+        earlier = np.flatnonzero(~self._runs.is_last[packed.lasts])
+        middles = self._middles(packed.firsts[earlier], packed.lasts[earlier])
+        inside = middles <= packed.lasts[earlier]
+        earlier, middles = earlier[inside], middles[inside]
+        ends = self._ends[middles]
+        for place in np.flatnonzero(self._unsure[middles]).tolist():
+            ends[place] = self._end(int(middles[place]), guess=int(packed.lasts[earlier[place]]) + 1)
+        adds = ends > packed.lasts[earlier]
+        later = earlier[adds] + 1
+        return Packing(
+            firsts=np.insert(packed.firsts, later, middles[adds]),
+            lasts=np.insert(packed.lasts, later, ends[adds]),
+            kinds=np.insert(packed.kinds, later, OVERLAP),
+        )
+
+    def _middles(self, firsts: Ids, lasts: Ids) -> Offsets:
+        """For each run the first sentence before which at least half of its ids lie; its last + 1: there is none."""
+        half = (self._runs.counts(firsts, lasts) + 1) // 2
+        wanted = half + self._runs.before[firsts] + self._apart[firsts]
+        middles = np.clip(np.searchsorted(self._reached, wanted), firsts, lasts) + 1
+        for place in np.flatnonzero(~self._runs.readable(firsts, firsts)).tolist():
+            middles[place] = self._middle_by_counting(int(firsts[place]), int(lasts[place]), int(half[place]))
+        return middles
+
+    def _middle_by_counting(self, first: int, last: int, half: int) -> int:
+        """The same for one run whose shorter parts can't be read from the text's own ids."""
         ends = np.arange(first, last)
-        enough = np.flatnonzero(runs.counts(np.full(len(ends), first), ends) >= half)
+        enough = np.flatnonzero(self._runs.counts(np.full(len(ends), first), ends) >= half)
         return first + 1 + int(enough[0]) if len(enough) else last + 1

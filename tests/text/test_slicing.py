@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from unittest.mock import patch
 
@@ -124,9 +124,7 @@ def test_blocks_are_exact_for_any_text_and_tokenizer(name: str, texts: list[str]
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=TEXTS, slicing=SLICINGS, size=st.sampled_from([40, 200]))
 def test_long_sections_in_small_stretches_are_as_exact(name: str, text: str, slicing: Slicing, size: int) -> None:
-    def small(corpus: Any, sections: Any, rule: Any, longest: int) -> Stretches:
-        return Stretches(corpus, sections, rule, longest, stretch_bytes=size)
-
+    small = partial(Stretches, stretch_bytes=size)
     warn = patch.object(slicing_module.logger, "warning", side_effect=AssertionError("the cut rule doesn't hold"))
     with patch.object(slicing_module, "Stretches", small), warn:
         check([text * 4], slicing, encoder_of(name))

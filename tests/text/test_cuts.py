@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.text.tokenizer_zoo import REAL_ZOO, SMALL_ZOO
-from training_pro.text.encoding import TextEncoder
+from tests.text.tokenizer_zoo import ZOO, encoder_of
 from training_pro.text.token_lengths import TokenLengths
 from training_pro.text.tokenizer_parts import TokenizerParts
 
-ZOO = {**SMALL_ZOO, **REAL_ZOO}
 UNSAFE = {"unigram, unparted", "word-spanning BPE", "Python"}
 SAFE = sorted(set(ZOO) - UNSAFE)
 PIECES = ["don't", "Kettle!", "a b", " a", "1234", " ", "  ", "\n", "\n\n", ".", "\u2581", "\u4e2d\u3002"]
@@ -20,11 +17,6 @@ PIECES += ["e\u0301", "\u2019s", "\u0939\u093f"]
 TEXTS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=30).map("".join) | st.text(
     st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60
 )
-
-
-@cache
-def encoder_of(name: str) -> TextEncoder:
-    return TextEncoder(ZOO[name]())
 
 
 @pytest.mark.parametrize("name", SAFE)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from functools import cache, partial
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.text.reference_slicer import PlainSlicer
-from tests.text.tokenizer_zoo import REAL_ZOO, SAMPLE, SMALL_ZOO
+from tests.text.tokenizer_zoo import SAMPLE, ZOO, encoder_of
+from tests.text.words import WORDS
 from training_pro.errors import Cancelled, DataError
 from training_pro.text import slicing as slicing_module
 from training_pro.text.blocks import Blocks
@@ -20,39 +21,7 @@ from training_pro.text.sections import section_spans, unescape
 from training_pro.text.slicing import Slicing, slice_documents
 from training_pro.text.stretches import Stretches
 
-ZOO = {**SMALL_ZOO, **REAL_ZOO}
 OPAQUE = {"unigram, unparted", "word-spanning BPE", "Python"}
-WORDS = [
-    *("Hello there. ", "He said so. ", "\n", "\n\n", "\n\n\n", "   ", " ", "\t", "\u00a0", "\u3000", "\x85", "\u2028"),
-    *(
-        "</s>",
-        "<s>",
-        "<think>",
-        "a b ",
-        "Kettle! ",
-        "don't ",
-        "1,234.5 ",
-        "... ",
-        "\u2014",
-        "a",
-        "Z",
-        "\ufb01",
-        "\u00bd",
-    ),
-    *(
-        "e\u0301",
-        "\u0301",
-        "\U0001f389",
-        "\U0001f469\u200d\U0001f467",
-        "\x00",
-        "\u200f",
-        "\u2581",
-        "\u2581\u2581",
-        "\u0120",
-    ),
-    *("\u05e9\u05dc\u05d5\u05dd. ", "\u0645\u0631\u062d\u0628\u0627\u061f ", "\u4e2d\u6587\u3002"),
-    *("\u300c\u306f\u3044\u3002\u300d", "\u0939\u0948\u0964 ", "x" * 12, "aaaaaaa", "!!!!!!"),
-]
 TEXTS = st.one_of(
     st.lists(st.sampled_from(WORDS), max_size=60).map("".join),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=200),
@@ -67,11 +36,6 @@ SLICINGS = st.builds(
     add_bos=st.booleans(),
     eos=st.sampled_from(["none", "block", "cut"]),
 )
-
-
-@cache
-def encoder_of(name: str) -> TextEncoder:
-    return TextEncoder(ZOO[name]())
 
 
 def plain_blocks(blocks: Blocks, texts: list[str], slicing: Slicing, encoder: TextEncoder) -> list[tuple[Any, ...]]:
@@ -205,15 +169,6 @@ def test_nothing_gives_no_blocks() -> None:
     for texts in ([], [""], [" \n\u2028", "\n\n\n"]):
         for slicing in (Slicing(), Slicing(dementor=True)):
             assert len(slice_documents(texts, slicing, encoder_of("unigram"))) == 0
-
-
-@pytest.mark.stress
-@pytest.mark.slow
-@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
-@given(text=TEXTS, slicing=SLICINGS, name=st.sampled_from(sorted(ZOO)), max_tokens=st.integers(16, 4096))
-def test_ten_thousand_texts(text: str, slicing: Slicing, name: str, max_tokens: int) -> None:
-    drawn = Slicing(**{**vars(slicing), "max_tokens": max_tokens if max_tokens % 2 else slicing.max_tokens})
-    check([text], drawn, encoder_of(name))
 
 
 @pytest.mark.parametrize("name", ["SentencePiece v1", "legacy Llama", "symbol BPE"])

@@ -14,6 +14,8 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import LlamaTokenizer, PreTrainedTokenizerFast
 
+from training_pro.text.encoding import TextEncoder
+
 SAMPLE = Path(__file__).parents[2] / "training_pro" / "assets" / "sample.txt"
 _ALPHABET_TEXT = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"()-\n"
 _ALPHABET_TEXT += "\u201c\u201d\u2019\u3002\u4e2d\u6587\u00e9"
@@ -198,3 +200,9 @@ REAL_ZOO = {
     "legacy Llama": legacy_llama,
     "Tekken": tekken,
 }
+ZOO = {**SMALL_ZOO, **REAL_ZOO}
+
+
+@cache
+def encoder_of(name: str) -> TextEncoder:
+    return TextEncoder(ZOO[name]())

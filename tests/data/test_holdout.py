@@ -1,11 +1,15 @@
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.data.chat_templates import CHATML
 from tests.data.rows import chat, write_rows
 from tests.data.tiny import tiny_tokenizer
+from training_pro.data.holdout import _sections_for
 from training_pro.data.prepare import Prepared, prepare
 from training_pro.errors import DataError
 from training_pro.folders import Folders
@@ -130,3 +134,60 @@ def test_a_text_may_be_the_evaluation_file(folders: Folders):
     found = prepared(folders, one_section(20), eval_dataset="e.txt")
     assert found.eval is not None and found.eval.preview(0).source == "e.txt"
     assert np.array_equal(found.train.lengths, prepared(folders, one_section(20), eval_percent=0).train.lengths)
+
+
+def sized_sections(*sentences: int) -> str:
+    """Sections of so many sentences each."""
+    starts = np.cumsum([0, *sentences]).tolist()
+    sections = [range(a, b) for a, b in zip(starts, starts[1:], strict=False)]
+    return "\n\n\n".join(" ".join(sentence(number) for number in section) for section in sections)
+
+
+def share(found: Prepared) -> float:
+    assert found.eval is not None
+    held = int(found.eval.lengths.sum())
+    return 100 * held / (held + int(found.train.lengths.sum()))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("first", [True, False], ids=["huge first", "huge last"])
+def test_a_huge_section_is_not_taken_for_a_small_share(first: bool, seed: int, folders: Folders):
+    sizes = [400, *[4] * 20]
+    text = sized_sections(*(sizes if first else sizes[::-1]))
+    found = prepared(folders, text, overlap=False, eval_percent=5, seed=seed)
+    assert found.eval is not None
+    held = {found.eval.preview(index).section for index in range(len(found.eval))}
+    trained = {found.train.preview(index).section for index in range(len(found.train))}
+    assert not held & trained  # whole sections
+    assert share(found) == pytest.approx(5, abs=0.6)
+
+
+def test_of_two_sections_the_one_that_fits_is_taken(folders: Folders):
+    found = prepared(folders, sized_sections(190, 10), overlap=False, eval_percent=5)
+    assert found.eval is not None
+    assert {found.eval.preview(index).section for index in range(len(found.eval))} == {1}
+    assert any("1 of 2 sections" in note and "5 % were asked for" in note for note in found.report.notes)
+
+
+@pytest.mark.parametrize("text", [sized_sections(200), sized_sections(100, 100)], ids=["one section", "two halves"])
+def test_blocks_are_taken_where_no_sections_have_about_that_share(text: str, folders: Folders):
+    found = prepared(folders, text, eval_percent=5)
+    assert share(found) < 8
+    assert any("no whole sections have about that share" in note for note in found.report.notes)
+
+
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=40), st.integers(1, 50), st.integers(0, 9))
+def test_sections_are_as_near_as_can_be_and_never_all(sizes: list[int], percent: int, seed: int):
+    held, found = _sections_for(np.arange(len(sizes)), np.array(sizes), percent, np.random.default_rng(seed))
+    taken = sum(sizes[place] for place in held)
+    assert len(set(held.tolist())) == len(held) < len(sizes)
+    assert found == pytest.approx(100 * taken / sum(sizes))
+    if len(sizes) <= 10:
+        sums = {sum(part) for n in range(len(sizes)) for part in combinations(sizes, n)}
+        wanted = sum(sizes) * percent / 100
+        assert abs(taken - wanted) <= min(abs(total - wanted) for total in sums) + 0.01 * wanted + 1e-9
+
+
+def test_the_note_says_how_many_rows(folders: Folders):
+    found = rows(folders, [chat(f"q {i}", f"a {i}") for i in range(50)])
+    assert "10 of 50 rows are held out for evaluation." in found.report.notes

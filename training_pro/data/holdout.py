@@ -1,12 +1,11 @@
 """Samples kept back for evaluation, chosen before anything is shuffled, so that none of them is trained too.
 
-Raw text: whole sections if there are enough of them, else packed blocks; whatever shares text with an
-evaluation block is left out of training. Rows: each row's twins stay on its side.
+Raw text: whole sections if some of them have about the share that is wanted, else packed blocks; whatever shares
+text with an evaluation block is left out of training. Rows: each row's twins stay on its side.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,17 +17,19 @@ from training_pro.errors import DataError
 from training_pro.text.blocks import Places
 from training_pro.text.packing import OVERLAP
 
-MIN_SECTIONS = 10
-TOLERANCE = 0.25  # how far whole sections may exceed the share asked for
+TOLERANCE = 0.25  # how far whole sections may be from the share asked for, as a part of it
+_NEAR_ENOUGH = 0.01
+_DRAWS = 20_000  # sections looked at in all, while looking for those that fit best: some 10 ms
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Numbers of samples to train and to evaluate on; `left_out` of them are in neither."""
+    """Numbers of samples to train and to evaluate on, and of those in neither; `note` says what was held out."""
 
     train: Indices
     eval: Indices
-    left_out: int
+    left_out: Indices
+    note: str = ""
 
 
 def hold_out(samples: Samples, chosen: Indices, percent: float, seed: int) -> Parts:
@@ -42,15 +43,17 @@ def hold_out(samples: Samples, chosen: Indices, percent: float, seed: int) -> Pa
     """
     generator = np.random.default_rng((seed, 1))
     if isinstance(samples, TextSamples):
-        evaluation, train = _text_parts(samples, chosen, percent, generator)
+        evaluation, train, note = _text_parts(samples, chosen, percent, generator)
     else:
         evaluation, train = _row_parts(samples, chosen, percent, generator)
+        note = f"{len(evaluation)} of {len(chosen)} rows are held out for evaluation."
     if not len(train):
         raise DataError(
             f"Holding out {percent:g} % for evaluation leaves nothing to train on ({len(chosen)} samples); "
             "hold out less or add data."
         )
-    return Parts(train, evaluation, len(chosen) - len(train) - len(evaluation))
+    left_out = np.setdiff1d(chosen, np.concatenate([train, evaluation]), assume_unique=True)
+    return Parts(train, evaluation, left_out, note)
 
 
 def _row_parts(
@@ -71,17 +74,23 @@ def _content(samples: Samples, index: int) -> str:
 
 def _text_parts(
     samples: TextSamples, chosen: Indices, percent: float, generator: np.random.Generator
-) -> tuple[Indices, Indices]:
+) -> tuple[Indices, Indices, str]:
     places = samples.blocks.places()
     tiles = _tiles(places, chosen)
-    sections = places.sections[tiles]
-    if len(np.unique(sections)) >= max(MIN_SECTIONS, math.ceil(100 / percent)):
-        sizes = samples.lengths[tiles].astype(np.int64)
-        held = _sections_for(sections, sizes, percent, generator)
-        return tiles[np.isin(sections, held)], chosen[~np.isin(places.sections[chosen], held)]
-    count = max(1, round(len(tiles) * percent / 100))
-    evaluation = np.sort(generator.permutation(tiles)[:count])
-    return evaluation, chosen[~_touched(places, chosen, evaluation)]
+    sections, sizes = places.sections[tiles], samples.lengths[tiles].astype(np.int64)
+    held, found = _sections_for(sections, sizes, percent, generator)
+    if len(held) and abs(found - percent) <= TOLERANCE * percent:
+        what = f"{len(held)} of {len(np.unique(sections))} sections"
+        evaluation = tiles[np.isin(sections, held)]
+        train = chosen[~np.isin(places.sections[chosen], held)]
+    else:
+        count = max(1, round(len(tiles) * percent / 100))
+        evaluation = np.sort(generator.permutation(tiles)[:count])
+        train = chosen[~_touched(places, chosen, evaluation)]
+        found = 100 * int(samples.lengths[evaluation].sum()) / max(int(sizes.sum()), 1)
+        what = f"{count} of {len(tiles)} blocks (no whole sections have about that share)"
+    asked = f"{percent:g} % were asked for"
+    return evaluation, train, f"Held out for evaluation: {what}, {found:.1f} % of the text's tokens; {asked}."
 
 
 def _tiles(places: Places, chosen: Indices) -> Indices:
@@ -98,20 +107,35 @@ def _tiles(places: Places, chosen: Indices) -> Indices:
 
 def _sections_for(
     sections: Indices, sizes: Indices, percent: float, generator: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    """Whole sections with about `percent` of the tokens; of each tile its section and its size are given."""
+) -> tuple[Indices, float]:
+    """Whole sections with as nearly `percent` of the tokens as can be found, never all, and the percentage they have.
+
+    Of each tile its section and its size are given.
+    """
     names, place = np.unique(sections, return_inverse=True)
     totals = np.bincount(place, weights=sizes)
     wanted = totals.sum() * percent / 100
+    best, best_total = np.zeros(0, np.int64), 0.0
+    for _ in range(max(1, _DRAWS // len(names))):
+        held, total = _drawn(totals, wanted, generator)
+        if abs(total - wanted) < abs(best_total - wanted):
+            best, best_total = held, total
+        if abs(best_total - wanted) <= _NEAR_ENOUGH * wanted:
+            break
+    return names[best], 100 * best_total / totals.sum()
+
+
+def _drawn(totals: npt.NDArray[np.float64], wanted: float, generator: np.random.Generator) -> tuple[Indices, float]:
+    """Places drawn at random, each kept if it brings the sum nearer to `wanted`; and their sum."""
     held: list[int] = []
     total = 0.0
-    for position in generator.permutation(len(names)).tolist():
-        if not held or total + totals[position] <= (1 + TOLERANCE) * wanted:
-            held.append(int(names[position]))
-            total += totals[position]
+    for place in generator.permutation(len(totals)).tolist():
+        if abs(total + totals[place] - wanted) < wanted - total and len(held) + 1 < len(totals):
+            held.append(place)
+            total += totals[place]
         if total >= wanted:
             break
-    return np.array(held, np.int64)
+    return np.array(held, np.int64), total
 
 
 def _touched(places: Places, chosen: Indices, evaluation: Indices) -> npt.NDArray[np.bool_]:

@@ -34,6 +34,8 @@ from training_pro.text.encoding import TextEncoder
 from training_pro.text.sentences import splitter_version
 from training_pro.text.slicing import index_identity
 
+_NONE: Indices = np.zeros(0, np.int64)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -85,10 +87,10 @@ def prepare(
         sources=tuple(one.report for one in made),
         train_samples=len(train),
         eval_samples=len(eval_samples) if eval_samples is not None else 0,
-        left_out=sum(part.left_out for part in parts),
+        left_out=sum(len(part.left_out) for part in parts),
         eval_sources=(made_eval.report,) if made_eval is not None else (),
         model_max_tokens=model_max_tokens,
-        notes=tuple(_notes(sources, settings, model_max_tokens)),
+        notes=(*_notes(sources, settings, model_max_tokens), *(part.note for part in parts if part.note)),
     )
     all_made = [*made, made_eval] if made_eval is not None else made
     identity = {
@@ -183,7 +185,7 @@ class _Workshop:
 def _parts(made: _Made, settings: Settings) -> Parts:
     chosen = _sampled(len(made.samples), made.source.percent, settings.seed)
     if settings.eval_dataset or not settings.eval_percent or not len(chosen):
-        return Parts(chosen, np.zeros(0, np.int64), 0)
+        return Parts(chosen, _NONE, _NONE)
     return hold_out(made.samples, chosen, settings.eval_percent, settings.seed)
 
 

@@ -113,7 +113,7 @@ def _sections_for(
     Of each tile its section and its size are given.
     """
     names, place = np.unique(sections, return_inverse=True)
-    totals = np.bincount(place, weights=sizes)
+    totals = np.bincount(place, weights=sizes).astype(np.float64)
     wanted = totals.sum() * percent / 100
     best, best_total = np.zeros(0, np.int64), 0.0
     for _ in range(max(1, _DRAWS // len(names))):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from training_pro.data.cache import PreparedCache, cache_key
+from training_pro.data.dropped import left_out
 from training_pro.data.fingerprint import fingerprint, settings_parts, tokenizer_digest
 from training_pro.data.holdout import Parts, hold_out
 from training_pro.data.rendering import loss_place
@@ -39,13 +40,17 @@ _NONE: Indices = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run's samples. `fingerprint` is one digest over `fingerprint_parts`, which name what it is made of."""
+    """A run's samples. `fingerprint` is one digest over `fingerprint_parts`, which name what it is made of.
+
+    `dropped` is what was read for training and is not trained, as far as it is kept; None: nothing.
+    """
 
     train: Samples
     eval: Samples | None
     report: DataReport
     fingerprint: str
     fingerprint_parts: Mapping[str, Any]
+    dropped: Samples | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,8 @@ def prepare(
         "list of abbreviations": workshop.listed if any(one.source.is_text for one in all_made) else "",
         **settings_parts(settings),
     }
-    return Prepared(train, eval_samples, report, fingerprint(identity), identity)
+    dropped = [some for one, part in zip(made, parts, strict=True) for some in left_out(one.samples, part.left_out)]
+    return Prepared(train, eval_samples, report, fingerprint(identity), identity, mixed(dropped) if dropped else None)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class BlockPreview:
 
     `kind` is packed, overlap, window or row. `number` is the sample's own, from 0. `section` counts from 0 and
     `start`, `end` are code points of the document (text only); `row` is the file's row number (rows and text rows).
+    `why` says why it is not trained.
     """
 
     number: int
@@ -39,6 +40,7 @@ class BlockPreview:
     start: int | None = None
     end: int | None = None
     row: int | None = None
+    why: str = ""
 
     @property
     def trained(self) -> int:

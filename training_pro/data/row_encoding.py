@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training_pro.data.bad_rows import BadRows, RowFault
+from training_pro.data.dropped import KEPT_ROW_TOKENS, KEPT_TOKENS, TOO_LONG, UNTRAINED
 from training_pro.data.masks import trained_tokens
 from training_pro.data.rendering import RenderedRow, Span
 from training_pro.data.samples import RowSamples
@@ -45,19 +46,40 @@ class Counts:
     longest_tokens: int = 0
 
 
+class _Growing:
+    """Rows one after another while they come in; `masked`: whether a mask was asked for."""
+
+    def __init__(self) -> None:
+        self.tokens, self._trained = array("i"), array("B")
+        self._offsets, self.numbers = array("q", [0]), array("q")
+        self._masked = False
+
+    def append(self, ready: ReadyRow, ids: Ids, trained: Bools) -> None:
+        self._masked |= ready.spans is not None
+        self.tokens.frombytes(np.ascontiguousarray(ids, np.int32).tobytes())
+        self._trained.frombytes(trained.astype(np.uint8).tobytes())
+        self._offsets.append(len(self.tokens))
+        self.numbers.append(ready.number)
+
+    def samples(self, source: str, tokenizer: RowTokenizer) -> RowSamples:
+        bits = np.packbits(np.frombuffer(self._trained, np.uint8)) if self._masked else None
+        tokens = np.frombuffer(self.tokens, np.int32) if self.tokens else np.zeros(0, np.int32)
+        numbers = np.frombuffer(self.numbers, np.int64) if self.numbers else np.zeros(0, np.int64)
+        return RowSamples(tokens, np.frombuffer(self._offsets, np.int64), bits, numbers, source, tokenizer)
+
+
 class RowArrays:
     """Grows while rows come in; `samples` hands over what is there."""
 
     def __init__(self, tokenizer: RowTokenizer, max_tokens: int, too_long: str, bad: BadRows) -> None:
         self._tokenizer = tokenizer
         self._max_tokens, self._too_long, self._bad = max_tokens, too_long, bad
-        self._tokens, self._trained = array("i"), array("B")
-        self._offsets, self._numbers = array("q", [0]), array("q")
-        self._masked = False
+        self._kept = _Growing()
+        self._dropped = {TOO_LONG: _Growing(), UNTRAINED: _Growing()}
         self.counts = Counts()
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._kept.numbers)
 
     def add(self, batch: list[ReadyRow]) -> None:
         """Encode these rows and append them.
@@ -77,10 +99,10 @@ class RowArrays:
 
     def samples(self, source: str) -> RowSamples:
         """All rows so far, on arrays of their own."""
-        bits = np.packbits(np.frombuffer(self._trained, np.uint8)) if self._masked else None
-        tokens = np.frombuffer(self._tokens, np.int32) if self._tokens else np.zeros(0, np.int32)
-        numbers = np.frombuffer(self._numbers, np.int64) if self._numbers else np.zeros(0, np.int64)
-        return RowSamples(tokens, np.frombuffer(self._offsets, np.int64), bits, numbers, source, self._tokenizer)
+        made = self._kept.samples(source, self._tokenizer)
+        dropped = {why: rows for why, rows in self._dropped.items() if rows.numbers}
+        made.dropped = {why: rows.samples(source, self._tokenizer) for why, rows in dropped.items()}
+        return made
 
     def _encoded(self, batch: list[ReadyRow], with_offsets: bool) -> Iterable[Encoded | None]:
         good = [ready for ready in batch if self._is_text(ready)]
@@ -122,19 +144,22 @@ class RowArrays:
                 raise self._too_long_error(ready, len(ids))
             if self._too_long == "eliminate":
                 self.counts.eliminated_long += 1
+                self._drop(TOO_LONG, ready, ids, trained)
                 return
             cut = self._trimmed(ready, ids, trained)
             if cut is None:
                 self.counts.eliminated_untrained += 1
+                self._drop(UNTRAINED, ready, ids, trained)
                 return
             self.counts.trimmed += 1
             self.counts.trimmed_stops += ready.row.stops and not ready.row.add_eos
             ids, trained = cut
-        self._masked |= ready.spans is not None
-        self._tokens.frombytes(np.ascontiguousarray(ids, np.int32).tobytes())
-        self._trained.frombytes(trained.astype(np.uint8).tobytes())
-        self._offsets.append(len(self._tokens))
-        self._numbers.append(ready.number)
+        self._kept.append(ready, ids, trained)
+
+    def _drop(self, why: str, ready: ReadyRow, ids: Ids, trained: Bools) -> None:
+        """Keep the row's beginning to be looked at, while there is room for it."""
+        if sum(len(rows.tokens) for rows in self._dropped.values()) < KEPT_TOKENS:
+            self._dropped[why].append(ready, ids[:KEPT_ROW_TOKENS], trained[:KEPT_ROW_TOKENS])
 
     def _trimmed(self, ready: ReadyRow, ids: Ids, trained: Bools) -> tuple[Ids, Bools] | None:
         """The row cut to size, its own EOS kept; None if nothing trained is left of its text."""

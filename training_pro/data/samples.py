@@ -23,6 +23,7 @@ ROW = len(TEXT_KINDS)
 Ints = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.int64]
 Kinds = npt.NDArray[np.uint8]
+Flags = npt.NDArray[np.bool_]
 Sample = dict[str, npt.NDArray[Any]]
 
 
@@ -31,6 +32,7 @@ class Samples(Protocol):
 
     `lengths` (n,) int32: tokens, BOS and EOS included. `trained_counts` (n,) int32: those with a loss.
     `kinds` (n,) uint8: what each is, as a place in `KINDS`.
+    `is_split` (n,) bool: those with a piece of a sentence that was too long for a block.
     `samples[i]`: ``input_ids`` int32 and ``labels`` int64, both (tokens,); -100 where no loss is wanted.
     The first token of a sample is never predicted, so its label is always -100.
     """
@@ -43,6 +45,9 @@ class Samples(Protocol):
 
     @property
     def kinds(self) -> Kinds: ...
+
+    @property
+    def is_split(self) -> Flags: ...
 
     def __len__(self) -> int: ...
 
@@ -96,6 +101,14 @@ class TextSamples:
     def kinds(self) -> Kinds:
         return self.blocks.kinds
 
+    @property
+    def is_split(self) -> Flags:
+        return self.blocks.is_split
+
+    def small(self) -> TextSamples:
+        """The blocks that were dropped as too small."""
+        return TextSamples(self.blocks.small, self._sources, self._tokenizer, self._rows)
+
     def __len__(self) -> int:
         return len(self.blocks)
 
@@ -137,7 +150,8 @@ class RowSamples:
     """Rows on one flat array.
 
     `tokens` (all,) int32; `offsets` (n + 1,) int64: where each row begins; `mask_bits`: a bit a token, packed,
-    or None where everything is trained; `numbers` (n,) int64: the file's row numbers.
+    or None where everything is trained; `numbers` (n,) int64: the file's row numbers. `dropped`: by a short word for
+    the reason, rows that are not trained.
     """
 
     def __init__(
@@ -153,6 +167,7 @@ class RowSamples:
         self._source, self._tokenizer = source, tokenizer
         self._lengths = np.diff(offsets).astype(np.int32)
         self._trained_counts = self._count_trained()
+        self.dropped: dict[str, RowSamples] = {}
 
     @property
     def lengths(self) -> Ints:
@@ -166,8 +181,18 @@ class RowSamples:
     def kinds(self) -> Kinds:
         return np.full(len(self), ROW, np.uint8)
 
+    @property
+    def is_split(self) -> Flags:
+        return np.zeros(len(self), np.bool_)
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What `from_arrays` makes the same samples of."""
+        dropped = {why: rows.own_arrays() for why, rows in self.dropped.items()}
+        more = {f"{why}.{name}": array for why, arrays in dropped.items() for name, array in arrays.items()}
+        return {**self.own_arrays(), **more}
+
+    def own_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The same without those that were dropped."""
         arrays: dict[str, npt.NDArray[Any]] = {
             "tokens": self.tokens,
             "offsets": self.offsets,
@@ -178,6 +203,14 @@ class RowSamples:
     @classmethod
     def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]], source: str, tokenizer: RowTokenizer) -> RowSamples:
         """The samples whose `arrays` these are."""
+        made = cls._from_own({name: array for name, array in arrays.items() if "." not in name}, source, tokenizer)
+        for why in sorted({name.partition(".")[0] for name in arrays if "." in name}):
+            own = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{why}.")}
+            made.dropped[why] = cls._from_own(own, source, tokenizer)
+        return made
+
+    @classmethod
+    def _from_own(cls, arrays: dict[str, npt.NDArray[Any]], source: str, tokenizer: RowTokenizer) -> RowSamples:
         mask_bits = arrays.get("mask_bits")
         return cls(arrays["tokens"], arrays["offsets"], mask_bits, arrays["numbers"], source, tokenizer)
 
@@ -253,6 +286,10 @@ class Subset:
     def kinds(self) -> Kinds:
         return self.whole.kinds[self.indices]
 
+    @property
+    def is_split(self) -> Flags:
+        return self.whole.is_split[self.indices]
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -288,6 +325,10 @@ class Mix:
     @property
     def kinds(self) -> Kinds:
         return np.concatenate([part.kinds for part in self.parts])
+
+    @property
+    def is_split(self) -> Flags:
+        return np.concatenate([part.is_split for part in self.parts])
 
     def __len__(self) -> int:
         return int(self._ends[-1])

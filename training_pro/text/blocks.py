@@ -6,6 +6,7 @@ A block is 13 bytes whatever its length; its ids are read from the text's one ar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -74,16 +75,20 @@ class Places:
 class Blocks:
     """All blocks of a text, in the text's order.
 
-    `lengths` (blocks,) int32: tokens, BOS and EOS included.
+    `lengths` (blocks,) int32: tokens, BOS and EOS included. `small`: the blocks that were dropped as too small.
 
     Guarantees: a block's text has no white space at either end; its ids are BOS, if it gets one, then the ids that the
     tokenizer gives for that text alone, then EOS, if it gets one; they are never more than the budget.
     """
 
-    def __init__(self, runs: Runs, packing: Packing, budget: Budget, report: SlicingReport) -> None:
+    def __init__(
+        self, runs: Runs, packing: Packing, budget: Budget, report: SlicingReport, small: Packing | None = None
+    ) -> None:
         encoder = runs.text.encoder
         self._runs = runs
         self._packing = packing
+        self._budget = budget
+        self._small = small
         self._bos = np.array([encoder.bos_id] if budget.bos else [], dtype=np.int32)
         self._eos = np.array([encoder.eos_id] if budget.eos_at_cut else [], dtype=np.int32)
         self._has_eos = budget.eos_each(runs.is_last[packing.lasts])
@@ -110,6 +115,20 @@ class Blocks:
     def kinds(self) -> npt.NDArray[np.uint8]:
         """What each block is: (blocks,), places in `KINDS`."""
         return self._packing.kinds
+
+    @cached_property
+    def is_split(self) -> npt.NDArray[np.bool_]:
+        """Which blocks hold a piece of a sentence that was too long for one: (blocks,)."""
+        pieces, packing = self._runs.text.pieces, self._packing
+        split: npt.NDArray[np.bool_] = np.searchsorted(pieces, packing.lasts, side="right") > np.searchsorted(
+            pieces, packing.firsts
+        )
+        return split
+
+    @cached_property
+    def small(self) -> Blocks:
+        nothing = self._packing.some(np.zeros(len(self), dtype=np.bool_))
+        return Blocks(self._runs, self._small or nothing, self._budget, self.report)
 
     def places(self) -> Places:
         """The places of all blocks at once, for those who choose among them."""

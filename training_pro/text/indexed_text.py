@@ -59,7 +59,10 @@ class SentenceTable:
 
 @dataclass(frozen=True)
 class IndexedText:
-    """`ids` int32; `opaque` (sections,) bool: those that can't be encoded in pieces; `forced`: see `Stretch`."""
+    """`ids` int32; `opaque` (sections,) bool: those that can't be encoded in pieces; `forced`: see `Stretch`.
+
+    `pieces` int64, rising: the numbers of those sentences that are pieces of one that was too long for a block.
+    """
 
     corpus: Corpus
     encoder: TextEncoder
@@ -68,6 +71,7 @@ class IndexedText:
     sentences: SentenceTable
     opaque: npt.NDArray[np.bool_]
     forced: int
+    pieces: Offsets = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 @dataclass

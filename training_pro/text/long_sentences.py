@@ -53,14 +53,15 @@ def split_long(text: IndexedText, budget: Budget, progress: Progress) -> tuple[I
         if done % _REPORT_EVERY == 0:
             progress(done, len(too_long), "Splitting long sentences")
         rows.append(_Sentence(text, number, budget, bool(runs.is_last[number])).split())
-    return (replace(text, sentences=_with_rows(text.sentences, too_long, rows)), len(too_long)) if rows else (text, 0)
+    return (_with_rows(text, too_long, rows), len(too_long)) if rows else (text, 0)
 
 
 _Row = list[tuple[int, ...]]  # one per piece: the columns of SentenceTable
 
 
-def _with_rows(table: SentenceTable, numbers: Sequence[int], rows: Sequence[_Row]) -> SentenceTable:
-    """The table with the row of each of `numbers` replaced by several."""
+def _with_rows(text: IndexedText, numbers: Sequence[int], rows: Sequence[_Row]) -> IndexedText:
+    """The text whose table has the row of each of `numbers` replaced by several."""
+    table = text.sentences
     repeats = np.ones(len(table), dtype=np.int64)
     repeats[list(numbers)] = [len(row) for row in rows]
     firsts = np.cumsum(repeats) - repeats
@@ -71,7 +72,7 @@ def _with_rows(table: SentenceTable, numbers: Sequence[int], rows: Sequence[_Row
         spread = np.repeat(getattr(table, column.name), repeats)
         spread[new_at] = values[:, place]
         columns[column.name] = spread
-    return SentenceTable(**columns)
+    return replace(text, sentences=SentenceTable(**columns), pieces=new_at)
 
 
 class _Sentence:

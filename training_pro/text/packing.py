@@ -32,6 +32,10 @@ class Packing:
     lasts: npt.NDArray[np.int32]
     kinds: npt.NDArray[np.uint8]
 
+    def some(self, chosen: npt.NDArray[np.bool_]) -> Packing:
+        """The chosen ones alone; `chosen` is (blocks,)."""
+        return Packing(self.firsts[chosen], self.lasts[chosen], self.kinds[chosen])
+
 
 class Packer:
     """Packs the sentences of `runs`, each of which fits into `budget` alone."""

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from training_pro.progress import Progress, no_progress
 from training_pro.text.abbreviations import abbreviations_digest
@@ -94,8 +95,10 @@ def _sliced(
     runs = Runs(text)
     packer = Packer(runs, budget, progress)
     packing = packer.windows() if slicing.dementor else packer.packed(slicing.overlap)
-    kept = _large_enough(packing, runs, slicing.min_block_chars)
-    return Blocks(runs, kept, budget, _report(slicing, encoder, runs, (packing, kept), split))
+    large = _large_enough(packing, runs, slicing.min_block_chars)
+    kept = packing.some(large)
+    report = _report(slicing, encoder, runs, (packing, kept), split)
+    return Blocks(runs, kept, budget, report, packing.some(~large))
 
 
 def _longest_sentence_bytes(slicing: Slicing, encoder: TextEncoder) -> int:
@@ -105,14 +108,14 @@ def _longest_sentence_bytes(slicing: Slicing, encoder: TextEncoder) -> int:
     return min(slicing.max_tokens * longest_token, _MOST_SENTENCE_BYTES)
 
 
-def _large_enough(packing: Packing, runs: Runs, min_block_chars: int) -> Packing:
-    """The blocks whose text is longer than `min_block_chars`."""
+def _large_enough(packing: Packing, runs: Runs, min_block_chars: int) -> npt.NDArray[np.bool_]:
+    """Of which blocks the text is longer than `min_block_chars`; (blocks,)."""
     table = runs.text.sentences
     sizes = table.ends[packing.lasts] - table.starts[packing.firsts]
-    large = sizes > min_block_chars
+    large: npt.NDArray[np.bool_] = sizes > min_block_chars
     for number in np.flatnonzero(large & (sizes <= min_block_chars * _LONGEST_CHARACTER_BYTES)).tolist():
         large[number] = len(runs.string(packing.firsts[number], packing.lasts[number])) > min_block_chars
-    return Packing(packing.firsts[large], packing.lasts[large], packing.kinds[large])
+    return large
 
 
 def _report(

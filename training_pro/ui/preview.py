@@ -9,19 +9,19 @@ from typing import Any
 import gradio as gr
 
 from training_pro.data import find
+from training_pro.data.prepare import Prepared
 from training_pro.data.samples import Samples
 from training_pro.errors import DataError
-from training_pro.progress import Progress, no_progress
+from training_pro.progress import no_progress
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.preview_view import neighbour_borders, preview_view
 from training_pro.ui.verify import Verify
 
-Move = Callable[[Samples, int, str], int]
 ANY = "any"
 KINDS = (ANY, "packed", "overlap", "window", "row")
-PARTS = ("training", "evaluation")
+PARTS = ("training", "evaluation", "left out")
 
 
 class Preview:
@@ -36,7 +36,9 @@ class Preview:
             with gr.Row():
                 self.number = gr.Number(1, label="Block", precision=0, step=1, min_width=110, elem_id="tp-block")
                 self.kind = gr.Dropdown(list(KINDS), value=ANY, label="Kind", min_width=110, elem_id="tp-block-kind")
-                self.part = gr.Dropdown(list(PARTS), value=PARTS[0], label="Part", min_width=110)
+                self.part = gr.Dropdown(
+                    list(PARTS), value=PARTS[0], label="Part", min_width=110, elem_id="tp-block-part"
+                )
                 self.words = gr.Textbox(label="Search", max_lines=1, min_width=140, elem_id="tp-search")
             with button_row():
                 self.moves = {
@@ -46,13 +48,15 @@ class Preview:
                     "longest": button("Longest", "block-longest"),
                     "shortest": button("Shortest", "block-shortest"),
                     "least": button("Least trained", "block-least"),
+                    "split": button("Next split", "block-split"),
+                    "left": button("Next left out", "block-left"),
                     "find": button("Find next", "block-find"),
                 }
             self.shown = area("block-shown")
 
     def connect(self) -> None:
         inputs = self._form.inputs | {self.number, self.kind, self.part, self.words}
-        outputs = [self.shown, self.number]
+        outputs = [self.shown, self.number, self.part]
         for name, pressed in self.moves.items():
             show = answering(partial(self._show, name), self.shown, "showing a block")
             pressed.click(show, inputs, outputs, **QUIET)
@@ -68,25 +72,23 @@ class Preview:
         if move == "show" and not self._verify.has_checked:
             return {self.shown: ""}
         checked = self._verify.checked(self._form.settings(data), no_progress)
-        samples = self._part(checked.prepared.train, checked.prepared.eval, data[self.part])
+        part = PARTS[2] if move == "left" else data[self.part]
+        samples = _samples_of(checked.prepared, part)
         here = min(max(int(data[self.number] or 1), 1), len(samples)) - 1
         words = str(data[self.words] or "")
-        place = self._moved(move, samples, here, words, data[self.kind])
+        place = 0 if part != data[self.part] else self._moved(move, samples, here, words, data[self.kind])
         preview = samples.preview(place)
         near = [samples.preview(other) for other in (place - 1, place + 1) if 0 <= other < len(samples)]
         borders = neighbour_borders(preview, near) if preview.kind in ("packed", "overlap") else []
-        return {self.shown: preview_view(preview, len(samples), borders, words), self.number: place + 1}
-
-    @staticmethod
-    def _part(train: Samples, evaluation: Samples | None, part: str) -> Samples:
-        if part == PARTS[0]:
-            return train
-        if evaluation is None or not len(evaluation):
-            raise DataError('There is no evaluation data; choose a file, or hold some out under "Data".')
-        return evaluation
+        view = preview_view(preview, len(samples), borders, words)
+        return {self.shown: view, self.number: place + 1, self.part: part}
 
     def _moved(self, move: str, samples: Samples, here: int, words: str, kind: str) -> int:
-        ends = {"longest": find.longest, "shortest": find.shortest, "least": find.least_trained}
+        ends: dict[str, Callable[[Samples], int]] = {
+            "longest": find.longest,
+            "shortest": find.shortest,
+            "least": find.least_trained,
+        }
         if move in ends:
             return ends[move](samples)
         if move == "find":
@@ -96,20 +98,30 @@ class Preview:
             if found is None:
                 raise DataError(f"No block holds {words!r}; try fewer words.")
             return found
-        if move in ("next", "previous"):
-            return next_of_kind(samples, here, 1 if move == "next" else -1, kind)
+        if move == "split":
+            return _found(find.next_split(samples, here), "No sentence is longer than a block; none was split.")
+        if move in ("next", "previous", "left"):
+            step = -1 if move == "previous" else 1
+            wanted = "" if kind == ANY or move == "left" else kind
+            return _found(find.next_of_kind(samples, here, step, wanted), f'There is no block of the kind "{kind}".')
         return here
 
 
-def next_of_kind(samples: Samples, here: int, step: int, kind: str, progress: Progress = no_progress) -> int:
-    """The next block of `kind` (or of any) from `here` on, going round; `here` itself if it is the only one.
+def _found(place: int | None, otherwise: str) -> int:
+    if place is None:
+        raise DataError(otherwise)
+    return place
+
+
+def _samples_of(prepared: Prepared, part: str) -> Samples:
+    """The part's samples.
 
     Raises:
-        DataError: there is none of that kind.
+        DataError: it has none.
     """
-    for count in range(1, len(samples) + 1):
-        place = (here + step * count) % len(samples)
-        if kind == ANY or samples.preview(place).kind == kind:
-            return place
-        progress(count, len(samples), "Searching")
-    raise DataError(f'There is no block of the kind "{kind}"; choose another kind.')
+    samples = dict(zip(PARTS, (prepared.train, prepared.eval, prepared.dropped), strict=True))[part]
+    if samples is not None and len(samples):
+        return samples
+    if part == PARTS[1]:
+        raise DataError('There is no evaluation data; choose a file, or hold some out under "Data".')
+    raise DataError("Nothing was left out: no small block, no row that is too long, none that has nothing to train.")

@@ -56,6 +56,7 @@ def _head(preview: BlockPreview, count: int) -> str:
         words.append(f"row {preview.row:,}")
     ends = [name for name, there in (("BOS", preview.bos), ("EOS", preview.eos)) if there]
     words.append(" and ".join(ends) if ends else "neither BOS nor EOS")
+    words += [preview.why] if preview.why else []
     return f'<p class="tp-headline">{text(" · ".join(words))}</p>'
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ui.browser import chromium
+from tests.ui.desk import Desk
 from tests.ui.server import NASTY_TEXT, Server
 from training_pro.folders import Folders
 
@@ -16,3 +18,11 @@ def server(folders: Folders, tiny_folder: Path) -> Iterator[Server]:
     made = Server(folders, tiny_folder)
     yield made
     made.close()
+
+
+@pytest.fixture
+def desk(server: Server) -> Iterator[Desk]:
+    with chromium() as browser:
+        made = Desk(server, browser)
+        yield made
+        assert [complaint for tab in made.tabs for complaint in tab.complaints] == []

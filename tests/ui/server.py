@@ -23,7 +23,7 @@ class Server:
     """`url` to open; `session` behind it."""
 
     def __init__(self, folders: Folders, model: Path) -> None:
-        self.session = Session(StandaloneHost(folders, model, load_in_4bit=False))
+        self.session = Session(StandaloneHost(folders, model, load_in_4bit=False), folders.queue)
         self.page: gr.Blocks = launch(self.session, "127.0.0.1", 0, wait=False)
         self.url = f"{self.page.local_url}?__theme=light"
 
@@ -33,6 +33,7 @@ class Server:
         return self.session.run
 
     def close(self) -> None:
+        self.session.queue.interrupt("the test is over")
         run = self.session.run
         if run is not None:
             run.controls.interrupt("the test is over")

@@ -2,47 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.ui.browser import PHONE, Tab, chromium
-from tests.ui.server import Server
+from tests.ui.browser import PHONE
+from tests.ui.desk import Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-LONG = "2000"  # epochs: a run that does not end by itself
-
-
-class Desk:
-    """Pages on one server; in the end none of them may have complained."""
-
-    def __init__(self, server: Server, browser: object) -> None:
-        self.server = server
-        self._browser = browser
-        self.tabs: list[Tab] = []
-
-    def open(self, size: dict[str, int] | None = None) -> Tab:
-        self.tabs.append(Tab(self._browser, self.server.url, size))  # type: ignore[arg-type]
-        return self.tabs[-1]
-
-    def start(self, tab: Tab, name: str, epochs: str = LONG) -> None:
-        """A run on the text."""
-        tab.choose("text-file", "tales.txt")
-        tab.type("name", name)
-        tab.open("Batch, epochs and learning rate")
-        tab.type("epochs", epochs)
-        tab.type("warmup-steps", "0")
-        tab.press("start")
-        tab.until(lambda: self.server.session.run is not None, "the run")
-        tab.until(lambda: tab.phase() in ("training", "ended"), "training")
-
-
-@pytest.fixture
-def desk(server: Server) -> Iterator[Desk]:
-    with chromium() as browser:
-        made = Desk(server, browser)
-        yield made
-        assert [complaint for tab in made.tabs for complaint in tab.complaints] == []
 
 
 def test_a_first_run_from_nothing_to_an_applied_lora(desk: Desk) -> None:

@@ -83,7 +83,7 @@ class QueueView:
 
 @dataclass(frozen=True)
 class Added:
-    """What adding did: the entries that wait now, and the names of runs that were done already."""
+    """What adding did: the entries that wait now, and the names of runs that were at their end already."""
 
     entries: tuple[Entry, ...]
     done: tuple[str, ...]
@@ -140,8 +140,8 @@ class RunQueue:
     def add(self, runs: Sequence[Settings], experiment: str = "", *, skip_done: bool = False) -> Added:
         """Put runs at the list's end, after everything that can be known beforehand was looked at.
 
-        With `skip_done` runs that are at their end already, with these very settings, are left out and named;
-        without it they are a fault.
+        With `skip_done` runs that are at their end already, with these very settings, are listed with their
+        outcome and named; without it they are a fault. What has ended under one of these names leaves the list.
 
         Raises:
             SettingsError: all that stands against any of them; none was added then.
@@ -151,14 +151,13 @@ class RunQueue:
             self._take_up_changes()
             faults: list[str] = []
             new: list[Entry] = []
-            done: list[str] = []
             names = self._names_in_use()
             for settings, found in vetted:
                 place = self._place(settings, names)
                 names.add(settings.name.casefold())
                 against = [place.sentence, *found] if place.sentence else found
                 if place.kind == "done" and skip_done:
-                    done.append(settings.name)
+                    new.append(self._with_result(Entry(settings, experiment=experiment)))
                 elif against:
                     whose = f"{settings.name or 'A run without a name'}: " if len(vetted) > 1 else ""
                     faults += [f"{whose}{sentence}" for sentence in against]
@@ -166,8 +165,12 @@ class RunQueue:
                     new.append(Entry(settings, experiment=experiment, continues=place.kind == "continue"))
             if faults:
                 raise SettingsError(faults)
-            self._keep((*self._entries, *new))
-            return Added(tuple(new), tuple(done))
+            again = {entry.name for entry in new}
+            self._keep((*(e for e in self._entries if not e.has_ended or e.name not in again), *new))
+            return Added(
+                tuple(entry for entry in new if not entry.has_ended),
+                tuple(entry.name for entry in new if entry.has_ended),
+            )
 
     def remove(self, key: str) -> Entry:
         """Take an entry off the list; its run's files stay.
@@ -372,6 +375,9 @@ class RunQueue:
         """An entry that was running in a process that is gone: what its folder says, or it waits again."""
         if entry.state != "running" or lives(entry.process):
             return entry
+        return self._with_result(entry)
+
+    def _with_result(self, entry: Entry) -> Entry:
         try:
             found = summarize(run_folder(self._starter.host.folders, entry.name))
         except RunError:

@@ -17,6 +17,7 @@ from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.perplexity import Perplexity
 from training_pro.ui.pieces import button, button_row
 from training_pro.ui.preview import Preview
+from training_pro.ui.queue import QueuePanel
 from training_pro.ui.recipes import Recipes
 from training_pro.ui.runs import Runs
 from training_pro.ui.schedule import Schedule
@@ -46,7 +47,8 @@ class Tab:
         self.schedule = Schedule(session, self.form, self.verify)
         self.start = Start(session, self.form)
         self.perplexity = Perplexity(session, self._editable)
-        self.watch = Watch(session, [self.perplexity])
+        self.queue = QueuePanel(session, self.form, self._editable)
+        self.watch = Watch(session, [self.perplexity, self.queue])
         self.tryout = TryOut(session)
         self.runs = Runs(session, self.recipes, self._editable)
 
@@ -58,6 +60,8 @@ class Tab:
                     self._build_train()
                 with gr.Tab("Runs") as self.runs_tab:
                     self.runs.build()
+                with gr.Tab("Queue"):
+                    self.queue.build()
                 with gr.Tab("Perplexity"):
                     self.perplexity.build()
         self._connect()
@@ -83,6 +87,7 @@ class Tab:
         if self._editable:
             self._build_helpers()
             self.start.build()
+            self.queue.build_add()
         self.watch.build()
         if self._editable:
             self.tryout.build()
@@ -108,6 +113,7 @@ class Tab:
         page.load(fill, None, [*form, said], **QUIET)
         self.runs.connect()
         self.perplexity.connect(page)
+        self.queue.connect()
         self.watch.connect(self._editable)
         if self._editable:
             self._connect_work(page)

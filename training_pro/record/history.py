@@ -25,6 +25,7 @@ from training_pro.record.points import COLUMNS, Point, PointColumns, Points, poi
 HISTORY_FILE = "training_history.jsonl"
 _TAIL_BYTES = 65536
 _PIECE_BYTES = 2048  # a few lines
+_BLOCK_BYTES = 262144  # what is parsed at once
 _HEAD_BYTES = 48  # where a line says whether it is an event
 
 
@@ -214,33 +215,58 @@ class _Reading:
         self.events: list[Event] = []
         self.whole_bytes = 0
         self.torn_lines = 0
+        self._end = 0
+        self._rows: list[list[float]] = []
 
-    def take(self, values: dict[str, Any]) -> None:
+    def take_lines(self, lines: list[bytes], resume_at: int | None) -> bool:
+        """Take up the next lines of the file; False where the first comes that is later than `resume_at`."""
+        for line, values in zip(lines, _parsed(lines), strict=True):
+            self._end += len(line)
+            if values is None:
+                self.torn_lines += 1
+                continue
+            if resume_at is not None and values["update"] > resume_at:
+                self._enter_rows()
+                return False
+            self._take(values)
+            self.whole_bytes = self._end
+        self._enter_rows()
+        return True
+
+    def _take(self, values: dict[str, Any]) -> None:
         if "event" in values:
             self.events.append(_event(values))
         elif "loss" in values:
-            self.columns.add_row(_measures(values), values.get("eval_loss") is not None)
+            self._rows.append([*_measures(values), values.get("eval_loss") is not None])
         else:
+            self._enter_rows()
             self.columns.set_eval(values["update"], _measured(values["eval_loss"]))
+
+    def _enter_rows(self) -> None:
+        self.columns.add_rows(self._rows)
+        self._rows = []
 
 
 def _read(path: Path, resume_at: int | None) -> _Reading:
     read = _Reading()
     if resume_at == 0 or not path.exists():
         return read
-    end = 0
     with path.open("rb") as file:
-        for line in file:
-            end += len(line)
-            values = _values(line)
-            if values is None:
-                read.torn_lines += 1
-                continue
-            if resume_at is not None and values["update"] > resume_at:
+        while lines := file.readlines(_BLOCK_BYTES):
+            if not read.take_lines(lines, resume_at):
                 break
-            read.take(values)
-            read.whole_bytes = end
     return read
+
+
+def _parsed(lines: list[bytes]) -> list[dict[str, Any] | None]:
+    """Each line's object, None for those that are no whole line of ours; all at once, which takes half the time."""
+    try:
+        values = json.loads(b"[" + b",".join(lines) + b"]")
+    except (ValueError, RecursionError):
+        values = []
+    if len(values) != len(lines) or not lines[-1].endswith(b"\n"):
+        return [_values(line) for line in lines]
+    return [value if _is_ours(value) else None for value in values]
 
 
 def _values(line: bytes) -> dict[str, Any] | None:
@@ -251,9 +277,13 @@ def _values(line: bytes) -> dict[str, Any] | None:
         values = json.loads(line.decode())
     except (ValueError, RecursionError):
         return None
+    return values if _is_ours(values) else None
+
+
+def _is_ours(values: Any) -> bool:
     if not isinstance(values, dict) or not _is_update(values.get("update")):
-        return None
-    return values if isinstance(values.get("event"), str) or "loss" in values or "eval_loss" in values else None
+        return False
+    return "loss" in values or "eval_loss" in values or isinstance(values.get("event"), str)
 
 
 def _is_update(value: Any) -> bool:
@@ -291,7 +321,8 @@ def _event_line(event: Event) -> dict[str, Any]:
 
 def _measures(values: dict[str, Any]) -> list[float]:
     """The numbers of `COLUMNS`; what is missing or wrong is NaN."""
-    return [_measured(values.get(name)) for name in COLUMNS]
+    measures = [values.get(name, math.nan) for name in COLUMNS[1:]]
+    return [values["update"], *(value if type(value) is float else _measured(value) for value in measures)]
 
 
 def _point(values: dict[str, Any]) -> Point:

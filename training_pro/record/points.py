@@ -93,16 +93,17 @@ class PointColumns:
 
     def add(self, point: Point) -> None:
         measures = [getattr(point, name) for name in COLUMNS]
-        self.add_row(
-            [*measures[:-1], math.nan if point.eval_loss is None else point.eval_loss], point.eval_loss is not None
-        )
+        measures[_EVAL] = math.nan if point.eval_loss is None else point.eval_loss
+        self.add_rows([[*measures, point.eval_loss is not None]])
 
-    def add_row(self, measures: list[float], evaluated: bool) -> None:
-        """A point as the numbers of `COLUMNS`: four times as fast when a long history is read."""
-        if self._count == len(self._rows):
+    def add_rows(self, rows: list[list[float]]) -> None:
+        """Points as the numbers of `COLUMNS`, then whether each was evaluated."""
+        count = self._count + len(rows)
+        while count > len(self._rows):
             self._rows = np.concatenate((self._rows, np.empty_like(self._rows)))
-        self._rows[self._count] = (*measures, evaluated)
-        self._count += 1
+        if rows:
+            self._rows[self._count : count] = rows
+        self._count = count
 
     def set_eval(self, update: int, eval_loss: float) -> None:
         """Enter an evaluation at the last point if it is that update's, else as a point of its own."""

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -108,11 +109,25 @@ def read_run(path: Path) -> RunRecord:
     if path.is_symlink() or not path.is_dir():
         raise RunError(f'There is no LoRA "{path.name}" in {path.parent}; refresh the list.')
     summary = summarize(path)
-    history = read_history(path / HISTORY_FILE)
+    history = _history(path / HISTORY_FILE)
     if summary.origin != "ours":
         history = HistoryData(_foreign_points(path).snapshot())
     settings, log = _object(path / SETTINGS_FILE), _object(path / LOG_FILE)
     return RunRecord(summary, settings, log, history, read_notes(path))
+
+
+def _history(path: Path) -> HistoryData:
+    """The history as it is now; one that was read lately and has not changed since is at hand."""
+    try:
+        found = path.stat()
+    except OSError:
+        return read_history(path)
+    return _read_once(path, (found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+@lru_cache(maxsize=8)  # 9 MB each for 100,000 updates
+def _read_once(path: Path, mark: tuple[int, int, int]) -> HistoryData:
+    return read_history(path)
 
 
 def read_notes(path: Path) -> str:

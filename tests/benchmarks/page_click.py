@@ -66,7 +66,7 @@ class LiveRun:
 
     def __init__(self, server: Server, folder: Path) -> None:
         settings = Settings(name=folder.name, text_file="tales.txt")
-        session = server.session
+        self._session = session = server.session
         self.run = Run(session.host, settings, folder, session._prepared, Begin())
         self.run.history = History.open(folder / HISTORY_FILE)
         self.run._board.change(plan=make_plan(200_000, 1, 1, 1.0), phase="training")
@@ -81,7 +81,7 @@ class LiveRun:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
-        self.run._board.change(phase="ended")
+        self._session._run = None
 
     def step(self) -> None:
         """One more update."""

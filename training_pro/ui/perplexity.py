@@ -10,7 +10,7 @@ from training_pro.data.files import list_datasets
 from training_pro.errors import RunError, SettingsError
 from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITHOUT, Measuring
 from training_pro.record.adapter_files import CONFIG_FILE
-from training_pro.record.perplexity_table import MOST_COMMENT_CHARACTERS, PerplexityTable
+from training_pro.record.perplexity_table import PerplexityTable
 from training_pro.record.runs import list_runs
 from training_pro.session import Session
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
@@ -76,7 +76,7 @@ class Perplexity:
         with gr.Row():
             self.line = gr.Dropdown([], label="Measurement", elem_id="tp-perplexity-line", min_width=220)
             self.comment = gr.Textbox(
-                label="Comment", max_lines=3, max_length=MOST_COMMENT_CHARACTERS, elem_id="tp-perplexity-comment",
+                label="Comment", max_lines=3, elem_id="tp-perplexity-comment",
                 min_width=220,
             )  # fmt: skip
         with button_row():

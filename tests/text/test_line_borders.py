@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from training_pro.text.characters import Scan
-from training_pro.text.line_borders import line_borders
+from training_pro.text.line_borders import line_borders, open_fence
 
 PROSE = "It was a long way to the river, and the road was\nworse than anybody at the inn had been willing to\nadmit."
 
@@ -56,14 +56,28 @@ def test_code_is_kept_whole_line_by_line() -> None:
         text[text.index(line) :] for line in ("```py", "f(", "end", "```\nThen", "Then")
     ]
     assert "f('A. B')" in [text[start:end] for start, end in found.whole]
-    assert not found.fenced
 
 
 def test_an_open_fence_goes_on_into_the_next_text() -> None:
-    assert line_borders(Scan("```\na = 1")).fenced
-    assert line_borders(Scan("b = 2\nc = 3"), fenced=True).fenced
     assert len(line_borders(Scan("b = 2\nc = 3"), fenced=True).borders) == 1
-    assert not line_borders(Scan("b = 2\n```\nThen."), fenced=True).fenced
+    assert len(line_borders(Scan("b = 2\nc = 3")).borders) == 0
+
+
+@pytest.mark.parametrize("fenced", [False, True])
+@pytest.mark.parametrize(
+    ("text", "opened", "went_on"),
+    [
+        ("", False, True),
+        ("b = 2\nc = 3\n", False, True),
+        ("```\na = 1\n", True, False),
+        ("b = 2\n  ~~~  \nThen.", True, False),
+        ("```py\na\n", True, True),
+        ("``` py ```\n```\u2028", False, False),
+        ("so ``` it is", False, True),
+    ],
+)
+def test_a_fence_is_open_or_closed_after_a_text(text: str, opened: bool, went_on: bool, fenced: bool) -> None:
+    assert open_fence(text, fenced) is (went_on if fenced else opened)
 
 
 def test_a_fence_with_a_language_opens_even_after_one_that_was_never_closed() -> None:

@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from training_pro.text.characters import BREAK, CLOSER, DIGIT, LETTER, LOWER, STOP, Mask, Scan
+from training_pro.text.characters import BREAK, CLOSER, DIGIT, LETTER, LINE_BREAKS, LOWER, STOP, Mask, Scan
 from training_pro.text.speaker_labels import speaker_labels
 
 _FENCE = re.compile(r"[ \t]*(?:`{3}|~{3})")
+_FENCE_LINES = re.compile(
+    rf"(?:^|(?<=[{LINE_BREAKS}]))[ \t]*((?:`{{3}}|~{{3}})[^{LINE_BREAKS}]*?)\s*(?=[{LINE_BREAKS}]|\Z)"
+)
 _BULLET = re.compile(
     r"""[ \t]*(?:
     [-+*\u2022\u2023\u25aa\u25e6\u00b7]
@@ -40,12 +43,10 @@ class LineBorders(NamedTuple):
 
     borders: where a line, or the first after blank ones, starts something new (at its first visible character).
     whole: starts and ends of parts in which no stop ends a sentence, such as lines of code.
-    fenced: a code fence is open at the text's end.
     """
 
     borders: list[int]
     whole: list[tuple[int, int]]
-    fenced: bool
 
 
 class Lines:
@@ -98,15 +99,26 @@ def line_borders(scan: Scan, fenced: bool = False) -> LineBorders:
     """The borders at line ends; `fenced`: a code fence was open at the start of the text."""
     lines = Lines(scan)
     if len(lines.starts) == 1 and not fenced:
-        return LineBorders([], [], False)
+        return LineBorders([], [])
     hard = _always(lines) | _owned(lines) | _unpunctuated(lines)
     whole = speaker_labels(scan, lines.first[_paragraph_firsts(lines)])
     if fenced or "```" in scan.text or "~~~" in scan.text:
-        code, fenced = _code(lines, fenced)
+        code = _code(lines, fenced)
         hard |= code[:-1] | code[1:]
         whole += zip(lines.starts[code].tolist(), lines.ends[code].tolist(), strict=True)
     starts = set(scan.visible_from(lines.starts[1:][hard]).tolist())
-    return LineBorders(sorted(starts), sorted(whole), fenced)
+    return LineBorders(sorted(starts), sorted(whole))
+
+
+def open_fence(text: str, fenced: bool = False) -> bool:
+    """Whether a code fence is open at the end of `text`, which starts and ends with whole lines.
+
+    `fenced`: one is open at its start. A fence that names a language opens, whatever came before.
+    """
+    if "```" in text or "~~~" in text:
+        for fence in _FENCE_LINES.finditer(text):
+            fenced = not fenced or bool(fence[1].strip("`~"))
+    return fenced
 
 
 def _paragraph_firsts(lines: Lines) -> Mask:
@@ -115,8 +127,8 @@ def _paragraph_firsts(lines: Lines) -> Mask:
     return firsts
 
 
-def _code(lines: Lines, fenced: bool) -> tuple[Mask, bool]:
-    """The code fences and the lines between two, and whether one is open after the last line."""
+def _code(lines: Lines, fenced: bool) -> Mask:
+    """The code fences and the lines between two, or after the last."""
     code = np.zeros(len(lines.starts), dtype=np.bool_)
     inside_from = 0 if fenced else None
     for line in np.flatnonzero(lines.matching(_FENCE, ~lines.blank)):
@@ -129,7 +141,7 @@ def _code(lines: Lines, fenced: bool) -> tuple[Mask, bool]:
             inside_from = None
     if inside_from is not None:
         code[inside_from:] = True
-    return code, inside_from is not None
+    return code
 
 
 def _visible_starts(lines: Lines, hard: Mask) -> list[int]:

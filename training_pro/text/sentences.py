@@ -20,7 +20,7 @@ from types import ModuleType
 import numpy as np
 
 from training_pro.text.characters import Offsets, Scan
-from training_pro.text.line_borders import LineBorders, line_borders
+from training_pro.text.line_borders import LineBorders, line_borders, open_fence
 from training_pro.text.sentence_stops import Doubt, StopJudge
 
 try:
@@ -51,41 +51,43 @@ def split_sentences(text: str, abbreviations: frozenset[str] = frozenset()) -> l
     return [text[start:end] for start, end in pairwise([*sentence_starts(text, abbreviations), len(text)])]
 
 
-def sentence_starts(text: str, abbreviations: frozenset[str] = frozenset()) -> array[int]:
+def sentence_starts(text: str, abbreviations: frozenset[str] = frozenset(), fenced: bool = False) -> array[int]:
     """Code point offsets (int64) at which the sentences of `text` start: rising, the first is 0; none for "".
 
     Guarantees: those of `split_sentences`; time grows with the length of `text` alone, whatever it holds.
-    `abbreviations` (from `read_abbreviations`) never end a sentence.
+    `abbreviations` (from `read_abbreviations`) never end a sentence. `fenced`: the text starts inside a code block.
     """
     starts = array("q", [0] if text else [])
     judge = StopJudge(abbreviations)
-    at, fenced = _visible_from(text, 0), False
+    at = _visible_from(text, 0)
     while at < len(text):
         chunk, complete = _next_chunk(text, at)
         scan = Scan(chunk)
         lines = line_borders(scan, fenced)
-        fenced = lines.fenced
         borders = [border for border in _chunk_borders(scan, lines, judge) if border < len(chunk)]
         starts.extend(at + border for border in borders)
+        done = len(chunk)
+        if not complete and borders and borders[-1] > _CHUNK_CHARS // 2:
+            done = borders[-1]  # what stands after the last border is looked at again with what follows it
+        fenced = open_fence(chunk[:done], fenced)
+        at += done
         if complete:
-            at = _visible_from(text, at + len(chunk))
+            at = _visible_from(text, at)
             starts.extend([at] if at < len(text) else [])
-        else:  # what stands after the last border is looked at again with what follows it
-            at += borders[-1] if borders and borders[-1] > _CHUNK_CHARS // 2 else len(chunk)
     return starts
 
 
 def sentence_spans(
-    text: str, sections: Offsets, abbreviations: frozenset[str] = frozenset()
+    text: str, sections: Offsets, abbreviations: frozenset[str] = frozenset(), fenced: bool = False
 ) -> tuple[Offsets, Offsets, Offsets]:
     """Starts and ends of the sentences inside `sections`, without white space around them, and each one's section.
 
     `sections`: starts and ends, shape (sections, 2), rising, without white space at either end, none empty; what lies
     between them belongs to no sentence. Returns three arrays of shape (sentences,). Asking for many sections of one
     text at once is far faster than one by one: a call has a fixed cost of some 0.3 ms. Meant for some MB at a time,
-    since it takes 30 bytes a character meanwhile.
+    since it takes 30 bytes a character meanwhile. `fenced`: the text starts inside a code block.
     """
-    found = np.frombuffer(sentence_starts(text, abbreviations), dtype=np.int64)
+    found = np.frombuffer(sentence_starts(text, abbreviations, fenced), dtype=np.int64)
     starts = np.union1d(found, sections[:, 0])
     section = np.searchsorted(sections[:, 0], starts, side="right") - 1
     inside = (section >= 0) & (starts < sections[section, 1])

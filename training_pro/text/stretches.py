@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from training_pro.text.corpus import Corpus, Offsets
 from training_pro.text.cuts import CutRule, code_points
+from training_pro.text.line_borders import open_fence
 from training_pro.text.sections import cut_pattern
 from training_pro.text.sentences import sentence_spans
 
@@ -22,7 +23,6 @@ Span = tuple[int, int]
 Mask = npt.NDArray[np.bool_]
 
 STRETCH_BYTES = 1 << 20
-_FENCE = "\n```"
 _BLANK_LINE = "\n\n"
 _WIDER_FROM = (0x80, 0x800, 0x10000)  # each takes a byte more in UTF-8
 
@@ -137,13 +137,13 @@ class Stretches:
     def _long_section(self, number: int) -> Iterator[Stretch]:
         section_start, section_end = self._sections[number]
         ids_at = sentence_at = section_start
-        size = self._stretch_bytes
+        size, fenced = self._stretch_bytes, False
         while sentence_at < section_end:
             text, complete = self._window(ids_at, sentence_at, min(sentence_at + size, section_end), section_end)
             byte_of = byte_offsets(text, ids_at)
             first = int(np.searchsorted(byte_of, sentence_at))
             whole = np.array([[0, len(text) - first]], dtype=np.int64)
-            found = sentence_spans(text[first:], whole, self._abbreviations)
+            found = sentence_spans(text[first:], whole, self._abbreviations, fenced)
             starts, ends = found[0] + first, found[1] + first
             next_at = len(text)
             forced = not complete and len(starts) == 1
@@ -155,7 +155,7 @@ class Stretches:
             elif not complete:
                 next_at = int(starts[-1])
                 starts, ends = starts[:-1], ends[:-1]
-            size = self._stretch_bytes
+            size, fenced = self._stretch_bytes, open_fence(text[first:next_at], fenced)
             at_end = complete and int(byte_of[-1]) == section_end
             cuts = self._cuts_until(text, next_at, at_end)
             cut_bytes = byte_of[cuts]
@@ -181,8 +181,6 @@ class Stretches:
             return text, True
         first = len(self._corpus.text(ids_at, sentence_at))
         blank = text.rfind(_BLANK_LINE, first)
-        if text.count(_FENCE, first, blank) % 2:  # inside a code block
-            blank = text.rfind(_BLANK_LINE, first, text.rfind(_FENCE, first, blank))
         return (text[:blank], True) if blank > first else (text, False)
 
     def _cuts_until(self, text: str, end: int, ends_section: bool) -> Offsets:

@@ -2,15 +2,16 @@
 
 Ours: from text files on disk to blocks with lengths and ids at hand. Reference: the tokenizer's `encode_batch` over
 pieces of 20,000 characters. Both with the default threads, in turns; the text is the folder's, repeated to 30 MB.
-`ratio_min` and `ratio_max` are those of single turns: far apart, something else was using the processors. Takes some
-three minutes.
+`ratio_min` and `ratio_max` are those of single turns: far apart, something else was using the processors. `cpu_ratio`
+compares the processor time of both, which other work disturbs less. Takes some three minutes.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,6 +22,8 @@ from training_pro.text.encoding import TextEncoder
 from training_pro.text.reading import read_text, text_files
 from training_pro.text.sentences import sentence_starts
 from training_pro.text.slicing import Slicing, slice_documents
+
+Times = tuple[float, float]  # by the clock, and of the processors
 
 TEXT_BYTES = 30_000_000
 RUNS = 5
@@ -42,19 +45,19 @@ def figures(data: Path) -> Iterator[dict[str, Any]]:
         text = repeated(books, TEXT_BYTES)
         file.write_text(text, encoding="utf-8")
         megabytes = file.stat().st_size / 1e6
-        seconds: dict[str, list[float]] = {name: [] for name in (*_SLICINGS, "reference", "split")}
+        times: dict[str, list[Times]] = {name: [] for name in (*_SLICINGS, "reference", "split")}
         for _ in range(RUNS):
             for name, slicing in _SLICINGS.items():
-                seconds[name].append(_seconds_prepared(file, slicing, tokenizer))
-            seconds["reference"].append(_seconds_encoded(text, tokenizer))
-            seconds["split"].append(_seconds_split(text))
+                times[name].append(_times_of(partial(_prepare, file, slicing, tokenizer)))
+            times["reference"].append(_times_of(partial(_encode, text, tokenizer)))
+            times["split"].append(_times_of(partial(sentence_starts, text)))
         for name in _SLICINGS:
-            yield _figure(name, megabytes, seconds)
+            yield _figure(name, megabytes, times)
 
 
-def _figure(name: str, megabytes: float, seconds: dict[str, list[float]]) -> dict[str, Any]:
-    ours, reference = median(seconds[name]), median(seconds["reference"])
-    ratios = [theirs / own for theirs, own in zip(seconds["reference"], seconds[name], strict=True)]
+def _figure(name: str, megabytes: float, times: dict[str, list[Times]]) -> dict[str, Any]:
+    (ours, ours_cpu), (reference, reference_cpu) = _medians(times[name]), _medians(times["reference"])
+    ratios = [theirs / own for (theirs, _), (own, _) in zip(times["reference"], times[name], strict=True)]
     return {
         "name": name,
         "ratio": round(reference / ours, 3),
@@ -64,8 +67,13 @@ def _figure(name: str, megabytes: float, seconds: dict[str, list[float]]) -> dic
         "median_of": RUNS,
         "ratio_min": round(min(ratios), 3),
         "ratio_max": round(max(ratios), 3),
-        "sentence_splitter_share": round(median(seconds["split"]) / ours, 3),
+        "cpu_ratio": round(reference_cpu / ours_cpu, 3),
+        "sentence_splitter_share": round(_medians(times["split"])[1] / ours_cpu, 3),
     }
+
+
+def _medians(times: list[Times]) -> Times:
+    return median(wall for wall, _ in times), median(cpu for _, cpu in times)
 
 
 def repeated(books: list[str], size_bytes: int) -> str:
@@ -74,21 +82,18 @@ def repeated(books: list[str], size_bytes: int) -> str:
     return once * max(1, round(size_bytes / len(once.encode())))
 
 
-def _seconds_prepared(file: Path, slicing: Slicing, tokenizer: Any) -> float:
-    start = time.perf_counter()
+def _times_of(work: Callable[[], object]) -> Times:
+    """Seconds by the clock, and of all processors together."""
+    start, cpu_start = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - start, time.process_time() - cpu_start
+
+
+def _prepare(file: Path, slicing: Slicing, tokenizer: Any) -> None:
     blocks = slice_documents(Corpus.of_files([file]), slicing, TextEncoder(tokenizer))
     blocks.ids(len(blocks) // 2)
-    return time.perf_counter() - start
 
 
-def _seconds_encoded(text: str, tokenizer: Any) -> float:
+def _encode(text: str, tokenizer: Any) -> None:
     pieces = [text[at : at + _PIECE_CHARS] for at in range(0, len(text), _PIECE_CHARS)]
-    start = time.perf_counter()
     tokenizer.backend_tokenizer.encode_batch(pieces, add_special_tokens=False)
-    return time.perf_counter() - start
-
-
-def _seconds_split(text: str) -> float:
-    start = time.perf_counter()
-    sentence_starts(text)
-    return time.perf_counter() - start

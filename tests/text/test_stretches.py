@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.text.indexing import CUT, byte_encoder
 from training_pro.text.corpus import Corpus
 from training_pro.text.cuts import CutRule
+from training_pro.text.sections import section_spans
 from training_pro.text.stretches import Stretch, Stretches, byte_offsets, corpus_sections
 
 RULE = CutRule(after_letter="", left_context="", left_ids=0)  # cuts before spaces alone
@@ -42,6 +43,12 @@ def test_sections_end_at_cuts_and_documents_and_have_no_white_space_around() -> 
     assert sections_of([" a \n\n\n b\n", "", "c***d\n\n\n\n"], ["\n\n\n", "***", ""]) == ["a", "b", "c", "d"]
     assert sections_of(["a\n\n\n\nb"], ["\n\n\n\n", "\n\n"]) == ["a", "b"]  # of two that start together the longer
     assert sections_of(["a\n\n\nb", " \n"], []) == ["a\n\n\nb"]
+    assert sections_of(["ax\n\n\n\nb"], ["\n\n\n", "x\n"]) == ["a", "b"]
+
+
+@given(st.text("ab*\n.", max_size=40), st.sampled_from([["\n\n", "**"], ["*\n", "\n\n"], ["\n"], ["a", "aa"]]))
+def test_sections_are_those_of_one_search_for_any_cut(text: str, cuts: list[str]) -> None:
+    assert sections_of([text], cuts) == [text[start:end] for start, end in section_spans(text, cuts)]
 
 
 def test_short_sections_share_a_stretch() -> None:

@@ -15,6 +15,7 @@ from typing import Literal
 
 from training_pro.data.formats import ship_formats
 from training_pro.data.prepare import Prepared, prepare
+from training_pro.data.sources import files_state
 from training_pro.data.verify import Verification, verify
 from training_pro.errors import RunError, SettingsError, UserError
 from training_pro.hosts.host import Host
@@ -94,6 +95,10 @@ class Session:
         return ""
 
     # -- before a run ---------------------------------------------------------------------------------------------
+
+    def data_state(self, settings: Settings) -> object:
+        """What, beside `settings`, a check depends on: the model and the files; equal: it would find the same."""
+        return self.host.model_label(), files_state(settings, self.host.folders)
 
     def check(self, settings: Settings, progress: Progress = no_progress) -> Checked:
         """Prepare the data of `settings` with the host's tokenizer and say what a run over it will be.

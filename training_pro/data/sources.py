@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from training_pro.data.chat import TEMPLATE_SUFFIXES
 from training_pro.data.files import find_dataset
 from training_pro.data.fingerprint import files_digest
 from training_pro.data.kinds import detect_kind
@@ -43,9 +44,24 @@ class Source:
     def stamp(self) -> list[tuple[int, int]]:
         """Sizes and times of change, to see whether a file was written to meanwhile."""
         try:
-            return [(status.st_size, status.st_mtime_ns) for status in (file.stat() for file in self.files())]
+            return [_stamp(file) for file in self.files()]
         except OSError:
             return []
+
+
+def files_state(settings: Settings, folders: Folders) -> dict[str, tuple[int, int]]:
+    """Size and time of change of every file that the samples of `settings` are made of, as far as they are there."""
+    named = (settings.text_file, settings.dataset, settings.eval_dataset)
+    places = [folders.datasets / name for name in named if name]
+    files = [file for place in places for file in (place.glob("*.txt") if place.is_dir() else [place])]
+    files += [folders.formats / f"{settings.format.removesuffix('.json')}.json", folders.abbreviations]
+    files += [folders.instruction_templates / (settings.chat_template + suffix) for suffix in TEMPLATE_SUFFIXES]
+    return {str(file): _stamp(file) for file in files if file.is_file()}
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def chosen_sources(settings: Settings, folders: Folders) -> list[Source]:

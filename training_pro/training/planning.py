@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def plan_for(settings: Settings, blocks: int, schedules_folder: Path) -> Plan:
-    """The arithmetic of a run over `blocks` blocks; without warmup where the schedule takes none, which is said.
+    """The arithmetic of a run over `blocks` blocks, its notes those of the data and of the schedule.
+
+    Without warmup where the schedule takes none, which is said.
 
     Raises:
         DataError: there is no block.
@@ -32,9 +34,9 @@ def plan_for(settings: Settings, blocks: int, schedules_folder: Path) -> Plan:
         settings.warmup_ratio,
     )
     name = settings.lr_scheduler_type
-    if plan.warmup_steps == 0 or takes_warmup(name, schedules_folder):
-        return plan
-    return replace(plan, warmup_steps=0, notes=(*plan.notes, f"{name} takes no warmup: Warmup is not used."))
+    if plan.warmup_steps and not takes_warmup(name, schedules_folder):
+        plan = replace(plan, warmup_steps=0, notes=(*plan.notes, f"{name} takes no warmup: Warmup is not used."))
+    return replace(plan, notes=(*plan.notes, *schedule_notes(name, _shape(plan), schedules_folder)))
 
 
 def rates_of(settings: Settings, plan: Plan, schedules_folder: Path) -> list[float] | None:
@@ -43,7 +45,7 @@ def rates_of(settings: Settings, plan: Plan, schedules_folder: Path) -> list[flo
 
 
 def plan_run(settings: Settings, prepared: Prepared, schedules_folder: Path) -> Plan:
-    """The plan of a run, its notes those of the data's arithmetic and of the schedule.
+    """The plan of a run, as `plan_for`.
 
     Raises:
         SettingsError: the schedule does not exist or lacks what it needs.
@@ -55,7 +57,7 @@ def plan_run(settings: Settings, prepared: Prepared, schedules_folder: Path) -> 
     refused = refusals(settings, plan, rates_of(settings, plan, schedules_folder))
     if refused:
         raise RunError(" ".join(refused))
-    return replace(plan, notes=(*plan.notes, *schedule_notes(name, _shape(plan), schedules_folder)))
+    return plan
 
 
 def _shape(plan: Plan) -> Shape:

@@ -27,7 +27,7 @@ def schedule_view(settings: Settings, plan: Plan, schedules: Path) -> str:
     """
     shape = Shape(plan.total_updates, plan.updates_per_epoch, plan.warmup_steps)
     name = settings.lr_scheduler_type
-    notes = box("info", [*plan.notes, *schedule_notes(name, shape, schedules)])
+    notes = box("info", dict.fromkeys([*plan.notes, *schedule_notes(name, shape, schedules)]))
     curve = multiplier_curve(name, shape, schedules, MOST_POINTS)
     if curve is None:
         why = "follows the evaluation loss" if name in FOLLOWS_EVALUATION else "tells it only while it runs"

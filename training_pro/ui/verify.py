@@ -31,7 +31,7 @@ class Verify:
         self._form = form
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
-        self._last: tuple[Settings, Checked] | None = None
+        self._last: tuple[Settings, Checked, object] | None = None
 
     def build(self) -> None:
         with button_row():
@@ -67,18 +67,18 @@ class Verify:
         return self._last[1].plan.blocks if self._last is not None else None
 
     def checked(self, settings: Settings, progress: Progress) -> Checked:
-        """The check of these settings; the last one is kept.
+        """The check of these settings; the last one is kept for as long as the files and the model are the same.
 
         Raises:
             UserError: see `Session.check`.
         """
-        last = self._last
-        if last is not None and last[0] == settings:
+        last, state = self._last, self._session.data_state(settings)
+        if last is not None and last[0] == settings and last[2] == state:
             return last[1]
         check_sources(settings)
         with self._lock:
             checked = self._session.check(settings, progress)
-        self._last = (settings, checked)
+        self._last = (settings, checked, state)
         return checked
 
     def _verify(self, data: Values, bar: gr.Progress = gr.Progress()) -> dict[Any, Any]:  # noqa: B008 - gradio's way

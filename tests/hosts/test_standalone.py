@@ -162,3 +162,15 @@ def test_the_embedded_model_in_four_bits_knows_paris(folders: Folders, smol_4bit
     assert host.trainable_model().quantization == "4-bit"
     assert host.trainable_model().max_tokens == 8192
     assert host.generate("The capital of France is", 3).startswith(" Paris")
+
+
+def test_what_stands_against_a_run_is_said_beforehand(host: StandaloneHost) -> None:
+    assert host.obstacle() == ""
+    host.put_lora_on("sea")
+    assert "A LoRA is on the model (sea)" in host.obstacle()
+    with pytest.raises(ModelError, match="take the LoRA off first"):
+        host.trainable_model()
+    host.take_loras_off()
+    with host.hold(lambda: "A run has it."):
+        assert host.obstacle() == "A run has it."
+    assert host.obstacle() == ""

@@ -299,3 +299,30 @@ def test_a_model_that_does_not_come_back_is_said(host: Any, webui: FakeWebUI) ->
 def test_an_empty_prompt_is_refused(host: Any) -> None:
     with pytest.raises(UserError, match="prompt is empty"):
         host.generate("", 1)
+
+
+def test_what_stands_against_a_run_is_said_beforehand(host: Any, webui: FakeWebUI) -> None:
+    assert host.obstacle() == ""
+    with webui.shared.generation_lock:
+        assert "writing a reply" in host.obstacle()
+    host.put_lora_on("sea")
+    assert "A LoRA is on the model (sea)" in host.obstacle() and "take the LoRA off" in host.obstacle()
+    host.take_loras_off()
+    webui.shared.model_dirty_from_training = True
+    assert "Another trainer has changed tiny" in host.obstacle()
+    webui.shared.model_dirty_from_training = False
+    webui.shared.args.multi_user = True
+    assert "multi-user" in host.obstacle()
+    webui.shared.args.multi_user = False
+    with host.hold(lambda: "A run has it."):
+        assert host.obstacle() == "A run has it."
+    webui.shared.model, webui.shared.args.loader = object(), "llama.cpp"
+    assert "llama.cpp" in host.obstacle() and "Transformers" in host.obstacle()
+
+
+def test_no_model_stands_against_a_run_but_an_idle_one_does_not(host: Any, webui: FakeWebUI) -> None:
+    webui.unload_model(keep_model_name=True)
+    assert "No model is loaded" in host.obstacle()
+    webui.shared.args.idle_timeout = 1
+    assert host.obstacle() == ""
+    assert webui.shared.model is None  # nothing was loaded to find out

@@ -84,6 +84,10 @@ class Host(Protocol):
         """
         ...
 
+    def obstacle(self) -> str:
+        """What stands against a run right now, with the way out; "" for nothing. Loads nothing, waits for nothing."""
+        ...
+
     def loras_on(self) -> list[str]: ...
 
     def take_loras_off(self) -> None:

@@ -50,6 +50,14 @@ def context_tokens_of(config: Any) -> int | None:
     return None
 
 
+def lora_is_on(names: list[str]) -> str:
+    """Why no run can begin on a model with these LoRAs; "" for none."""
+    if not names:
+        return ""
+    shown = ", ".join(names)
+    return f"A LoRA is on the model ({shown}); a run starts from the model itself: take the LoRA off first."
+
+
 def loading_errors() -> tuple[type[Exception], ...]:
     """What transformers, safetensors and bitsandbytes raise for files that are broken or of another kind."""
     from huggingface_hub.errors import StrictDataclassError

@@ -17,7 +17,7 @@ from training_pro.errors import ModelError, UserError
 from training_pro.folders import Folders
 from training_pro.hosts.embedded import MODEL_NAME, embedded_model
 from training_pro.hosts.host import LoadedModel
-from training_pro.hosts.loaded import lora_folder, natural_order
+from training_pro.hosts.loaded import lora_folder, lora_is_on, natural_order
 from training_pro.hosts.lora_on import LoraOn
 from training_pro.hosts.model_folder import check_model_folder, load_model_folder
 from training_pro.progress import Progress, no_progress
@@ -74,8 +74,13 @@ class StandaloneHost:
     def trainable_model(self) -> LoadedModel:
         with self._lock:
             if self._lora:
-                raise ModelError(f"The LoRA {self._lora.name} is on the model; take it off first.")
+                raise ModelError(lora_is_on([self._lora.name]))
             return self._base()
+
+    def obstacle(self) -> str:
+        if self._holder:
+            return self._holder()
+        return lora_is_on(self.loras_on())
 
     def loras_on(self) -> list[str]:
         return [self._lora.name] if self._lora else []

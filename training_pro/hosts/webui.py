@@ -25,7 +25,7 @@ from modules.utils import resolve_model_path
 from training_pro.errors import ModelError, UserError
 from training_pro.folders import Folders
 from training_pro.hosts.host import LoadedModel
-from training_pro.hosts.loaded import describe, loading_errors, lora_folder, natural_order
+from training_pro.hosts.loaded import describe, loading_errors, lora_folder, lora_is_on, natural_order
 from training_pro.hosts.lora_on import untouched_on_failure
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 KEEP_AWAKE_SECONDS = 20  # the WebUI's shortest idle timeout is a minute
 REPLY_SECONDS = 3  # how long we wait for a reply to end, our own sentence included
 HOW_TO_LOAD = "load one in the Model tab with the loader Transformers (load-in-4bit saves memory)."
+REPLY_RUNNING = "The model is writing a reply right now; wait for its end, or press Stop in the Chat tab."
 
 Reply = Callable[..., Iterator[str]]
 
@@ -104,8 +105,11 @@ class WebUIHost:
         return sorted((folder.name for folder in inside if (folder / "config.json").is_file()), key=natural_order)
 
     def loaded_model(self) -> LoadedModel:
+        return self._described(self._present_model())
+
+    def _described(self, model: Any) -> LoadedModel:
+        """Raises: ModelError: no model, or none of torch's."""
         path = self.model_path()
-        model = self._present_model()
         if path is None or model is None:
             raise ModelError(f"No model is loaded; {HOW_TO_LOAD}")
         if not _is_torch_model(model):
@@ -118,9 +122,12 @@ class WebUIHost:
     def trainable_model(self) -> LoadedModel:
         self._refuse_in_multi_user_mode()
         loaded = self.loaded_model()
+        self._refuse_untrainable(loaded)
+        return loaded
+
+    def _refuse_untrainable(self, loaded: LoadedModel) -> None:
         if shared.lora_names:
-            names = ", ".join(shared.lora_names)
-            raise ModelError(f"A LoRA is on the model ({names}); take it off first, here or in the Model tab.")
+            raise ModelError(lora_is_on(self.loras_on()))
         if shared.model_dirty_from_training or _holds_lora_layers(loaded.model):
             raise ModelError(
                 f"Another trainer has changed {loaded.label} in memory; unload it and load it again in the Model tab."
@@ -130,7 +137,20 @@ class WebUIHost:
                 f"Parts of {loaded.label} were left on disk for want of memory; load it with load-in-4bit, "
                 "or choose a smaller model."
             )
-        return loaded
+
+    def obstacle(self) -> str:
+        held = self._hold
+        if held:
+            return held.sentence()
+        try:
+            self._refuse_in_multi_user_mode()
+            if shared.model is None and self.model_label() and shared.args.idle_timeout > 0:
+                return ""  # unloaded for idleness: it is loaded again when a run begins
+            self._refuse_untrainable(self._described(shared.model))
+        except ModelError as error:
+            return str(error)
+        lock = shared.generation_lock
+        return REPLY_RUNNING if lock is not None and lock.locked() else ""
 
     def loras_on(self) -> list[str]:
         return [str(name) for name in shared.lora_names]
@@ -295,7 +315,7 @@ def _no_reply_running() -> Iterator[None]:
         yield
         return
     if not lock.acquire(timeout=REPLY_SECONDS):
-        raise ModelError("The model is writing a reply right now; wait for its end, or press Stop in the Chat tab.")
+        raise ModelError(REPLY_RUNNING)
     try:
         yield
     finally:

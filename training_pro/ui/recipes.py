@@ -96,13 +96,14 @@ class Recipes:
         runs = [run.name for run in list_runs(folders) if (run.path / SETTINGS_FILE).is_file()]
         return {self.preset: gr.update(choices=preset_names(folders)), self.source: gr.update(choices=runs)}
 
-    def filled_from(self, path: Path) -> dict[Any, Any]:
-        """Updates that fill the form from a settings file of any dialect, but not the name.
+    def filled_from(self, path: Path, name: str | None = None) -> dict[Any, Any]:
+        """Updates that fill the form from a settings file of any dialect, but not the name: that is `name`, if given.
 
         Raises:
             UserError: the file can't be used.
         """
-        return self._fill(*settings_from(read_json_object(path)))
+        filled = self._fill(*settings_from(read_json_object(path)))
+        return filled if name is None else {**filled, **self._form.change({"name": name})}
 
     def _use(self, name: str | None) -> dict[Any, Any]:
         if not name:

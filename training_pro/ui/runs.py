@@ -11,6 +11,8 @@ from training_pro.errors import RunError
 from training_pro.record.aside import aside_runs, delete_run, put_back, rename_run
 from training_pro.record.runs import SETTINGS_FILE, list_runs, read_run, write_notes
 from training_pro.session import Session
+from training_pro.ui.after import continue_run
+from training_pro.ui.folder_button import copy_on_click, folder_said
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.markup import box
 from training_pro.ui.pieces import area, button, button_row
@@ -44,6 +46,8 @@ class Runs:
         with button_row():
             self.keep_notes = button("Keep the notes", "keep-notes")
             self.copy = button("Copy its settings", "copy-run")
+            self.go_on = button("Continue it", "continue-run")
+            self.open = button("Open folder", "open-run")
             self.delete = button("Delete", "delete-run", variant="stop")
         with gr.Accordion("Rename, undo a delete", open=False):
             with gr.Row():
@@ -70,6 +74,11 @@ class Runs:
         self.keep_notes.click(keep, [self.chosen, self.notes], self.said, **QUIET)
         copy = answering(self._copy, self.said, "copying the settings")
         self.copy.click(copy, self.chosen, [self.said, *self._recipes.filled], **QUIET)
+        go_on = answering(self._go_on, self.said, "continuing the run")
+        self.go_on.click(go_on, self.chosen, self.said, **QUIET)
+        copy_on_click(self.open, self.shown)
+        open_ = answering(self._open_folder, self.said, "opening the folder")
+        self.open.click(open_, self.chosen, self.said, **QUIET)
         delete = answering(self._delete, self.said, "deleting the run")
         self.delete.click(delete, self.chosen, lists, **QUIET)
         rename = answering(self._rename, self.said, "renaming the run")
@@ -121,6 +130,13 @@ class Runs:
     def _copy(self, names: list[str] | None) -> dict[Any, Any]:
         filled = self._recipes.filled_from(self._one(names) / SETTINGS_FILE)
         return {**filled, self.said: box("info", "The settings are filled in under Train.")}
+
+    def _go_on(self, names: list[str] | None) -> dict[Any, Any]:
+        name = continue_run(self._session, self._one(names))
+        return {self.said: box("info", f'The run "{name}" goes on; it is shown under Train.')}
+
+    def _open_folder(self, names: list[str] | None, request: gr.Request) -> dict[Any, Any]:
+        return {self.said: folder_said(self._one(names), request)}
 
     def _delete(self, names: list[str] | None) -> dict[Any, Any]:
         path = self._one(names)

@@ -11,9 +11,11 @@ import gradio as gr
 from gradio.context import Context
 
 from training_pro.session import Session
+from training_pro.ui.after import After
 from training_pro.ui.choices import choice_updates, file_choices, installed_choices
 from training_pro.ui.form import ADAPTER, BATCH, BLOCKS, DATA, FIRST, STOPS, WATCHING, Form
 from training_pro.ui.handlers import QUIET, answering
+from training_pro.ui.notices import Notices
 from training_pro.ui.perplexity import Perplexity
 from training_pro.ui.pieces import button, button_row
 from training_pro.ui.preview import Preview
@@ -25,7 +27,7 @@ from training_pro.ui.start import Start
 from training_pro.ui.tools import Tools
 from training_pro.ui.tryout import TryOut
 from training_pro.ui.verify import Verify
-from training_pro.ui.watch import Watch
+from training_pro.ui.watch import Followed, Watch
 
 
 def build_tab(session: Session) -> None:
@@ -48,13 +50,19 @@ class Tab:
         self.start = Start(session, self.form)
         self.perplexity = Perplexity(session, self._editable)
         self.queue = QueuePanel(session, self.form, self._editable)
-        self.watch = Watch(session, [self.perplexity, self.queue])
+        self.notices = Notices(session)
+        self.after = After(session, self.recipes)
+        followed: list[Followed] = [self.perplexity, self.queue, self.notices]
+        followed += [self.after] if self._editable else []
+        self.watch = Watch(session, followed)
+>>>>>>> f35e1a5 (Notices at a run's end, what stands against a run said beforehand, what to do after a run; cancel of Verify by page)
         self.tryout = TryOut(session)
         self.runs = Runs(session, self.recipes, self._editable)
 
     def build(self) -> None:
         with gr.Column(elem_classes=["training-pro"]):
             self.watch.build_host()
+            self.notices.build_pulse()
             with gr.Tabs():
                 with gr.Tab("Train"):
                     self._build_train()
@@ -88,7 +96,11 @@ class Tab:
             self._build_helpers()
             self.start.build()
             self.queue.build_add()
+        self.watch.build_status()
+        if self._editable:
+            self.after.build()
         self.watch.build()
+        self.notices.build()
         if self._editable:
             self.tryout.build()
 
@@ -114,6 +126,7 @@ class Tab:
         self.runs.connect()
         self.perplexity.connect(page)
         self.queue.connect()
+        self.notices.connect(page)
         self.watch.connect(self._editable)
         if self._editable:
             self._connect_work(page)
@@ -131,6 +144,7 @@ class Tab:
         self.wide.change(self.form.widen, self.wide, self.form.outputs, **QUIET)
         for panel in (self.verify, self.preview, self.tools, self.schedule, self.recipes, self.start, self.tryout):
             panel.connect()
+        self.after.connect(self.watch.status)
 
     def _files(self) -> dict[Any, Any]:
         files = choice_updates(self.form.controls, file_choices(self._session.host.folders))

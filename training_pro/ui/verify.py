@@ -29,7 +29,7 @@ class Verify:
     def __init__(self, session: Session, form: Form) -> None:
         self._session = session
         self._form = form
-        self._cancelled = threading.Event()
+        self._cancelled: dict[str, threading.Event] = {}  # by page
         self._lock = threading.Lock()
         self._last: tuple[Settings, Checked, object] | None = None
 
@@ -47,10 +47,10 @@ class Verify:
     def connect(self) -> None:
         verify = answering(self._verify, self.found, "verifying the data")
         shown = [self.found, self.changes, *self.suggestions]
-        begun = self.button.click(_cancellable, None, self.cancel, **AT_ONCE)
+        begun = self.button.click(self._begin, None, self.cancel, **AT_ONCE)
         self.done = begun.then(verify, self._form.inputs, shown, api_name=False)
         self.done.then(_ended, None, self.cancel, **AT_ONCE)
-        self.cancel.click(self._cancelled.set, None, None, **AT_ONCE)
+        self.cancel.click(self._cancel, None, self.cancel, **AT_ONCE)
         for place, suggestion in enumerate(self.suggestions):
             take = answering(partial(self._take, place), self.found, "taking a suggestion over")
             taken = suggestion.click(take, {self.changes}, self._form.outputs, **QUIET)
@@ -81,11 +81,32 @@ class Verify:
         self._last = (settings, checked, state)
         return checked
 
-    def _verify(self, data: Values, bar: gr.Progress = gr.Progress()) -> dict[Any, Any]:  # noqa: B008 - gradio's way
-        self._cancelled.clear()
-        settings = self._form.settings(data)
-        self._last = None  # the file may have changed
-        checked = self.checked(settings, Telling(bar, self._cancelled))
+    def _begin(self, request: gr.Request) -> Any:
+        """Cancel counts from the click on, though the work may wait behind other work."""
+        self._cancelled[str(request.session_hash)] = threading.Event()
+        return gr.update(visible=True)
+
+    def _cancel(self, request: gr.Request) -> Any:
+        """Ends the work of this page alone."""
+        cancelled = self._cancelled.get(str(request.session_hash))
+        if cancelled is not None:
+            cancelled.set()
+        return gr.update()
+
+    def _verify(
+        self,
+        data: Values,
+        request: gr.Request,
+        bar: gr.Progress = gr.Progress(),  # noqa: B008 - gradio's way
+    ) -> dict[Any, Any]:
+        page = str(request.session_hash)
+        cancelled = self._cancelled.setdefault(page, threading.Event())
+        try:
+            settings = self._form.settings(data)
+            self._last = None  # the file may have changed
+            checked = self.checked(settings, Telling(bar, cancelled))
+        finally:
+            self._cancelled.pop(page, None)
         return {self.found: verify_view(checked), **self._offers(checked)}
 
     def _offers(self, checked: Checked) -> dict[Any, Any]:
@@ -99,10 +120,6 @@ class Verify:
     def _take(self, place: int, data: Values) -> dict[Any, Any]:
         changes: list[Mapping[str, Any]] = data[self.changes]
         return self._form.change(changes[place]) if place < len(changes) else {}
-
-
-def _cancellable() -> Any:
-    return gr.update(visible=True)
 
 
 def _ended() -> Any:

@@ -80,9 +80,12 @@ class Watch:
         self.host = area("host", host_line(self._session))
         self.loras_off = button("Take the LoRA off", "loras-off", visible=False)
 
-    def build(self) -> None:
-        """Status, live controls, chart, samples."""
+    def build_status(self) -> None:
+        """How the run is."""
         self.status = area("status", run_status(None))
+
+    def build(self) -> None:
+        """Buttons, live controls, chart, samples."""
         self._build_buttons()
         self.said = area("live-said")
         self._build_live()
@@ -187,8 +190,9 @@ class Watch:
         run = self._session.run
         updates: dict[Any, Any] = {}
         host = self._session.host
-        if seen.changed("host", (host.model_label(), tuple(host.loras_on()), self._session.busy)):
-            updates[self.host] = host_line(self._session)
+        line = host_line(self._session)
+        if seen.changed("host", (line, tuple(host.loras_on()), self._session.busy)):
+            updates[self.host] = line
             updates[self.loras_off] = gr.update(visible=bool(host.loras_on()) and not self._session.busy)
         for panel in self._others:
             updates |= panel.changes(seen)

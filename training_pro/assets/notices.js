@@ -1,0 +1,82 @@
+() => {
+  // Tells in the page's title how far the run is, and at its end also by a sound or a desktop notification. Runs once
+  // when the page opens; gives what this browser remembers of the two switches. While the page is seen, the run is
+  // read off the page; in a hidden tab, where a page may not be drawn, it is asked for. All words are set as text.
+  const LOOK_MS = 1000, ASK_MS = 5000;
+  const END = { finished: "Done", stopped: "Done", interrupted: "Interrupted", failed: "Failed" };
+  const kept = (name) => { try { return localStorage.getItem("training-pro-" + name) === "on"; } catch { return false; } };
+  const keep = (name, on) => { try { localStorage.setItem("training-pro-" + name, on ? "on" : "off"); } catch { /* private */ } };
+  const granted = () => "Notification" in window && Notification.permission === "granted";
+  if (window.trainingProNotices) return window.trainingProNotices.state();
+
+  const own = { sound: kept("sound"), desktop: kept("desktop") && granted(), audio: null };
+  let title = null, going = false, askedAt = 0;
+
+  const beep = () => {
+    try {
+      own.audio ??= new AudioContext();
+      own.audio.resume();
+      [660, 880].forEach((pitch, place) => {
+        const tone = own.audio.createOscillator(), loudness = own.audio.createGain();
+        const from = own.audio.currentTime + 0.22 * place;
+        tone.frequency.value = pitch;
+        loudness.gain.setValueAtTime(0.15, from);
+        loudness.gain.exponentialRampToValueAtTime(0.001, from + 0.2);
+        tone.connect(loudness).connect(own.audio.destination);
+        tone.start(from);
+        tone.stop(from + 0.2);
+      });
+    } catch { /* no sound here */ }
+  };
+  const entitle = (words) => { title ??= document.title; document.title = words; };
+  const untitle = () => { if (title !== null && !going) { document.title = title; title = null; } };
+  const ended = (run) => {
+    const words = `${END[run.ending] ?? "Ended"} · ${run.name}`;
+    entitle(words);
+    if (own.sound) beep();
+    if (own.desktop && granted()) {
+      try { new Notification(words, { body: run.reason, tag: "training-pro-" + run.name }); } catch { /* phones */ }
+    }
+  };
+  const tell = (run) => {
+    if (!run || !run.name) return;
+    if (!run.ending) {
+      going = true;
+      entitle(`${["paused", "preparing"].includes(run.phase) ? run.phase + " " : ""}${run.percent} % · ${run.name}`);
+    } else if (going) {
+      going = false;
+      ended(run);
+    }
+  };
+  const read = (place) => place.querySelector(".tp-pulse")?.dataset;
+  const ask = async () => {
+    const config = window.gradio_config ?? {};
+    const url = `${config.root ?? ""}${config.api_prefix ?? ""}/run/training_pro_pulse`;
+    const answer = await fetch(url, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ data: [] }),
+    });
+    const html = (await answer.json()).data?.[0] ?? "";
+    tell(read(new DOMParser().parseFromString(String(html), "text/html")));
+  };
+  const look = () => {
+    if (!document.hidden) tell(read(document));
+    else if (going && Date.now() - askedAt >= ASK_MS) { askedAt = Date.now(); ask().catch(() => {}); }
+  };
+  window.trainingProNotices = {
+    state: () => [own.sound, own.desktop],
+    ask,
+    sound: (on) => { own.sound = on; keep("sound", on); if (on) beep(); return on; },
+    desktop: async (on) => {
+      let why = "";
+      if (on && !("Notification" in window)) why = "This browser shows notifications only for pages opened by https or on this machine.";
+      else if (on && (await Notification.requestPermission()) !== "granted") why = "The browser doesn't allow notifications of this page; allow them in its settings for the page.";
+      own.desktop = on && !why;
+      keep("desktop", own.desktop);
+      return [own.desktop, why];
+    },
+  };
+  for (const sign of ["pointerdown", "keydown"]) document.addEventListener(sign, untitle, true);
+  setInterval(look, LOOK_MS);
+  look();
+  return window.trainingProNotices.state();
+}

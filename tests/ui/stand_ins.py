@@ -1,0 +1,134 @@
+"""A session without a model, and how a page's handlers are called without a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from training_pro.errors import ModelError
+from training_pro.folders import Folders
+from training_pro.record.history import Event, HistoryData
+from training_pro.record.points import Points
+from training_pro.settings import Settings
+from training_pro.training.controls import Controls
+from training_pro.training.status import RunStatus
+
+
+class StandInHost:
+    """A host that answers at once; `asked` has each prompt with the LoRAs that were on."""
+
+    name = "standalone"
+
+    def __init__(self, folders: Folders) -> None:
+        self.folders = folders
+        self.multi_user = False
+        self.label = "tiny"
+        self.on: list[str] = []
+        self.stands = ""
+        self.asked: list[tuple[str, tuple[str, ...]]] = []
+        self.tokenizer: Any = SimpleNamespace(chat_template=None)
+        self.misfits: set[str] = set()
+
+    def model_label(self) -> str:
+        return self.label
+
+    def model_path(self) -> Path | None:
+        return self.folders.models / self.label if self.label else None
+
+    def models(self) -> list[str]:
+        return ["other", "tiny"]
+
+    def obstacle(self) -> str:
+        return self.stands
+
+    def loras_on(self) -> list[str]:
+        return list(self.on)
+
+    def take_loras_off(self) -> None:
+        self.on = []
+
+    def put_lora_on(self, name: str) -> None:
+        self.on = []
+        if name in self.misfits:
+            raise ModelError(f"The LoRA {name} can't be put on this model.")
+        self.on = [name]
+
+    def loaded_model(self) -> Any:
+        return SimpleNamespace(tokenizer=self.tokenizer)
+
+    def generate(self, prompt: str, max_new_tokens: int) -> str:
+        self.asked.append((prompt, tuple(self.on)))
+        return f"{max_new_tokens} tokens with {', '.join(self.on) or 'nothing'}"
+
+
+class StandInHistory:
+    def __init__(self, points: Points, events: tuple[Event, ...] = ()) -> None:
+        self.made = HistoryData(points, events)
+
+    def data(self) -> HistoryData:
+        return self.made
+
+
+class StandInRun:
+    """A run that goes for as long as a test wants it to."""
+
+    def __init__(self, folders: Folders, settings: Settings, history: Any = None, **status: Any) -> None:
+        self.settings = settings
+        self.folder = folders.loras / settings.name
+        self.controls = Controls(settings)
+        self.history = history
+        self.status = RunStatus(settings.name, self.folder, **{"phase": "training", **status})
+
+    def sentence(self) -> str:
+        return f'The model is in training ("{self.settings.name}").'
+
+
+class StandInSession:
+    """`started` has what was asked to begin; `checked` is what a check gives, or raises."""
+
+    def __init__(self, folders: Folders) -> None:
+        self.host: Any = StandInHost(folders)
+        self.run: Any = None
+        self.measuring: Any = None
+        self.started: list[tuple[Settings, str]] = []
+        self.checked: Any = None
+        self.told: list[tuple[int, int, str]] = []
+
+    @property
+    def busy(self) -> bool:
+        return self.run is not None and self.run.status.running
+
+    def occupied(self) -> str:
+        return f'The run "{self.run.settings.name}" is going.' if self.busy else ""
+
+    def check(self, settings: Settings, progress: Any) -> Any:
+        for done, total, what in self.told:
+            progress(done, total, what)
+        if isinstance(self.checked, Exception):
+            raise self.checked
+        return self.checked
+
+    def start(self, settings: Settings, existing: str = "ask") -> Any:
+        self.started.append((settings, existing))
+        self.run = StandInRun(self.host.folders, settings)
+        return self.run
+
+
+def page(name: str = "one", address: str = "127.0.0.1") -> Any:
+    """What gradio tells a handler of the page that asks."""
+    return SimpleNamespace(session_hash=name, client=SimpleNamespace(host=address))
+
+
+def no_bar(*_: Any, **__: Any) -> None:
+    """A progress bar that nobody looks at."""
+
+
+def press(blocks: Any, control: Any, *given: Any, event: str = "click") -> dict[Any, Any]:
+    """What the handlers hooked up to a control's event answer, all together; none hooked up is an error."""
+    hooked = [
+        found.fn for found in blocks.fns.values() if (control._id, event) in map(tuple, found.targets) and found.fn
+    ]
+    assert hooked, f"nothing is hooked up to {event} of {control.elem_id}"
+    answers = [handler(*given) for handler in hooked]
+    return {key: value for answer in answers if isinstance(answer, dict) for key, value in answer.items()}

@@ -1,0 +1,53 @@
+"""Where several people share the page, everything can be read and nothing can be changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from tests.ui.stand_ins import StandInRun, StandInSession
+from training_pro.folders import Folders
+from training_pro.settings import Settings
+from training_pro.ui.tab import Tab
+from training_pro.ui.watch import Seen
+
+CHANGING = (gr.Button, gr.UploadButton)
+READING = {"tp-runs-refresh", "tp-loras-off"}  # the second is hidden, and hooked up to nothing
+
+
+def built(folders: Folders, multi_user: bool) -> tuple[Any, Tab]:
+    session = StandInSession(folders)
+    session.host.multi_user = multi_user
+    with gr.Blocks() as blocks:
+        tab = Tab(session)  # type: ignore[arg-type]
+        tab.build()
+    return blocks, tab
+
+
+def hooked(blocks: Any) -> set[str]:
+    """The ids of the buttons that do something."""
+    found = {target[0] for function in blocks.fns.values() for target in function.targets if function.fn}
+    return {block.elem_id for number, block in blocks.blocks.items() if number in found and isinstance(block, CHANGING)}
+
+
+def test_no_button_does_anything_but_refresh(folders: Folders) -> None:
+    blocks, _ = built(folders, multi_user=True)
+    assert hooked(blocks) <= READING
+    alone, _ = built(folders, multi_user=False)
+    assert {"tp-start", "tp-interrupt", "tp-delete-run", "tp-measure"} <= hooked(alone)
+
+
+def test_no_setting_can_be_typed(folders: Folders) -> None:
+    _, tab = built(folders, multi_user=True)
+    assert not any(control.interactive for control in tab.form.controls.values())
+
+
+@pytest.mark.parametrize("multi_user", [True, False])
+def test_the_running_run_is_shown_to_everybody(folders: Folders, multi_user: bool) -> None:
+    _, tab = built(folders, multi_user)
+    tab._session.run = StandInRun(folders, Settings(name="mine"))  # type: ignore[misc]
+    updates = tab.watch._changes(Seen())
+    assert "mine" in updates[tab.watch.status]
+    assert set(updates) <= set(tab.watch._outputs())

@@ -55,7 +55,7 @@ def test_a_lora_changes_the_answer_and_leaves_no_trace(host: StandaloneHost) -> 
     assert host.loras_on() == ["sea"]
     assert host.generate(PROMPT, 8) != plain
     assert host.loaded_model().model is not base
-    with pytest.raises(ModelError, match=r"LoRA sea is on the model; take it off"):
+    with pytest.raises(ModelError, match=r"A LoRA is on the model \(sea\)"):
         host.trainable_model()
     host.take_loras_off()
     assert host.trainable_model().model is base

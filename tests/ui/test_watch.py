@@ -156,8 +156,8 @@ def test_what_stands_against_a_run_is_told_as_soon_as_it_does(panel: Panel) -> N
 
 def test_the_chart_is_drawn_as_this_page_wants_it(panel: Panel) -> None:
     panel.start()
-    assert "memory" in panel.watch._see("memory_mb", 0, False, page("one"))[panel.watch.chart]
-    assert "memory" not in panel.watch._see("learning_rate", 3, True, page("two"))[panel.watch.chart]
+    assert "tp-line tp-memory" in panel.watch._see("memory_mb", 0, False, page("one"))[panel.watch.chart]
+    assert "tp-line tp-memory" not in panel.watch._see("learning_rate", 3, True, page("two"))[panel.watch.chart]
     assert panel.watch._pages["one"].view.measure == "memory_mb"
     panel.session.run = None
     assert panel.watch._see("memory_mb", None, False, page("one")) == {panel.watch.said: ""}

@@ -1,0 +1,95 @@
+"""In a real browser: what a run's end brings, and perplexity with its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.ui.browser import Tab, chromium
+from tests.ui.server import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+# A headless browser shows no notifications: they are taken down instead.
+NOTES_DOWN = """() => {
+  window.noted = [];
+  window.Notification = class {
+    constructor(title, more) { window.noted.push(title + ": " + more.body); }
+    static permission = "granted";
+    static requestPermission() { return Promise.resolve("granted"); }
+  };
+}"""
+
+
+@pytest.fixture
+def tab(server: Server) -> Iterator[Tab]:
+    with chromium() as browser:
+        made = Tab(browser, server.url)
+        yield made
+        assert made.complaints == []
+
+
+def start(tab: Tab, name: str, epochs: str) -> None:
+    tab.choose("text-file", "tales.txt")
+    tab.type("name", name)
+    tab.open("Batch, epochs and learning rate")
+    tab.type("epochs", epochs)
+    tab.type("warmup-steps", "0")
+    tab.press("start")
+
+
+def test_an_end_is_told_at_a_distance_and_what_to_do_next_is_offered(tab: Tab, server: Server) -> None:
+    before = tab.page.title()
+    tab.page.evaluate(NOTES_DOWN)
+    tab.open("Tell me when it ends")
+    switch = tab.part("notice-desktop").locator("input")
+    switch.check()
+    tab.until(lambda: tab.page.evaluate("window.trainingProNotices.state()")[1], "the switch")
+    start(tab, "told", epochs="2000")
+    tab.until(lambda: "% · told" in tab.page.title(), "the run in the title")
+    tab.until(lambda: server.run.status.update > 0, "the first update")
+    tab.page.evaluate("window.trainingProNotices.ask()")  # what a hidden page does instead of looking
+    server.run.controls.interrupt()
+    tab.until(lambda: tab.page.title() == "Interrupted · told", "the end in the title")
+    assert tab.page.evaluate("window.noted") == ["Interrupted · told: interrupted by hand"]
+    tab.until(lambda: tab.part("after-continue").is_visible(), "what to do next")
+    tab.press("after-open")
+    tab.until(lambda: str(server.run.folder) in tab.words("after-said"), "the folder")
+    assert tab.page.title() == before
+    tab.press("after-again")
+    tab.until(lambda: tab.typed("name") == "told-2", "a free name")
+    first = server.run
+    tab.press("after-continue")
+    tab.until(lambda: server.session.run is not first and tab.phase() == "training", "the run going on")
+    assert server.run.settings.name == "told" and server.run.begin.continue_exactly
+    tab.until(lambda: not tab.part("after-continue").is_visible(), "the row gone")
+
+
+def test_perplexity_is_measured_kept_and_commented(tab: Tab, server: Server) -> None:
+    start(tab, "sea", epochs="1")
+    tab.until(lambda: tab.phase() == "ended", "the LoRA")
+    tab.show_tab("Perplexity")
+    tab.until(lambda: "No perplexity has been measured yet" in tab.words("perplexity-table"), "the empty table")
+    tab.press("perplexity-refresh")
+    tab.choose("perplexity-text", "tales.txt")
+    tab.choose("perplexity-loras", "(without a LoRA)")
+    tab.choose("perplexity-loras", "sea")
+    tab.type("perplexity-context", "128")
+    tab.type("perplexity-stride", "128")
+    tab.press("measure")
+    tab.until(lambda: "1 to 127" in tab.words("perplexity-said"), "the refusal")
+    tab.type("perplexity-stride", "64")
+    tab.press("measure")
+    tab.until(lambda: tab.part("perplexity-table").locator("tr").count() == 3, "two figures", 120)
+    assert "tiny with sea" in tab.words("perplexity-status")
+    tab.page.reload()
+    tab.show_tab("Perplexity")
+    tab.until(lambda: "tiny with sea" in tab.words("perplexity-status"), "the measuring after a reload")
+    tab.part("perplexity-line").locator("input").first.click()
+    tab.page.get_by_role("option").first.click()
+    tab.type("perplexity-comment", "the <b>better</b> one")
+    tab.press("perplexity-keep")
+    tab.until(lambda: "the <b>better</b> one" in tab.words("perplexity-table"), "the comment")
+    tab.press("perplexity-remove")
+    tab.until(lambda: tab.part("perplexity-table").locator("tr").count() == 2, "the line taken out")
+    assert server.session.host.loras_on() == []

@@ -8,6 +8,8 @@ from typing import Any
 
 from training_pro.errors import ModelError
 from training_pro.folders import Folders
+from training_pro.queue.kept_list import KeptList
+from training_pro.queue.run_queue import RunQueue
 from training_pro.record.history import Event, HistoryData
 from training_pro.record.points import Points
 from training_pro.settings import Settings
@@ -94,6 +96,7 @@ class StandInSession:
         self.started: list[tuple[Settings, str]] = []
         self.checked: Any = None
         self.told: list[tuple[int, int, str]] = []
+        self.queue = RunQueue(self, KeptList(None))  # type: ignore[arg-type]
 
     @property
     def busy(self) -> bool:

@@ -55,7 +55,6 @@ class Tab:
         followed: list[Followed] = [self.perplexity, self.queue, self.notices]
         followed += [self.after] if self._editable else []
         self.watch = Watch(session, followed)
->>>>>>> f35e1a5 (Notices at a run's end, what stands against a run said beforehand, what to do after a run; cancel of Verify by page)
         self.tryout = TryOut(session)
         self.runs = Runs(session, self.recipes, self._editable)
 

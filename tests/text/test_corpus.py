@@ -9,20 +9,9 @@ from hypothesis import strategies as st
 
 from training_pro.errors import Cancelled, DataError
 from training_pro.text import corpus as corpus_module
-from training_pro.text.corpus import Corpus, cleaned_pieces
-from training_pro.text.reading import clean_text
+from training_pro.text.corpus import Corpus
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
-
-
-@given(TEXTS, st.integers(1, 7))
-def test_pieces_of_a_file_join_to_its_clean_text(
-    tmp_path_factory: pytest.TempPathFactory, text: str, size: int
-) -> None:
-    file = tmp_path_factory.mktemp("corpus") / "text.txt"
-    file.write_bytes((text + "\r\n\r" + text).encode())
-    with patch.object(corpus_module, "_READ_BYTES", max(size, 3)):
-        assert b"".join(cleaned_pieces(file)).decode() == clean_text(text + "\r\n\r" + text)
 
 
 @given(st.lists(TEXTS, max_size=4), st.data())

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from training_pro.errors import DataError
+from training_pro.text import reading
 from training_pro.text.corpus import Corpus
-from training_pro.text.reading import clean_text, read_text, text_files
+from training_pro.text.reading import clean_text, cleaned_pieces, read_text, text_files
 
 
 def test_a_folder_lists_its_texts_in_natural_order(tmp_path: Path) -> None:
@@ -59,3 +63,13 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for read in (read_text, lambda path: Corpus.of_files([path])):
         with pytest.raises(DataError, match="gone"):
             read(tmp_path / "gone.txt")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(1, 7))
+def test_pieces_of_a_file_join_to_its_clean_text(
+    tmp_path_factory: pytest.TempPathFactory, text: str, size: int
+) -> None:
+    file = tmp_path_factory.mktemp("corpus") / "text.txt"
+    file.write_bytes((text + "\r\n\r" + text).encode())
+    with patch.object(reading, "_READ_BYTES", max(size, 3)):
+        assert b"".join(cleaned_pieces(file)).decode() == clean_text(text + "\r\n\r" + text)

@@ -33,33 +33,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from transformers import AutoTokenizer
 
+    from training_pro.data.text_source import slicing_of
     from training_pro.hosts.embedded import embedded_model
     from training_pro.settings import from_dict
+    from training_pro.text.corpus import Corpus
     from training_pro.text.encoding import TextEncoder
-    from training_pro.text.reading import read_text, text_files
-    from training_pro.text.slicing import Slicing, slice_documents
+    from training_pro.text.reading import text_files
+    from training_pro.text.slicing import slice_documents
 
     checked = from_dict(
         {
             "max_tokens": options.max_tokens,
             "hard_cut": options.hard_cut,
+            "overlap": options.overlap,
+            "dementor": options.dementor,
             "min_block_chars": options.min_chars,
+            "add_bos": not options.no_bos,
+            "eos": options.eos,
         }
     )
-    slicing = Slicing(
-        max_tokens=checked.max_tokens,
-        hard_cut=checked.hard_cut,
-        overlap=options.overlap,
-        dementor=options.dementor,
-        min_block_chars=checked.min_block_chars,
-        add_bos=not options.no_bos,
-        eos=options.eos,
-        abbreviations=own_abbreviations(options),
-    )
-    texts = [read_text(path) for path in text_files(options.file)]
+    slicing = slicing_of(checked, own_abbreviations(options))
+    files = text_files(options.file)
     with Bar() as bar:
         tokenizer = AutoTokenizer.from_pretrained(options.tokenizer or embedded_model(progress=bar))
-        blocks = slice_documents(texts, slicing, TextEncoder(tokenizer), bar)
+        blocks = slice_documents(Corpus.of_files(files, progress=bar), slicing, TextEncoder(tokenizer), bar)
     for number in range(len(blocks)):
         block = blocks.block(number)
         line = {
@@ -72,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
             "bos": block.bos,
             "eos": block.eos,
         }
-        if len(texts) > 1:
+        if len(files) > 1:
             line["document"] = block.document
         say(json.dumps(line, ensure_ascii=False))
     return 0

@@ -54,5 +54,9 @@ class Budget:
         """The most ids of text that a block may hold."""
         return self.max_tokens - self.bos - self.eos(at_section_end)
 
+    def room_each(self, at_section_end: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """The same for many blocks."""
+        return self.max_tokens - self.bos - self.eos_each(at_section_end).astype(np.int64)
+
     def eos_each(self, at_section_end: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         return np.where(at_section_end, self.eos_at_cut, self.eos_inside)

@@ -7,10 +7,9 @@ The first step on a block's way: file -> sections -> sentences -> blocks -> toke
 
 from __future__ import annotations
 
-import codecs
 import mmap
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -19,11 +18,10 @@ import numpy.typing as npt
 
 from training_pro.errors import DataError
 from training_pro.progress import Progress, no_progress
-from training_pro.text.reading import not_utf8
+from training_pro.text.reading import cleaned_pieces
 
 Offsets = npt.NDArray[np.int64]
 
-_READ_BYTES = 1 << 20
 _PAGE_BYTES = 1 << 16
 _TRIM_BYTES = 1 << 8
 _CONTINUATION_LOW, _CONTINUATION_HIGH = 0x80, 0xC0
@@ -122,41 +120,3 @@ def _encoded(text: str, number: int) -> bytes:
             f"Text {number + 1} holds half a character (U+{ord(text[error.start]):04X} at character {error.start}), "
             "which no file can hold; remove it."
         ) from None
-
-
-def cleaned_pieces(file: Path, progress: Progress = no_progress) -> Iterator[bytes]:
-    """The file's bytes in pieces, checked and cleaned.
-
-    Raises:
-        DataError: the file can't be read or is not UTF-8; names the byte offset and the way out.
-    """
-    try:
-        size_bytes = file.stat().st_size
-        with file.open("rb") as stream:
-            yield from _cleaned(file, iter(lambda: stream.read(_READ_BYTES), b""), size_bytes, progress)
-    except OSError as error:
-        raise DataError(f"{file} can't be read ({error.strerror}); check the path and its permissions.") from None
-
-
-def _cleaned(file: Path, pieces: Iterable[bytes], size_bytes: int, progress: Progress) -> Iterator[bytes]:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    done_bytes, after_return, first = 0, False, True
-    for raw in pieces:
-        waiting = len(decoder.getstate()[0])
-        try:
-            decoder.decode(raw)
-        except UnicodeDecodeError as error:
-            raise not_utf8(file, done_bytes - waiting + error.start, error.object[error.start]) from None
-        done_bytes += len(raw)
-        progress(done_bytes, size_bytes, f"Reading {file.name}")
-        piece = raw.removeprefix(codecs.BOM_UTF8) if first else raw
-        first = False
-        if after_return and piece.startswith(b"\n"):
-            piece = piece[1:]
-        after_return = raw.endswith(b"\r")
-        if b"\r" in piece:
-            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        yield piece
-    left, _ = decoder.getstate()
-    if left:
-        raise not_utf8(file, done_bytes - len(left), left[0])

@@ -46,8 +46,7 @@ def split_long(text: IndexedText, budget: Budget, progress: Progress) -> tuple[I
     """
     runs = Runs(text)
     every = np.arange(len(text.sentences))
-    room = budget.max_tokens - budget.bos - budget.eos_each(runs.is_last)
-    too_long = np.flatnonzero(runs.counts(every, every) > room).tolist()
+    too_long = np.flatnonzero(runs.counts(every, every) > budget.room_each(runs.is_last)).tolist()
     rows: list[_Row] = []
     for done, number in enumerate(too_long):
         if done % _REPORT_EVERY == 0:

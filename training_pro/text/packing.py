@@ -99,7 +99,7 @@ class Packer:
             return int(self._ends[first])
         table = self._runs.text.sentences
         limit = int(self._last_of[first])
-        if table.head_cuts[first] <= table.tail_cuts[limit]:  # runs that long were tried, and don't fit
+        if self._runs.is_readable(first, limit):  # runs that long were tried, and don't fit
             limit = int(np.searchsorted(table.tail_cuts[first:limit], table.head_cuts[first])) + first
         last = min(max(guess, first), limit)
         while last > first and not self._fits(first, last):

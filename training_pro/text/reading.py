@@ -1,18 +1,21 @@
 """Text files as clean text: UTF-8 only, no byte order mark, every line end a line feed; nothing else changes.
 
-Costs one pass over the bytes and one copy of the text. The first step on a block's way: file -> sections ->
-sentences -> blocks -> token ids.
+Costs one pass over the bytes, a piece at a time; `read_text` also one copy of the text. The first step on a block's
+way: file -> sections -> sentences -> blocks -> token ids.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from training_pro.errors import DataError
+from training_pro.progress import Progress, no_progress
 
+_READ_BYTES = 1 << 20
 _DIGITS = re.compile(r"(\d+)")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def natural_key(name: str) -> list[tuple[bool, int, str]]:
@@ -51,18 +54,48 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: the file can't be read or is not UTF-8; names the byte offset and the way out.
     """
+    return b"".join(cleaned_pieces(path)).decode("utf-8")
+
+
+def cleaned_pieces(file: Path, progress: Progress = no_progress) -> Iterator[bytes]:
+    """The file's bytes in pieces, checked and cleaned.
+
+    Raises:
+        DataError: the file can't be read or is not UTF-8; names the byte offset and the way out.
+    """
     try:
-        raw = path.read_bytes()
+        size_bytes = file.stat().st_size
+        with file.open("rb") as stream:
+            yield from _cleaned(file, iter(lambda: stream.read(_READ_BYTES), b""), size_bytes, progress)
     except OSError as error:
-        raise DataError(f"{path} can't be read ({error.strerror}); check the path and its permissions.") from None
-    try:
-        return clean_text(raw.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, error.start, raw[error.start]) from None
+        raise DataError(f"{file} can't be read ({error.strerror}); check the path and its permissions.") from None
 
 
-def not_utf8(path: Path, offset_bytes: int, byte: int) -> DataError:
-    """The refusal of a file whose byte at `offset_bytes` is not UTF-8."""
+def _cleaned(file: Path, pieces: Iterable[bytes], size_bytes: int, progress: Progress) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    done_bytes, after_return, first = 0, False, True
+    for raw in pieces:
+        waiting = len(decoder.getstate()[0])
+        try:
+            decoder.decode(raw)
+        except UnicodeDecodeError as error:
+            raise _not_utf8(file, done_bytes - waiting + error.start, error.object[error.start]) from None
+        done_bytes += len(raw)
+        progress(done_bytes, size_bytes, f"Reading {file.name}")
+        piece = raw.removeprefix(codecs.BOM_UTF8) if first else raw
+        first = False
+        if after_return and piece.startswith(b"\n"):
+            piece = piece[1:]
+        after_return = raw.endswith(b"\r")
+        if b"\r" in piece:
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        yield piece
+    left, _ = decoder.getstate()
+    if left:
+        raise _not_utf8(file, done_bytes - len(left), left[0])
+
+
+def _not_utf8(path: Path, offset_bytes: int, byte: int) -> DataError:
     return DataError(
         f"{path} is not UTF-8: byte {offset_bytes} is 0x{byte:02x}; "
         "open it in an editor and save it with the encoding UTF-8."

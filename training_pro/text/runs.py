@@ -36,6 +36,11 @@ class Runs:
         within: npt.NDArray[np.bool_] = table.head_cuts[firsts] <= table.tail_cuts[lasts]
         return within
 
+    def is_readable(self, first: int, last: int) -> bool:
+        """The same for one run."""
+        table = self.text.sentences
+        return bool(table.head_cuts[first] <= table.tail_cuts[last])
+
     def counts(self, firsts: npt.NDArray[np.integer], lasts: npt.NDArray[np.integer]) -> Offsets:
         """The exact number of ids of each run."""
         counts: Offsets = self.after[lasts] - self.before[firsts]
@@ -49,8 +54,7 @@ class Runs:
 
     def count(self, first: int, last: int) -> int:
         """The exact number of ids of one run."""
-        table = self.text.sentences
-        if table.head_cuts[first] <= table.tail_cuts[last]:
+        if self.is_readable(first, last):
             return int(self.after[last] - self.before[first])
         return self.text.encoder.count(self.string(first, last))
 
@@ -61,7 +65,7 @@ class Runs:
     def ids(self, first: int, last: int) -> Ids:
         """The ids of a run: those of its text alone."""
         text, table = self.text, self.text.sentences
-        if table.head_cuts[first] > table.tail_cuts[last]:
+        if not self.is_readable(first, last):
             return text.encoder.encode(self.string(first, last))
         head, tail = text.patches.ids(int(table.heads[first])), text.patches.ids(int(table.tails[last]))
         return np.concatenate([head, text.ids[table.head_ids[first] : table.tail_ids[last]], tail])

@@ -1,4 +1,4 @@
-"""A corpus in stretches of about a megabyte, each with its sentences and the places where it may be cut.
+"""A corpus in stretches of about half a megabyte, each with its sentences and the places where it may be cut.
 
 A stretch holds many sections where they are short; a long section goes over several. Memory stays at some tens of
 bytes per byte of one stretch, whatever the size of the corpus. The steps sections -> sentences on a block's way.
@@ -23,7 +23,7 @@ from training_pro.text.sentences import sentence_spans
 Span = tuple[int, int]
 Mask = npt.NDArray[np.bool_]
 
-STRETCH_BYTES = 1 << 20
+STRETCH_BYTES = 1 << 19
 _BLANK_LINE = "\n\n"
 _WIDER_FROM = (0x80, 0x800, 0x10000)  # each takes a byte more in UTF-8
 

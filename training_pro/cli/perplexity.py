@@ -75,19 +75,23 @@ def _measured(options: argparse.Namespace, model: Path | None, measuring: Measur
 
 def _watched(job: PerplexityJob) -> int:
     """Draw the measuring to its end; what it had to say is printed as it comes up."""
-    told = noted = 0
+    told: tuple[str, ...] = ()
+    drawn: tuple[int, int, str] = (0, 0, "")
     with Bar() as bar:
         while True:
             status = job.status
-            for note in status.notes[noted:]:
-                complain(f"  {note}")
-            for measured in status.done[told:]:
-                say(line_of(measured))
-            told, noted = len(status.done), len(status.notes)
+            lines = (*status.notes, *map(line_of, status.done))
+            new = [line for line in lines if line not in told]
+            if new:
+                bar.clear()
+            for line in new:
+                say(line)
+            told = lines
             if not status.running:
                 break
-            if status.progress[1]:
-                bar(*status.progress[:2], status.progress[2].partition(": perplexity")[0])
+            if status.progress[1] and status.progress != drawn:
+                drawn = status.progress
+                bar(*drawn[:2], drawn[2].partition(": perplexity")[0])
             time.sleep(_LOOK_AGAIN_S)
     for fault in status.faults:
         complain(fault)

@@ -52,6 +52,10 @@ class Bar:
         self._bar.total = total
         self._bar.update(done - self._bar.n)
 
+    def clear(self) -> None:
+        """Take the bar off the line, for something else to be written there; the next call draws it anew."""
+        self._close()
+
     def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()

@@ -36,6 +36,19 @@ PROMISES = (
         "command; the final weights are compared byte for byte",
         "make stress",
     ),
+    Promise(
+        "many hands",
+        "One run at a time, no deadlock, no lost command, whatever is pressed at once",
+        "ten clients that start, steer, pause, interrupt, delete, undo, rename, verify and ask, two pages in a browser "
+        "and the command line on the same folders; counted are the actions",
+        "make stress",
+    ),
+    Promise(
+        "long run",
+        "Threads, files, memory and disk stay flat over 200,000 updates",
+        "a tiny model, two readers that draw the chart each second, rotating checkpoints",
+        "make stress",
+    ),
 )
 
 

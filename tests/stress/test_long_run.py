@@ -129,12 +129,14 @@ def assert_flat(run: Run, uses: list[Use], updates: int) -> None:
     assert len(json.loads((run.folder / "training_graph.json").read_text())) == updates
 
 
+@pytest.mark.promise("long run")
 def test_three_hundred_updates_leave_nothing_behind(folders: Folders, tiny_folder: Path) -> None:
     run, uses = train_long(folders, tiny_folder, 300)
     assert_flat(run, uses, 300)
 
 
 @pytest.mark.stress
+@pytest.mark.promise("long run")
 def test_two_hundred_thousand_updates(folders: Folders, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     updates = int(os.environ.get("LONG_RUN_UPDATES", "200000"))
     run, uses = train_long(folders, tiny_folder, updates)

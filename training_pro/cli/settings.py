@@ -21,6 +21,25 @@ GROUPS = {
     "watch": "Watching",
 }
 
+# Where a setting comes from in the feature list of Training_PRO, the extension whose users this is for.
+KNOWN_FROM = {
+    "max_tokens": "precise raw text slicer (PRTS)",
+    "hard_cut": "precise raw text slicer (PRTS); hard cut",
+    "overlap": "overlap chunking",
+    "dementor": "DEMENTOR learning",
+    "add_bos": "BOS on and off",
+    "eos": "EOS to each block or to hard cut only",
+    "targets": "target selector",
+    "batch_size": "True Batch Size",
+    "gradient_accumulation_steps": "Gradient accumulation, lowered where it is too high",
+    "epochs": "DEMENTOR learning: 1 or 2 epochs",
+    "lr_scheduler_type": "custom schedulers",
+    "warmup_steps": "Check Dataset and suggest",
+    "save_steps": "checkpoint auto saving; Check Dataset and suggest",
+    "save_at_loss": "checkpoint auto saving",
+    "stop_at_loss": "Stop Loss, changed during training",
+}
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the defaults as a settings file to start from")
@@ -40,15 +59,22 @@ def table() -> Iterator[str]:
     yield "# All settings"
     yield ""
     yield "Made by `python -m training_pro settings`. The name in code is for `--set` and for settings files."
+    yield "*Known from* is the feature of the original Training_PRO that a setting carries on. What else is on the page,"
+    yield "buttons and live controls, is in [The page](page.md)."
     for group, title in GROUPS.items():
         yield ""
         yield f"## {title}"
         yield ""
-        yield "| control | name | default | range | effect |"
-        yield "|---|---|---|---|---|"
+        yield "| control | name | default | range | effect | known from |"
+        yield "|---|---|---|---|---|---|"
         for name, spec in SPECS.items():
             if spec.group == group:
-                yield f"| {spec.label} | `{name}` | {_value(DEFAULTS[name])} | {_range(spec)} | {_cell(spec.help)} |"
+                yield _row(name, spec)
+
+
+def _row(name: str, spec: Spec) -> str:
+    cells = (spec.label, f"`{name}`", _value(DEFAULTS[name]), _range(spec), _cell(spec.help), KNOWN_FROM.get(name, ""))
+    return f"| {' | '.join(cells)} |"
 
 
 def _value(value: object) -> str:

@@ -117,7 +117,7 @@ class Watch:
     def _build_view(self) -> None:
         with gr.Accordion("How the chart is drawn", open=False), gr.Row():
             choices = [(label, measure) for measure, label in MEASURES.items()]
-            self.measure = gr.Dropdown(choices, value="learning_rate", label="Right axis", elem_id="tp-measure")
+            self.measure = gr.Dropdown(choices, value="learning_rate", label="Right axis", elem_id="tp-right-axis")
             self.smoothing = gr.Number(
                 0, label="Smoothing", info="Mean of so many updates. 0: as the stop loss.", precision=0
             )

@@ -59,7 +59,7 @@ def table() -> Iterator[str]:
     yield "# All settings"
     yield ""
     yield "Made by `python -m training_pro settings`. The name in code is for `--set` and for settings files."
-    yield "*Known from* is the feature of the original Training_PRO that a setting carries on. What else is on the page,"
+    yield "*Known from* is the feature of the original Training_PRO that a setting carries on. What else the page has,"
     yield "buttons and live controls, is in [The page](page.md)."
     for group, title in GROUPS.items():
         yield ""

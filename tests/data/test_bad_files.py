@@ -40,10 +40,21 @@ def parquet(rows: list[dict[str, Any]]) -> bytes:
 # name: (file name, content, what the sentence must say besides the file's name)
 FILES: dict[str, tuple[str, str | bytes, str]] = {
     "empty": ("a.json", "", "no rows"),
+    "empty text": ("a.txt", "", "no text"),
+    "text of white space": ("a.txt", " \n\t" * MEGABYTE, "no text"),
+    "text in latin-1": ("a.txt", "The hen. é".encode("latin-1"), "byte 9"),
+    "text in utf-16": ("a.txt", "The hen.".encode("utf-16"), "byte 0"),
     "empty array": ("a.json", "[]", "no rows"),
     "only white space": ("a.json", " \n\t" * 1000, "no rows"),
     "bomb of white space": ("a.json", " " * (20 * MEGABYTE), "no rows"),
     "white space bomb in lines": ("a.jsonl", "\n" * (5 * MEGABYTE), "no rows"),
+    "white space bomb between rows": ("a.json", f"[{GOOD}," + " " * (60 * MEGABYTE) + "}", "row 2"),
+    "white space bomb before a row": ("a.jsonl", " " * (40 * MEGABYTE) + f"\n\n{GOOD}\n17", "row 4"),
+    "white space bomb in a row's line": (
+        "a.jsonl",
+        f"{GOOD}\n" + " " * (40 * MEGABYTE) + GOOD,
+        "row 2: the line is longer",
+    ),
     "array breaks off in a text": ("a.json", f'[{GOOD}, {{"instruction": "say', "row 2"),
     "array breaks off after a row": ("a.json", f"[{GOOD}", "row 2"),
     "array breaks off after a comma": ("a.json", f"[{GOOD},", "row 2"),

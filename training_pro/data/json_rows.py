@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -18,7 +19,7 @@ from training_pro.errors import DataError
 
 CHUNK_BYTES = 1 << 20
 MAX_ROW_CHARS = 32 << 20
-_BLANK = " \t\n\r"
+_BLANK = re.compile(r"[ \t\n\r]*")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -157,10 +158,10 @@ class _ArrayReader:
 
     def _next_char(self) -> str:
         while True:
-            while self.position < len(self.text):
-                if self.text[self.position] not in _BLANK:
-                    return self.text[self.position]
-                self.position += 1
+            blank = _BLANK.match(self.text, self.position)
+            self.position = blank.end() if blank else self.position
+            if self.position < len(self.text):
+                return self.text[self.position]
             if self.at_end:
                 return ""
             self._fill()
@@ -205,13 +206,21 @@ def line_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, Any]]:
             number += 1
             if number == 1:
                 line = line.removeprefix(codecs.BOM_UTF8)
-            if not line.strip():
+            last = _past_blanks(file, line)
+            if not last.strip():
                 continue
             try:
                 yield number, _line_value(line)
             except RowFault as fault:
-                bad.reject(number, str(fault), line[:400].decode("utf-8", "replace"))
-            _skip_rest(file, line)
+                bad.reject(number, str(fault), last[:400].decode("utf-8", "replace"))
+            _skip_rest(file, last)
+
+
+def _past_blanks(file: BinaryIO, line: bytes) -> bytes:
+    """`line`, or where it is white space that goes on, the first piece after it with more in it, or its last piece."""
+    while line and not line.endswith(b"\n") and not line.strip():
+        line = file.readline(CHUNK_BYTES)
+    return line
 
 
 def _skip_rest(file: BinaryIO, line: bytes) -> None:

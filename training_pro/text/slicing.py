@@ -89,7 +89,7 @@ def _sliced(
         longest_bytes = _longest_sentence_bytes(slicing, encoder)
         stretches = Stretches(corpus, sections, encoder.cut_rule, longest_bytes, slicing.abbreviations)
         text = index_text(corpus, len(sections), encoder, stretches, progress)
-        if index is not None:
+        if index is not None and len(text.sentences):
             index.store(text)
     text, split = split_long(text, budget, progress)
     runs = Runs(text)

@@ -1,8 +1,8 @@
-# make demo | ui | test | lint | bench | stress | clean
+# make demo | ui | test | lint | bench | proof | stress | clean
 #
 # Everything is installed into .venv (the newest libraries) and .venv-webui (those of text-generation-webui, for
 # tests). TORCH is the torch to install: on a machine with an NVIDIA GPU, `make TORCH=torch demo`.
-# MODEL=folder and USER_DATA=folder go to demo and ui; DATA=folder of texts goes to bench; PYTEST="-k name" to test.
+# MODEL=folder and USER_DATA=folder go to demo and ui; DATA=folder of texts to bench and proof; PYTEST="-k name" to test.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -11,7 +11,7 @@ RUN = .venv/bin/python -m training_pro
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(USER_DATA),--user-data "$(USER_DATA)")
 NOT_STRESS = -m "not stress"
 
-.PHONY: demo ui test test-new test-webui lint bench stress chromium clean
+.PHONY: demo ui test test-new test-webui lint bench proof stress chromium clean
 
 demo: .venv/ready
 	$(RUN) demo $(OPTIONS)
@@ -38,6 +38,10 @@ lint: .venv/ready
 
 bench: .venv/ready
 	.venv/bin/python -m tests.benchmarks $(if $(DATA),--data "$(DATA)")
+
+# Every block of the texts, at 59 maximum lengths on five tokenizers, against the texts and the tokenizers.
+proof: .venv/ready
+	.venv/bin/python -m tests.text.slicing_proof "$(if $(DATA),$(DATA),training_pro/assets)"
 
 stress: chromium .venv/ready
 	.venv/bin/python -m pytest -m stress $(PYTEST)

@@ -66,7 +66,7 @@ def check_all_is_well(crowd: Crowd, fingerprint: str, errors: list[str]) -> None
 
 def check_place(place: Path) -> None:
     """No temporary file is left, and what is listed loads."""
-    assert [file for file in place.rglob("*") if is_temporary(file)] == []
+    assert [file for file in place.rglob("*") if is_temporary(file.name)] == []
     for checkpoint in checkpoints(place):
         assert checkpoint.complete, checkpoint.fault
         with safe_open(checkpoint.path / "adapter_model.safetensors", "pt") as weights:
@@ -77,8 +77,8 @@ def check_place(place: Path) -> None:
 def test_ten_clients_and_the_command_line(crowd: Crowd) -> None:
     fingerprint = model_fingerprint(crowd.session.host.loaded_model().model)
     with errors_logged() as errors, crowd.at_work(clients=10, programs=1):
-        end = time.monotonic() + 60
-        while time.monotonic() < end and sum(crowd.done.values()) < 400:
+        end = time.monotonic() + 20
+        while time.monotonic() < end and sum(crowd.done.values()) < 300:
             time.sleep(0.1)
     check_all_is_well(crowd, fingerprint, errors)
 

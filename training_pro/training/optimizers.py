@@ -39,6 +39,31 @@ CANDIDATES = (
     "schedule_free_adamw",
     "grokadamw",
 )
+# Bytes that the optimizer keeps for each number that learns.
+STATE_BYTES = {
+    "adamw_torch": 8.0,
+    "adamw_torch_fused": 8.0,
+    "adamw_8bit": 2.0,
+    "paged_adamw_32bit": 8.0,
+    "paged_adamw_8bit": 2.0,
+    "adafactor": 0.1,
+    "sgd": 0.0,
+    "adagrad": 4.0,
+    "rmsprop": 4.0,
+    "rmsprop_bnb_8bit": 1.0,
+    "lion_32bit": 4.0,
+    "lion_8bit": 1.0,
+    "paged_lion_32bit": 4.0,
+    "paged_lion_8bit": 1.0,
+    "ademamix": 12.0,
+    "ademamix_8bit": 3.0,
+    "paged_ademamix_32bit": 12.0,
+    "paged_ademamix_8bit": 3.0,
+    "stable_adamw": 8.0,
+    "schedule_free_adamw": 8.0,
+    "grokadamw": 12.0,
+}
+UNKNOWN_STATE_BYTES = 8.0
 _QUANTIZED_FROM = 4096  # bitsandbytes keeps smaller tensors in 32 bits
 
 

@@ -9,15 +9,15 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from training_pro.data.formats import ship_formats
 from training_pro.data.prepare import Prepared, prepare
 from training_pro.data.sources import files_state
 from training_pro.data.verify import Verification, verify
-from training_pro.errors import RunError, SettingsError, UserError
+from training_pro.errors import ModelError, RunError, SettingsError, UserError
 from training_pro.hosts.host import Host
 from training_pro.perplexity import Measuring, PerplexityJob
 from training_pro.plan import Plan
@@ -34,8 +34,13 @@ from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.run import Run, Trainable, check_installed
 from training_pro.training.sliding import Sliding
 
+if TYPE_CHECKING:
+    from training_pro.training.batch_size import Found
+    from training_pro.training.forecast import Forecast
+
 logger = logging.getLogger(__name__)
 
+SEEKING = "The largest True Batch Size is being looked for on the model; wait for its end or cancel it."
 Existing = Literal["ask", "continue", "replace", "on top"]
 
 
@@ -49,11 +54,15 @@ class NameTaken(RunError):
 
 @dataclass(frozen=True)
 class Checked:
-    """Data prepared for settings, the plan of the run over it, and what there is to say about both."""
+    """Data prepared for settings, the plan of the run over it, and what there is to say about both.
+
+    `memory` is None while the model is in use or carries a LoRA.
+    """
 
     prepared: Prepared
     plan: Plan
     verification: Verification
+    memory: Forecast | None = None
 
 
 class Session:
@@ -69,6 +78,7 @@ class Session:
             ship_formats(host.folders.formats)
         self._run: Run | None = None
         self._measuring: PerplexityJob | None = None
+        self._seeking = False
         self._lock = threading.Lock()
 
     @property
@@ -92,7 +102,7 @@ class Session:
             return f'The run "{self._run.settings.name}" is going; wait for its end or interrupt it.'
         if self._measuring is not None and self._measuring.status.running:
             return self._measuring.sentence()
-        return ""
+        return SEEKING if self._seeking else ""
 
     # -- before a run ---------------------------------------------------------------------------------------------
 
@@ -110,9 +120,50 @@ class Session:
         prepared = self._prepared(settings, loaded, progress)
         check_schedule(settings.lr_scheduler_type, self.host.folders.schedules, prepared.eval is not None)
         plan = plan_for(settings, len(prepared.train), self.host.folders.schedules)
-        return Checked(
+        checked = Checked(
             prepared, plan, verify(prepared, settings, plan, rates_of(settings, plan, self.host.folders.schedules))
         )
+        if self.occupied() or self.host.loras_on():
+            return checked
+        return self._with_memory(checked, settings, loaded)
+
+    def _with_memory(self, checked: Checked, settings: Settings, loaded: Trainable) -> Checked:
+        """`checked` with the forecast; a model that can't be trained as set is one more refusal."""
+        from training_pro.training.run_memory import RunMemory
+
+        try:
+            memory = RunMemory.of(loaded, settings, self.host.folders.cache)
+        except ModelError as error:
+            refusals = (*checked.verification.refusals, str(error))
+            return replace(checked, verification=replace(checked.verification, refusals=refusals))
+        longest = int(checked.prepared.train.lengths.max())
+        return replace(checked, memory=memory.forecast(checked.plan.batch_size, longest))
+
+    def largest_batch_size(self, settings: Settings, progress: Progress = no_progress) -> Found:
+        """The largest True Batch Size that these settings can train with, found by real updates; see
+        `training_pro.training.batch_size`. Holds the model as a run does and gives it back as it was.
+
+        Raises:
+            UserError: the model is in use, bad data or settings, or not even one block fits.
+            Cancelled: from `progress`.
+        """
+        from training_pro.training.batch_size import find_largest
+        from training_pro.training.run_memory import RunMemory
+
+        check_sources(settings)
+        with self._lock:
+            self.queue.check_free()
+            self._refuse_while_occupied()
+            self._seeking = True
+        try:
+            with self.host.hold(lambda: SEEKING):
+                loaded = self.host.trainable_model()
+                check_installed(settings, loaded)
+                prepared = self._prepared(settings, loaded, progress)
+                memory = RunMemory.of(loaded, settings, self.host.folders.cache)
+                return find_largest(loaded, prepared.train, settings, memory, progress)
+        finally:
+            self._seeking = False
 
     def vet(self, settings: Settings) -> list[str]:
         """All that stands against a run with these settings, its name apart, a sentence each; prepares the data.

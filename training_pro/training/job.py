@@ -29,6 +29,7 @@ from training_pro.training.callbacks.dispensable import Dispensable
 from training_pro.training.callbacks.epoch_order import EpochOrder
 from training_pro.training.callbacks.evaluate import Evaluate
 from training_pro.training.callbacks.learning_rate_scale import LearningRateScale
+from training_pro.training.callbacks.memory_peak import MemoryPeak
 from training_pro.training.callbacks.meter import Meter
 from training_pro.training.callbacks.pause import Pause
 from training_pro.training.callbacks.samples import SampleAnswers, sample_prompts
@@ -39,14 +40,14 @@ from training_pro.training.callbacks.watchdog import Watchdog
 from training_pro.training.checkpoint import newest_first
 from training_pro.training.continuing import Continuation
 from training_pro.training.controls import Controls
-from training_pro.training.cpu_packing import prepare_for_training
 from training_pro.training.ending import Diverged, EarlyEnd, Ending, NothingLeft
 from training_pro.training.generation import answer
-from training_pro.training.loss import make_lean
-from training_pro.training.memory import give_freed_memory_back
 from training_pro.training.on_top import load_weights
 from training_pro.training.order import EpochSampler
+from training_pro.training.padding import pad_id
+from training_pro.training.readying import ready
 from training_pro.training.rotation import rotate
+from training_pro.training.run_memory import RunMemory
 from training_pro.training.saving import said_plainly
 from training_pro.training.schedules.shape import Shape
 from training_pro.training.status import SavedCheckpoint, StatusBoard
@@ -77,6 +78,7 @@ class Job:
     history: History
     controls: Controls
     board: StatusBoard
+    memory: RunMemory | None = None
 
     def run(self, continuation: Continuation, live: dict[str, Any], on_top_of: Path | None = None) -> Ending:
         """Train to the end or to a stop; afterwards the adapter files are in `folder`.
@@ -91,8 +93,11 @@ class Job:
         device = self.model.get_input_embeddings().weight.device
         dtype = self.model.get_input_embeddings().weight.dtype
         arguments = training_arguments(self.settings, self.plan, self.folder, device, dtype)
-        trainer = LoraTrainer(arguments, parts, self.plan.batch_size)
+        trainer = LoraTrainer(arguments, parts, self._blocks_at_once())
         parts.meter.facts = trainer
+        if self.memory is not None:
+            trainer.runner.ways_out = self.memory.ways_out(int(self.train.lengths.max()))
+            trainer.add_callback(MemoryPeak(device, partial(self.memory.learn, trainer.runner)))
         self._wire(trainer, continuation.checkpoint)
         if continuation.checkpoint is not None:
             trainer.restore_state({**continuation.state, "live": live})
@@ -106,22 +111,22 @@ class Job:
 
     def _attach(self, on_top_of: Path | None) -> adapters.Attached:
         """The model with its LoRA, made ready to be trained."""
-        if self.model.get_input_embeddings().weight.device.type == "cpu":
-            give_freed_memory_back()
-            prepare_for_training(self.model)
-        if not make_lean(self.model):
-            self.board.note("This model computes its own loss: more memory is needed than usual.")
-        attached = adapters.attach(self.model, self.settings, self.settings.seed)
-        for note in attached.notes:
-            self.board.note(note)
+        attached = ready(self.model, self.settings, self.board.note)
         if on_top_of is not None:
             note = load_weights(attached, on_top_of)
             if note:
                 self.board.note(note)
-        if self.settings.gradient_checkpointing:
-            attached.model.gradient_checkpointing_enable({"use_reentrant": False})
         self.board.change(trainable_parameters=attached.trainable_parameters)
         return attached
+
+    def _blocks_at_once(self) -> int:
+        """The size of micro-batches: the plan's, or what memory allows."""
+        if self.memory is None:
+            return self.plan.batch_size
+        said = self.memory.begin(self.plan.batch_size, int(self.train.lengths.max()))
+        if said:
+            self._note(said)
+        return self.memory.at_once
 
     def _parts(self, model: Any, early_end: EarlyEnd) -> Parts:
         settings, plan, controls = self.settings, self.plan, self.controls
@@ -151,7 +156,7 @@ class Job:
             schedule=settings.lr_scheduler_type,
             schedules_folder=self.schedules_folder,
             lora_plus_ratio=settings.lora_plus_ratio,
-            pad_id=_pad_id(self.tokenizer),
+            pad_id=pad_id(self.tokenizer),
             controls=controls,
             checkpoints=checkpoints,
             meter=meter,
@@ -284,11 +289,3 @@ def _close_scalars(behaviours: list[Behaviour]) -> None:
         inner = getattr(behaviour, "inner", behaviour)
         if isinstance(inner, Scalars):
             inner.close()
-
-
-def _pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The tokenizer's own padding; else its EOS or 0: padded positions are masked and have no loss."""
-    for candidate in (tokenizer.pad_token_id, tokenizer.eos_token_id):
-        if isinstance(candidate, int) and candidate >= 0:
-            return candidate
-    return 0

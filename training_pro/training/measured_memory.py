@@ -35,20 +35,23 @@ class Kind:
 
     @property
     def key(self) -> str:
-        return f"{self.model}|{self.quantization}|{self.device}|{'checkpointing' if self.gradient_checkpointing else ''}"
+        return (
+            f"{self.model}|{self.quantization}|{self.device}|{'checkpointing' if self.gradient_checkpointing else ''}"
+        )
 
 
 def correction(cache: Path, kind: Kind) -> float:
     """The factor on activations and loss for runs of this kind; 1.0 where none was measured."""
     value = _read(cache).get(kind.key)
-    is_factor = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return min(max(float(value), LEAST), MOST) if is_factor else 1.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return 1.0
+    return min(max(float(value), LEAST), MOST)
 
 
-def factor(expected: Forecast, measured_bytes: int, with_optimizer: bool) -> float | None:
-    """How many times what was expected (uncorrected) an update really took, above its own start; None: too little to
-    tell. The update that makes the optimizer's state takes that as well (`with_optimizer`)."""
-    certain = expected.gradients + (expected.optimizer if with_optimizer else 0)
+def factor(expected: Forecast, measured_bytes: int) -> float | None:
+    """How many times what was expected (uncorrected) an update really took above what was in use before the first one;
+    None: too little to tell."""
+    certain = expected.gradients + expected.optimizer
     varying = expected.activations + expected.loss
     if min(measured_bytes, varying) < _TELLING_BYTES:
         return None

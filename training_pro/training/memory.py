@@ -20,7 +20,7 @@ import torch
 logger = logging.getLogger(__name__)
 
 _M_MMAP_THRESHOLD = -3
-_THRESHOLD_BYTES = 4 * 1024 * 1024
+_THRESHOLD_BYTES = 1024 * 1024
 _PROCESS = psutil.Process()
 _MB = 1024 * 1024
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -44,10 +44,10 @@ def free_bytes(device: torch.device) -> int:
 
 
 def give_freed_memory_back() -> bool:
-    """Give back what is freed now, and from now on freed pieces of 4 MB and more at once; whether that was possible.
+    """Give back what is freed now, and from now on freed pieces of 1 MB and more at once; whether that was possible.
 
-    A lower bound would hold hardly less, but every smaller tensor would then cost page faults; at 16 MB the layers'
-    outputs of a usual batch stay in the heap and tear it into pieces that are never given back.
+    A lower bound would hold hardly less, but every smaller tensor would then cost page faults; with a higher one the
+    layers' outputs of a usual batch stay in the heap and tear it into pieces that are never given back.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -62,33 +62,37 @@ def give_freed_memory_back() -> bool:
 
 
 class PeakMemory:
-    """How far memory rose above its start while entered: `bytes`, set on leaving.
+    """How far memory rose while entered: `bytes`, set on leaving, above `start` (what was in use on entering,
+    or `above`).
 
     On CUDA what torch allocated on `device`; else the process's resident size: the kernel's own peak where it can be
     reset (Linux), else the highest of samples taken every 10 ms.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, above: int | None = None) -> None:
         self.bytes = 0
+        self.start = 0
+        self._above = above
         self._device = device
-        self._start = 0
         self._samples: _Samples | None = None
 
     def __enter__(self) -> PeakMemory:
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
-            self._start = torch.cuda.memory_allocated(self._device)
-            return self
+            return self._started(torch.cuda.memory_allocated(self._device))
         if not _reset_peak():
             self._samples = _Samples()
             self._samples.start()
-        self._start = int(_PROCESS.memory_info().rss)
+        return self._started(int(_PROCESS.memory_info().rss))
+
+    def _started(self, in_use: int) -> PeakMemory:
+        self.start = in_use if self._above is None else self._above
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.bytes = max(0, self._peak() - self._start)
+        self.bytes = max(0, self._peak() - self.start)
 
     def _peak(self) -> int:
         if self._device.type == "cuda":

@@ -158,8 +158,10 @@ class Run:
 
     def _train(self, loaded: Trainable, prepared: Prepared, plan: Plan) -> Ending:
         from training_pro.training.job import Job
+        from training_pro.training.run_memory import RunMemory
         from training_pro.training.snapshot import ModelSnapshot
 
+        memory = RunMemory.of(loaded, self.settings, self._owner.folders.cache)
         continuation, live, start = self._open_folder(prepared, plan, loaded)
         assert self.history is not None
         snapshot = ModelSnapshot.take(loaded.model)
@@ -175,6 +177,7 @@ class Run:
             self.history,
             self.controls,
             self._board,
+            memory,
         )
         self._told = (loaded, prepared, plan)
         try:

@@ -13,11 +13,12 @@ from training_pro.training.forecast import CPU_SHARE, Forecast, Work, forecast, 
 from training_pro.training.measured_memory import Kind
 from training_pro.training.memory import free_bytes
 from training_pro.training.model_shape import model_shape, target_shapes
+from training_pro.training.ways_out import ways_out
 
 if TYPE_CHECKING:
     from training_pro.training.run import Trainable
 
-_WRITTEN_AFTER = (2, 5)  # updates; the first also makes the optimizer's state
+_WRITTEN_AFTER = (2, 5)  # updates
 
 
 class Updates(Protocol):
@@ -63,6 +64,10 @@ class RunMemory:
         """What batches of so many blocks take, the longest having so many tokens."""
         return forecast(self.work, batch_size, longest_tokens)
 
+    def ways_out(self, longest_tokens: int) -> str:
+        """What would make the run need less."""
+        return ways_out(self.work.settings, self.work.quantized, longest_tokens)
+
     def begin(self, batch_size: int, longest_tokens: int) -> str:
         """Set `at_once`; what a person should know about it, or "".
 
@@ -82,24 +87,24 @@ class RunMemory:
         one = self.forecast(self.at_once, longest_tokens)
         if self.at_once == 1 and one.needed_bytes > one.free_bytes:
             raise ModelError(
-                f"One block of {longest_tokens} tokens at a time needs about {gigabytes(one.needed_bytes)} of memory, and "
-                f"{gigabytes(one.free_bytes)} are free. Close other programs, or: {one.ways_out}."
+                f"One block of {longest_tokens} tokens at a time needs about {gigabytes(one.needed_bytes)} of memory, "
+                f"and {gigabytes(one.free_bytes)} are free. Close other programs, or: {one.ways_out}."
             )
         if self.at_once == batch_size:
             return expected.sentence()
         return (
             f"{batch_size} blocks of up to {longest_tokens} tokens at once would need about "
-            f"{gigabytes(expected.needed_bytes)}, more than {CPU_SHARE:.0%} of the {gigabytes(expected.free_bytes)} that "
-            f"are free; the run takes {self.at_once} at a time with more accumulation. The result is the same."
+            f"{gigabytes(expected.needed_bytes)}, more than {CPU_SHARE:.0%} of the {gigabytes(expected.free_bytes)} "
+            f"that are free; the run takes {self.at_once} at a time with more accumulation. The result is the same."
         )
 
     def learn(self, updates: Updates, number: int, taken_bytes: int) -> None:
-        """Take note of what the `number`-th update of this process took above its start."""
+        """Take note of what the `number`-th update of this process took above what was in use before the first."""
         if updates.micro_batch_size != self.at_once:  # it ran out of memory and was done again
             self.at_once = updates.micro_batch_size
             return
         expected = forecast(replace(self.work, correction=1.0), *updates.largest)
-        found = measured_memory.factor(expected, taken_bytes, with_optimizer=number == 1)
+        found = measured_memory.factor(expected, taken_bytes)
         if found is not None and expected.activations >= self._largest_bytes:
             self._largest_bytes, self._factor = expected.activations, found
         if self._factor is not None and number in _WRITTEN_AFTER:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_WAYS_OUT = (
+    "turn on Use Gradient Checkpoint, lower the Maximum context length or the LoRA Rank, or load the model in 4-bit"
+)
+
 
 class Interrupted(Exception):
     """The run must end now; the update in progress is given up, its random state put back."""
@@ -46,6 +50,8 @@ class UpdateRunner:
     on_smaller: Callable[[str], None]
     tokens: int = 0
     padded_tokens: int = 0
+    largest: tuple[int, int] = (0, 0)  # blocks and tokens of the update's largest micro-batch
+    ways_out: str = _WAYS_OUT
     random_at_start: RandomState | None = field(default=None, repr=False)
 
     def run(self, model: torch.nn.Module, batch: UpdateBatch) -> torch.Tensor:
@@ -76,8 +82,8 @@ class UpdateRunner:
         if size == 1:
             longest = max(len(sample["input_ids"]) for sample in batch.samples)
             raise ModelError(
-                f"Out of memory with one block of {longest} tokens at a time ({message}); turn on Use Gradient "
-                "Checkpoint, lower the Maximum context length or the rank, or load the model in 4-bit."
+                f"Out of memory with one block of {longest} tokens at a time ({message}). To need less: "
+                f"{self.ways_out}."
             )
         self.micro_batch_size = math.ceil(size / 2)
         self.on_smaller(
@@ -96,6 +102,7 @@ class UpdateRunner:
         pieces = cut(samples, self.micro_batch_size)
         total = torch.zeros((), dtype=torch.float32, device=self.accelerator.device)
         self.tokens = self.padded_tokens = 0
+        self.largest = (0, 0)
         for number, piece in enumerate(pieces, start=1):
             if not self.may_go_on():
                 raise Interrupted
@@ -110,6 +117,8 @@ class UpdateRunner:
         self.accelerator.backward(loss * self.accelerator.num_processes)
         self.tokens += sum(len(sample["input_ids"]) for sample in piece)
         self.padded_tokens += batch.input_ids.numel()
+        blocks, tokens = batch.input_ids.shape
+        self.largest = max(self.largest, (blocks, tokens), key=math.prod)
         return loss.detach().float()
 
     def _sync(self, model: torch.nn.Module, last: bool) -> contextlib.AbstractContextManager[Any]:

@@ -17,18 +17,19 @@ MEASURED_UPDATES = 5
 
 
 class MemoryPeak(Behaviour):
-    """`on_peak(update, bytes)` gets the peak of each of the first updates above what was in use at its start."""
+    """`on_peak(number, bytes)` gets the peak of each of the first updates above what was in use before the first."""
 
     def __init__(self, device: torch.device, on_peak: Callable[[int, int], None]) -> None:
         self._device = device
         self._on_peak = on_peak
         self._peak: PeakMemory | None = None
+        self._start: int | None = None
         self._seen = 0
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self._seen < MEASURED_UPDATES:
-            self._peak = PeakMemory(self._device)
-            self._peak.__enter__()
+            self._peak = PeakMemory(self._device, self._start)
+            self._start = self._peak.__enter__().start
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self._peak is None:

@@ -9,6 +9,7 @@ import sys
 from types import ModuleType
 
 from training_pro.cli import (
+    batch_size,
     blocks,
     demo,
     download,
@@ -30,7 +31,7 @@ from training_pro.cli import (
 from training_pro.cli.terminal import complain
 from training_pro.errors import Cancelled, UserError, explain
 
-_RUNS = (demo, ui, train, queue, experiment, verify, perplexity, merge, gguf)
+_RUNS = (demo, ui, train, queue, experiment, verify, batch_size, perplexity, merge, gguf)
 _DATA = (download, split, rows_to_jsonl, text_to_jsonl, dump, blocks, sentences)
 COMMANDS = (*_RUNS, *_DATA, settings)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from training_pro.session import Checked
+from training_pro.training.wording import gigabytes
 
 
 def lines_of(checked: Checked) -> Iterator[str]:
@@ -30,6 +31,10 @@ def lines_of(checked: Checked) -> Iterator[str]:
         f"Updates        {plan.updates_per_epoch:,} an epoch, {plan.total_updates:,} in all "
         f"(True Batch Size {plan.batch_size} x accumulation {plan.gradient_accumulation_steps})"
     )
+    if checked.memory is not None:
+        yield f"Memory         {checked.memory.sentence()}"
+        parts = ", ".join(f"{name} {gigabytes(size)}" for name, size in checked.memory.parts)
+        yield f"               {parts}; the model itself has {gigabytes(checked.memory.weights)}"
     for note in checked.verification.notes:
         yield f"Note           {note}"
     for suggestion in checked.verification.suggestions:

@@ -25,7 +25,7 @@ from training_pro.settings import SPECS, Settings
 from training_pro.training.arguments import training_arguments
 from training_pro.training.batch_search import largest_by_extrapolating, largest_by_trying
 from training_pro.training.batches import Samples, pad, trained_tokens
-from training_pro.training.forecast import CPU_SHARE, gigabytes
+from training_pro.training.forecast import CPU_SHARE
 from training_pro.training.memory import PeakMemory, free_bytes, give_freed_memory_back
 from training_pro.training.oom import free_memory, is_out_of_memory
 from training_pro.training.optimizers import make_optimizer
@@ -34,6 +34,7 @@ from training_pro.training.precision import DeviceFacts, mixed_precision
 from training_pro.training.readying import ready
 from training_pro.training.run_memory import RunMemory
 from training_pro.training.snapshot import ModelSnapshot
+from training_pro.training.wording import gigabytes
 
 if TYPE_CHECKING:
     from training_pro.training.run import Trainable

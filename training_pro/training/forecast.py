@@ -15,6 +15,7 @@ from training_pro.training.loss import CHUNK_TOKENS
 from training_pro.training.model_shape import ModelShape, TargetShape, trained_numbers
 from training_pro.training.optimizers import STATE_BYTES, UNKNOWN_STATE_BYTES
 from training_pro.training.ways_out import ways_out
+from training_pro.training.wording import gigabytes
 
 CPU_SHARE = 0.8  # where the system kills rather than raises
 _FLOAT32 = 4
@@ -159,9 +160,3 @@ def largest_that_fits(work: Work, batch_size: int, longest_tokens: int) -> int:
     """The largest micro-batch up to `batch_size` that should fit; 0: not even one block."""
     sizes = range(batch_size, 0, -1)
     return next((size for size in sizes if forecast(work, size, longest_tokens).fits), 0)
-
-
-def gigabytes(size_bytes: int) -> str:
-    """Bytes as "0.52 GB" or "12.3 GB"."""
-    value = size_bytes / 1024**3
-    return f"{value:.2f} GB" if value < 10 else f"{value:.1f} GB"

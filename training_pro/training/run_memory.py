@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 from training_pro.errors import ModelError
 from training_pro.settings import Settings
 from training_pro.training import measured_memory
-from training_pro.training.forecast import CPU_SHARE, Forecast, Work, forecast, gigabytes, largest_that_fits
+from training_pro.training.forecast import CPU_SHARE, Forecast, Work, forecast, largest_that_fits
 from training_pro.training.measured_memory import Kind
 from training_pro.training.memory import free_bytes
 from training_pro.training.model_shape import model_shape, target_shapes
 from training_pro.training.ways_out import ways_out
+from training_pro.training.wording import gigabytes
 
 if TYPE_CHECKING:
     from training_pro.training.run import Trainable

@@ -1,4 +1,4 @@
-"""Durations as people say them. Standard library only."""
+"""Durations and sizes as people say them. Standard library only."""
 
 from __future__ import annotations
 
@@ -13,3 +13,9 @@ def time_words(seconds: float | None) -> str:
     if minutes < 90:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def gigabytes(size_bytes: int) -> str:
+    """Bytes as "0.52 GB" or "12.3 GB"."""
+    value = size_bytes / 1024**3
+    return f"{value:.2f} GB" if value < 10 else f"{value:.1f} GB"

@@ -15,6 +15,7 @@ from training_pro.ui.after import After
 from training_pro.ui.choices import choice_updates, file_choices, installed_choices
 from training_pro.ui.form import ADAPTER, BATCH, BLOCKS, DATA, FIRST, STOPS, WATCHING, Form
 from training_pro.ui.handlers import QUIET, answering
+from training_pro.ui.largest_batch import LargestBatch
 from training_pro.ui.notices import Notices
 from training_pro.ui.perplexity import Perplexity
 from training_pro.ui.pieces import button, button_row
@@ -47,6 +48,7 @@ class Tab:
         self.preview = Preview(self.form, self.verify)
         self.tools = Tools(session, self.form, self.verify)
         self.schedule = Schedule(session, self.form, self.verify)
+        self.largest_batch = LargestBatch(session, self.form)
         self.start = Start(session, self.form)
         self.perplexity = Perplexity(session, self._editable)
         self.queue = QueuePanel(session, self.form, self._editable)
@@ -88,6 +90,8 @@ class Tab:
             self.tools.build()
         self.form.build_part(ADAPTER)
         with self.form.part(BATCH):
+            if self._editable:
+                self.largest_batch.build()
             self.schedule.build()
         self.form.build_part(STOPS)
         self.form.build_part(WATCHING)
@@ -141,7 +145,8 @@ class Tab:
             page.load(read, None, outputs, **QUIET)
             self.refresh.click(read, None, outputs, **QUIET)
         self.wide.change(self.form.widen, self.wide, self.form.outputs, **QUIET)
-        for panel in (self.verify, self.preview, self.tools, self.schedule, self.recipes, self.start, self.tryout):
+        panels = (self.verify, self.preview, self.tools, self.schedule, self.largest_batch, self.recipes, self.start)
+        for panel in (*panels, self.tryout):
             panel.connect()
         self.after.connect(self.watch.status)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from training_pro.session import Checked
-from training_pro.ui.markup import box, facts, number
+from training_pro.training.wording import gigabytes
+from training_pro.ui.markup import box, facts, number, text
 
 
 def verify_view(checked: Checked) -> str:
@@ -11,10 +12,21 @@ def verify_view(checked: Checked) -> str:
     return "".join(
         (
             facts(_pairs(checked)),
+            _memory_line(checked),
             box("error", checked.verification.refusals),
             box("info", checked.verification.notes),
         )
     )
+
+
+def _memory_line(checked: Checked) -> str:
+    """One line on whether the run fits; its parts are read by resting on it."""
+    memory = checked.memory
+    if memory is None:
+        return ""
+    parts = ", ".join(f"{name} {gigabytes(size)}" for name, size in memory.parts)
+    tone = "good" if memory.fits else "warning"
+    return f'<div class="tp-memory" title="{text(parts)}">{box(tone, memory.sentence())}</div>'
 
 
 def _pairs(checked: Checked) -> list[tuple[str, str]]:

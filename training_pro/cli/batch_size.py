@@ -1,0 +1,24 @@
+"""``batch-size SETTINGS``: the largest True Batch Size of this machine, found by real updates that leave no trace."""
+
+from __future__ import annotations
+
+import argparse
+
+from training_pro.cli import common, settings_file
+from training_pro.cli.terminal import Bar, say
+
+HELP = "find the largest True Batch Size that fits in memory, by trying"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    settings_file.add_options(parser)
+    common.add_host_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    settings = settings_file.settings_of(options)
+    with Bar() as bar:
+        found = common.session_from(options).largest_batch_size(settings, bar)
+    say(found.sentence())
+    say(f"--set batch_size={found.batch_size}")
+    return 0

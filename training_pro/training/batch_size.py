@@ -87,7 +87,7 @@ def find_largest(
     with _trials(loaded, settings, progress) as trials:
         trials.order, trials.samples = longest_first.tolist(), samples
         free = free_bytes(trials.device)
-        if trials.device.type == "cpu":
+        if not trials.may_raise:
             expected = memory.forecast(1, longest).needed_bytes
             size = largest_by_extrapolating(trials.taken, expected, int(free * CPU_SHARE), most)
         else:
@@ -95,9 +95,10 @@ def find_largest(
         found = Found(size, longest, most, free, trials.device.type, trials.tried)
     if size == 0:
         one = memory.forecast(1, longest)
+        needed = max(one.needed_bytes, found.tried.get(1, 0))
         raise ModelError(
-            f"Not even one block of {longest} tokens fits: {gigabytes(free)} are free, about "
-            f"{gigabytes(one.needed_bytes)} are needed. {one.ways_out.capitalize()}."
+            f"Not even one block of {longest} tokens fits: {gigabytes(free)} are free, about {gigabytes(needed)} are "
+            f"needed. To need less: {one.ways_out}."
         )
     return found
 
@@ -117,6 +118,11 @@ class _Trials:
     samples: Samples | None = None
     size: int = 0
     start: int | None = None
+
+    @property
+    def may_raise(self) -> bool:
+        """Whether too much is answered by an error that can be caught, rather than by the process's end."""
+        return self.device.type != "cpu"
 
     def taken(self, size: int) -> int:
         """The peak of an update of `size` blocks, above what was in use before the first."""

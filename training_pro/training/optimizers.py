@@ -64,7 +64,7 @@ STATE_BYTES = {
     "grokadamw": 12.0,
 }
 UNKNOWN_STATE_BYTES = 8.0
-_QUANTIZED_FROM = 4096  # bitsandbytes keeps smaller tensors in 32 bits
+_PAGED_FROM = 100_000  # bitsandbytes pages larger tensors only, and quantizes those from 4,096 numbers on
 
 
 def _steps(name: str, device: str) -> bool:
@@ -72,7 +72,7 @@ def _steps(name: str, device: str) -> bool:
 
     args = TrainingArguments(output_dir="unused", optim=name, use_cpu=device == "cpu", report_to="none")
     kind, values = Trainer.get_optimizer_cls_and_kwargs(args)
-    weight = torch.nn.Parameter(torch.ones(64, _QUANTIZED_FROM // 64 * 2, device=device))
+    weight = torch.nn.Parameter(torch.ones(256, _PAGED_FROM // 250, device=device))
     optimizer: Any = kind([weight], **values)
     if hasattr(optimizer, "train"):
         optimizer.train()

@@ -25,8 +25,8 @@ def _memory_line(checked: Checked) -> str:
     if memory is None:
         return ""
     parts = ", ".join(f"{name} {gigabytes(size)}" for name, size in memory.parts)
-    tone = "good" if memory.fits else "warning"
-    return f'<div class="tp-memory" title="{text(parts)}">{box(tone, memory.sentence())}</div>'
+    said = box("good" if memory.fits else "warning", memory.sentence())
+    return f'<div title="{text(parts)}">{said}</div>'
 
 
 def _pairs(checked: Checked) -> list[tuple[str, str]]:

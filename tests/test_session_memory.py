@@ -60,7 +60,7 @@ def test_the_search_holds_the_model_and_gives_it_back(session: Session) -> None:
     assert 1 <= found.batch_size <= found.most
     assert model_fingerprint(model) == before
     assert not list(session.host.folders.loras.iterdir())
-    assert ended(session.start(small(epochs=0.1)))[0] == "finished"
+    assert ended(session.start(small())) == ("finished", "all updates are done")
 
 
 def test_a_search_that_is_cancelled_leaves_the_model_free(session: Session) -> None:

@@ -97,14 +97,17 @@ def forecast(work: Work, batch_size: int, longest_tokens: int) -> Forecast:
     settings, shape = work.settings, work.shape
     numbers = trained_numbers(shape, work.targets, settings)
     tokens = batch_size * longest_tokens
-    kept = _activation_bytes(work, tokens, longest_tokens)
+    loss = _loss_bytes(shape, tokens)
+    layer = tokens * _layer_bytes_per_token(work, longest_tokens)
+    computing = max(0, _computing_bytes(work, tokens, layer) - loss)  # never at the same time as the loss
+    activations = _kept_bytes(work, tokens, layer) + tokens * longest_tokens * shape.number_bytes + computing
     return Forecast(
         weights=shape.weights_bytes,
         adapter=numbers * _FLOAT32,
         gradients=numbers * _FLOAT32,
         optimizer=int(numbers * STATE_BYTES.get(settings.optimizer, UNKNOWN_STATE_BYTES)),
-        activations=int(kept * work.correction),
-        loss=int(_loss_bytes(shape, tokens) * work.correction),
+        activations=int(activations * work.correction),
+        loss=int(loss * work.correction),
         free_bytes=work.free_bytes,
         device=work.device,
         batch_size=batch_size,
@@ -114,16 +117,20 @@ def forecast(work: Work, batch_size: int, longest_tokens: int) -> Forecast:
     )
 
 
-def _activation_bytes(work: Work, tokens: int, longest_tokens: int) -> int:
-    """What the forward pass keeps for the backward pass, and what one layer needs while it is computed."""
+def _kept_bytes(work: Work, tokens: int, layer_bytes: int) -> int:
+    """What the forward pass keeps for the backward pass: all of each layer, or with checkpointing its input."""
     shape = work.shape
-    layer = tokens * _layer_bytes_per_token(work, longest_tokens)
-    computing = tokens * shape.number_bytes * (2 * shape.feed_forward + 3 * shape.hidden)
-    computing += _unpacked_bytes(work)
-    mask = tokens * longest_tokens * shape.number_bytes
-    if work.settings.gradient_checkpointing:
-        return shape.layers * tokens * shape.hidden * shape.number_bytes + layer + computing + mask
-    return shape.layers * layer + computing + mask
+    kept = tokens * shape.hidden * shape.number_bytes if work.settings.gradient_checkpointing else layer_bytes
+    return shape.layers * kept
+
+
+def _computing_bytes(work: Work, tokens: int, layer_bytes: int) -> int:
+    """What one layer needs while its gradients are computed; a quantized one is unpacked for it."""
+    shape = work.shape
+    passing = tokens * (2 * shape.feed_forward + 3 * shape.hidden)
+    unpacked = shape.hidden * shape.feed_forward if work.quantized else 0
+    again = layer_bytes if work.settings.gradient_checkpointing else 0
+    return (passing + unpacked) * shape.number_bytes + again
 
 
 def _layer_bytes_per_token(work: Work, longest_tokens: int) -> int:
@@ -142,12 +149,6 @@ def _adapter_bytes_per_token(work: Work) -> int:
     mask = 0 if not settings.dropout else _FLOAT32 if work.device == "cpu" else 1
     kept = sum(target.given * (_FLOAT32 + mask) + settings.rank * _FLOAT32 for target in work.targets)
     return kept + (sum(2 * target.made * _FLOAT32 for target in work.targets) if settings.use_dora else 0)
-
-
-def _unpacked_bytes(work: Work) -> int:
-    """A quantized layer is unpacked while it is computed."""
-    shape = work.shape
-    return shape.hidden * shape.feed_forward * shape.number_bytes if work.quantized else 0
 
 
 def _loss_bytes(shape: ModelShape, tokens: int) -> int:

@@ -102,6 +102,14 @@ def test_a_run_that_was_killed_before_is_offered(panel: Panel, folders: Folders)
     assert panel.session.started[0][0].name == "killed"
 
 
+def test_a_killed_run_with_later_ones_after_it_is_left_in_peace(panel: Panel, folders: Folders) -> None:
+    state = starting_state(10, "tiny", "settings", "data")
+    killed, later = kept(folders, Settings(name="killed")), kept(folders, Settings(name="later"))
+    write_state(killed, state.changed(process_started="another", started="2026-01-01T00:00:00+00:00"))
+    write_state(later, state.changed(started="2026-01-02T00:00:00+00:00").ended("finished", "all updates are done"))
+    assert panel.shown() == (False, False)
+
+
 def test_continuing_takes_the_settings_it_was_started_with(panel: Panel) -> None:
     panel.end("interrupted", rank=7, override=True)
     updates = press(panel.blocks, panel.after.go_on)

@@ -89,12 +89,17 @@ class After:
             ending = run.status.ending
             there = run.folder.is_dir()
             return Last(run.folder, ending.kind if ending else "", told=True) if there else None
-        for found in list_runs(self._session.host.folders):
-            if found.origin == "ours" and found.state == "unfinished" and not found.fault:
-                how_far = f"update {found.updates:,} of {found.total_updates:,}"
-                line = f'The run "{found.name}" was cut off at {how_far}; it can go on from its last checkpoint.'
-                return Last(found.path, found.state, told=False, line=line)
-        return None
+        return self._cut_off()
+
+    def _cut_off(self) -> Last | None:
+        """The latest run there is, if its process was killed; an older one is not brought up again and again."""
+        runs = list_runs(self._session.host.folders)
+        latest = next((found for found in runs if found.origin == "ours"), None)
+        if latest is None or latest.state != "unfinished" or latest.fault:
+            return None
+        how_far = f"update {latest.updates:,} of {latest.total_updates:,}"
+        line = f'The run "{latest.name}" was cut off at {how_far}; it can go on from its last checkpoint.'
+        return Last(latest.path, latest.state, told=False, line=line)
 
     # -- what people do -------------------------------------------------------------------------------------------
 

@@ -35,6 +35,10 @@ class RunError(UserError):
     """A run can't start, go on or be found."""
 
 
+class BusyError(RunError):
+    """A run goes that has the name, the folder or the model."""
+
+
 class Cancelled(Exception):
     """Work was ended because a person asked for it."""
 

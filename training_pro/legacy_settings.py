@@ -63,7 +63,17 @@ def is_legacy(values: Mapping[str, Any]) -> bool:
 
 def settings_from(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
     """Settings from a dict in any of the three dialects, with notes on what was changed or left out."""
-    return from_legacy(values) if is_legacy(values) else (from_dict(values), [])
+    ours, notes = our_values(values)
+    return from_dict(ours), notes
+
+
+def our_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The values of a dict in any of the three dialects under our names, not yet checked, with notes.
+
+    Raises:
+        SettingsError: a number of the old dialects that can't be converted.
+    """
+    return _from_legacy(values) if is_legacy(values) else (dict(values), [])
 
 
 def from_legacy(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
@@ -72,6 +82,11 @@ def from_legacy(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
     Raises:
         SettingsError: values that are wrong in our terms, all at once.
     """
+    ours, notes = _from_legacy(values)
+    return from_dict(ours), notes
+
+
+def _from_legacy(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     notes: list[str] = []
     ours: dict[str, Any] = {new: values[old] for old, new in _RENAMED.items() if old in values}
     ours.update({name: values[name] for name in _SAME if name in values})
@@ -86,7 +101,7 @@ def from_legacy(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
             notes.append(f"{name} has no equal here and was left out.")
     if accumulation > 1:
         notes.append(f"Steps counted batches there; here they count updates of {accumulation} batches.")
-    return from_dict(ours), notes
+    return ours, notes
 
 
 def _whole(name: str, value: Any) -> int:

@@ -17,7 +17,7 @@ from training_pro.data.formats import ship_formats
 from training_pro.data.prepare import Prepared, prepare
 from training_pro.data.sources import files_state
 from training_pro.data.verify import Verification, verify
-from training_pro.errors import ModelError, RunError, SettingsError, UserError
+from training_pro.errors import BusyError, ModelError, RunError, SettingsError, UserError
 from training_pro.hosts.host import Host
 from training_pro.perplexity import Measuring, PerplexityJob
 from training_pro.plan import Plan
@@ -52,6 +52,10 @@ class NameTaken(RunError):
         super().__init__(sentence)
 
 
+class AlreadyFinished(RunError):
+    """Nothing is left to do for the run of this name."""
+
+
 @dataclass(frozen=True)
 class Checked:
     """Data prepared for settings, the plan of the run over it, and what there is to say about both.
@@ -71,11 +75,14 @@ class Session:
     Every method may be called from any thread. `queue_file` keeps the queue's list; without one it lives in memory.
     """
 
-    def __init__(self, host: Host, queue_file: Path | None = None) -> None:
+    def __init__(self, host: Host, queue_file: Path | None = None, *, writes: bool = True) -> None:
+        """`writes` False: for looking only; nothing is written anywhere, not even to the cache."""
         self.host = host
         self.queue = RunQueue(self, KeptList(queue_file))
-        with suppress(OSError):  # a folder that can't be written: the shipped formats are offered all the same
-            ship_formats(host.folders.formats)
+        self._writes = writes
+        if writes:
+            with suppress(OSError):  # a folder that can't be written: the shipped formats are offered all the same
+                ship_formats(host.folders.formats)
         self._run: Run | None = None
         self._measuring: PerplexityJob | None = None
         self._seeking = False
@@ -190,8 +197,19 @@ class Session:
 
     def _prepared(self, settings: Settings, loaded: Trainable, progress: Progress) -> Prepared:
         return prepare(
-            settings, loaded.tokenizer, self.host.folders, model_max_tokens=loaded.max_tokens, progress=progress
+            settings,
+            loaded.tokenizer,
+            self.host.folders,
+            model_max_tokens=loaded.max_tokens,
+            progress=progress,
+            cache=self._writes,
         )
+
+    def check_start(self, settings: Settings, existing: Existing) -> None:
+        """Raises:
+        RunError: what stands against `start`, as far as names and folders go; nothing is written.
+        """
+        self._begin(settings, existing)
 
     def measure(self, measuring: Measuring) -> PerplexityJob:
         """Begin to measure perplexity; the figures go to the kept table as they come.
@@ -237,7 +255,7 @@ class Session:
     def _refuse_while_occupied(self) -> None:
         occupied = self.occupied()
         if occupied:
-            raise RunError(occupied)
+            raise BusyError(occupied)
 
     def _begin(self, settings: Settings, existing: Existing) -> Begin:
         folder = run_folder(self.host.folders, settings.name)
@@ -272,11 +290,11 @@ class Session:
         RunError: the run goes elsewhere, is finished, or its settings differ.
         """
         if found.state in ("running", "running elsewhere"):
-            raise RunError(
+            raise BusyError(
                 f'The run "{settings.name}" is going in another process; wait for its end or interrupt it there.'
             )
         if found.state == "finished":
-            raise RunError(
+            raise AlreadyFinished(
                 f'The run "{settings.name}" is finished ({found.updates} updates); choose another name, or turn on '
                 "Override Existing Files."
             )

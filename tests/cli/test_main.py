@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
 from training_pro.cli.main import COMMANDS, main, name_of, parser
+from training_pro.cli.settings_file import settings_of
+from training_pro.errors import SettingsError, UserError
+from training_pro.settings import DEFAULTS, Settings
 
 
 @pytest.mark.parametrize("command", map(name_of, COMMANDS))
@@ -52,29 +56,58 @@ def test_a_list_of_abbreviations_is_used(command: str, tmp_path: Path, capsys: p
         (["sentences", "nothere.txt"], "nothere.txt"),
         (["verify", "nothere.json"], "nothere.json"),
         (["train", "{folder}/s.json", "--set", "rank=0"], "LoRA Rank"),
-        (["train", "{folder}/s.json", "--set", "nonsense=1"], "names no setting"),
+        (["train", "{folder}/s.json", "--set", "nonsense=1"], "There is no setting"),
         (["train", "{folder}/s.json", "--set", "rank"], "NAME=VALUE"),
         (["verify", "{folder}/s.json", "--user-data", "{folder}/u"], "No data is chosen"),
         (["verify", "{folder}/bad.yaml"], "not valid YAML"),
         (["blocks", "{folder}/t.txt", "--max-tokens", "0"], "Maximum context length"),
     ],
 )
-def test_a_fault_is_one_sentence_and_exit_code_1(
+def test_a_fault_is_one_sentence_and_exit_code_2(
     arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "s.json").write_text('{"name": "x"}', encoding="utf-8")
     (tmp_path / "t.txt").write_text("A text.", encoding="utf-8")
     (tmp_path / "bad.yaml").write_text("a: [", encoding="utf-8")
-    assert main([argument.replace("{folder}", str(tmp_path)) for argument in arguments]) == 1
+    assert main([argument.replace("{folder}", str(tmp_path)) for argument in arguments]) == 2
     told = capsys.readouterr().err
     assert said in told and "Traceback" not in told
 
 
-def test_yaml_settings_and_overrides(tmp_path: Path) -> None:
-    from training_pro.cli.settings_file import settings_of
+def settings(*arguments: str) -> Settings:
+    return settings_of(parser().parse_args(["train", *arguments]))
 
+
+def test_yaml_settings_and_overrides_of_every_type(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("name: y\nrank: 8\nlearning_rate: 1e-4\n", encoding="utf-8")
-    options = parser().parse_args(["verify", str(path), "--set", "rank=16", "--set", "overlap=false"])
-    settings = settings_of(options)
-    assert (settings.name, settings.rank, settings.learning_rate, settings.overlap) == ("y", 16, 1e-4, False)
+    found = settings(
+        str(path), "--set", "rank=16", "--set", "overlap=off", "--set", "hard_cut==", "--set", "epochs=1.5"
+    )
+    assert found == Settings(name="y", rank=16, learning_rate=1e-4, overlap=False, hard_cut="=", epochs=1.5)
+
+
+def test_every_setting_can_be_overridden_by_what_it_is_written_as() -> None:
+    for name, default in DEFAULTS.items():
+        written = json.dumps(default) if not isinstance(default, str) else default
+        assert getattr(settings("--set", f"{name}={written}"), name) == default
+
+
+def test_the_faults_of_file_and_overrides_come_together_and_an_override_mends_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_text('{"name": "x", "rank": 0, "epochs": -1}', encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        settings(str(path), "--set", "epochs=2", "--set", "dropout=2", "--set", "seed", "--set", "tank=1")
+    said = str(caught.value)
+    assert [word in said for word in ("rank", "dropout", "'seed' sets nothing", "did you mean rank?")] == [True] * 4
+    assert "epochs" not in said
+
+
+def test_settings_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"name": "piped", "rank": 4}'))
+    assert settings("-") == Settings(name="piped", rank=4)
+
+
+def test_no_settings_at_all_are_refused() -> None:
+    with pytest.raises(UserError, match="at least one --set"):
+        settings()

@@ -56,8 +56,10 @@ def own_abbreviations(options: argparse.Namespace) -> frozenset[str]:
     return read_abbreviations(folders_of(options).abbreviations)
 
 
-def session_from(options: argparse.Namespace, *, keep_queue: bool = False) -> Session:
-    """A session on the standalone host that the options describe; with `keep_queue` its queue's list is on the disk.
+def session_from(options: argparse.Namespace, *, keep_queue: bool = False, writes: bool = True) -> Session:
+    """A session on the standalone host that the options describe.
+
+    With `keep_queue` its queue's list is on the disk; `writes` False: for looking only.
 
     Raises:
         UserError: the model folder can't be used.
@@ -66,6 +68,7 @@ def session_from(options: argparse.Namespace, *, keep_queue: bool = False) -> Se
     from training_pro.hosts.standalone import StandaloneHost
 
     folders = folders_of(options)
-    folders.make()
+    if writes:
+        folders.make()
     host = StandaloneHost(folders, options.model, load_in_4bit=not options.no_4bit, progress=Bar())
-    return Session(host, folders.queue if keep_queue else None)
+    return Session(host, folders.queue if keep_queue else None, writes=writes)

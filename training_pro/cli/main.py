@@ -1,4 +1,4 @@
-"""Reads the command line and calls the command. Exit codes: 0 done, 1 failed, 2 wrong call, 3 ended early."""
+"""Reads the command line and calls the command; its exit code is one of `exit_codes`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from training_pro.cli import (
     ui,
     verify,
 )
-from training_pro.cli.terminal import complain
+from training_pro.cli.exit_codes import ExitCode, of_error
+from training_pro.cli.terminal import complain, say_json
 from training_pro.errors import Cancelled, UserError, explain
 
 _RUNS = (demo, ui, train, queue, experiment, verify, batch_size, perplexity, merge, gguf)
@@ -62,11 +63,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (UserError, Cancelled) as error:
-        complain(explain(error, options.command))
-        return 1
+        code, sentence = of_error(error), explain(error, options.command)
+        complain(sentence)
+        if getattr(options, "json", False):
+            say_json({"refused": sentence, "exit_code": int(code)})
+        return code
     except BrokenPipeError:  # the reader (head, less) has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return ExitCode.PIPE_CLOSED
     except KeyboardInterrupt:
         complain("Ended.")
         return 130

@@ -1,11 +1,27 @@
-"""What verifying found, as lines of text."""
+"""What verifying found, as lines of text and as JSON."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
+from training_pro.record.files import strict_json
 from training_pro.session import Checked
 from training_pro.training.wording import gigabytes
+
+
+def json_of(checked: Checked) -> dict[str, Any]:
+    """All that `lines_of` says, for programs."""
+    found = checked.verification
+    values = {
+        "facts": dataclasses.asdict(found.facts),
+        "plan": dataclasses.asdict(checked.plan),
+        "notes": list(found.notes),
+        "suggestions": [{"reason": s.reason, "changes": dict(s.changes)} for s in found.suggestions],
+        "refusals": list(found.refusals),
+    }
+    return dict(strict_json(values))
 
 
 def lines_of(checked: Checked) -> Iterator[str]:
@@ -38,7 +54,7 @@ def lines_of(checked: Checked) -> Iterator[str]:
     for note in checked.verification.notes:
         yield f"Note           {note}"
     for suggestion in checked.verification.suggestions:
-        changes = ", ".join(f"{name}={value}" for name, value in suggestion.changes.items())
-        yield f"Suggestion     {suggestion.reason} (--set {changes})"
+        changes = " ".join(f"--set {name}={value}" for name, value in suggestion.changes.items())
+        yield f"Suggestion     {suggestion.reason} ({changes})"
     for refusal in checked.verification.refusals:
         yield f"Refused        {refusal}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,24 @@ import yaml
 
 from training_pro.cli.terminal import complain
 from training_pro.errors import SettingsError, UserError
-from training_pro.legacy_settings import settings_from
-from training_pro.settings import DEFAULTS, SPECS, Settings, read_json_object
+from training_pro.legacy_settings import our_values
+from training_pro.settings import DEFAULTS, Settings, from_dict, read_json_object
 
 _YAML = (".yaml", ".yml")
+_STANDARD_INPUT = Path("-")
+_SWITCH = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The file and the overrides."""
-    parser.add_argument("settings", type=Path, help="settings as JSON or YAML (training_parameters.json of any run)")
+    parser.add_argument(
+        "settings",
+        type=Path,
+        nargs="?",
+        metavar="SETTINGS",
+        help="settings as JSON or YAML, e.g. the training_parameters.json of any run; - reads them from standard "
+        "input; left out: the defaults, with --set over them",
+    )
     add_overrides(parser)
 
 
@@ -44,42 +54,66 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return settings_in(options.settings, options.overrides)
 
 
-def settings_in(path: Path, overrides: list[str]) -> Settings:
+def settings_in(path: Path | None, overrides: list[str]) -> Settings:
     """The settings in the file, with those of ``--set`` over them; what an old file can't say here is told on
     standard error.
 
     Raises:
-        UserError: the file can't be read; SettingsError names all faults at once.
+        UserError: the file can't be read; SettingsError names all faults of file and overrides at once.
     """
-    settings, notes = settings_from(_read(path))
+    if path is None and not overrides:
+        raise UserError("There are no settings; give a settings file, or at least one --set NAME=VALUE.")
+    values, notes = our_values(_read(path)) if path else ({}, [])
     for note in notes:
         complain(f"  {note}")
-    return settings.changed(**dict(_override(text) for text in overrides)) if overrides else settings
+    faults: list[str] = []
+    for text in overrides:
+        name, equals, value = text.partition("=")
+        if equals:
+            values[name.strip()] = typed(name.strip(), value)
+        else:
+            faults.append(f"--set {text!r} sets nothing; write NAME=VALUE.")
+    try:
+        settings = from_dict(values)
+    except SettingsError as error:
+        raise SettingsError([*faults, *error.faults]) from None
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def typed(name: str, value: str) -> Any:
+    """What a typed `value` means for the setting `name`: text as it stands, else a switch or a number."""
+    default = DEFAULTS.get(name, "")
+    if isinstance(default, str):
+        return value
+    if isinstance(default, bool):
+        return _SWITCH.get(value.strip().lower(), value)
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if path == _STANDARD_INPUT:
+        return _parsed_yaml(sys.stdin.read(), "on standard input")  # JSON is YAML too
     if path.suffix.lower() not in _YAML:
         return read_json_object(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        return _parsed_yaml(path.read_text(encoding="utf-8-sig"), str(path))
     except OSError as error:
         raise UserError(f"The settings file {path} can't be read ({error.strerror}); check the path.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = str(error).split("\n")[0]
-        raise UserError(f"The settings file {path} is not valid YAML ({reason}); correct it.") from None
-    if not isinstance(values, dict):
-        raise UserError(f"The settings file {path} holds a {type(values).__name__}; it must be NAME: VALUE lines.")
-    return values
+    except UnicodeDecodeError as error:
+        raise UserError(f"The settings file {path} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
 
 
-def _override(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    name = name.strip()
-    if not equals or name not in SPECS:
-        raise SettingsError([f"--set {text!r} names no setting; write NAME=VALUE with a name from the docs."])
-    if isinstance(DEFAULTS[name], str):
-        return name, value
+def _parsed_yaml(text: str, where: str) -> dict[str, Any]:
     try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = str(error).split("\n")[0]
+        raise UserError(f"The settings file {where} is not valid YAML ({reason}); correct it.") from None
+    if not isinstance(values, dict):
+        raise UserError(f"The settings file {where} holds a {type(values).__name__}; it must be NAME: VALUE lines.")
+    return {str(name): value for name, value in values.items()}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
+from training_pro.record.files import strict_json
 from training_pro.training.run import Run
 from training_pro.training.status import RunStatus
 from training_pro.training.wording import time_words
@@ -23,6 +25,11 @@ def say(text: str = "") -> None:
     sys.stdout.flush()
 
 
+def say_json(values: dict[str, Any]) -> None:
+    """One line on standard output for programs; numbers that JSON has no word for are null."""
+    say(json.dumps(strict_json(values), ensure_ascii=False))
+
+
 def complain(text: str) -> None:
     """A line on standard error."""
     sys.stderr.write(text + "\n")
@@ -30,11 +37,16 @@ def complain(text: str) -> None:
 
 
 class Bar:
-    """A `Progress` that draws a bar on standard error; a new one for each kind of work."""
+    """A `Progress` that draws a bar on standard error; a new one for each kind of work.
+
+    Where it can't be drawn over (a file, a pipe), a line for each kind of work and one now and then.
+    """
 
     def __init__(self) -> None:
         self._bar: tqdm[NoReturn] | None = None
         self._what = ""
+        self._live = sys.stderr.isatty()
+        self._line_at = 0.0
 
     def __enter__(self) -> Bar:
         return self
@@ -45,6 +57,13 @@ class Bar:
         self._close()
 
     def __call__(self, done: int, total: int, what: str) -> None:
+        if self._live:
+            self._draw(done, total, what)
+        elif what != self._what or time.monotonic() - self._line_at >= _LINE_EVERY_S:
+            self._what, self._line_at = what, time.monotonic()
+            complain(f"{what}: {done:,} of {total:,}" if total else what)
+
+    def _draw(self, done: int, total: int, what: str) -> None:
         if self._bar is None or what != self._what:
             self._close()
             self._what = what
@@ -65,58 +84,89 @@ class Bar:
 def watch(run: Run) -> RunStatus:
     """Draw the run until it has ended; what it had to say is printed as it comes up."""
     seen_notes = seen_checkpoints = 0
-    with Bar() as preparing, _run_bar() as bar:
+    with Bar() as preparing, _DrawnRun() if sys.stderr.isatty() else _WrittenRun() as drawn:
         while True:
             status = run.status
             for note in status.notes[seen_notes:]:
-                bar.write(f"  {note}", file=sys.stderr)
+                drawn.note(note)
             for checkpoint in status.checkpoints[seen_checkpoints:]:
-                bar.write(f"  checkpoint at update {checkpoint.update}: {checkpoint.reason}", file=sys.stderr)
+                drawn.note(f"checkpoint at update {checkpoint.update}: {checkpoint.reason}")
             seen_notes, seen_checkpoints = len(status.notes), len(status.checkpoints)
             if status.plan is None and status.progress[1]:
                 preparing(*status.progress)
             elif status.plan is not None:
-                _draw(bar, status)
+                drawn.show(status)
             if not status.running:
                 return status
             time.sleep(_LOOK_AGAIN_S)
 
 
-def _run_bar() -> tqdm[NoReturn]:
-    """A bar that is drawn over itself in a terminal, and line by line, now and then, in a file."""
-    live = sys.stderr.isatty()
-    return tqdm(
-        total=0,
-        file=sys.stderr if live else _Lines(),
-        dynamic_ncols=live,
-        mininterval=0.1 if live else _LINE_EVERY_S,
-        bar_format="{desc}: {n_fmt}/{total_fmt} |{bar:20}| {elapsed}{postfix}",  # tqdm begins the postfix with a comma
-        desc="waiting",
-    )
+class _WrittenRun:
+    """A run in a file or a pipe: a line now and then, at each change of what it does, and at its end."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._line_at = 0.0
+
+    def __enter__(self) -> _WrittenRun:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def note(self, sentence: str) -> None:
+        complain(f"  {sentence}")
+
+    def show(self, status: RunStatus) -> None:
+        due = time.monotonic() - self._line_at >= _LINE_EVERY_S
+        if status.point is None or (status.phase == self._phase and not due):
+            return
+        self._phase, self._line_at = status.phase, time.monotonic()
+        complain(f"{_doing(status)}: {status.update}/{status.total_updates}, {_numbers(status)}")
 
 
-class _Lines:
-    """Standard error for a bar that can't be drawn over: each drawing is a line of its own."""
+class _DrawnRun:
+    """A run in a terminal: one line that is drawn over itself, notes above it."""
 
-    def write(self, text: str) -> None:
-        line = text.strip("\r\n")
-        if line.strip():
-            complain(line)
-
-    def flush(self) -> None:
-        sys.stderr.flush()
-
-
-def _draw(bar: tqdm[NoReturn], status: RunStatus) -> None:
-    bar.total = status.total_updates
-    bar.set_description_str(status.phase if status.running else "done", refresh=False)
-    point = status.point
-    if point is not None:
-        bar.set_postfix_str(
-            f"loss {point.loss:.3f} (smoothed {point.smoothed_loss:.3f}), rate {point.learning_rate:.2e}, "
-            f"{status.tokens_per_s:.0f} tokens/s, {time_words(status.remaining_s)} left",
-            refresh=False,
+    def __init__(self) -> None:
+        self._bar: tqdm[NoReturn] = tqdm(
+            total=0,
+            file=sys.stderr,
+            dynamic_ncols=True,
+            bar_format="{desc}: {n_fmt}/{total_fmt} |{bar:20}| {elapsed}{postfix}",
+            desc="waiting",
         )
-    bar.update(status.update - bar.n)
-    if not status.running:
-        bar.refresh()
+
+    def __enter__(self) -> _DrawnRun:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def note(self, sentence: str) -> None:
+        self._bar.write(f"  {sentence}", file=sys.stderr)
+
+    def show(self, status: RunStatus) -> None:
+        bar = self._bar
+        bar.total = status.total_updates
+        bar.set_description_str(_doing(status), refresh=False)
+        if status.point is not None:
+            bar.set_postfix_str(_numbers(status), refresh=False)
+        bar.update(status.update - bar.n)
+        if not status.running:
+            bar.refresh()
+
+
+def _doing(status: RunStatus) -> str:
+    return status.phase if status.running else "done"
+
+
+def _numbers(status: RunStatus) -> str:
+    point = status.point
+    if point is None:
+        return ""
+    words = (
+        f"loss {point.loss:.3f} (smoothed {point.smoothed_loss:.3f}), rate {point.learning_rate:.2e}, "
+        f"{status.tokens_per_s:.0f} tokens/s"
+    )
+    return words if not status.running else f"{words}, {time_words(status.remaining_s)} left"

@@ -3,73 +3,92 @@
 from __future__ import annotations
 
 import argparse
-import signal
-from types import FrameType
-from typing import Any
 
 from training_pro.cli import common, settings_file
-from training_pro.cli.terminal import complain, say, watch
-from training_pro.record.names import run_folder
-from training_pro.session import Existing, Session
+from training_pro.cli.exit_codes import ExitCode, of_run
+from training_pro.cli.signals import Signals
+from training_pro.cli.terminal import complain, say, say_json, watch
+from training_pro.cli.verify import verified
+from training_pro.record.names import check_name, run_folder
+from training_pro.session import Existing, Session, check_sources
 from training_pro.settings import Settings
 from training_pro.training.run import Run
 
 HELP = "train a LoRA; the same command after a kill goes on where it was"
-EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "interrupted": 3}
+_WAYS: dict[str, Existing] = {"continue": "continue", "replace": "replace", "on-top": "on top", "refuse": "ask"}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     settings_file.add_options(parser)
     common.add_host_options(parser)
-    parser.add_argument(
-        "--on-top", action="store_true", help="where a LoRA of this name exists: train a new one on top of its weights"
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument(
+        "--existing",
+        choices=tuple(_WAYS),
+        help="where a LoRA of this name exists: continue it exactly (the default), replace it (it is kept aside), "
+        "train a new one on top of its weights, or refuse",
     )
+    existing.add_argument(
+        "--on-top", action="store_const", const="on-top", dest="existing", help="the same as --existing on-top"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="verify, print the plan, write nothing")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
 
 
 def run(options: argparse.Namespace) -> int:
     settings = settings_file.settings_of(options)
+    if options.dry_run:
+        return _dry_run(options, settings)
     session = common.session_from(options)
-    return train(session, settings, "on top" if options.on_top else _existing(session, settings))
+    return train(session, settings, way(session, settings, options.existing), options.json)
 
 
-def _existing(session: Session, settings: Settings) -> Existing:
-    if settings.override:
-        return "replace"
-    return "continue" if run_folder(session.host.folders, settings.name).exists() else "ask"
+def way(session: Session, settings: Settings, chosen: str | None) -> Existing:
+    """What becomes of a LoRA that has the name: as chosen, else by Override, else it is continued."""
+    if chosen is None:
+        chosen = "replace" if settings.override else "continue"
+    there = run_folder(session.host.folders, settings.name).exists()
+    return _WAYS[chosen] if there else "ask"
 
 
-def train(session: Session, settings: Settings, existing: Existing) -> int:
+def _dry_run(options: argparse.Namespace, settings: Settings) -> int:
+    """What stands against the run is said as it would be at its start; nothing is written."""
+    check_sources(settings)
+    settings = settings.changed(name=check_name(settings.name))
+    session = common.session_from(options, writes=False)
+    session.check_start(settings, way(session, settings, options.existing))
+    return verified(session, settings, options.json)
+
+
+def train(session: Session, settings: Settings, existing: Existing, as_json: bool = False) -> int:
     """Start the run, draw it to its end, print how it ended; the exit code."""
     started = session.start(settings, existing)
-    with Signals(started):
-        status = watch(started)
-    ending = status.ending
+    with Signals(started.controls):
+        watch(started)
+    code = of_run(started)
+    ending = started.status.ending
     assert ending is not None
-    if ending.kind == "failed":
-        complain(ending.reason)
-    else:
-        say(f"{ending.kind.capitalize()}: {ending.reason}.")
-    say(f"Files are in {status.folder}")
-    return EXIT_CODES[ending.kind]
+    tell = complain if as_json or ending.kind == "failed" else say
+    tell(ending.reason if ending.kind == "failed" else f"{ending.kind.capitalize()}: {ending.reason}.")
+    if started.folder.exists():
+        tell(f"Files are in {started.folder}")
+    if as_json:
+        say_json(_result(started, code))
+    return code
 
 
-class Signals:
-    """Ctrl-C and SIGTERM end the run cleanly; a second Ctrl-C ends the process."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Signals:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._on_signal)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._run.controls.interrupt_reason and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self._run.controls.interrupt(f"ended by {signal.Signals(number).name}")
+def _result(run: Run, code: ExitCode) -> dict[str, object]:
+    status = run.status
+    assert status.ending is not None
+    point = status.point
+    return {
+        "ending": status.ending.kind,
+        "reason": status.ending.reason,
+        "update": status.update,
+        "total_updates": status.total_updates,
+        "loss": point.loss if point else None,
+        "smoothed_loss": point.smoothed_loss if point else None,
+        "folder": str(run.folder),
+        "notes": list(status.notes),
+        "exit_code": int(code),
+    }

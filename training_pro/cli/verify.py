@@ -1,13 +1,15 @@
-"""``verify SETTINGS``: what a run would be, without training."""
+"""``verify SETTINGS``: what a run would be, without training; ``train --dry-run`` does the same, on nothing written."""
 
 from __future__ import annotations
 
 import argparse
 
 from training_pro.cli import common, settings_file
-from training_pro.cli.report import lines_of
-from training_pro.cli.terminal import Bar, say
-from training_pro.session import check_sources
+from training_pro.cli.exit_codes import ExitCode
+from training_pro.cli.report import json_of, lines_of
+from training_pro.cli.terminal import Bar, say, say_json
+from training_pro.session import Session, check_sources
+from training_pro.settings import Settings
 
 HELP = "check settings and data and print what the run would be"
 
@@ -15,13 +17,24 @@ HELP = "check settings and data and print what the run would be"
 def add_options(parser: argparse.ArgumentParser) -> None:
     settings_file.add_options(parser)
     common.add_host_options(parser)
+    parser.add_argument("--json", action="store_true", help="print it as one line of JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     settings = settings_file.settings_of(options)
     check_sources(settings)
+    return verified(common.session_from(options), settings, options.json)
+
+
+def verified(session: Session, settings: Settings, as_json: bool) -> int:
+    """Print what the run would be; the exit code says whether it could start."""
     with Bar() as bar:
-        checked = common.session_from(options).check(settings, bar)
-    for line in lines_of(checked):
-        say(line)
-    return 1 if checked.verification.refusals else 0
+        checked = session.check(settings, bar)
+    refusals = checked.verification.refusals
+    code = ExitCode.BAD_INPUT if refusals else ExitCode.DONE
+    if as_json:
+        say_json({**json_of(checked), "exit_code": int(code)})
+    else:
+        for line in lines_of(checked):
+            say(line)
+    return code

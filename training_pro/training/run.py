@@ -90,6 +90,7 @@ class Run:
         self.begin = begin
         self.history: History | None = None
         self.loaded: Trainable | None = None
+        self.fault: BaseException | None = None  # what made the run fail
         self._owner = owner
         self._prepare = prepare
         self._board = StatusBoard(settings.name, folder)
@@ -130,6 +131,7 @@ class Run:
         except Cancelled:
             ending = Ending("interrupted", self.controls.interrupt_reason or "interrupted by hand")
         except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
+            self.fault = error
             ending = Ending("failed", explain(error, f"training {self.settings.name}"))
         self._close(ending)
         if self._lock is not None:

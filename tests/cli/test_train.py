@@ -1,0 +1,135 @@
+"""``train``: exit codes, dry run, signals; in this process, on a tiny model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from training_pro.cli.main import main
+from training_pro.cli.signals import Signals
+from training_pro.folders import Folders
+from training_pro.record.runs import summarize
+from training_pro.settings import Settings
+from training_pro.training.controls import Controls
+
+SET = {"text_file": "tales.txt", "max_tokens": 64, "epochs": 1, "warmup_steps": 0, "rank": 4, "save_at_loss": 0}
+
+
+@pytest.fixture
+def command(folders: Folders, tiny_folder: Path) -> Callable[..., int]:
+    """Calls ``train`` with these settings and options."""
+    text = "\n\n\n".join(f"Chapter {n}. The keeper climbs. She counts {n + 90} steps." for n in range(8))
+    (folders.datasets / "tales.txt").write_text(text, encoding="utf-8")
+
+    def call(*options: str, **changes: object) -> int:
+        given = [f"--set={name}={value}" for name, value in {**SET, "name": "tales", **changes}.items()]
+        host = ["--model", str(tiny_folder), "--no-4bit", "--user-data", str(folders.user_data)]
+        return main(["train", *host, *given, *options])
+
+    return call
+
+
+def everything_in(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_a_run_ends_with_one_line_of_json_and_the_same_command_again_is_refused(
+    command: Callable[..., int], folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("--json") == 0
+    said, watched = capsys.readouterr()
+    result = json.loads(said)
+    assert (result["ending"], result["update"], result["exit_code"]) == ("finished", 2, 0)
+    assert Path(result["folder"]) == folders.loras / "tales"
+    ours = watched[watched.index("Reading tales.txt") :]  # transformers draws a bar of its own before
+    assert "\r" not in ours and "done: 2/2" in ours
+    assert command("--json") == 4
+    assert "is finished" in json.loads(capsys.readouterr().out)["refused"]
+    assert command("--existing", "refuse") == 4
+    assert command("--existing", "replace", stop_at_loss=10) == 0
+    assert summarize(folders.loras / "tales").state == "stopped"
+
+
+def test_a_dry_run_says_what_verify_says_and_writes_nothing(
+    command: Callable[..., int], folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = everything_in(folders.user_data)
+    assert command("--dry-run", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["facts"]["samples"], found["plan"]["total_updates"]) == (8, 2)
+    assert command("--dry-run") == 0
+    assert "Updates        2 an epoch, 2 in all" in capsys.readouterr().out
+    assert everything_in(folders.user_data) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("text_file", "gone.txt", "gone.txt"),
+        ("name", "a.b", "has a dot"),
+        ("text_file", "", "No data is chosen"),
+        ("optimizer", "nonsense", "nonsense"),
+    ],
+)
+def test_bad_input_is_code_2_and_leaves_no_run(
+    command: Callable[..., int],
+    folders: Folders,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    said: str,
+) -> None:
+    assert command(**{name: value}) == 2
+    assert said in capsys.readouterr().err
+    assert list(folders.loras.iterdir()) == []
+
+
+def test_a_run_that_fails_in_training_is_code_1(
+    command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("training_pro.training.callbacks.meter.Meter.on_step_end", lambda *_, **__: 1 / 0)
+    assert command() == 1
+    assert "Something unexpected" in capsys.readouterr().err
+
+
+def test_sigterm_saves_and_leaves_with_code_3_and_the_same_command_goes_on(
+    command: Callable[..., int], folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = folders.loras / "tales" / "training_history.jsonl"
+
+    def end_it() -> None:
+        end = time.monotonic() + 120
+        while time.monotonic() < end and not (history.is_file() and history.stat().st_size):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    ender = threading.Thread(target=end_it)
+    ender.start()
+    assert command(epochs=500) == 3
+    ender.join()
+    assert "ended by SIGTERM" in capsys.readouterr().out
+    summary = summarize(folders.loras / "tales")
+    assert summary.state == "interrupted" and summary.checkpoints
+    assert (folders.loras / "tales" / "adapter_model.safetensors").is_file()
+    assert command(epochs=500, stop_at_epoch=summary.updates // 2 + 2) == 0
+    assert summarize(folders.loras / "tales").updates > summary.updates
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_at_once(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr("training_pro.cli.signals._end_at_once", ended.append)
+    controls = Controls(Settings())
+    with Signals(controls):
+        os.kill(os.getpid(), number)
+        assert controls.interrupt_reason == f"ended by {signal.Signals(number).name}"
+        assert ended == []
+        os.kill(os.getpid(), number)
+    assert ended == [128 + number]

@@ -19,13 +19,15 @@ PACKAGE = "training_pro"
 GROUND = frozenset(
     {"errors", "folders", "settings", "legacy_settings", "plan", "progress", "packages", "assets", "__version__"}
 )  # no room of its own, and below all rooms
+TOOLS = {"remote", "export", "hosts", "training", "data", "text", "record"}
 MAY_USE = {
-    "entry": {"ui", "session", "queue", "perplexity", "export", "hosts", "training", "data", "text", "record", "cli"},
-    "cli": {"ui", "session", "queue", "perplexity", "export", "hosts", "training", "data", "text", "record"},
-    "ui": {"session", "queue", "perplexity", "export", "hosts", "training", "data", "text", "record"},
-    "session": {"queue", "perplexity", "export", "hosts", "training", "data", "text", "record"},
+    "entry": {"cli", "ui", "session", "queue", "perplexity", *TOOLS},
+    "cli": {"ui", "session", "queue", "perplexity", *TOOLS},
+    "ui": {"session", "queue", "perplexity", *TOOLS},
+    "session": {"queue", "perplexity", *TOOLS},
     "perplexity": {"hosts", "training", "data", "text", "record"},
     "queue": {"training", "record"},
+    "remote": {"hosts", "training", "record"},
     "export": {"hosts", "record"},
     "hosts": {"training"},
     "training": {"data", "text", "record"},

@@ -26,6 +26,12 @@ from training_pro.queue.kept_list import KeptList
 from training_pro.queue.run_queue import RunQueue
 from training_pro.record.names import check_name, run_folder
 from training_pro.record.runs import RunSummary, summarize
+from training_pro.remote.channel import channel_folder, channels, read_live, sweep
+from training_pro.remote.launching import OwnProcess
+from training_pro.remote.live import Live
+from training_pro.remote.own_process import OwnProcessRun
+from training_pro.remote.remote_run import RemoteRun
+from training_pro.remote.steering import Steering
 from training_pro.settings import Settings
 from training_pro.training.beginning import Begin
 from training_pro.training.continuing import LIVE, check_same, differences, find_continuation, stored_settings
@@ -83,6 +89,8 @@ class Session:
         if writes:
             with suppress(OSError):  # a folder that can't be written: the shipped formats are offered all the same
                 ship_formats(host.folders.formats)
+        self.watched = False  # whether a page in another process has started this one and takes the result
+        self._steering: Steering | None = None
         self._run: Run | None = None
         self._measuring: PerplexityJob | None = None
         self._seeking = False
@@ -191,6 +199,8 @@ class Session:
         run, measuring = self._run, self._measuring
         if run is not None and run.status.running and run.loaded is not None:
             return run.loaded
+        if isinstance(run, OwnProcessRun) and run.status.running:
+            raise BusyError(run.sentence())
         if measuring is not None and measuring.status.running:
             raise RunError(measuring.sentence())
         return self.host.loaded_model()
@@ -231,10 +241,18 @@ class Session:
 
     # -- starting -------------------------------------------------------------------------------------------------
 
-    def start(self, settings: Settings, existing: Existing = "ask", *, queued: bool = False) -> Run:
+    def start(
+        self,
+        settings: Settings,
+        existing: Existing = "ask",
+        *,
+        queued: bool = False,
+        where: OwnProcess | None = None,
+    ) -> Run:
         """Start a run. With `existing` "ask" a taken name raises `NameTaken`, unless Override is on.
 
-        `queued`: it is the queue that asks, which alone may start a run while it goes.
+        `queued`: it is the queue that asks, which alone may start a run while it goes. `where`: not in this process
+        but in one of its own, for which the host's model makes room.
 
         Raises:
             RunError: a run or the queue goes already, a name that can't be used, or one that is taken.
@@ -247,10 +265,93 @@ class Session:
             name = check_name(settings.name)
             settings = settings.changed(name=name)
             begin = self._begin(settings, existing)
-            run = Run(self.host, settings, run_folder(self.host.folders, name), self._prepared, begin)
+            folder = run_folder(self.host.folders, name)
+            if where is not None:
+                where.check()
+                run: Run = OwnProcessRun(self.host, settings, folder, begin, where)
+                self._refuse_elsewhere(folder)
+                self._steering = None
+            else:
+                run = Run(self.host, settings, folder, self._prepared, begin)
+                self._steering = self._steerable(run)
+            self._run = run
+            run.start()
+            if self._steering is not None:
+                self._steering.start()
+            return run
+
+    def elsewhere(self) -> list[Live]:
+        """The runs that go in other processes, in the order of their names."""
+        running = self._run
+        ours = running.folder if running is not None and running.status.running else None
+        found = [(channel, read_live(channel)) for channel in channels(self.host.folders.loras)]
+        return [
+            live for channel, live in found if live is not None and live.alive(channel) and live.status.folder != ours
+        ]
+
+    def attach(self, name: str) -> Run:
+        """Watch and steer a run that goes in another process, as if it were one of ours.
+
+        Raises:
+            RunError: a run goes here, or there is none of this name elsewhere.
+        """
+        with self._lock:
+            self._refuse_while_occupied()
+            live = next((live for live in self.elsewhere() if live.name == name), None)
+            if live is None:
+                raise RunError(f'The run "{name}" is not going in another process any more; refresh the list.')
+            run = RemoteRun(self.host, live.settings, live.status.folder, Begin())
+            self._steering = None
             self._run = run
             run.start()
             return run
+
+    def attach_own(self) -> None:
+        """Watch again the run that an earlier life of this host has started in a process of its own."""
+        own = [live for live in self.elsewhere() if live.watched]
+        if own:
+            with suppress(RunError):
+                self.attach(own[0].name)
+
+    def leave(self) -> None:
+        """Watch the run elsewhere no longer; it goes on.
+
+        Raises:
+            RunError: the run is ours.
+        """
+        run = self._run
+        if type(run) is not RemoteRun:
+            raise RunError("The run goes in this session; interrupt it or wait for its end.")
+        run.leave()
+        run.wait(5)
+
+    def _refuse_elsewhere(self, folder: Path) -> None:
+        live = read_live(channel_folder(folder))
+        if live is not None and live.alive(channel_folder(folder)):
+            raise BusyError(f'The run "{live.name}" is going in another process; watch it, or wait for its end.')
+        sweep(self.host.folders.loras)
+
+    def _steerable(self, run: Run) -> Steering | None:
+        """What lets other processes watch and steer the run; it goes without where the disk refuses.
+
+        Raises:
+            BusyError: the run goes in another process.
+        """
+        sweep(self.host.folders.loras)
+        steering = Steering(run, self.watched)
+        try:
+            steering.open()
+        except BusyError:
+            raise
+        except (RunError, OSError) as error:
+            logger.warning("The run can't be steered from elsewhere: %s", error)
+            return None
+        return steering
+
+    def settle(self, seconds: float = 5.0) -> None:
+        """Wait until the end of the run is told to those who watch from elsewhere."""
+        if self._steering is not None:
+            self._steering.settle(seconds)
 
     def _refuse_while_occupied(self) -> None:
         occupied = self.occupied()
@@ -341,4 +442,5 @@ def current_session(make_host: Callable[[], Host]) -> Session:
         if not _current:
             host = make_host()
             _current.append(Session(host, host.folders.queue))
+            _current[0].attach_own()
         return _current[0]

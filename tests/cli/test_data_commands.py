@@ -38,10 +38,10 @@ def test_split(folders: Folders, rows: Path, capsys: pytest.CaptureFixture[str])
     train, evaluation = map(Path, capsys.readouterr().out.splitlines())
     assert train.parent == folders.datasets
     assert (len(lines(train)), len(lines(evaluation))) == (7, 3)
-    assert call(folders, "split", "tasks.json") == 1
+    assert call(folders, "split", "tasks.json") == 2
     assert "tasks_train.jsonl is there already" in capsys.readouterr().err
     assert call(folders, "split", "tasks.json", "--overwrite") == 0
-    assert len(lines(evaluation)) == 1
+    assert len(lines(evaluation)) == 2
 
 
 def test_a_dataset_may_be_given_by_its_path(
@@ -88,7 +88,7 @@ def test_dump(
     assert len(made) == (4 if "--evaluation" in options else 36)
     assert all(row["text"].startswith(begins) and row["kind"] == "packed" for row in made)
     assert f"{len(made)} blocks are in {target}" in capsys.readouterr().out
-    assert call(folders, *arguments) == 1
+    assert call(folders, *arguments) == 2
     assert "is there already" in capsys.readouterr().err
 
 
@@ -109,14 +109,14 @@ def site(tmp_path: Path) -> Iterator[str]:
 
 
 def test_download(folders: Folders, site: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(folders, "download", site) == 1
+    assert call(folders, "download", site) == 2
     assert "allow private addresses" in capsys.readouterr().err
-    assert call(folders, "download", site, "--allow-private", "--max-mb", "1") == 1
+    assert call(folders, "download", site, "--allow-private", "--max-mb", "1") == 2
     assert "at most 1,048,576 are fetched" in capsys.readouterr().err
     assert not list(folders.datasets.iterdir())
     assert call(folders, "download", site, "--allow-private") == 0
     assert len(lines(Path(capsys.readouterr().out.strip()))) == 200_000
-    assert call(folders, "download", site, "--allow-private") == 1
+    assert call(folders, "download", site, "--allow-private") == 2
     assert "far.jsonl is there already" in capsys.readouterr().err
     assert call(folders, "download", site, "--allow-private", "--overwrite") == 0
 
@@ -135,7 +135,7 @@ def test_download(folders: Folders, site: str, capsys: pytest.CaptureFixture[str
 def test_a_fault_is_one_sentence(
     arguments: list[str], said: str, folders: Folders, rows: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(folders, *arguments) == 1
+    assert call(folders, *arguments) == 2
     told = capsys.readouterr().err.strip()
     assert said in told and "Traceback" not in told and "\n" not in told
     assert list(folders.datasets.iterdir()) == [rows]

@@ -45,7 +45,7 @@ def test_a_failed_run_stops_no_other_and_the_same_command_does_what_is_left(
 def test_all_faults_of_all_files_before_anything_starts(
     call: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], folders: Folders
 ) -> None:
-    assert main(["queue", written(tmp_path, "one", rank=0), str(tmp_path / "gone.json"), *call]) == 1
+    assert main(["queue", written(tmp_path, "one", rank=0), str(tmp_path / "gone.json"), *call]) == 2
     said = capsys.readouterr().err
     assert "one.json: LoRA Rank" in said and "gone.json" in said
     assert main(["queue", written(tmp_path, "one"), written(tmp_path, "two", text_file="no.txt"), *call]) == 1
@@ -67,5 +67,5 @@ def test_an_experiment_ends_with_its_runs_compared(
 
 
 def test_an_experiment_without_values_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["experiment", written(tmp_path, "study"), "--over", "rank"]) == 1
+    assert main(["experiment", written(tmp_path, "study"), "--over", "rank"]) == 2
     assert "NAME=VALUE" in capsys.readouterr().err

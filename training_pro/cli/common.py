@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.folders import Folders
+from training_pro.hosts.host import Quantizing
 from training_pro.session import Session
 
+DTYPES = ("bfloat16", "float16", "float32")
 DEFAULT_USER_DATA = Path("user_data")
 MODEL_OPTION: dict[str, Any] = {
     "type": Path,
@@ -18,15 +20,29 @@ MODEL_OPTION: dict[str, Any] = {
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
-    """``--model``, ``--user-data`` and ``--no-4bit``."""
+    """``--model``, where things live, and how the model is loaded."""
     parser.add_argument("--model", **MODEL_OPTION)
     add_folder_options(parser)
 
 
 def add_folder_options(parser: argparse.ArgumentParser) -> None:
-    """``--user-data`` and ``--no-4bit``."""
+    """Where things live, and how the model is loaded."""
     add_user_data_option(parser)
-    parser.add_argument("--no-4bit", action="store_true", help="load the model as it is, not quantized to 4 bits")
+    parser.add_argument("--loras", type=Path, metavar="DIR", help="where LoRAs live, if not in the user data")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument(
+        "--quantization",
+        choices=("4-bit", "8-bit", "none"),
+        default="4-bit",
+        help="how to load a model that is not quantized already (default: 4-bit)",
+    )
+    kinds.add_argument(
+        "--no-4bit", action="store_const", const="none", dest="quantization", help="the same as --quantization none"
+    )
+    parser.add_argument("--dtype", choices=DTYPES, help="of weights that stay unquantized (default: what suits it)")
+    parser.add_argument("--compute-dtype", choices=DTYPES, help="to compute in with 4-bit weights (default: --dtype)")
+    parser.add_argument("--quant-type", choices=("nf4", "fp4"), default="nf4", help="of 4-bit weights (default: nf4)")
+    parser.add_argument("--double-quant", action="store_true", help="quantize the 4-bit weights' own scales too")
 
 
 def add_user_data_option(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +57,8 @@ def add_user_data_option(parser: argparse.ArgumentParser) -> None:
 
 
 def folders_of(options: argparse.Namespace) -> Folders:
-    """The folders of ``--user-data``."""
-    return Folders.under(options.user_data)
+    """The folders of ``--user-data`` and ``--loras``."""
+    return Folders.under(options.user_data, getattr(options, "loras", None))
 
 
 def own_abbreviations(options: argparse.Namespace) -> frozenset[str]:
@@ -70,5 +86,6 @@ def session_from(options: argparse.Namespace, *, keep_queue: bool = False, write
     folders = folders_of(options)
     if writes:
         folders.make()
-    host = StandaloneHost(folders, options.model, load_in_4bit=not options.no_4bit, progress=Bar())
+    quantizing = Quantizing(options.quantization, options.compute_dtype, options.quant_type, options.double_quant)
+    host = StandaloneHost(folders, options.model, dtype=options.dtype, quantizing=quantizing, progress=Bar())
     return Session(host, folders.queue if keep_queue else None, writes=writes)

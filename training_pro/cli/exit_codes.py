@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from training_pro.errors import BusyError, Cancelled, UserError
+from training_pro.remote.sending import NotRunning
 from training_pro.session import AlreadyFinished, NameTaken
 from training_pro.training.run import Run
 
@@ -32,6 +33,8 @@ def of_error(error: UserError | Cancelled) -> ExitCode:
         return ExitCode.INTERRUPTED
     if isinstance(error, (NameTaken, AlreadyFinished)):
         return ExitCode.NAME_TAKEN
+    if isinstance(error, NotRunning):
+        return ExitCode.NOT_RUNNING
     return ExitCode.BUSY if isinstance(error, BusyError) else ExitCode.BAD_INPUT
 
 

@@ -11,6 +11,7 @@ from types import ModuleType
 from training_pro.cli import (
     batch_size,
     blocks,
+    control,
     demo,
     download,
     dump,
@@ -32,7 +33,7 @@ from training_pro.cli.exit_codes import ExitCode, of_error
 from training_pro.cli.terminal import complain, say_json
 from training_pro.errors import Cancelled, UserError, explain
 
-_RUNS = (demo, ui, train, queue, experiment, verify, batch_size, perplexity, merge, gguf)
+_RUNS = (demo, ui, train, control, queue, experiment, verify, batch_size, perplexity, merge, gguf)
 _DATA = (download, split, rows_to_jsonl, text_to_jsonl, dump, blocks, sentences)
 COMMANDS = (*_RUNS, *_DATA, settings)
 

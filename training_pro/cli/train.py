@@ -32,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--on-top", action="store_const", const="on-top", dest="existing", help="the same as --existing on-top"
     )
     parser.add_argument("--dry-run", action="store_true", help="verify, print the plan, write nothing")
+    parser.add_argument("--watched", action="store_true", help="leave the last status for the page that started this")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
 
 
@@ -40,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(options, settings)
     session = common.session_from(options)
+    session.watched = options.watched
     return train(session, settings, way(session, settings, options.existing), options.json)
 
 
@@ -65,6 +67,7 @@ def train(session: Session, settings: Settings, existing: Existing, as_json: boo
     started = session.start(settings, existing)
     with Signals(started.controls):
         watch(started)
+        session.settle()
     code = of_run(started)
     ending = started.status.ending
     assert ending is not None

@@ -36,6 +36,40 @@ class LoadedModel:
     max_tokens: int | None
 
 
+@dataclass(frozen=True)
+class Quantizing:
+    """How a model is quantized by bitsandbytes while it is loaded; a folder that is quantized already stays so."""
+
+    kind: Quantization = "4-bit"
+    compute_dtype: str | None = None  # None: that of the other weights
+    quant_type: str = "nf4"
+    double: bool = False
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """`dtype` is that of the weights that are not quantized; `on_cpu`: though there may be a graphics card."""
+
+    path: Path
+    quantizing: Quantizing
+    dtype: str | None
+    on_cpu: bool
+
+    def options(self) -> list[str]:
+        """These choices on our command line."""
+        quantizing = self.quantizing
+        given = ["--model", str(self.path), "--quantization", quantizing.kind]
+        given += ["--dtype", self.dtype] if self.dtype else []
+        if quantizing.kind == "4-bit":
+            if quantizing.compute_dtype not in (None, self.dtype):
+                given += ["--compute-dtype", str(quantizing.compute_dtype)]
+            if quantizing.quant_type != "nf4":
+                given += ["--quant-type", quantizing.quant_type]
+            if quantizing.double:
+                given.append("--double-quant")
+        return given
+
+
 class Host(Protocol):
     """Who owns the model and the folders.
 
@@ -59,6 +93,10 @@ class Host(Protocol):
 
     def model_path(self) -> Path | None:
         """The folder or file of that model. Loads nothing."""
+        ...
+
+    def source(self) -> ModelSource | None:
+        """How another process loads that model the same way; None for no model. Loads nothing."""
         ...
 
     def models(self) -> list[str]:

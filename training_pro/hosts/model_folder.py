@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from training_pro.errors import ModelError
-from training_pro.hosts.host import LoadedModel
+from training_pro.hosts.host import LoadedModel, Quantizing
 from training_pro.hosts.loaded import describe, loading_errors
 from training_pro.packages import installed
 
@@ -32,18 +32,20 @@ def compute_dtype(device: str, native_bf16: bool) -> DtypeName:
     return "float16" if device == "cuda" else "float32"
 
 
-def load_model_folder(folder: Path, *, load_in_4bit: bool = True, dtype: DtypeName | None = None) -> LoadedModel:
+def load_model_folder(
+    folder: Path, *, load_in_4bit: bool = True, dtype: DtypeName | None = None, quantizing: Quantizing | None = None
+) -> LoadedModel:
     """The model and tokenizer of `folder`, in evaluation mode, on the GPU if there is one.
 
     A folder that is quantized already is loaded as it is. `dtype` is that of the weights that stay
-    unquantized and of the computing; None: what suits the hardware.
+    unquantized and of the computing; None: what suits the hardware. `quantizing` says more than `load_in_4bit`.
 
     Raises:
         ModelError: not a model folder, a broken one, or bitsandbytes is missing; with the way out.
     """
     check_model_folder(folder)
     try:
-        return _load(folder, load_in_4bit, dtype)
+        return _load(folder, quantizing or Quantizing("4-bit" if load_in_4bit else "none"), dtype)
     except loading_errors() as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise ModelError(
@@ -86,7 +88,7 @@ def _instead_of_model(folder: Path) -> str:
     return "holds no model (no config.json); give the folder that holds the model's config.json."
 
 
-def _load(folder: Path, load_in_4bit: bool, dtype: DtypeName | None) -> LoadedModel:
+def _load(folder: Path, quantizing: Quantizing, dtype: DtypeName | None) -> LoadedModel:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -103,26 +105,31 @@ def _load(folder: Path, load_in_4bit: bool, dtype: DtypeName | None) -> LoadedMo
         dtype=getattr(torch, dtype),
         device_map={"": f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" else "cpu"},
         local_files_only=True,
-        **_quantized(folder, config, load_in_4bit, dtype),
+        **_quantized(folder, config, quantizing, dtype),
     )
     prepare_for_training(model)
     return describe(model, tokenizer, folder.name, folder)
 
 
-def _quantized(folder: Path, config: PretrainedConfig, load_in_4bit: bool, dtype: DtypeName) -> dict[str, Any]:
-    if getattr(config, "quantization_config", None) is not None or not load_in_4bit:
+def _quantized(folder: Path, config: PretrainedConfig, how: Quantizing, dtype: DtypeName) -> dict[str, Any]:
+    if getattr(config, "quantization_config", None) is not None or how.kind == "none":
         return {}
     if not installed("bitsandbytes"):
         raise ModelError(
-            f"Loading {folder.name} in 4-bit needs the package bitsandbytes, which is not installed; "
+            f"Loading {folder.name} in {how.kind} needs the package bitsandbytes, which is not installed; "
             'run: pip install "bitsandbytes>=0.49" (or load it unquantized, with four times the memory).'
         )
     import torch
     from transformers import BitsAndBytesConfig
 
+    if how.kind == "8-bit":
+        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
     return {
         "quantization_config": BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, dtype)
+            load_in_4bit=True,
+            bnb_4bit_quant_type=how.quant_type,
+            bnb_4bit_compute_dtype=getattr(torch, how.compute_dtype or dtype),
+            bnb_4bit_use_double_quant=how.double,
         )
     }
 

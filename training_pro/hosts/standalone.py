@@ -16,10 +16,11 @@ from typing import Literal
 from training_pro.errors import ModelError, UserError
 from training_pro.folders import Folders
 from training_pro.hosts.embedded import MODEL_NAME, embedded_model
-from training_pro.hosts.host import LoadedModel
+from training_pro.hosts.host import LoadedModel, ModelSource, Quantizing
 from training_pro.hosts.loaded import lora_folder, lora_is_on, natural_order
 from training_pro.hosts.lora_on import LoraOn
-from training_pro.hosts.model_folder import check_model_folder, load_model_folder
+from training_pro.hosts.model_folder import DtypeName, check_model_folder, load_model_folder
+from training_pro.hosts.source import source_of
 from training_pro.progress import Progress, no_progress
 
 
@@ -35,16 +36,23 @@ class StandaloneHost:
         model: Path | None = None,
         *,
         load_in_4bit: bool = True,
+        dtype: DtypeName | None = None,
+        quantizing: Quantizing | None = None,
         progress: Progress = no_progress,
     ) -> None:
-        """Raises: ModelError: `model` is not a model folder."""
+        """`dtype` and `quantizing`: as for `load_model_folder`.
+
+        Raises:
+            ModelError: `model` is not a model folder.
+        """
         self.folders = folders
         self._own_folder = model.expanduser().resolve() if model else None
         if self._own_folder:
             check_model_folder(self._own_folder)
         self._own_name = self._own_folder.name if self._own_folder else MODEL_NAME
         self._name = self._own_name  # another one between `load` and `reload`
-        self._load_in_4bit = load_in_4bit
+        self._dtype = dtype
+        self._quantizing = quantizing or Quantizing("4-bit" if load_in_4bit else "none")
         self._progress = progress
         self._loaded: LoadedModel | None = None
         self._lora: LoraOn | None = None
@@ -59,6 +67,12 @@ class StandaloneHost:
         if self._name != self._own_name:
             return self.folders.models / self._name
         return self._own_folder or embedded_model(progress=self._progress)
+
+    def source(self) -> ModelSource | None:
+        if self._loaded is not None:
+            return source_of(self._loaded)
+        folder = self.model_path()
+        return ModelSource(folder, self._quantizing, self._dtype, on_cpu=False) if folder is not None else None
 
     def models(self) -> list[str]:
         root = self.folders.models
@@ -148,7 +162,7 @@ class StandaloneHost:
         if self._loaded is None:
             folder = self.model_path()
             assert folder is not None
-            loaded = load_model_folder(folder, load_in_4bit=self._load_in_4bit)
+            loaded = load_model_folder(folder, dtype=self._dtype, quantizing=self._quantizing)
             self._loaded = replace(loaded, label=self._name)
         return self._loaded
 

@@ -24,9 +24,10 @@ from modules.utils import resolve_model_path
 
 from training_pro.errors import ModelError, UserError
 from training_pro.folders import Folders
-from training_pro.hosts.host import LoadedModel
+from training_pro.hosts.host import LoadedModel, ModelSource, Quantizing
 from training_pro.hosts.loaded import describe, loading_errors, lora_folder, lora_is_on, natural_order
 from training_pro.hosts.lora_on import untouched_on_failure
+from training_pro.hosts.source import source_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -98,6 +99,14 @@ class WebUIHost:
     def model_path(self) -> Path | None:
         label = self.model_label()
         return Path(resolve_model_path(label)).resolve() if label else None
+
+    def source(self) -> ModelSource | None:
+        path, model = self.model_path(), self._hold.model if self._hold else shared.model
+        if path is None:
+            return None
+        if model is None or not _is_torch_model(model):
+            return ModelSource(path, Quantizing("none"), None, bool(shared.args.cpu))
+        return source_of(describe(model, shared.tokenizer, self.model_label(), path))
 
     def models(self) -> list[str]:
         root = self.folders.models

@@ -52,7 +52,7 @@ class HistoryData:
 class History:
     """The open history of a run: one thread adds, any thread reads."""
 
-    def __init__(self, path: Path, handle: int, read: _Reading) -> None:
+    def __init__(self, path: Path, handle: int, read: Reading) -> None:
         self.path = path
         self._handle = handle
         self._size = read.whole_bytes
@@ -207,12 +207,12 @@ def sample_history(path: Path, most: int = 60) -> list[Point]:
         raise RunError(f"The history {path} can't be read ({error.strerror}); check the file.") from error
 
 
-class _Reading:
+class Reading:
     """What was found while reading: the file is good up to `whole_bytes`."""
 
-    def __init__(self) -> None:
-        self.columns = PointColumns()
-        self.events: list[Event] = []
+    def __init__(self, columns: PointColumns | None = None, events: list[Event] | None = None) -> None:
+        self.columns = columns if columns is not None else PointColumns()
+        self.events: list[Event] = events if events is not None else []
         self.whole_bytes = 0
         self.torn_lines = 0
         self._end = 0
@@ -247,8 +247,8 @@ class _Reading:
         self._rows = []
 
 
-def _read(path: Path, resume_at: int | None) -> _Reading:
-    read = _Reading()
+def _read(path: Path, resume_at: int | None) -> Reading:
+    read = Reading()
     if resume_at == 0 or not path.exists():
         return read
     with path.open("rb") as file:

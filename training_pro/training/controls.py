@@ -42,6 +42,7 @@ class Controls:
         self._interrupt_reason = ""
         self._checkpoint_asked = False
         self._sample_asked = False
+        self._prompts_asked: tuple[str, ...] = ()
 
     @property
     def values(self) -> LiveValues:
@@ -104,16 +105,30 @@ class Controls:
         """Whether a checkpoint is asked for and not yet written."""
         return self._checkpoint_asked
 
-    def ask_sample(self) -> None:
-        """Answer the sample prompts after the update in progress."""
+    def ask_sample(self, prompt: str = "") -> None:
+        """Answer the sample prompts, or this one alone, after the update in progress."""
         with self._lock:
-            self._sample_asked = True
+            if prompt:
+                self._prompts_asked = (*self._prompts_asked, prompt)
+            else:
+                self._sample_asked = True
 
     def take_sample_request(self) -> bool:
         """Whether samples were asked for since the last call."""
         with self._lock:
             asked, self._sample_asked = self._sample_asked, False
             return asked
+
+    def take_prompts(self) -> tuple[str, ...]:
+        """The prompts of their own that were asked for since the last call."""
+        with self._lock:
+            asked, self._prompts_asked = self._prompts_asked, ()
+            return asked
+
+    @property
+    def sample_asked(self) -> bool:
+        """Whether samples are asked for and not yet begun."""
+        return self._sample_asked or bool(self._prompts_asked)
 
     def pause(self) -> None:
         """Hold the run before its next update."""

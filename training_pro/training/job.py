@@ -32,7 +32,7 @@ from training_pro.training.callbacks.learning_rate_scale import LearningRateScal
 from training_pro.training.callbacks.memory_peak import MemoryPeak
 from training_pro.training.callbacks.meter import Meter
 from training_pro.training.callbacks.pause import Pause
-from training_pro.training.callbacks.samples import SampleAnswers, sample_prompts
+from training_pro.training.callbacks.samples import SampleAnswers
 from training_pro.training.callbacks.scalars import Scalars, scalars_behaviour
 from training_pro.training.callbacks.stop_at_epoch import StopAtEpoch
 from training_pro.training.callbacks.stop_at_loss import StopAtLoss
@@ -175,10 +175,8 @@ class Job:
         scalars = scalars_behaviour(self.settings, self.folder, meter)
         if scalars is not None:
             found.append(Dispensable(scalars, f"writing logs for {self.settings.report_to}", self._note))
-        if sample_prompts(self.settings):
-            samples = SampleAnswers(self.settings, self.controls, self.history, self._answer)
-            found.append(Dispensable(samples, "answering the sample prompts", self._note))
-        return found
+        samples = SampleAnswers(self.settings, self.controls, self.history, self._answer)
+        return [*found, Dispensable(samples, "answering the sample prompts", self._note)]
 
     @staticmethod
     def _wire(trainer: LoraTrainer, checkpoint: Path | None) -> None:

@@ -12,12 +12,14 @@ import gradio as gr
 from training_pro.errors import UserError
 from training_pro.legacy_settings import settings_from
 from training_pro.record.runs import SETTINGS_FILE, list_runs
+from training_pro.remote.launching import OwnProcess, shell_line, train_command
 from training_pro.session import Session
 from training_pro.settings import DEFAULTS, Settings, read_json_object, to_dict, to_json
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.markup import box
 from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.placement import Placement
 from training_pro.ui.presets import drop_preset, keep_preset, preset_names, preset_values
 
 _NOT_COPIED = ("name", "override")
@@ -26,9 +28,10 @@ _NOT_COPIED = ("name", "override")
 class Recipes:
     """A list of presets at the top, and the rest folded away."""
 
-    def __init__(self, session: Session, form: Form) -> None:
+    def __init__(self, session: Session, form: Form, placement: Placement) -> None:
         self._session = session
         self._form = form
+        self._placement = placement
 
     def build_choice(self) -> None:
         """The list of presets: choosing one fills the form."""
@@ -83,7 +86,7 @@ class Recipes:
         export = answering(self._export, said, "exporting settings")
         self.export.click(export, form.inputs, [self.json, said], **QUIET)
         command = answering(self._command, said, "writing the command")
-        self.command.click(command, form.inputs, [self.json, said], **QUIET)
+        self.command.click(command, form.inputs | self._placement.inputs, [self.json, said], **QUIET)
 
     @property
     def filled(self) -> list[Any]:
@@ -151,23 +154,15 @@ class Recipes:
         return {self.json: to_json(self._form.settings(data)), self.said: ""}
 
     def _command(self, data: Values) -> dict[Any, Any]:
-        return {self.json: command_for(self._form.settings(data), self._session), self.said: ""}
+        where = self._placement.chosen(data) or OwnProcess()
+        return {self.json: command_for(self._form.settings(data), self._session, where), self.said: ""}
 
 
-def command_for(settings: Settings, session: Session) -> str:
+def command_for(settings: Settings, session: Session, where: OwnProcess) -> str:
     """Two lines for a shell: a settings file with what differs from the defaults, and the run of it."""
     chosen = {name: value for name, value in to_dict(settings).items() if value != DEFAULTS[name]}
-    name = settings.name or "settings"
-    parts = [
-        "python",
-        "-m",
-        "training_pro",
-        "train",
-        f"{name}.json",
-        "--user-data",
-        str(session.host.folders.user_data),
-    ]
-    model = session.host.model_path()
-    parts += ["--model", str(model)] if model is not None else []
+    file = f"{settings.name or 'settings'}.json"
+    source = session.host.source()
+    words = train_command(file, source, session.host.folders, where)
     text = json.dumps(chosen, ensure_ascii=False)
-    return f"printf '%s' {shlex.quote(text)} > {shlex.quote(name + '.json')}\n{shlex.join(parts)}"
+    return f"printf '%s' {shlex.quote(text)} > {shlex.quote(file)}\n{shell_line(words, source)}"

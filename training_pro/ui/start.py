@@ -13,6 +13,7 @@ from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.markup import box
 from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.placement import Placement
 from training_pro.ui.readiness import obstacle
 
 _WAYS: tuple[tuple[str, Existing, str], ...] = (
@@ -25,9 +26,10 @@ _WAYS: tuple[tuple[str, Existing, str], ...] = (
 class Start:
     """The button, its answer, and the question."""
 
-    def __init__(self, session: Session, form: Form) -> None:
+    def __init__(self, session: Session, form: Form, placement: Placement) -> None:
         self._session = session
         self._form = form
+        self._placement = placement
 
     def build(self) -> None:
         self.button = gr.Button("Start LoRA Training", variant="primary", elem_id="tp-start")
@@ -41,7 +43,7 @@ class Start:
         choices: list[tuple[Any, Existing]] = [(self.button, "ask"), *((b, e) for e, b in self.ways.items())]
         for pressed, existing in choices:
             start = answering(partial(self._start, existing), self.said, "starting the run")
-            pressed.click(start, self._form.inputs, shown, **QUIET)
+            pressed.click(start, self._form.inputs | self._placement.inputs, shown, **QUIET)
         self.cancel.click(self._cancel, None, shown, **QUIET)
 
     def _cancel(self) -> dict[Any, Any]:
@@ -56,7 +58,7 @@ class Start:
         if stands:
             raise RunError(stands)
         try:
-            run = self._session.start(settings, existing)
+            run = self._session.start(settings, existing, where=self._placement.chosen(data))
         except NameTaken as taken:
             return {self.said: box("warning", str(taken)), **self._asked(True, taken.can_continue)}
         return {self.said: box("info", f'The run "{run.settings.name}" has begun.'), **self._asked(False)}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from training_pro.record.history import Event
-from training_pro.training.controls import Controls, LiveValues
+from training_pro.training.controls import Controls
 from training_pro.training.run import Run
 from training_pro.training.status import RunStatus
-from training_pro.training.wording import time_words
+from training_pro.training.wording import live_words, time_words
 from training_pro.ui.markup import box, facts, megabytes, number, progress_bar, text
 
 _DOING = {
@@ -89,20 +89,11 @@ def _numbers(status: RunStatus) -> str:
 def _taken(controls: Controls) -> str:
     """What the trainer has taken over of what was asked for."""
     values, taken = controls.values, controls.taken
-    words = [_live_words(taken)]
+    words = [live_words(taken)]
     if values != taken:
-        words.append(f"asked for: {_live_words(values)}; it counts with the update in progress")
+        words.append(f"asked for: {live_words(values)}; it counts with the update in progress")
     if controls.checkpoint_asked:
         words.append("a checkpoint is queued")
     if controls.interrupt_reason:
         words.append("ending with the batch in progress")
     return f'<p class="tp-taken">{text(" · ".join(words))}</p>'
-
-
-def _live_words(values: LiveValues) -> str:
-    loss = f"stop at loss {values.stop_at_loss:.2f}" if values.stop_at_loss else "stop at loss off"
-    epoch = f"stop at epoch {values.stop_at_epoch}" if values.stop_at_epoch else "stop at epoch off"
-    words = f"{loss} (mean of {values.loss_window}), {epoch}"
-    if values.learning_rate_scale != 1:
-        words += f", learning rate × {values.learning_rate_scale:g}"
-    return words

@@ -13,12 +13,14 @@ from gradio.context import Context
 from training_pro.session import Session
 from training_pro.ui.after import After
 from training_pro.ui.choices import choice_updates, file_choices, installed_choices
+from training_pro.ui.elsewhere import Elsewhere
 from training_pro.ui.form import ADAPTER, BATCH, BLOCKS, DATA, FIRST, STOPS, WATCHING, Form
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.largest_batch import LargestBatch
 from training_pro.ui.notices import Notices
 from training_pro.ui.perplexity import Perplexity
 from training_pro.ui.pieces import button, button_row
+from training_pro.ui.placement import Placement
 from training_pro.ui.preview import Preview
 from training_pro.ui.queue import QueuePanel
 from training_pro.ui.recipes import Recipes
@@ -43,13 +45,15 @@ class Tab:
         self._session = session
         self._editable = not session.host.multi_user
         self.form = Form(self._editable, file_choices(session.host.folders))
-        self.recipes = Recipes(session, self.form)
         self.verify = Verify(session, self.form)
         self.preview = Preview(self.form, self.verify)
         self.tools = Tools(session, self.form, self.verify)
         self.schedule = Schedule(session, self.form, self.verify)
         self.largest_batch = LargestBatch(session, self.form)
-        self.start = Start(session, self.form)
+        self.placement = Placement()
+        self.recipes = Recipes(session, self.form, self.placement)
+        self.start = Start(session, self.form, self.placement)
+        self.elsewhere = Elsewhere(session)
         self.perplexity = Perplexity(session, self._editable)
         self.queue = QueuePanel(session, self.form, self._editable)
         self.notices = Notices(session)
@@ -97,11 +101,13 @@ class Tab:
         self.form.build_part(WATCHING)
         if self._editable:
             self._build_helpers()
+            self.placement.build()
             self.start.build()
             self.queue.build_add()
         self.watch.build_status()
         if self._editable:
             self.after.build()
+            self.elsewhere.build()
         self.watch.build()
         self.notices.build()
         if self._editable:
@@ -149,6 +155,7 @@ class Tab:
         for panel in (*panels, self.tryout):
             panel.connect()
         self.after.connect(self.watch.status)
+        self.elsewhere.connect(page, self.refresh)
 
     def _files(self) -> dict[Any, Any]:
         files = choice_updates(self.form.controls, file_choices(self._session.host.folders))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from training_pro.record.history import Event, History
@@ -41,6 +41,7 @@ class SampleAnswers(Behaviour):
         due = self._every > 0 and state.global_step % self._every == 0
         if asked or due:
             self._sample(state.global_step, kwargs["model"])
+        self._answer_all(self._controls.take_prompts(), state.global_step, kwargs["model"])
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self._every == 0:
@@ -53,7 +54,10 @@ class SampleAnswers(Behaviour):
         if update == self._last_at:
             return
         self._last_at = update
-        for prompt in self._prompts:
+        self._answer_all(self._prompts, update, model)
+
+    def _answer_all(self, prompts: Iterable[str], update: int, model: Any) -> None:
+        for prompt in prompts:
             if self._controls.interrupt_reason:
                 return
             details = {"prompt": prompt, "answer": self._answer(model, prompt)}

@@ -1,0 +1,177 @@
+"""A run that goes is steered through the files of its channel, as another process does it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from training_pro.cli.main import main
+from training_pro.errors import BusyError
+from training_pro.folders import Folders
+from training_pro.hosts.standalone import StandaloneHost
+from training_pro.record.files import write_json_whole
+from training_pro.remote.channel import COMMANDS, channel_folder, channels, open_channel, read_live
+from training_pro.session import Session
+from training_pro.settings import Settings
+from training_pro.training.run import Run
+
+TEXT = "\n\n\n".join(f"Chapter {n}. The keeper climbs. She counts {n + 90} steps." for n in range(8))
+
+
+@pytest.fixture
+def session(folders: Folders, tiny_folder: Path) -> Session:
+    (folders.datasets / "tales.txt").write_text(TEXT, encoding="utf-8")
+    return Session(StandaloneHost(folders, tiny_folder, load_in_4bit=False))
+
+
+@pytest.fixture
+def run(session: Session) -> Iterator[Run]:
+    """A run that does not end by itself, in training."""
+    started = session.start(
+        Settings(name="tales", text_file="tales.txt", max_tokens=64, epochs=100_000, warmup_steps=0, rank=4)
+    )
+    until(lambda: started.status.update > 0)
+    yield started
+    started.controls.interrupt()
+    started.wait(60)
+    session.settle()
+
+
+@pytest.fixture
+def control(folders: Folders, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Calls ``control`` on the run; its exit code and what it said."""
+
+    def call(*words: str, name: str = "tales") -> tuple[int, str]:
+        capsys.readouterr()
+        code = main(["control", "--user-data", str(folders.user_data), name, *words])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return call
+
+
+Control = Callable[..., tuple[int, str]]
+
+
+def until(happened: Callable[[], object], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_every_command_is_taken_over_and_the_answer_says_so(run: Run, control: Control) -> None:
+    code, said = control("stop-loss", "0.01")
+    assert (code, run.controls.taken.stop_at_loss) == (0, 0.01)
+    assert "Taken over at update" in said and "stop at loss 0.01" in said
+    assert control("learning-rate-scale", "0.5")[0] == 0 and run.controls.taken.learning_rate_scale == 0.5
+    assert control("stop-epoch", "99999")[0] == 0 and run.controls.taken.stop_at_epoch == 99999
+    code, said = control("checkpoint")
+    assert code == 0 and said.strip() == f"Written: {run.status.checkpoints[-1].path.name}."
+    assert control("sample", "The lamp", "keeper")[0] == 0
+    assert run.history is not None
+    until(lambda: [e.details["prompt"] for e in run.history.events if e.kind == "sample"] == ["The lamp keeper"])
+    code, said = control("pause")
+    assert code == 0 and run.status.phase == "paused" and "paused after update" in said
+    assert "Phase          paused" in control("status")[1]
+    assert control("resume") == (0, "The run goes on.\n")
+    until(lambda: run.status.phase == "training")
+    code, said = control("stop", "--json")
+    assert code == 0 and json.loads(said)["taken"]
+    assert run.wait(60).ending is not None and run.status.ending.reason == "interrupted from another terminal"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["stop-loss", "11"], "Stop at loss"),
+        (["stop-loss", "low"], "is no number"),
+        (["stop-epoch"], "takes one number"),
+        (["learning-rate-scale", "-1"], "from 0 to 100"),
+        (["sample"], "has no sample prompts"),
+        (["pause", "now"], "takes nothing behind it"),
+        (["explode"], "There is no command 'explode'"),
+    ],
+)
+def test_a_bad_command_is_answered_with_a_sentence(run: Run, control: Control, words: list[str], said: str) -> None:
+    before = run.controls.values
+    code, heard = control(*words)
+    assert code == 2 and said in heard
+    assert run.controls.values == before and run.status.running
+
+
+def test_rubbish_in_the_channel_harms_nothing(run: Run, control: Control, tmp_path: Path) -> None:
+    place = channel_folder(run.folder) / COMMANDS
+    (place / "1.json").write_text("{", encoding="utf-8")
+    (place / "2.json").write_text('{"do": "set", "values": {"rank": 5}}', encoding="utf-8")
+    (place / "3.json").write_text("[" * 100_000, encoding="utf-8")
+    (place / "4.json").write_text('{"do": ["x"], "text": 5}', encoding="utf-8")
+    secret = tmp_path / "secret.json"
+    secret.write_text('{"do": "stop"}', encoding="utf-8")
+    (place / "5.json").symlink_to(secret)
+    until(lambda: not list(place.iterdir()))
+    assert control("stop-loss", "0.02")[0] == 0
+    assert run.status.running and secret.is_file()
+
+
+def test_the_channel_belongs_to_the_owner_alone_and_is_gone_at_the_end(run: Run, session: Session) -> None:
+    channel = channel_folder(run.folder)
+    assert channel.stat().st_mode & 0o077 == 0
+    live = read_live(channel)
+    assert live is not None and live.settings == run.settings and live.alive(channel)
+    run.controls.interrupt()
+    run.wait(60)
+    session.settle()
+    assert channels(run.folder.parent) == []
+
+
+def test_no_such_run_and_one_that_has_ended(run: Run, session: Session, control: Control) -> None:
+    code, said = control("pause", name="nobody")
+    assert code == 6 and 'There is no run "nobody"' in said
+    run.controls.interrupt()
+    run.wait(60)
+    session.settle()
+    code, said = control("pause")
+    assert code == 6 and "is not running; it is interrupted" in said
+
+
+def dead_channel(run: Path, tiny: Settings, **process: object) -> Path:
+    """What a killed process leaves: a status that says "training", and a command that it never took."""
+    from training_pro.record.process import this_process
+    from training_pro.remote.live import Live, to_values
+    from training_pro.training.controls import LiveValues
+    from training_pro.training.status import RunStatus
+
+    channel = channel_folder(run)
+    (channel / COMMANDS).mkdir(parents=True)
+    mark = {**vars(this_process()), **process}
+    values = LiveValues(0, 0, 5)
+    live = Live(type(this_process())(**mark), tiny, RunStatus(run.name, run, "training"), values, values)
+    write_json_whole(channel / "status.json", to_values(live))
+    (channel / COMMANDS / "1.json").write_text('{"do": "stop"}', encoding="utf-8")
+    return channel
+
+
+def test_what_was_said_to_a_dead_run_is_never_heard_by_the_next(
+    session: Session, folders: Folders, control: Control
+) -> None:
+    settings = Settings(name="tales", text_file="tales.txt", max_tokens=64, epochs=1, warmup_steps=0, rank=4)
+    channel = dead_channel(folders.loras / "tales", settings, started="00000000")
+    assert control("pause")[0] == 6
+    assert session.start(settings).wait(120).ending.kind == "finished"  # type: ignore[union-attr]
+    session.settle()
+    assert not channel.exists()
+
+
+def test_a_run_that_lives_elsewhere_keeps_its_channel(session: Session, folders: Folders) -> None:
+    settings = Settings(name="tales", text_file="tales.txt")
+    channel = dead_channel(folders.loras / "tales", settings, machine="another")
+    with pytest.raises(BusyError, match="is going in another process"):
+        session.start(settings)
+    assert channel.is_dir()
+    with pytest.raises(BusyError):
+        open_channel(channel)

@@ -1,0 +1,171 @@
+"""A run in a process of its own: the host's model makes room and is back, whatever becomes of the child."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from training_pro.errors import SettingsError
+from training_pro.folders import Folders
+from training_pro.hosts.host import ModelSource, Quantizing
+from training_pro.hosts.standalone import StandaloneHost
+from training_pro.record.runs import summarize
+from training_pro.remote.channel import channels, read_live
+from training_pro.remote.launching import OwnProcess, shell_line, train_command
+from training_pro.remote.own_process import exit_words, refusal_in
+from training_pro.remote.remote_run import RemoteRun
+from training_pro.session import NameTaken, Session
+from training_pro.settings import Settings
+from training_pro.training.beginning import Begin
+from training_pro.training.run import Run
+from training_pro.training.snapshot import model_fingerprint
+
+TEXT = "\n\n\n".join(f"Chapter {n}. The keeper climbs. She counts {n + 90} steps." for n in range(8))
+OWN = OwnProcess()
+
+
+@pytest.fixture
+def session(folders: Folders, tiny_folder: Path) -> Session:
+    (folders.datasets / "tales.txt").write_text(TEXT, encoding="utf-8")
+    return Session(StandaloneHost(folders, tiny_folder, load_in_4bit=False, dtype="float32"))
+
+
+def settings(**changes: object) -> Settings:
+    values = {"name": "tales", "text_file": "tales.txt", "max_tokens": 64, "warmup_steps": 0, "rank": 4}
+    return Settings(**{**values, "epochs": 100_000, "save_steps": 20, "keep_checkpoints": 2, **changes})  # type: ignore[arg-type]
+
+
+def until(run: Run, happened: Callable[[], object], seconds: float = 180) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert run.status.running, run.status.ending
+        assert time.monotonic() < end, run.status
+        time.sleep(0.02)
+
+
+def child_of(session: Session) -> int:
+    live = read_live(channels(session.host.folders.loras)[0])
+    assert live is not None and live.process.pid != os.getpid()
+    return live.process.pid
+
+
+def test_a_killed_child_leaves_the_host_with_its_model_and_the_run_goes_on_where_it_was(session: Session) -> None:
+    before = model_fingerprint(session.host.trainable_model().model)
+    said = session.host.generate("The keeper", 5)
+    run = session.start(settings(), where=OWN)
+    until(run, lambda: run.status.checkpoints)
+    assert "has made room" in run.sentence() and run.history is not None and len(run.history.points) > 0
+    os.kill(child_of(session), signal.SIGKILL)
+    ending = run.wait(120).ending
+    assert ending is not None and ending.kind == "failed"
+    assert "signal 9, SIGKILL" in ending.reason and "continue it from checkpoint-" in ending.reason
+    assert summarize(run.folder).state == "unfinished"
+    assert model_fingerprint(session.host.trainable_model().model) == before
+    assert session.host.generate("The keeper", 5) == said
+    with pytest.raises(NameTaken) as taken:
+        session.start(settings(), where=OWN)
+    assert taken.value.can_continue
+
+    again = session.start(settings(), "continue", where=OWN)
+    until(again, lambda: again.status.phase == "training" and again.status.update >= 25)
+    assert again.history is not None and "continued from checkpoint-" in again.history.events[-1].text
+    again.controls.set(stop_at_loss=0.5)
+    until(again, lambda: again.controls.taken.stop_at_loss == 0.5)
+    again.controls.pause()
+    until(again, lambda: again.status.phase == "paused")
+    again.controls.interrupt("the test is over")
+    ending = again.wait(120).ending
+    assert ending is not None and (ending.kind, ending.reason) == ("interrupted", "the test is over")
+    assert summarize(again.folder).state == "interrupted"
+    assert channels(session.host.folders.loras) == []
+    assert model_fingerprint(session.host.trainable_model().model) == before
+
+
+def test_what_the_child_refuses_is_said_and_leaves_nothing(session: Session) -> None:
+    run = session.start(settings(text_file="gone.txt"), where=OWN)
+    ending = run.wait(180).ending
+    assert ending is not None and ending.kind == "failed" and "gone.txt" in ending.reason
+    assert not run.folder.exists() and not session.busy
+    assert session.host.loaded_model().model is not None
+
+
+def test_a_run_elsewhere_is_watched_and_steered_and_left(session: Session) -> None:
+    run = session.start(settings())
+    until(run, lambda: run.status.update > 0)
+    watched = RemoteRun(session.host, settings(), run.folder, Begin())
+    watched.start()
+    until(watched, lambda: watched.history is not None and len(watched.history.points) > 3)
+    watched.controls.set(stop_at_epoch=77_777, learning_rate_scale=0.5)
+    until(watched, lambda: run.controls.taken.stop_at_epoch == 77_777)
+    until(watched, lambda: watched.controls.taken.learning_rate_scale == 0.5)
+    watched.leave()
+    assert watched.wait(60).ending is not None and run.status.running
+    run.controls.interrupt("done")
+    run.wait(60)
+    session.settle()
+
+
+@pytest.mark.parametrize(
+    ("where", "launcher"),
+    [
+        (OWN, ""),
+        (OwnProcess(2), "-m torch.distributed.run --standalone --nproc-per-node 2 "),
+        (OwnProcess(1, "{config}"), "-m accelerate.commands.launch --config_file {config} "),
+        (OwnProcess(4, "{config}"), "-m accelerate.commands.launch --config_file {config} --num_processes 4 "),
+    ],
+)
+def test_the_command(where: OwnProcess, launcher: str, tmp_path: Path, folders: Folders) -> None:
+    config = tmp_path / "a.yaml"
+    config.write_text("{}", encoding="utf-8")
+    where = OwnProcess(where.processes, where.accelerate_config.replace("{config}", str(config)))
+    where.check()
+    source = ModelSource(tmp_path / "my model", Quantizing("4-bit", "bfloat16", "fp4", True), "float16", on_cpu=True)
+    line = shell_line(train_command("t.json", source, folders, where), source)
+    assert line == (
+        f"python {launcher.replace('{config}', str(config))}-m training_pro train t.json "
+        f"--user-data {folders.user_data} --model '{tmp_path}/my model' --quantization 4-bit --dtype float16 "
+        "--compute-dtype bfloat16 --quant-type fp4 --double-quant"
+    )
+
+
+def test_the_command_is_one_that_our_command_line_takes(tmp_path: Path, folders: Folders) -> None:
+    from training_pro.cli.main import parser
+
+    source = ModelSource(tmp_path, Quantizing("8-bit"), "float16", on_cpu=False)
+    moved = Folders.under(folders.user_data, tmp_path / "loras")
+    words = train_command("t.json", source, moved, OWN)[3:]
+    options = parser().parse_args(words)
+    assert (options.command, options.model, options.quantization) == ("train", tmp_path, "8-bit")
+    assert options.loras == moved.loras
+
+
+def test_all_faults_of_a_place_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        OwnProcess(0, "/nowhere/a.yaml").check()
+    assert "from 1 to 64" in str(caught.value) and "/nowhere/a.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (-9, "was ended by signal 9, SIGKILL (by hand, or by the system because memory ran out)"),
+        (137, "was ended by signal 9, SIGKILL (by hand, or by the system because memory ran out)"),
+        (-11, "was ended by signal 11, SIGSEGV (a fault in a library's native code)"),
+        (1, "ended with exit code 1"),
+        (255, "ended with exit code 255"),
+    ],
+)
+def test_exit_codes_in_words(code: int, said: str) -> None:
+    assert exit_words(code) == said
+
+
+def test_what_a_child_refused_with_is_found_in_its_output(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert refusal_in(log) is None
+    log.write_bytes(b'noise \xff\n{"refused": "No such file."}\n{broken\nmore noise\n')
+    assert refusal_in(log) == "No such file."

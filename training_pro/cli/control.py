@@ -1,0 +1,110 @@
+"""``control RUN stop-loss 1.5``: steer a run that goes in another process; says what the trainer really took over."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training_pro.cli.common import DEFAULT_USER_DATA
+from training_pro.cli.exit_codes import ExitCode
+from training_pro.cli.terminal import complain, say, say_json
+from training_pro.folders import Folders
+from training_pro.remote.commands import WORDS, Command, command_from
+from training_pro.remote.live import Live, to_values
+from training_pro.remote.sending import Heard, reach, tell
+from training_pro.training.wording import live_words, time_words
+
+HELP = "steer a run that goes: stops, checkpoint, sample, pause, resume, stop, learning rate, status"
+DEFAULT_WAIT_S = 60.0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="RUN", help="the name of the run, or its folder")
+    parser.add_argument("word", metavar="COMMAND", help=f"one of: {', '.join((*WORDS, 'status'))}")
+    parser.add_argument("rest", metavar="VALUE", nargs="*", help="the number, or the prompt of a sample")
+    parser.add_argument(
+        "--user-data",
+        type=Path,
+        metavar="DIR",
+        default=DEFAULT_USER_DATA,
+        help="where LoRAs live, laid out as in the WebUI (default: user_data)",
+    )
+    parser.add_argument("--loras", type=Path, metavar="DIR", help="the LoRA folder, if it is not in the user data")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        metavar="SECONDS",
+        default=DEFAULT_WAIT_S,
+        help=f"how long to wait until it has taken effect (default: {DEFAULT_WAIT_S:g}; 0: do not)",
+    )
+    parser.add_argument("--json", action="store_true", help="answer with one line of JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    folder = _folder(options)
+    if options.word == "status":
+        return _status(reach(folder), options.json)
+    command = command_from(options.word, options.rest)
+    heard = tell(folder, command, options.wait)
+    code = ExitCode.BAD_INPUT if not heard.ok else ExitCode.DONE if heard.taken else ExitCode.NOT_YET
+    sentence = _outcome(command, heard) if heard.ok else heard.said
+    if options.json:
+        answer = {"said": sentence, "ok": heard.ok, "taken": heard.taken, "exit_code": int(code)}
+        say_json({**to_values(heard.live), **answer})
+    else:
+        (say if heard.ok else complain)(sentence)
+    return code
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    """A plain word is a name; whatever has a slash in it, a folder."""
+    if Path(options.name).name != options.name:
+        return Path(options.name).expanduser().resolve()
+    return Folders.under(options.user_data, options.loras).loras / str(options.name)
+
+
+def _status(live: Live, as_json: bool) -> int:
+    if as_json:
+        say_json({**to_values(live), "exit_code": 0})
+    else:
+        for line in _lines(live):
+            say(line)
+    return ExitCode.DONE
+
+
+def _outcome(command: Command, heard: Heard) -> str:
+    """What has become of a command that the run did not refuse."""
+    status = heard.live.status
+    if not heard.taken:
+        return f"{heard.said} That has not happened yet (update {status.update}); see: status"
+    if not status.running and command.do != "stop":
+        return "The run has ended meanwhile."
+    return {
+        "set": f"Taken over at update {status.update}: {live_words(heard.live.taken)}.",
+        "checkpoint": f"Written: {status.checkpoints[-1].path.name if status.checkpoints else 'a checkpoint'}.",
+        "sample": "Answered; the answer is in the history and on the page.",
+        "pause": f"The run is paused after update {status.update}.",
+        "resume": "The run goes on.",
+        "stop": f"The run has ended at update {status.update}; the LoRA is saved.",
+    }[command.do]
+
+
+def _lines(live: Live) -> list[str]:
+    status, point = live.status, live.status.point
+    lines = [
+        f"Run            {live.name}",
+        f"Phase          {status.phase}",
+        f"Process        {live.process.pid} on {live.process.machine}",
+    ]
+    if status.plan is not None:
+        lines.append(f"Update         {status.update:,} of {status.total_updates:,}")
+    if point is not None:
+        lines += [
+            f"Loss           {point.loss:.4f} (smoothed {point.smoothed_loss:.4f})",
+            f"Learning rate  {point.learning_rate:.3e}",
+            f"Remaining      {time_words(status.remaining_s)}",
+        ]
+    lines.append(f"Taken over     {live_words(live.taken)}")
+    if live.values != live.taken:
+        lines.append(f"Asked for      {live_words(live.values)}")
+    return [*lines, *(f"Note           {note}" for note in status.notes)]

@@ -1,0 +1,119 @@
+"""The folder through which a run is watched and steered: its status, commands to it, its answers.
+
+It lies beside the run's folder, so that it is there before the run has one, and is made anew by each process that
+trains: what was said to a dead run is never heard by the next. Only its owner may write there. Everything in it is
+put in place by a rename, so that it is read whole or not at all. Nothing is forced to the disk: a machine that
+loses power has lost the run's process too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from training_pro.errors import BusyError, RunError, UserError
+from training_pro.record.files import HIDDEN_ENDING, remove_folder, strict_json, write_fault
+from training_pro.record.process import this_process
+from training_pro.remote.live import Live, live_from
+
+STATUS_FILE = "status.json"
+COMMANDS, ANSWERS = "commands", "answers"
+MOST_BYTES = 65536  # of a command; a prompt is the longest thing in it
+_PREFIX = ".live-"
+
+
+def channel_folder(run: Path) -> Path:
+    """The channel of the run whose folder is `run`; no menu of the host lists it."""
+    return run.with_name(f"{_PREFIX}{run.name}{HIDDEN_ENDING}")
+
+
+def channels(loras: Path) -> list[Path]:
+    """All channels below the LoRA folder, of living and of dead runs."""
+    if not loras.is_dir():
+        return []
+    return sorted(path for path in loras.iterdir() if _is_channel(path) and path.is_dir() and not path.is_symlink())
+
+
+def read_live(channel: Path) -> Live | None:
+    """What the run last said of itself; None where there is nothing, or nothing that makes sense."""
+    values = read_small(channel / STATUS_FILE, 1 << 20)
+    try:
+        return live_from(values) if values is not None else None
+    except (LookupError, TypeError, ValueError, AttributeError, UserError):
+        return None
+
+
+def open_channel(channel: Path) -> None:
+    """Make the channel for the process that asks; what a dead one left is taken away.
+
+    Raises:
+        BusyError: a living process has it.
+        RunError: the disk refuses.
+    """
+    before = read_live(channel)
+    if before is not None and before.alive(channel) and before.process != this_process():
+        raise BusyError(f'The run "{before.name}" is going in another process; wait for its end or interrupt it there.')
+    try:
+        if os.path.lexists(channel):
+            remove_folder(channel)
+        channel.mkdir(mode=0o700)
+        for name in (COMMANDS, ANSWERS):
+            (channel / name).mkdir(mode=0o700)
+    except OSError as error:
+        raise write_fault(channel, error) from error
+
+
+def sweep(loras: Path) -> None:
+    """Take away the channels of runs that are dead or at their end."""
+    for channel in channels(loras):
+        live = read_live(channel)
+        if live is None or not live.alive(channel):
+            close_channel(channel)
+
+
+def close_channel(channel: Path) -> None:
+    """Take the channel away; what the disk refuses waits for the next sweep."""
+    try:
+        if channel.is_dir() and not channel.is_symlink():
+            remove_folder(channel)
+    except RunError:
+        return
+
+
+def put(path: Path, values: dict[str, Any]) -> None:
+    """Put JSON at `path` in one step.
+
+    Raises:
+        OSError: the disk refuses; what was there is untouched.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.writing")
+    try:
+        temporary.write_text(json.dumps(strict_json(values), ensure_ascii=True), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_small(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any] | None:
+    """The JSON object in `path`; None where there is none, or it is no plain small file."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(handle, "rb") as file:
+            data = file.read(most_bytes + 1)
+        values = json.loads(data) if len(data) <= most_bytes else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def command_name() -> str:
+    """A name after all names given before, on this machine."""
+    return f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
+
+
+def _is_channel(path: Path) -> bool:
+    return path.name.startswith(_PREFIX) and path.name.endswith(HIDDEN_ENDING)

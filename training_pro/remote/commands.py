@@ -1,0 +1,101 @@
+"""What a run can be told while it goes: words of a command line, values of a file, a call on its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from training_pro.errors import SettingsError, UserError
+from training_pro.training.controls import Controls
+
+VALUES = {  # word -> live value
+    "stop-loss": "stop_at_loss",
+    "stop-epoch": "stop_at_epoch",
+    "loss-window": "loss_window",
+    "learning-rate-scale": "learning_rate_scale",
+}
+ACTIONS = ("checkpoint", "sample", "pause", "resume", "stop")
+WORDS = (*VALUES, *ACTIONS)
+_MOST_PROMPT_CHARACTERS = 10_000
+
+
+@dataclass(frozen=True)
+class Command:
+    """`do`: "set" with `values`, or one of `ACTIONS`; `text` is the prompt of a sample, the reason of a stop."""
+
+    do: str
+    values: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+
+
+def command_from(word: str, rest: Sequence[str]) -> Command:
+    """The command that somebody has typed.
+
+    Raises:
+        UserError: no such word, or a value is missing or one too many.
+    """
+    if word in VALUES:
+        if len(rest) != 1:
+            raise UserError(f"{word} takes one number, not {len(rest)}; write e.g.: {word} 1.5")
+        try:
+            return Command("set", {VALUES[word]: float(rest[0])})
+        except ValueError:
+            raise UserError(f"{word} {rest[0]!r} is no number; write e.g.: {word} 1.5") from None
+    if word not in ACTIONS:
+        raise UserError(f"There is no command {word!r}; there is: {', '.join((*WORDS, 'status'))}.")
+    if rest and word != "sample":
+        raise UserError(f"{word} takes nothing behind it, but has {' '.join(rest)!r}; leave that out.")
+    return Command(word, text=" ".join(rest))
+
+
+def to_values(command: Command) -> dict[str, Any]:
+    """As plain JSON values."""
+    return dict(vars(command))
+
+
+def from_values(values: Mapping[str, Any]) -> Command:
+    """The command of a file.
+
+    Raises:
+        UserError: it is none.
+    """
+    do, changes, text = values.get("do"), values.get("values", {}), values.get("text", "")
+    known = do == "set" or do in ACTIONS
+    if not known or not isinstance(changes, dict) or not isinstance(text, str):
+        raise UserError(f"{do!r} is no command of this version; there is: set, {', '.join(ACTIONS)}.")
+    return Command(str(do), changes, text)
+
+
+def obey(command: Command, controls: Controls, has_prompts: bool) -> str:
+    """Hand the command to the run's controls; what to answer.
+
+    Raises:
+        UserError: the values are wrong; nothing is changed then.
+    """
+    if command.do == "set":
+        if not command.values:
+            raise SettingsError(["Nothing is to be set; name a value."])
+        controls.set(**command.values)
+        return "It counts with the update in progress."
+    if command.do == "sample":
+        return _sample(command.text.strip(), controls, has_prompts)
+    if command.do == "stop":
+        controls.interrupt(command.text or "interrupted from another terminal")
+        return "The run ends with the batch in progress; the LoRA is saved."
+    actions = {"checkpoint": controls.ask_checkpoint, "pause": controls.pause, "resume": controls.resume}
+    actions[command.do]()
+    return {
+        "checkpoint": "A checkpoint is written with the update in progress.",
+        "pause": "The run holds before its next update.",
+        "resume": "The run goes on.",
+    }[command.do]
+
+
+def _sample(prompt: str, controls: Controls, has_prompts: bool) -> str:
+    if len(prompt) > _MOST_PROMPT_CHARACTERS:
+        raise UserError(f"The prompt has {len(prompt):,} characters; shorten it to {_MOST_PROMPT_CHARACTERS:,}.")
+    if not prompt and not has_prompts:
+        raise UserError('The run has no sample prompts; give one: sample "Once upon a time"')
+    controls.ask_sample(prompt)
+    return "The answer comes after the update in progress."

@@ -1,0 +1,179 @@
+"""A run of our own in a process of its own: the host's model makes room for it and comes back afterwards.
+
+Whatever becomes of that process, ours lives on and says in a sentence what happened. If ours ends first, the other
+goes on: it is found again by its channel.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from training_pro.errors import BusyError, RunError, UserError, explain
+from training_pro.hosts.host import Host, ModelSource
+from training_pro.hosts.source import source_of
+from training_pro.record.files import write_fault, write_whole
+from training_pro.remote.channel import read_live
+from training_pro.remote.launching import OwnProcess, start_child, this_python, train_command
+from training_pro.remote.live import Live
+from training_pro.remote.remote_run import PACE_S, RemoteRun
+from training_pro.settings import Settings, to_json
+from training_pro.training.beginning import Begin
+from training_pro.training.ending import Ending
+from training_pro.training.wording import time_words
+
+logger = logging.getLogger(__name__)
+
+_LOG_TAIL_BYTES = 65536
+_WORDS = {
+    9: "by hand, or by the system because memory ran out",
+    15: "somebody has ended it",
+    2: "somebody has ended it",
+    1: "its terminal was closed",
+    6: "a library gave up",
+    11: "a fault in a library's native code",
+    7: "a fault in a library's native code",
+    4: "a library is built for another processor",
+}
+
+
+class OwnProcessRun(RemoteRun):
+    """A run in a child process.
+
+    Guarantees: as `Run`; besides, a child that is killed, crashes or runs out of memory leaves this process alive.
+    """
+
+    def __init__(self, host: Host, settings: Settings, folder: Path, begin: Begin, where: OwnProcess) -> None:
+        super().__init__(host, settings, folder, begin)
+        self._host = host
+        self._where = where
+        self._child: subprocess.Popen[bytes] | None = None
+        self._log = _logs(host) / f"{settings.name}.log"
+
+    def sentence(self) -> str:
+        """What whoever asks the model something meanwhile is told."""
+        status = self.status
+        if status.plan is None:
+            return f'The model has made room for the training of "{status.name}" in a process of its own; please wait.'
+        left = f", about {time_words(status.remaining_s)} left" if status.remaining_s is not None else ""
+        return (
+            f'The model has made room for the training of "{status.name}" in a process of its own (update '
+            f"{status.update} of {status.total_updates}{left}); it answers again afterwards."
+        )
+
+    def _work(self) -> None:
+        try:
+            with self._owner.hold(self.sentence):
+                self._board.phase("loading")
+                ending = self._with_room()
+        except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
+            self.fault = error
+            ending = Ending("failed", explain(error, f"training {self.settings.name} in a process of its own"))
+        self._end(ending)
+
+    def _with_room(self) -> Ending:
+        """The host's model out, the child, the host's model in again."""
+        source = source_of(self._host.trainable_model())
+        self._host.release()
+        try:
+            return self._child_to_its_end(source)
+        finally:
+            self._board.phase("restoring")
+            try:
+                self._host.reload()
+            except UserError as error:
+                self._board.note(str(error))
+
+    def _child_to_its_end(self, source: ModelSource) -> Ending:
+        self._child = child = self._started(source)
+        while child.poll() is None:
+            if self._is_of(read_live(self._channel)):
+                self._look()
+            time.sleep(PACE_S)
+        told = read_live(self._channel)
+        if self._is_of(told):
+            self._look()
+            if told is not None and (told.status.ending is not None or told.began):
+                return self._ending()
+        return self._refused(child.returncode)
+
+    def _is_of(self, live: Live | None) -> bool:
+        """Whether what is in the channel was said since our child began; one of several processes has the word."""
+        return live is not None and live.watched and live.settings == self.settings and self._child is not None
+
+    def _started(self, source: ModelSource) -> subprocess.Popen[bytes]:
+        settings_file = self._log.with_suffix(".json")
+        try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(settings_file, to_json(self.settings))
+            words = train_command(str(settings_file), source, self._host.folders, self._where, this_python())
+            return start_child([*words, "--existing", self._existing(), "--watched", "--json"], source, self._log)
+        except OSError as error:
+            raise write_fault(self._log, error) from error
+
+    def _existing(self) -> str:
+        begin = self.begin
+        ways = (("continue", begin.continue_exactly), ("on-top", begin.on_top), ("replace", begin.replace))
+        return next((way for way, chosen in ways if chosen), "refuse")
+
+    def _refused(self, code: int) -> Ending:
+        """The child ended before it had a run: what it wrote last says why."""
+        said = refusal_in(self._log)
+        if said is not None:
+            self.fault = BusyError(said) if code == 5 else RunError(said)
+            return Ending("failed", said)
+        return self._gone(None)
+
+    def _gone(self, told: Live | None) -> Ending:
+        code = self._child.returncode if self._child is not None else 0
+        return Ending(
+            "failed", f"The training process {exit_words(code)}. {self._way_out()} Its output is in {self._log}."
+        )
+
+
+def exit_words(code: int) -> str:
+    """What an exit code of a child means; launchers hand signals on as 128 and more."""
+    number = -code if code < 0 else code - 128
+    if not 0 < number < 65:
+        return f"ended with exit code {code}"
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = "unknown"
+    words = f" ({_WORDS[number]})" if number in _WORDS else ""
+    return f"was ended by signal {number}, {name}{words}"
+
+
+def refusal_in(log: Path) -> str | None:
+    """What the child refused with, in its last lines; None where it said nothing of the kind."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        values = _object(line)
+        if "refused" in values or "reason" in values:
+            return str(values.get("refused") or values.get("reason"))
+    return None
+
+
+def _object(line: str) -> dict[str, Any]:
+    if not line.startswith("{"):
+        return {}
+    try:
+        values = json.loads(line)
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _logs(host: Host) -> Path:
+    return host.folders.logs / "training_pro"

@@ -46,7 +46,7 @@ def test_a_list_of_abbreviations_is_used(command: str, tmp_path: Path, capsys: p
         first_lines.append(capsys.readouterr().out.splitlines()[0])
     assert ["Weber" in line for line in first_lines] == [False, True]
     own.write_bytes(b"\xff")
-    assert main(arguments) == 1
+    assert main(arguments) == 2
     assert "is not UTF-8" in capsys.readouterr().err
 
 

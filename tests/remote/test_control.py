@@ -32,7 +32,7 @@ def session(folders: Folders, tiny_folder: Path) -> Session:
 def run(session: Session) -> Iterator[Run]:
     """A run that does not end by itself, in training."""
     started = session.start(
-        Settings(name="tales", text_file="tales.txt", max_tokens=64, epochs=100_000, warmup_steps=0, rank=4)
+        Settings(name="tales", text_file="tales.txt", max_tokens=64, epochs=10_000, warmup_steps=0, rank=4)
     )
     until(lambda: started.status.update > 0)
     yield started
@@ -69,9 +69,9 @@ def test_every_command_is_taken_over_and_the_answer_says_so(run: Run, control: C
     assert (code, run.controls.taken.stop_at_loss) == (0, 0.01)
     assert "Taken over at update" in said and "stop at loss 0.01" in said
     assert control("learning-rate-scale", "0.5")[0] == 0 and run.controls.taken.learning_rate_scale == 0.5
-    assert control("stop-epoch", "99999")[0] == 0 and run.controls.taken.stop_at_epoch == 99999
+    assert control("stop-epoch", "9999")[0] == 0 and run.controls.taken.stop_at_epoch == 9999
     code, said = control("checkpoint")
-    assert code == 0 and said.strip() == f"Written: {run.status.checkpoints[-1].path.name}."
+    assert code == 0 and said.startswith("Written: checkpoint-") and run.status.checkpoints
     assert control("sample", "The lamp", "keeper")[0] == 0
     assert run.history is not None
     until(lambda: [e.details["prompt"] for e in run.history.events if e.kind == "sample"] == ["The lamp keeper"])

@@ -37,7 +37,7 @@ def session(folders: Folders, tiny_folder: Path) -> Session:
 
 def settings(**changes: object) -> Settings:
     values = {"name": "tales", "text_file": "tales.txt", "max_tokens": 64, "warmup_steps": 0, "rank": 4}
-    return Settings(**{**values, "epochs": 100_000, "save_steps": 20, "keep_checkpoints": 2, **changes})  # type: ignore[arg-type]
+    return Settings(**{**values, "epochs": 10_000, "save_steps": 20, "keep_checkpoints": 2, **changes})  # type: ignore[arg-type]
 
 
 def until(run: Run, happened: Callable[[], object], seconds: float = 180) -> None:
@@ -73,7 +73,8 @@ def test_a_killed_child_leaves_the_host_with_its_model_and_the_run_goes_on_where
 
     again = session.start(settings(), "continue", where=OWN)
     until(again, lambda: again.status.phase == "training" and again.status.update >= 25)
-    assert again.history is not None and "continued from checkpoint-" in again.history.events[-1].text
+    assert again.history is not None
+    assert any(event.text.startswith("continued from checkpoint-") for event in again.history.events)
     again.controls.set(stop_at_loss=0.5)
     until(again, lambda: again.controls.taken.stop_at_loss == 0.5)
     again.controls.pause()
@@ -100,8 +101,8 @@ def test_a_run_elsewhere_is_watched_and_steered_and_left(session: Session) -> No
     watched = RemoteRun(session.host, settings(), run.folder, Begin())
     watched.start()
     until(watched, lambda: watched.history is not None and len(watched.history.points) > 3)
-    watched.controls.set(stop_at_epoch=77_777, learning_rate_scale=0.5)
-    until(watched, lambda: run.controls.taken.stop_at_epoch == 77_777)
+    watched.controls.set(stop_at_epoch=7_777, learning_rate_scale=0.5)
+    until(watched, lambda: run.controls.taken.stop_at_epoch == 7_777)
     until(watched, lambda: watched.controls.taken.learning_rate_scale == 0.5)
     watched.leave()
     assert watched.wait(60).ending is not None and run.status.running

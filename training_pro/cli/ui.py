@@ -18,5 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from training_pro.ui.standalone import launch
 
-    launch(common.session_from(options, keep_queue=True), options.listen, options.port)
+    session = common.session_from(options, keep_queue=True)
+    session.attach_own()
+    launch(session, options.listen, options.port)
     return 0

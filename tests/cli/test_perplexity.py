@@ -50,12 +50,18 @@ def test_only_the_lora_and_what_can_not_be_measured(
 
 
 @pytest.mark.parametrize(
-    ("wrong", "named"), [(["--stride", "64"], "1 to 63"), (["--context", "3"], "8 or more"), ([], "no dataset")]
+    ("wrong", "answer"),
+    [(["--stride", "64"], (2, "1 to 63")), (["--context", "3"], (2, "8 or more")), ([], (1, "no dataset"))],
 )
 def test_a_wrong_call_says_why(
-    folders: Folders, tiny_folder: Path, text: Path, wrong: list[str], named: str, capsys: pytest.CaptureFixture[str]
+    folders: Folders,
+    tiny_folder: Path,
+    text: Path,
+    wrong: list[str],
+    answer: tuple[int, str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = str(text) if wrong else "gone.txt"
     given = ["perplexity", file, "--model", str(tiny_folder), "--user-data", str(folders.user_data), *SIZES, *wrong]
-    assert main(given) == 1
-    assert named in capsys.readouterr().err
+    assert main(given) == answer[0]
+    assert answer[1] in capsys.readouterr().err

@@ -14,7 +14,9 @@ from training_pro.training.wording import gigabytes
 def json_of(checked: Checked) -> dict[str, Any]:
     """All that `lines_of` says, for programs."""
     found = checked.verification
+    memory = checked.memory
     values = {
+        "memory": {**dataclasses.asdict(memory), "sentence": memory.sentence()} if memory is not None else None,
         "facts": dataclasses.asdict(found.facts),
         "plan": dataclasses.asdict(checked.plan),
         "notes": list(found.notes),

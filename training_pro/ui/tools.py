@@ -52,17 +52,15 @@ class Tools:
             self.said = area("tool-said")
 
     def _build_download(self) -> None:
+        self.url = gr.Textbox(
+            label="Address of a dataset file", info="http or https; the file itself, not a page about it.",
+            max_lines=1, elem_id="tp-tool-url",
+        )  # fmt: skip
         with gr.Row():
-            self.url = gr.Textbox(
-                label="Address of a dataset file", info="http or https; the file itself, not a page about it.",
-                max_lines=1, scale=3, elem_id="tp-tool-url",
-            )  # fmt: skip
-            self.megabytes = gr.Number(
-                _MEGABYTES, label="At most MB", precision=0, min_width=110, elem_id="tp-tool-megabytes"
-            )
+            self.megabytes = gr.Number(_MEGABYTES, label="At most MB", precision=0, elem_id="tp-tool-megabytes")
             self.private = gr.Checkbox(
                 False, label="Allow private addresses", info="Those of this machine and its network.",
-                min_width=180, elem_id="tp-tool-private",
+                elem_id="tp-tool-private",
             )  # fmt: skip
         with button_row():
             self.fetch = button("Download", "tool-download")

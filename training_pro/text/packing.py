@@ -46,9 +46,8 @@ class Packer:
         self._progress = progress
         sections = runs.text.sentences.sections
         count = len(sections)
-        self._section_lasts = np.flatnonzero(runs.is_last)
-        self._section_firsts = np.concatenate([[0], self._section_lasts + 1])[: len(self._section_lasts)]
-        self._last_of = np.repeat(self._section_lasts, self._section_lasts - self._section_firsts + 1).astype(np.int32)
+        section_lasts = np.flatnonzero(runs.is_last)
+        self._last_of = np.repeat(section_lasts, np.diff(section_lasts, prepend=-1)).astype(np.int32)
         most = int(runs.after.max()) + budget.max_tokens if count else 0
         self._apart = sections * (4 * (most + len(runs.text.ids)) + 4)  # keeps sections apart in one rising array
         self._reached = np.maximum.accumulate(runs.after + self._apart) if count else self._apart
@@ -78,10 +77,8 @@ class Packer:
             if number % _REPORT_EVERY == 0:
                 self._progress(number, len(self._ends), "Packing windows")
             self._ends[number] = self._end(number, guess=int(self._ends[number - 1]) if number else 0)
-        starts_section = np.zeros(len(self._ends), dtype=np.bool_)
-        starts_section[self._section_firsts] = True
         new = np.append(True, self._ends[1:] != self._ends[:-1])[: len(self._ends)]
-        firsts = np.flatnonzero(new | starts_section).astype(np.int32)
+        firsts = np.flatnonzero(new).astype(np.int32)
         return Packing(firsts, self._ends[firsts], np.full(len(firsts), WINDOW, dtype=np.uint8))
 
     def _longest_runs(self) -> npt.NDArray[np.int32]:

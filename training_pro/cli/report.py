@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training_pro.record.files import strict_json
 from training_pro.session import Checked
 from training_pro.training.wording import gigabytes
+
+if TYPE_CHECKING:
+    from training_pro.training.forecast import Forecast
 
 
 def json_of(checked: Checked) -> dict[str, Any]:
@@ -50,9 +53,7 @@ def lines_of(checked: Checked) -> Iterator[str]:
         f"(True Batch Size {plan.batch_size} x accumulation {plan.gradient_accumulation_steps})"
     )
     if checked.memory is not None:
-        yield f"Memory         {checked.memory.sentence()}"
-        parts = ", ".join(f"{name} {gigabytes(size)}" for name, size in checked.memory.parts)
-        yield f"               {parts}; the model itself has {gigabytes(checked.memory.weights)}"
+        yield from lines_of_memory(checked.memory)
     for note in checked.verification.notes:
         yield f"Note           {note}"
     for suggestion in checked.verification.suggestions:
@@ -60,3 +61,10 @@ def lines_of(checked: Checked) -> Iterator[str]:
         yield f"Suggestion     {suggestion.reason} ({changes})"
     for refusal in checked.verification.refusals:
         yield f"Refused        {refusal}"
+
+
+def lines_of_memory(memory: Forecast) -> Iterator[str]:
+    """What the run needs, and of what it is made up."""
+    yield f"Memory         {memory.sentence()}"
+    parts = ", ".join(f"{name} {gigabytes(size)}" for name, size in memory.parts)
+    yield f"               {parts}; the model itself has {gigabytes(memory.weights)}"

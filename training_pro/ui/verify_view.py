@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from training_pro.session import Checked
 from training_pro.training.wording import gigabytes
 from training_pro.ui.markup import box, facts, number, text
+
+if TYPE_CHECKING:
+    from training_pro.training.forecast import Forecast
 
 
 def verify_view(checked: Checked) -> str:
@@ -12,16 +17,15 @@ def verify_view(checked: Checked) -> str:
     return "".join(
         (
             facts(_pairs(checked)),
-            _memory_line(checked),
+            memory_line(checked.memory),
             box("error", checked.verification.refusals),
             box("info", checked.verification.notes),
         )
     )
 
 
-def _memory_line(checked: Checked) -> str:
+def memory_line(memory: Forecast | None) -> str:
     """One line on whether the run fits; its parts are read by resting on it."""
-    memory = checked.memory
     if memory is None:
         return ""
     parts = ", ".join(f"{name} {gigabytes(size)}" for name, size in memory.parts)

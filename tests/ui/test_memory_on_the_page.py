@@ -1,0 +1,66 @@
+"""The forecast's line below Verify, and the button that finds the largest batch."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+
+from tests.training.test_forecast import work
+from training_pro.cli.report import lines_of_memory
+from training_pro.errors import Cancelled
+from training_pro.settings import Settings
+from training_pro.training.batch_size import Found
+from training_pro.training.forecast import forecast
+from training_pro.ui.handlers import answering
+from training_pro.ui.largest_batch import LargestBatch
+from training_pro.ui.verify_view import memory_line
+
+FITS, TOO_MUCH = forecast(work(100), 1, 256), forecast(work(1), 64, 512)
+FOUND = Found(6, 300, 40, 8 << 30, "cpu", {1: 1 << 30, 2: 2 << 30})
+
+
+def test_the_line_says_whether_it_fits_and_has_its_parts() -> None:
+    assert "tp-good" in memory_line(FITS) and "Needs about" in memory_line(FITS)
+    assert "tp-warning" in memory_line(TOO_MUCH) and "To need less" in memory_line(TOO_MUCH)
+    for name, _ in FITS.parts:
+        assert f"{name} " in memory_line(FITS)
+    assert memory_line(None) == ""
+
+
+def test_the_command_prints_it_with_its_parts() -> None:
+    first, second = lines_of_memory(FITS)
+    assert first == f"Memory         {FITS.sentence()}"
+    assert "activations" in second and "the model itself has 4.00 GB" in second
+
+
+def panel(search: Any) -> LargestBatch:
+    form = SimpleNamespace(settings=lambda data: Settings(), change=lambda values: values)
+    made = LargestBatch(SimpleNamespace(largest_batch_size=search), form)  # type: ignore[arg-type]
+    made.said = "said"
+    return made
+
+
+def test_the_button_fills_the_field_in() -> None:
+    shown = panel(lambda settings, progress: FOUND)._find({}, gr.Progress())
+    assert shown["batch_size"] == 6
+    assert "True Batch Size 6 fits" in shown["said"]
+
+
+def test_cancel_ends_the_search() -> None:
+    def search(settings: Settings, progress: Any) -> Found:
+        progress(0, 0, "trying")
+        raise AssertionError("it went on")
+
+    made = panel(search)
+    made._begun()
+    made._cancelled.set()
+    shown = answering(made._find, "said", "looking")({}, SimpleNamespace())
+    assert "Ended on request" in shown["said"]
+    assert Cancelled.__name__ not in shown["said"]
+
+
+def test_what_was_found_in_words() -> None:
+    said = FOUND.sentence()
+    assert "blocks of 300 tokens" in said and "1: 1.00 GB, 2: 2.00 GB" in said and "80% of the 8.00 GB" in said

@@ -119,9 +119,9 @@ def _handlers(server: Server, folder: Path) -> Iterator[dict[str, Any]]:
     history = server.run.history
     assert history is not None
     seen = Seen()
-    watch._changes(seen)
-    yield _figure("page_poll_nothing_new_ms", lambda: watch._changes(seen), 200)
-    yield _figure("page_poll_all_new_ms", lambda: watch._changes(Seen()), 20)
+    looks = (watch._status_changes, watch._history_changes, watch._changes_around)
+    yield _figure("page_poll_ms", lambda: [look(seen) for look in looks], 200)
+    yield _figure("page_first_look_ms", lambda: [look(Seen()) for look in looks], 20)
     yield _figure("page_chart_ms", lambda: run_chart(history.points, history.events), 20)
     yield _figure("page_read_history_ms", lambda: read_history(folder / HISTORY_FILE), 5)
     yield _figure("page_open_run_ms", lambda: run_in_full(read_run(folder)), 5)

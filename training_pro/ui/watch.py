@@ -1,7 +1,8 @@
 """The running (or last) run on the page: status, chart, samples, and everything that can be moved while it goes.
 
-The page holds nothing of the run. One generator per open page looks once a second and sends what has changed; a
-look at an unchanged run costs microseconds, a chart some milliseconds, shared by pages that see the same.
+The page holds nothing of the run. Three generators per open page look once a second and send what has changed; a
+look at an unchanged run costs microseconds, a chart some milliseconds, shared by pages that see the same. They are
+three, because gradio makes every control anew that a generator could have changed, half a millisecond each.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from training_pro.session import Session
 from training_pro.settings import SPECS
 from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.run import Run
+from training_pro.ui.chart import MOST_POINTS
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.markup import box
 from training_pro.ui.pieces import area, button, button_row
@@ -32,6 +34,7 @@ from training_pro.ui.status_view import checkpoint_list, run_status
 
 PACE_S = 1.0
 CHART_PACE_S = 2.0
+LONG_CHART_PACE_S = 5.0  # of a run so long that a further update hardly shows
 BEAT_LOOKS = 20  # a closed page is noticed when something is sent to it
 AFTER_A_FAULT_S = 10.0
 
@@ -132,7 +135,9 @@ class Watch:
             control.change(self._see, view, [self.chart, self.said], **QUIET)
         if editable:
             self._connect_controls()
-        keep_following(self.follow, self._outputs())
+        keep_following(self.follow_status, [self.status])
+        keep_following(self.follow_history, [self.chart, self.checkpoints, self.samples])
+        keep_following(self.follow_rest, self._around())
 
     def _connect_controls(self) -> None:
         actions: list[tuple[Any, Callable[[Controls], str]]] = [
@@ -152,41 +157,47 @@ class Watch:
         take_off = answering(self._take_loras_off, self.host, "taking the LoRA off")
         self.loras_off.click(take_off, None, [self.host, self.loras_off], **QUIET)
 
-    def _outputs(self) -> list[Any]:
-        shown = [self.host, self.loras_off, self.status, self.chart, self.checkpoints, self.samples]
+    def _around(self) -> list[Any]:
         others = [control for panel in self._others for control in panel.followed]
-        return [*shown, *self._steering(), *self.live.values(), *others]
+        return [self.host, self.loras_off, *self._steering(), *self.live.values(), *others]
 
     def _steering(self) -> list[Any]:
         return [self.interrupt, self.checkpoint, self.pause, self.resume, self.sample]
 
     # -- following ------------------------------------------------------------------------------------------------
 
-    async def follow(self, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
-        """What has changed on the run, again and again, for as long as the page is open."""
+    async def follow_status(self) -> AsyncIterator[dict[Any, Any]]:
+        """How the run is, again and again, for as long as the page is open."""
+        async for updates in _following(partial(self._status_changes, Seen()), self.status):
+            yield updates
+
+    async def follow_history(self, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
+        """The run's chart, checkpoints and samples, as this page wants to see them."""
         name = str(request.session_hash)
         seen = self._pages[name] = Seen(view=self._pages[name].view if name in self._pages else ChartView())
-        quiet_looks = 0
         try:
-            while True:
-                updates, pause_s = await self._look(seen)
-                quiet_looks = 0 if updates else quiet_looks + 1
-                if updates or quiet_looks >= BEAT_LOOKS:
-                    quiet_looks = 0
-                    yield updates or {self.status: gr.update()}
-                await asyncio.sleep(pause_s)
+            async for updates in _following(partial(self._history_changes, seen), self.chart):
+                yield updates
         finally:
             if self._pages.get(name) is seen:
                 del self._pages[name]
 
-    async def _look(self, seen: Seen) -> tuple[dict[Any, Any], float]:
-        try:
-            return await asyncio.to_thread(self._changes, seen), PACE_S
-        except Exception as error:  # noqa: BLE001 - watching must outlive a fault in what is watched
-            return {self.status: box("error", explain(error, "showing the run"))}, AFTER_A_FAULT_S
+    async def follow_rest(self) -> AsyncIterator[dict[Any, Any]]:
+        """What has changed around the run."""
+        async for updates in _following(partial(self._changes_around, Seen()), self.host):
+            yield updates
 
-    def _changes(self, seen: Seen) -> dict[Any, Any]:
-        """Updates for everything that is not what the page has."""
+    def _status_changes(self, seen: Seen) -> dict[Any, Any]:
+        run = self._session.run
+        if run is None:
+            return {}
+        controls = run.controls
+        if not seen.changed("status", (run, run.status, controls.values, controls.taken, _asked(controls))):
+            return {}
+        return {self.status: run_status(run)}
+
+    def _changes_around(self, seen: Seen) -> dict[Any, Any]:
+        """Updates for host, buttons, live controls and the other panels."""
         run = self._session.run
         updates: dict[Any, Any] = {}
         host = self._session.host
@@ -198,15 +209,9 @@ class Watch:
             updates |= panel.changes(seen)
         if run is None:
             return updates
-        controls = run.controls
-        asked = (controls.checkpoint_asked, controls.interrupt_reason, controls.paused)
-        if seen.changed("status", (run, run.status, controls.values, controls.taken, asked)):
-            updates[self.status] = run_status(run)
-        if seen.changed("buttons", (run, run.status.running, asked)):
+        if seen.changed("buttons", (run, run.status.running, _asked(run.controls))):
             updates |= self._buttons(run)
-        updates |= self._live_values(seen, run)
-        updates |= self._history(seen, run)
-        return updates
+        return updates | self._live_values(seen, run)
 
     def _buttons(self, run: Run) -> dict[Any, Any]:
         goes, controls = run.status.running, run.controls
@@ -232,9 +237,10 @@ class Watch:
             for name, control in self.live.items()
         }
 
-    def _history(self, seen: Seen, run: Run) -> dict[Any, Any]:
-        history = run.history
-        if history is None:
+    def _history_changes(self, seen: Seen) -> dict[Any, Any]:
+        run = self._session.run
+        history = run.history if run is not None else None
+        if run is None or history is None:
             return {}
         data = history.data()
         updates: dict[Any, Any] = {}
@@ -242,7 +248,8 @@ class Watch:
             updates[self.checkpoints] = checkpoint_list(data.events)
             updates[self.samples] = samples_view(data.events)
         now = time.monotonic()
-        if now - seen.chart_at >= CHART_PACE_S or not run.status.running:
+        pace_s = CHART_PACE_S if len(data.points) <= MOST_POINTS else LONG_CHART_PACE_S
+        if now - seen.chart_at >= pace_s or not run.status.running:
             key = _chart_key(run, seen.view, len(data.points), data.points[-1:], data.events)
             if seen.changed("chart", key):
                 seen.chart_at = now
@@ -294,6 +301,25 @@ class Watch:
         return {self.host: host_line(self._session), self.loras_off: gr.update(visible=False)}
 
 
+async def _following(changes: Callable[[], dict[Any, Any]], said: Any) -> AsyncIterator[dict[Any, Any]]:
+    """What `changes` finds, look after look; a fault goes to `said` as a sentence."""
+    quiet_looks = 0
+    while True:
+        updates, pause_s = await _look(changes, said)
+        quiet_looks = 0 if updates else quiet_looks + 1
+        if updates or quiet_looks >= BEAT_LOOKS:
+            quiet_looks = 0
+            yield updates or {said: gr.update()}
+        await asyncio.sleep(pause_s)
+
+
+async def _look(changes: Callable[[], dict[Any, Any]], said: Any) -> tuple[dict[Any, Any], float]:
+    try:
+        return await asyncio.to_thread(changes), PACE_S
+    except Exception as error:  # noqa: BLE001 - watching must outlive a fault in what is watched
+        return {said: box("error", explain(error, "showing the run"))}, AFTER_A_FAULT_S
+
+
 def keep_following(follow: Callable[..., Any], outputs: list[Any]) -> None:
     """Begin `follow` on every page that opens; where the page can, begin anew after a lost connection."""
     page = Context.root_block
@@ -302,6 +328,10 @@ def keep_following(follow: Callable[..., Any], outputs: list[Any]) -> None:
         gr.Timer(1).tick(follow, None, outputs, trigger_mode="once", **options)
     elif page is not None:
         page.load(follow, None, outputs, **options)
+
+
+def _asked(controls: Controls) -> Any:
+    return controls.checkpoint_asked, controls.interrupt_reason, controls.paused
 
 
 def _chart_key(run: Run, view: ChartView, updates: int, last: Any, events: tuple[Event, ...]) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, expect, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -20,6 +20,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 WAIT_MS = 60_000
+ATTEMPTS = 6  # to choose from a list that is filled anew just then
 # Gradio 4's own page asks other hosts for a script and fonts; there are none here. Gradio 6 complains of its own
 # streams when a page is left or reloaded.
 NOT_OURS = (
@@ -91,9 +92,17 @@ class Tab:
         return str(self.part(name).locator("input, textarea").first.input_value())
 
     def choose(self, name: str, entry: str) -> None:
-        self.part(name).locator("input").first.click()
-        self.page.get_by_role("option", name=entry, exact=True).first.click()
-        self.part(name).locator("input").first.blur()
+        field = self.part(name).locator("input").first
+        for attempt in range(ATTEMPTS):
+            field.click()
+            try:
+                self.page.get_by_role("option", name=entry, exact=True).first.click(timeout=WAIT_MS / ATTEMPTS)
+                break
+            except TimeoutError:  # the list was filled anew, and closed by that
+                field.blur()
+                if attempt == ATTEMPTS - 1:
+                    raise
+        field.blur()
         time.sleep(0.3)
 
     def phase(self) -> str:

@@ -48,6 +48,5 @@ def test_no_setting_can_be_typed(folders: Folders) -> None:
 def test_the_running_run_is_shown_to_everybody(folders: Folders, multi_user: bool) -> None:
     _, tab = built(folders, multi_user)
     tab._session.run = StandInRun(folders, Settings(name="mine"))  # type: ignore[misc]
-    updates = tab.watch._changes(Seen())
-    assert "mine" in updates[tab.watch.status]
-    assert set(updates) <= set(tab.watch._outputs())
+    assert "mine" in tab.watch._status_changes(Seen())[tab.watch.status]
+    assert set(tab.watch._changes_around(Seen())) <= set(tab.watch._around())

@@ -10,10 +10,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_a_queue_of_three_with_one_failing_and_an_experiment(desk: Desk) -> None:
-    tab, queue = desk.open(), desk.server.session.queue
     folders = desk.server.session.host.folders
     (folders.datasets / "passing.txt").write_text("A short tale. It is gone soon.", encoding="utf-8")
-    tab.press("refresh")
+    tab, queue = desk.open(), desk.server.session.queue
     tab.choose("text-file", "tales.txt")
     tab.open("Batch, epochs and learning rate")
     tab.type("epochs", "0.1")

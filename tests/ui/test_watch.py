@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ from training_pro.folders import Folders
 from training_pro.record.history import Event
 from training_pro.settings import Settings
 from training_pro.training.ending import Ending
-from training_pro.ui.watch import Seen, Watch
+from training_pro.ui.watch import Seen, Watch, _look
 
 
 class Panel:
@@ -36,7 +37,8 @@ class Panel:
         return self.session.run  # type: ignore[no-any-return]
 
     def look(self, seen: Seen) -> dict[Any, Any]:
-        return self.watch._changes(seen)
+        watch = self.watch
+        return watch._status_changes(seen) | watch._history_changes(seen) | watch._changes_around(seen)
 
     def settled(self, seen: Seen) -> None:
         """Look until there is nothing new."""
@@ -165,15 +167,16 @@ def test_the_chart_is_drawn_as_this_page_wants_it(panel: Panel) -> None:
 
 def test_a_fault_in_what_is_watched_is_told_and_watching_goes_on(panel: Panel) -> None:
     panel.session.run = SimpleNamespace(status=SimpleNamespace(running=True))
-    updates, pause_s = asyncio.run(panel.watch._look(Seen()))
+    look, status = partial(panel.watch._status_changes, Seen()), panel.watch.status
+    updates, pause_s = asyncio.run(_look(look, status))
     assert "went wrong while showing the run" in updates[panel.watch.status] and pause_s > 1
     panel.start()
-    updates, _ = asyncio.run(panel.watch._look(Seen()))
+    updates, _ = asyncio.run(_look(look, status))
     assert "training" in updates[panel.watch.status]
 
 
 async def _first_two(panel: Panel) -> list[dict[Any, Any]]:
-    following = panel.watch.follow(page("one"))
+    following = panel.watch.follow_history(page("one"))
     first = await following.__anext__()
     assert "one" in panel.watch._pages
     end(panel.session.run)
@@ -185,13 +188,13 @@ async def _first_two(panel: Panel) -> list[dict[Any, Any]]:
 def test_a_page_is_followed_until_it_closes_and_then_forgotten(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training_pro.ui.watch.PACE_S", 0.0)
     panel.start()
-    _, second = asyncio.run(_first_two(panel))
-    assert "because" in second.get(panel.watch.status, "because")
+    first, second = asyncio.run(_first_two(panel))
+    assert "tp-chart" in first[panel.watch.chart] and set(second) == {panel.watch.chart}
     assert panel.watch._pages == {}
 
 
 async def _beats(panel: Panel, count: int) -> list[dict[Any, Any]]:
-    following = panel.watch.follow(page("one"))
+    following = panel.watch.follow_status()
     found = [await following.__anext__() for _ in range(count)]
     await following.aclose()
     return found
@@ -224,7 +227,7 @@ def test_other_panels_are_followed_along(folders: Folders) -> None:
         watch.build_host()
         watch.build_status()
         watch.build()
-    assert other.box in watch._outputs()
+    assert other.box in watch._around()
     seen = Seen()
-    assert watch._changes(seen)[other.box] == "new"
-    assert other.box not in watch._changes(seen)
+    assert watch._changes_around(seen)[other.box] == "new"
+    assert other.box not in watch._changes_around(seen)

@@ -121,7 +121,8 @@ class QueuePanel:
 
     def changes(self, seen: Seen) -> dict[Any, Any]:
         """Updates for what the page does not have yet; a look that finds nothing new costs microseconds."""
-        view, percent = self._queue.view(), self._percent()
+        view = self._queue.view()
+        percent = self._percent() if view.going else None
         updates: dict[Any, Any] = {}
         if seen.changed("queue", (view, percent)):
             updates[self.table] = queue_table(view, percent)

@@ -58,9 +58,9 @@ class Tab:
         self.queue = QueuePanel(session, self.form, self._editable)
         self.notices = Notices(session)
         self.after = After(session, self.recipes)
-        followed: list[Followed] = [self.perplexity, self.queue, self.notices]
+        followed: list[Followed] = [self.perplexity, self.queue]
         followed += [self.after] if self._editable else []
-        self.watch = Watch(session, followed)
+        self.watch = Watch(session, followed, quick=[self.notices])
         self.tryout = TryOut(session)
         self.runs = Runs(session, self.recipes, self._editable)
 

@@ -68,11 +68,15 @@ class Followed(Protocol):
 
 
 class Watch:
-    """Builds the panel where the page is being built, and serves it and the `others`."""
+    """Builds the panel where the page is being built, and serves it and the `others`.
 
-    def __init__(self, session: Session, others: Sequence[Followed] = ()) -> None:
+    `quick` are those of the others, small, that change as often as the run's status.
+    """
+
+    def __init__(self, session: Session, others: Sequence[Followed] = (), quick: Sequence[Followed] = ()) -> None:
         self._session = session
         self._others = others
+        self._quick = quick
         self._pages: dict[str, Seen] = {}
         self._drawn: dict[Any, str] = {}
 
@@ -135,7 +139,7 @@ class Watch:
             control.change(self._see, view, [self.chart, self.said], **QUIET)
         if editable:
             self._connect_controls()
-        keep_following(self.follow_status, [self.status])
+        keep_following(self.follow_status, [self.status, *_controls_of(self._quick)])
         keep_following(self.follow_history, [self.chart, self.checkpoints, self.samples])
         keep_following(self.follow_rest, self._around())
 
@@ -158,8 +162,7 @@ class Watch:
         self.loras_off.click(take_off, None, [self.host, self.loras_off], **QUIET)
 
     def _around(self) -> list[Any]:
-        others = [control for panel in self._others for control in panel.followed]
-        return [self.host, self.loras_off, *self._steering(), *self.live.values(), *others]
+        return [self.host, self.loras_off, *self._steering(), *self.live.values(), *_controls_of(self._others)]
 
     def _steering(self) -> list[Any]:
         return [self.interrupt, self.checkpoint, self.pause, self.resume, self.sample]
@@ -188,13 +191,16 @@ class Watch:
             yield updates
 
     def _status_changes(self, seen: Seen) -> dict[Any, Any]:
+        updates: dict[Any, Any] = {}
+        for panel in self._quick:
+            updates |= panel.changes(seen)
         run = self._session.run
         if run is None:
-            return {}
+            return updates
         controls = run.controls
-        if not seen.changed("status", (run, run.status, controls.values, controls.taken, _asked(controls))):
-            return {}
-        return {self.status: run_status(run)}
+        if seen.changed("status", (run, run.status, controls.values, controls.taken, _asked(controls))):
+            updates[self.status] = run_status(run)
+        return updates
 
     def _changes_around(self, seen: Seen) -> dict[Any, Any]:
         """Updates for host, buttons, live controls and the other panels."""
@@ -299,6 +305,10 @@ class Watch:
     def _take_loras_off(self) -> dict[Any, Any]:
         self._session.host.take_loras_off()
         return {self.host: host_line(self._session), self.loras_off: gr.update(visible=False)}
+
+
+def _controls_of(panels: Sequence[Followed]) -> list[Any]:
+    return [control for panel in panels for control in panel.followed]
 
 
 async def _following(changes: Callable[[], dict[Any, Any]], said: Any) -> AsyncIterator[dict[Any, Any]]:

@@ -305,3 +305,10 @@ def test_a_sample_ends_with_the_last_point_whatever_follows_it(path: Path, tmp_p
         file.write(b'{"update": 2001, "loss": 1.0}')
     assert sample_history(path)[-1].update == count
     assert sample_history(tmp_path / "absent") == []
+
+
+def test_torn_lines_that_would_make_sense_together_are_torn_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "h.jsonl"
+    path.write_bytes(b'{"update": 1, "loss": 1.0}\n{"update": 2, "loss": [2.0\n3.0]}\n{"update": 4, "loss": 4.0}\n')
+    read = read_history(path)
+    assert updates(read) == [1, 4] and read.torn_lines == 2

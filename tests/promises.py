@@ -2,7 +2,8 @@
 
 A test marked `@pytest.mark.promise("key")` counts as one case, or as many as it tells the fixture `cases`. The counts
 of the last run of every test are kept in pytest's cache, so that the page may be made after many runs:
-``python -m tests.promises > docs/reliability.md``. To add a row: a `Promise` below, and the mark on its tests.
+``python -m tests.promises > docs/reliability.md``. To add a row: a `Promise` below, and the mark on its tests; what
+they find goes into `MENDED`. To forget all counts: remove the folder `CACHE`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,40 @@ PROMISES = (
         "make stress",
     ),
     Promise(
+        "stopped",
+        "Stopped at any write, by a kill or by losing power, nothing is lost and the run can be gone on with",
+        "A run's writes are found by watching; the folder is rebuilt as a kill or a power cut before each of them "
+        "would leave it (what was not forced to the disk thrown away); every checkpoint must load, the newest be at "
+        "most one interval old, older LoRAs and settings be untouched, and the run must go on to the same bytes",
+        "make stress",
+    ),
+    Promise(
+        "memory",
+        "Running out of memory ends no run that can go on, and harms none that can't",
+        "Memory runs out at each of these places in a whole run: forward, backward, clipping, optimizer step, "
+        "evaluation, sample, checkpoint, final save, loading, snapshot, LoRA, giving the model back. The run ends or "
+        "goes on as it should with one sentence, the host's model is the same to the last bit, and a run that failed "
+        "goes on to the bytes of the undisturbed one",
+    ),
+    Promise(
+        "disk",
+        "A disk that is full, read-only or faulty costs at most the updates since the last checkpoint",
+        "The disk refuses from the start or from an update on, also inside torch's and safetensors' writers; then as "
+        "above",
+    ),
+    Promise(
+        "full disk",
+        "A full disk or a refused write, at any write, is said and harms nothing",
+        "File systems that are really too small, from 16 kB on; and each of a run's writes refused once, with the disk "
+        "full or the permission gone; with room again, the run goes on to the same bytes",
+        "make stress",
+    ),
+    Promise(
+        "parts",
+        "A loss gone wrong, a broken row, a part that raises or an unreachable hub loses nothing",
+        "Each is put into a whole run; then as above. Without a network, none is even asked for",
+    ),
+    Promise(
         "many hands",
         "One run at a time, no deadlock, no lost command, whatever is pressed at once",
         "ten clients that start, steer, pause, interrupt, delete, undo, rename, verify and ask, two pages in a browser "
@@ -49,6 +84,20 @@ PROMISES = (
         "a tiny model, two readers that draw the chart each second, rotating checkpoints",
         "make stress",
     ),
+)
+
+MENDED = (
+    "A run killed before its first file left a folder that its own command then refused to go on with.",
+    "Override moved a killed run aside with its half-written files, which stayed there for good.",
+    "Half-written files of a killed run stayed until that very run was started again; now any start takes them away.",
+    "The name of a new run's folder, and the move of an older one aside, were not forced to the disk: a power cut "
+    "could take back the one and keep the other.",
+    "Two processes that started a run of one name at the same moment wrote into one folder.",
+    "Out of memory while the finished LoRA was saved lost it; it gets a second try.",
+    "Out of memory while the host's model was given back left it half restored.",
+    "Out of memory in a place that has no answer of its own was called a defect instead of what it is.",
+    "A row of the evaluation data that can't be read was called a defect; it is named as a row of the training is.",
+    "torch's complaint about a folder that is gone was called a defect.",
 )
 
 
@@ -110,6 +159,11 @@ def page(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     for promise in PROMISES:
         results = [totals(tests) if (tests := found[name].get(promise.key)) else "not run" for name in sets]
         yield f"| {promise.promised} | {promise.tested} | {' | '.join(results)} | `{promise.command}` |"
+    yield ""
+    yield "## Found by these tests, and mended"
+    yield ""
+    for fault in MENDED:
+        yield f"- {fault}"
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from training_pro.progress import Progress, no_progress
 from training_pro.queue.kept_list import KeptList
 from training_pro.queue.run_queue import RunQueue
 from training_pro.record.names import check_name, run_folder
-from training_pro.record.runs import RunSummary, summarize
+from training_pro.record.runs import RunSummary, is_untouched, summarize
 from training_pro.remote.channel import channel_folder, channels, read_live, sweep
 from training_pro.remote.launching import OwnProcess
 from training_pro.remote.live import Live
@@ -360,7 +360,7 @@ class Session:
 
     def _begin(self, settings: Settings, existing: Existing) -> Begin:
         folder = run_folder(self.host.folders, settings.name)
-        if not folder.exists():
+        if is_untouched(folder):
             return Begin()
         if existing == "on top":
             return Begin(on_top=True)

@@ -19,6 +19,8 @@ from training_pro.record.files import (
     files_into,
     free_bytes,
     is_temporary,
+    make_folder,
+    move_folder,
     remove_folder,
     staged_folder,
     sweep_temporaries,
@@ -295,3 +297,43 @@ def test_windows_waits_for_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "replace", replace)
     write_whole(tmp_path / "a", "new")
     assert (tmp_path / "a").read_text() == "new"
+
+
+def synced_folders(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Gets the folders whose names are forced to the disk, in order."""
+    found: list[Path] = []
+    real = files._sync_folder
+
+    def log(folder: Path) -> None:
+        found.append(folder)
+        real(folder)
+
+    monkeypatch.setattr(files, "_sync_folder", log)
+    return found
+
+
+def test_the_name_of_a_new_folder_and_of_those_above_it_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = synced_folders(monkeypatch)
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    assert synced == [tmp_path, tmp_path / "a"]
+    make_folder(tmp_path / "a" / "b")
+    assert len(synced) == 2
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunError, match="couldn't be written"):
+        make_folder(tmp_path / "file" / "c")
+
+
+def test_a_folder_moved_is_certain_in_its_new_place_before_it_is_gone_from_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old" / "run").mkdir(parents=True)
+    (tmp_path / "new").mkdir()
+    synced = synced_folders(monkeypatch)
+    assert move_folder(tmp_path / "old" / "run", tmp_path / "new" / "run") == tmp_path / "new" / "run"
+    assert synced == [tmp_path / "new", tmp_path / "old"]
+    with pytest.raises(RunError, match="its folder is gone"):
+        move_folder(tmp_path / "old" / "run", tmp_path / "new" / "other")
+    with failing_call(1, errno.EACCES), pytest.raises(RunError, match="no permission"):
+        move_folder(tmp_path / "new" / "run", tmp_path / "new" / "other")
+    assert (tmp_path / "new" / "run").is_dir()

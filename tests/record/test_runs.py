@@ -13,7 +13,7 @@ from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.record.history import Event, History
 from training_pro.record.points import Point
-from training_pro.record.runs import list_runs, read_notes, read_run, summarize, write_notes
+from training_pro.record.runs import is_untouched, list_runs, read_notes, read_run, summarize, write_notes
 from training_pro.record.state import RunState, starting_state, write_state
 
 
@@ -232,3 +232,16 @@ def test_created_is_when_the_oldest_file_was_written(folders: Folders) -> None:
     run = make_original(folders, "old")
     os.utime(run / "training_log.json", (0, 86400))
     assert summarize(run).created == "1970-01-02T00:00:00+00:00"
+
+
+def test_a_folder_that_a_crash_left_before_its_first_file_is_untouched(tmp_path: Path) -> None:
+    run = tmp_path / "tales"
+    assert is_untouched(run)
+    run.mkdir()
+    assert is_untouched(run)
+    (run / ".writing-1-00000000-00000000-np").write_text("half")
+    assert is_untouched(run)
+    (run / "training_parameters.json").write_text("{}")
+    assert not is_untouched(run)
+    with pytest.raises(RunError, match="can't be read"):
+        is_untouched(run / "training_parameters.json")

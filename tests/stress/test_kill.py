@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from tests.stress.killing import (
     killed_when,
     left_unfinished,
 )
+from training_pro.cli.train import EXIT_CODES
 from training_pro.folders import Folders
 from training_pro.record.history import HISTORY_FILE, read_history
 from training_pro.record.runs import summarize
@@ -92,22 +95,42 @@ def check_end(training: Training, name: str, wanted: bytes) -> None:
     assert training.adapter(name) == wanted
 
 
-def test_killed_three_times_also_inside_a_checkpoints_writing(tmp_path: Path, tiny_folder: Path) -> None:
+@pytest.fixture(scope="module")
+def tiny_training(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Training:
+    """A tiny model, and its uninterrupted run "whole"."""
+    folder = tmp_path_factory.mktemp("tiny kills")
+    training = Training.of(folder / "u", tiny_folder, small(epochs=0.2, warmup_steps=1), "--no-4bit")
+    assert Forked(training.command("whole")).wait() == 0
+    return training
+
+
+def test_killed_three_times_also_inside_a_checkpoints_writing(tiny_training: Training) -> None:
     """The short form, on a tiny model."""
-    training = Training.of(tmp_path / "u", tiny_folder, small(epochs=0.2, warmup_steps=1), "--no-4bit")
-
-    def start(name: str) -> Forked:
-        return Forked(training.command(name))
-
-    assert start("whole").wait() == 0
-    run, inside = training.run("killed"), 0
+    run, inside = tiny_training.run("killed"), 0
     for number, seconds in ((2, 0.0), (2, 0.004), (1, 0.03)):
-        assert killed_when(start("killed"), InsideAWrite(run, number, seconds))
+        assert killed_when(Forked(tiny_training.command("killed")), InsideAWrite(run, number, seconds))
         inside += bool(left_unfinished(run))
         check_what_a_kill_left(run, interval=1)
     assert inside >= 1
-    assert start("killed").wait() == 0
-    check_end(training, "killed", training.adapter("whole"))
+    assert Forked(tiny_training.command("killed")).wait() == 0
+    check_end(tiny_training, "killed", tiny_training.adapter("whole"))
+
+
+def test_ended_by_sigterm_it_saves_and_can_be_gone_on_with(tiny_training: Training) -> None:
+    run = tiny_training.run("ended")
+    child, due = Forked(tiny_training.command("ended")), InsideAWrite(run, 2)
+    while not due():
+        assert child.running(), "the run ended before it could be asked to"
+    assert child.pid
+    os.kill(child.pid, signal.SIGTERM)
+    assert child.wait() == EXIT_CODES["interrupted"]
+    found = summarize(run)
+    assert (found.state, found.reason, found.fault) == ("interrupted", "ended by SIGTERM", "")
+    assert found.checkpoints[-1].complete
+    assert (run / "adapter_model.safetensors").is_file()
+    assert left_unfinished(run) == []
+    assert Forked(tiny_training.command("ended")).wait() == 0
+    check_end(tiny_training, "ended", tiny_training.adapter("whole"))
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from typing import Literal
 
 from training_pro.errors import RunError
 from training_pro.folders import Folders
-from training_pro.record.files import HIDDEN_ENDING, write_fault
+from training_pro.record.files import HIDDEN_ENDING, make_folder, move_folder, sweep_temporaries, write_fault
 from training_pro.record.names import run_folder
 from training_pro.record.state import read_state, standing
 
@@ -63,7 +63,7 @@ def put_back(folders: Folders, aside: Path) -> Path:
     target = folders.loras / entry.name
     if os.path.lexists(target):
         raise RunError(f'There is a LoRA "{entry.name}" again; rename that one first, then undo.')
-    return _renamed(aside, target)
+    return move_folder(aside, target)
 
 
 def rename_run(folders: Folders, run: Path, name: str) -> Path:
@@ -76,7 +76,7 @@ def rename_run(folders: Folders, run: Path, name: str) -> Path:
     target = run_folder(folders, name)
     if os.path.lexists(target):
         raise RunError(f'There is a LoRA "{target.name}" already; choose another name.')
-    return _renamed(run, target)
+    return move_folder(run, target)
 
 
 def aside_runs(folders: Folders) -> list[AsideRun]:
@@ -121,16 +121,14 @@ def _move_aside(folders: Folders, run: Path, why: Why) -> Path:
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     if place.is_symlink() or place.parent.is_symlink():
         raise RunError(f"{place} is a link; nothing is moved through it: put a real folder there.")
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_fault(place, error) from error
+    make_folder(place)
+    sweep_temporaries(run)
     target = place / f"{run.name}--{stamp}"
     count = 1
     while os.path.lexists(target):
         count += 1
         target = place / f"{run.name}--{stamp}-{count}"
-    return _renamed(run, target)
+    return move_folder(run, target)
 
 
 def _check_movable(folders: Folders, run: Path) -> None:
@@ -141,13 +139,6 @@ def _check_movable(folders: Folders, run: Path) -> None:
         state = None  # a broken run must be removable
     if state is not None and standing(run, state) in ("running", "running elsewhere"):
         raise RunError(f'The LoRA "{run.name}" is being trained; interrupt the run first.')
-
-
-def _renamed(source: Path, target: Path) -> Path:
-    try:
-        return source.rename(target)
-    except OSError as error:
-        raise write_fault(target, error) from error
 
 
 def _place(folders: Folders, why: str) -> Path:

@@ -137,6 +137,37 @@ def files_into(folder: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make `folder`, and those above it that are missing, so that a crash can't take away a name again.
+
+    Raises:
+        RunError: the disk refuses.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for place in reversed(missing):
+            _sync_folder(place.parent)
+    except OSError as error:
+        raise write_fault(folder, error) from error
+
+
+def move_folder(source: Path, target: Path) -> Path:
+    """Rename a folder, and make that last in both places; gives `target`.
+
+    Raises:
+        RunError: the disk refuses; the folder is still where it was, or already where it should be.
+    """
+    try:
+        source.rename(target)
+        _sync_folder(target.parent)  # should power fail between the two, it is in both places rather than in none
+        if source.parent != target.parent:
+            _sync_folder(source.parent)
+    except OSError as error:
+        raise write_fault(target, error) from error
+    return target
+
+
 def remove_folder(folder: Path) -> None:
     """Take a folder away: at once under its name, so that no reader finds half of it.
 

@@ -20,7 +20,7 @@ from training_pro.folders import Folders
 from training_pro.legacy_settings import is_legacy
 from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEIGHTS_FILE
 from training_pro.record.checkpoints import CheckpointInfo, checkpoints
-from training_pro.record.files import HIDDEN_ENDING, write_whole
+from training_pro.record.files import HIDDEN_ENDING, is_temporary, write_whole
 from training_pro.record.history import HISTORY_FILE, HistoryData, read_history, sample_history
 from training_pro.record.log import GRAPH_FILE, LOG_FILE
 from training_pro.record.points import Point, PointColumns, spread
@@ -98,6 +98,20 @@ def summarize(path: Path) -> RunSummary:
     except (RunError, OSError) as error:
         ours = (path / STATE_FILE).exists() or (path / HISTORY_FILE).exists()
         return replace(summary, origin="ours" if ours else "other", state="unfinished", fault=_sentence(path, error))
+
+
+def is_untouched(path: Path) -> bool:
+    """Whether nothing of a run is in `path` yet: it is not there, or a crash came before its first file.
+
+    Raises:
+        RunError: the folder can't be read.
+    """
+    try:
+        return all(is_temporary(entry.name) for entry in path.iterdir())
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise RunError(f"{path} can't be read ({error.strerror}); check the folder.") from error
 
 
 def read_run(path: Path) -> RunRecord:

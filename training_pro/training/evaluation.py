@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from training_pro.errors import ModelError
-from training_pro.training.batches import Samples, pad, trained_tokens
+from training_pro.training.batches import ReadableSamples, Samples, pad, trained_tokens
 from training_pro.training.oom import free_memory, is_out_of_memory
 from training_pro.training.update import Interrupted
 
@@ -38,9 +38,11 @@ class Evaluation:
 
         Raises:
             Interrupted: the person wants the run to end.
+            DataError: a sample can't be read.
             ModelError: not even one sample fits in memory.
         """
         order = sorted(range(len(samples)), key=lambda i: -int(samples.lengths[i]))
+        readable = ReadableSamples(samples)
         training = model.training
         model.eval()
         total, count, done = 0.0, 0, 0
@@ -48,7 +50,7 @@ class Evaluation:
             while done < len(order):
                 if not self.may_go_on():
                     raise Interrupted
-                picked = [samples[i] for i in order[done : done + self.batch_size]]
+                picked = [readable[i] for i in order[done : done + self.batch_size]]
                 loss = self._summed_loss(model, picked)
                 if loss is None:
                     self._make_smaller(picked)

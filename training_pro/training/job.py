@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training_pro.errors import UserError
+from training_pro.errors import ModelError, UserError
 from training_pro.plan import Plan
 from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
 from training_pro.record.checkpoints import CheckpointInfo
@@ -48,7 +48,7 @@ from training_pro.training.padding import pad_id
 from training_pro.training.readying import ready
 from training_pro.training.rotation import rotate
 from training_pro.training.run_memory import RunMemory
-from training_pro.training.saving import said_plainly
+from training_pro.training.saving import said_plainly, twice_if_short_of_memory
 from training_pro.training.schedules.shape import Shape
 from training_pro.training.status import SavedCheckpoint, StatusBoard
 from training_pro.training.trainer import LoraTrainer, Parts
@@ -219,6 +219,13 @@ class Job:
 
     def _save_adapter(self, trainer: LoraTrainer) -> None:
         self.board.phase("saving")
+        if not twice_if_short_of_memory(lambda: self._write_adapter(trainer)):
+            raise ModelError(
+                "Out of memory while saving the LoRA; close other programs and continue the run from its newest "
+                "checkpoint."
+            )
+
+    def _write_adapter(self, trainer: LoraTrainer) -> None:
         with said_plainly(self.folder / WEIGHTS_FILE), files_into(self.folder) as staging:
             adapters.save_adapter(trainer.model, staging)
 

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from training_pro.data.prepare import Prepared
-from training_pro.errors import Cancelled, RunError, explain
+from training_pro.errors import Cancelled, RunError, UserError, explain
 from training_pro.folders import Folders
 from training_pro.plan import Plan
 from training_pro.progress import Progress
 from training_pro.record import state as states
 from training_pro.record.aside import keep_aside
-from training_pro.record.files import sweep_temporaries, write_fault, write_whole
+from training_pro.record.files import make_folder, sweep_temporaries, write_whole
 from training_pro.record.history import HISTORY_FILE, Event, History
 from training_pro.record.lock import FolderLock, lock_folder
 from training_pro.record.log import losses
-from training_pro.record.runs import SETTINGS_FILE
+from training_pro.record.runs import SETTINGS_FILE, is_untouched
 from training_pro.settings import Settings, to_dict, to_json
 from training_pro.training.beginning import Begin, remember_start, remembered_start, weights_in
 from training_pro.training.continuing import (
@@ -132,7 +132,7 @@ class Run:
             ending = Ending("interrupted", self.controls.interrupt_reason or "interrupted by hand")
         except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
             self.fault = error
-            ending = Ending("failed", explain(error, f"training {self.settings.name}"))
+            ending = Ending("failed", _explained(error, f"training {self.settings.name}"))
         self._close(ending)
         if self._lock is not None:
             self._lock.release()
@@ -199,11 +199,8 @@ class Run:
         self._lock = lock_folder(self.folder)
         continuation, live = self._continuation(prepared, loaded)
         start = self._start_weights(continuation)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise write_fault(self.folder, error) from error
-        sweep_temporaries(self.folder)
+        make_folder(self.folder)
+        sweep_temporaries(self.folder.parent)  # also what a killed run of another name has left
         if start is not None:
             remember_start(self.folder, start)
         write_whole(self.folder / SETTINGS_FILE, to_json(self.settings))
@@ -241,7 +238,7 @@ class Run:
         begin = self.begin
         if begin.continue_exactly:
             return remembered_start(self.folder) if continuation.checkpoint is None else None
-        if not self.folder.exists():
+        if is_untouched(self.folder):
             return begin.on_top_of
         if begin.on_top:
             weights_in(self.folder)  # raises before anything is moved
@@ -313,6 +310,20 @@ def check_installed(settings: Settings, loaded: Trainable) -> None:
 
     check_optimizer(settings.optimizer, loaded.model.get_input_embeddings().weight.device.type)
     check_report(settings.report_to)
+
+
+def _explained(error: BaseException, doing: str) -> str:
+    """The sentence for what ended the run; that memory ran out is no defect, wherever it happened."""
+    from training_pro.training.oom import is_out_of_memory
+
+    if isinstance(error, UserError) or not is_out_of_memory(error):
+        return explain(error, doing)
+    logger.warning("Out of memory while %s", doing, exc_info=error)
+    reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+    return (
+        f"Out of memory while {doing} ({reason}); close other programs, lower the True Batch Size or the Maximum "
+        "context length, or load the model in 4-bit. The run can be continued from its newest checkpoint."
+    )
 
 
 def _free_memory() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from training_pro.errors import RunError
 from training_pro.training.oom import free_memory, is_out_of_memory
 
-_TORCH_WRITER = ("pytorchstreamwriter", "inline_container", "file write failed", "iostream error")
+_TORCH_WRITER = ("pytorchstreamwriter", "inline_container", "file write failed", "iostream error", "parent directory")
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def _is_write_fault(error: Exception) -> bool:
     return type(error).__name__ == "SafetensorError" or any(sign in text for sign in _TORCH_WRITER)
 
 
-def twice_if_short_of_memory(write: Callable[[], None], on_note: Callable[[str], None]) -> bool:
+def twice_if_short_of_memory(write: Callable[[], None]) -> bool:
     """Write; should memory run out, free some and write once more. Whether it was written."""
     for _ in (1, 2):
         try:
@@ -48,5 +48,4 @@ def twice_if_short_of_memory(write: Callable[[], None], on_note: Callable[[str],
             if not is_out_of_memory(error):
                 raise
         free_memory()
-    on_note("Out of memory while saving; this checkpoint was left out, the run goes on.")
     return False

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from training_pro.training.oom import free_memory, is_out_of_memory
 from training_pro.training.randomness import RandomState
 
 _CONFIGS = ("config", "generation_config")
@@ -56,7 +57,17 @@ class ModelSnapshot:
         return cls(modules, parameters, _config_states(model), RandomState.take())
 
     def restore(self) -> None:
-        """Put everything back in place; what was added since is dropped."""
+        """Put everything back in place; what was added since is dropped. Should memory run out, it begins anew."""
+        try:
+            self._put_back()
+            return
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        free_memory()
+        self._put_back()
+
+    def _put_back(self) -> None:
         for state in self.modules:
             _restore_module(state)
         for kept in self.parameters:

@@ -227,8 +227,10 @@ class LoraTrainer(Trainer):
         final = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         self.parts.on_phase("saving")
         self.parts.on_saving()
-        if twice_if_short_of_memory(lambda: self._write_checkpoint(final, reason), self.parts.on_note):
+        if twice_if_short_of_memory(lambda: self._write_checkpoint(final, reason)):
             self.parts.on_saved(final, reason)
+        else:
+            self.parts.on_note("Out of memory while saving; this checkpoint was left out, the run goes on.")
         self.parts.on_phase("training")
 
     def _write_checkpoint(self, final: Path, reason: str) -> None:

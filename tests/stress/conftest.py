@@ -1,0 +1,5 @@
+"""Fixtures of the long proofs: as in the training room, tiny runs waste no time on threads and garbage."""
+
+from __future__ import annotations
+
+from tests.training.conftest import _quick  # noqa: F401 (a fixture for every test here)

@@ -52,7 +52,7 @@ def ui() -> None:
 
 
 def custom_css() -> str:
-    return _asset("tab.css")
+    return _asset("tab.css") + _asset("webui.css")
 
 
 def custom_js() -> str:

@@ -29,7 +29,7 @@ def perplexity_table(lines: Sequence[Measurement]) -> str:
     """The kept table, the latest first."""
     if not lines:
         return '<p class="tp-none">No perplexity has been measured yet.</p>'
-    return table(_HEADS, [_cells(line) for line in lines])
+    return f'<div class="tp-measured">{table(_HEADS, [_cells(line) for line in lines])}</div>'
 
 
 def line_label(line: Measurement) -> str:

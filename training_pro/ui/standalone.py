@@ -34,9 +34,11 @@ def _dress(place: Any) -> dict[str, Any]:
     """Style sheet, theme and footer, where this gradio takes them: Blocks in 4, launch in 6."""
     known = inspect.signature(place).parameters
     fonts = ["system-ui", "sans-serif"]
+    theme = gr.themes.Default(font=fonts, font_mono=["ui-monospace", "monospace"])  # no fonts from other hosts
+    theme.set(block_info_text_color="*neutral_500", body_text_color_subdued="*neutral_500")  # to be read easily
     dress = {
         "css": (ASSETS / "tab.css").read_text(encoding="utf-8"),
-        "theme": gr.themes.Default(font=fonts, font_mono=["ui-monospace", "monospace"]),  # none from other hosts
+        "theme": theme,
         "show_api": False,
         "footer_links": [],
     }

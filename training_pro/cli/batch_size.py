@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 
 from training_pro.cli import common, settings_file
-from training_pro.cli.terminal import Bar, say
+from training_pro.cli.exit_codes import ExitCode
+from training_pro.cli.terminal import Bar, say, say_json
 
 HELP = "find the largest True Batch Size that fits in memory, by trying"
 
@@ -13,12 +15,16 @@ HELP = "find the largest True Batch Size that fits in memory, by trying"
 def add_options(parser: argparse.ArgumentParser) -> None:
     settings_file.add_options(parser)
     common.add_host_options(parser)
+    parser.add_argument("--json", action="store_true", help="print it as one line of JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     settings = settings_file.settings_of(options)
     with Bar() as bar:
         found = common.session_from(options).largest_batch_size(settings, bar)
-    say(found.sentence())
-    say(f"--set batch_size={found.batch_size}")
-    return 0
+    if options.json:
+        say_json({**dataclasses.asdict(found), "sentence": found.sentence(), "exit_code": int(ExitCode.DONE)})
+    else:
+        say(found.sentence())
+        say(f"--set batch_size={found.batch_size}")
+    return ExitCode.DONE

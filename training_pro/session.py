@@ -6,6 +6,7 @@ It outlives pages and a host that loads its extensions anew: `current_session` k
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -337,6 +338,8 @@ class Session:
         Raises:
             BusyError: the run goes in another process.
         """
+        if os.environ.get("RANK", "0") != "0":  # of several processes of one run, the main one speaks
+            return None
         sweep(self.host.folders.loras)
         steering = Steering(run, self.watched)
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from training_pro.errors import SettingsError
+from training_pro.errors import BusyError, RunError, SettingsError
 from training_pro.folders import Folders
 from training_pro.hosts.host import ModelSource, Quantizing
 from training_pro.hosts.standalone import StandaloneHost
@@ -18,10 +18,8 @@ from training_pro.record.runs import summarize
 from training_pro.remote.channel import channels, read_live
 from training_pro.remote.launching import OwnProcess, shell_line, train_command
 from training_pro.remote.own_process import exit_words, refusal_in
-from training_pro.remote.remote_run import RemoteRun
 from training_pro.session import NameTaken, Session
 from training_pro.settings import Settings
-from training_pro.training.beginning import Begin
 from training_pro.training.run import Run
 from training_pro.training.snapshot import model_fingerprint
 
@@ -95,20 +93,36 @@ def test_what_the_child_refuses_is_said_and_leaves_nothing(session: Session) -> 
     assert session.host.loaded_model().model is not None
 
 
-def test_a_run_elsewhere_is_watched_and_steered_and_left(session: Session) -> None:
+def test_a_run_elsewhere_is_watched_and_steered_and_left(session: Session, tiny_folder: Path) -> None:
+    session.watched = True
     run = session.start(settings())
     until(run, lambda: run.status.update > 0)
-    watched = RemoteRun(session.host, settings(), run.folder, Begin())
-    watched.start()
+    other = Session(StandaloneHost(session.host.folders, tiny_folder, load_in_4bit=False))
+    assert [live.name for live in other.elsewhere()] == ["tales"] and session.elsewhere() == []
+    with pytest.raises(RunError, match="not going in another process"):
+        other.attach("nobody")
+    other.attach_own()
+    watched = other.run
+    assert watched is not None and watched.settings == run.settings
     until(watched, lambda: watched.history is not None and len(watched.history.points) > 3)
+    with pytest.raises(BusyError, match='"tales" is going'):
+        other.start(settings(name="second"))
     watched.controls.set(stop_at_epoch=7_777, learning_rate_scale=0.5)
     until(watched, lambda: run.controls.taken.stop_at_epoch == 7_777)
     until(watched, lambda: watched.controls.taken.learning_rate_scale == 0.5)
-    watched.leave()
-    assert watched.wait(60).ending is not None and run.status.running
+    other.leave()
+    assert not other.busy and run.status.running
+    again = other.attach("tales")
     run.controls.interrupt("done")
+    ending = again.wait(60).ending
+    assert ending is not None and (ending.kind, ending.reason) == ("interrupted", "done")
+    assert channels(session.host.folders.loras) == []
     run.wait(60)
-    session.settle()
+
+
+def test_a_run_of_ones_own_is_not_left(session: Session) -> None:
+    with pytest.raises(RunError, match="goes in this session"):
+        session.leave()
 
 
 @pytest.mark.parametrize(

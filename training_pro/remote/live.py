@@ -40,9 +40,9 @@ class Steered(Protocol):
 
 @dataclass(frozen=True)
 class Live:
-    """A run as its process last told. `began`: its folder and its history are its own.
+    """A run as its process last told.
 
-    `watched`: started by a page, which takes the result; `heard`: how many commands it has taken.
+    `began`: its folder and its history are its own. `watched`: started by a page, which takes the result.
     """
 
     process: ProcessMark

@@ -326,3 +326,18 @@ def test_no_model_stands_against_a_run_but_an_idle_one_does_not(host: Any, webui
     webui.shared.args.idle_timeout = 1
     assert host.obstacle() == ""
     assert webui.shared.model is None  # nothing was loaded to find out
+
+
+def test_the_source_of_what_is_loaded_also_while_it_is_held(webui: FakeWebUI, host: Any) -> None:
+    webui.choose_model("other")
+    source = host.source()
+    assert (source.name, source.quantizing.kind, source.dtype, source.on_cpu) == ("other", "none", "float32", True)
+    assert source.options()[-2:] == ["--model-name", "other"]  # the folder is a link to one of another name
+    with host.hold(lambda: "busy"):
+        assert host.source() == source
+        host.release()
+        assert host.source().path == source.path
+        host.reload()
+    assert host.source() == source and webui.shared.model is not None
+    webui.unload_model()
+    assert host.source() is None

@@ -22,6 +22,7 @@ MODEL_OPTION: dict[str, Any] = {
 def add_host_options(parser: argparse.ArgumentParser) -> None:
     """``--model``, where things live, and how the model is loaded."""
     parser.add_argument("--model", **MODEL_OPTION)
+    parser.add_argument("--model-name", metavar="NAME", help="what records call the model (default: its folder's name)")
     add_folder_options(parser)
 
 
@@ -88,4 +89,6 @@ def session_from(options: argparse.Namespace, *, keep_queue: bool = False, write
         folders.make()
     quantizing = Quantizing(options.quantization, options.compute_dtype, options.quant_type, options.double_quant)
     host = StandaloneHost(folders, options.model, dtype=options.dtype, quantizing=quantizing, progress=Bar())
+    if getattr(options, "model_name", None):
+        host.call_model(options.model_name)
     return Session(host, folders.queue if keep_queue else None, writes=writes)

@@ -48,12 +48,16 @@ class Quantizing:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """`dtype` is that of the weights that are not quantized; `on_cpu`: though there may be a graphics card."""
+    """`dtype` is that of the weights that are not quantized; `on_cpu`: though there may be a graphics card.
+
+    `name` is what the host calls the model; records call it so too.
+    """
 
     path: Path
     quantizing: Quantizing
     dtype: str | None
     on_cpu: bool
+    name: str = ""
 
     def options(self) -> list[str]:
         """These choices on our command line."""
@@ -67,7 +71,7 @@ class ModelSource:
                 given += ["--quant-type", quantizing.quant_type]
             if quantizing.double:
                 given.append("--double-quant")
-        return given
+        return given + (["--model-name", self.name] if self.name not in ("", self.path.name) else [])
 
 
 class Host(Protocol):

@@ -18,7 +18,7 @@ def source_of(loaded: LoadedModel) -> ModelSource:
         str(_asked(config, "bnb_4bit_quant_type") or "nf4"),
         bool(_asked(config, "bnb_4bit_use_double_quant")),
     )
-    return ModelSource(loaded.path, quantizing, dtype, weight.device.type == "cpu")
+    return ModelSource(loaded.path, quantizing, dtype, weight.device.type == "cpu", loaded.label)
 
 
 def _asked(config: Any, name: str) -> Any:

@@ -60,6 +60,10 @@ class StandaloneHost:
         self._holder: Callable[[], str] | None = None
         self._lock = threading.RLock()
 
+    def call_model(self, name: str) -> None:
+        """Records call the model so, in place of its folder's name."""
+        self._name = self._own_name = name
+
     def model_label(self) -> str:
         return self._name
 
@@ -72,7 +76,7 @@ class StandaloneHost:
         if self._loaded is not None:
             return source_of(self._loaded)
         folder = self.model_path()
-        return ModelSource(folder, self._quantizing, self._dtype, on_cpu=False) if folder is not None else None
+        return ModelSource(folder, self._quantizing, self._dtype, False, self._name) if folder is not None else None
 
     def models(self) -> list[str]:
         root = self.folders.models

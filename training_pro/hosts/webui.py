@@ -105,7 +105,7 @@ class WebUIHost:
         if path is None:
             return None
         if model is None or not _is_torch_model(model):
-            return ModelSource(path, Quantizing("none"), None, bool(shared.args.cpu))
+            return ModelSource(path, Quantizing("none"), None, bool(shared.args.cpu), self.model_label())
         return source_of(describe(model, shared.tokenizer, self.model_label(), path))
 
     def models(self) -> list[str]:

@@ -28,6 +28,7 @@ from training_pro.settings import Settings
 
 PAGES = 2
 UPDATES = 30
+LONGEST_S = 60.0  # of measuring: it is a share, which a slow machine does not change
 _LOOK_S = 0.5
 _TASKS = Path("/proc/self/task")
 _NANO = 1e9
@@ -51,7 +52,7 @@ def _figure(server: Server) -> dict[str, Any]:
         time.sleep(_LOOK_S)
     meter = CpuMeter()
     first, begin = run.status.update, time.monotonic()
-    while run.status.running and run.status.update < first + UPDATES:
+    while run.status.running and run.status.update < first + UPDATES and time.monotonic() < begin + LONGEST_S:
         time.sleep(_LOOK_S)
         meter.look()
     updates, seconds = run.status.update - first, time.monotonic() - begin

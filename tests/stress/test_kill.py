@@ -24,7 +24,7 @@ from tests.stress.killing import (
     killed_when,
     left_unfinished,
 )
-from training_pro.cli.train import EXIT_CODES
+from training_pro.cli.exit_codes import ExitCode
 from training_pro.folders import Folders
 from training_pro.record.history import HISTORY_FILE, read_history
 from training_pro.record.runs import summarize
@@ -123,7 +123,7 @@ def test_ended_by_sigterm_it_saves_and_can_be_gone_on_with(tiny_training: Traini
         assert child.running(), "the run ended before it could be asked to"
     assert child.pid
     os.kill(child.pid, signal.SIGTERM)
-    assert child.wait() == EXIT_CODES["interrupted"]
+    assert child.wait() == ExitCode.INTERRUPTED
     found = summarize(run)
     assert (found.state, found.reason, found.fault) == ("interrupted", "ended by SIGTERM", "")
     assert found.checkpoints[-1].complete

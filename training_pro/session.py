@@ -103,6 +103,11 @@ class Session:
         return self._run
 
     @property
+    def last_place(self) -> OwnProcess | None:
+        """Where the run goes or went; None for this process."""
+        return self._run.where if isinstance(self._run, OwnProcessRun) else None
+
+    @property
     def busy(self) -> bool:
         """Whether a run goes, or the queue is between two."""
         return self.queue.going or (self._run is not None and self._run.status.running)

@@ -97,6 +97,7 @@ class StandInSession:
         self.checked: Any = None
         self.told: list[tuple[int, int, str]] = []
         self.queue = RunQueue(self, KeptList(None))  # type: ignore[arg-type]
+        self.last_place: Any = None
 
     @property
     def busy(self) -> bool:
@@ -112,7 +113,7 @@ class StandInSession:
             raise self.checked
         return self.checked
 
-    def start(self, settings: Settings, existing: str = "ask") -> Any:
+    def start(self, settings: Settings, existing: str = "ask", where: Any = None) -> Any:
         self.started.append((settings, existing))
         self.run = StandInRun(self.host.folders, settings)
         return self.run

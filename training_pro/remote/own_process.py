@@ -52,7 +52,7 @@ class OwnProcessRun(RemoteRun):
     def __init__(self, host: Host, settings: Settings, folder: Path, begin: Begin, where: OwnProcess) -> None:
         super().__init__(host, settings, folder, begin)
         self._host = host
-        self._where = where
+        self.where = where
         self._child: subprocess.Popen[bytes] | None = None
         self._log = _logs(host) / f"{settings.name}.log"
 
@@ -112,7 +112,7 @@ class OwnProcessRun(RemoteRun):
         try:
             self._log.parent.mkdir(parents=True, exist_ok=True)
             write_whole(settings_file, to_json(self.settings))
-            words = train_command(str(settings_file), source, self._host.folders, self._where, this_python())
+            words = train_command(str(settings_file), source, self._host.folders, self.where, this_python())
             return start_child([*words, "--existing", self._existing(), "--watched", "--json"], source, self._log)
         except OSError as error:
             raise write_fault(self._log, error) from error

@@ -132,7 +132,7 @@ def continue_run(session: Session, folder: Path) -> str:
     settings = stored_settings(folder)
     if settings is None:
         raise RunError(f"The settings of {folder.name} can't be read any more; start it anew under another name.")
-    session.start(settings.changed(name=folder.name, override=False), "continue")
+    session.start(settings.changed(name=folder.name, override=False), "continue", where=session.last_place)
     return folder.name
 
 

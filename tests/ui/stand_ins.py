@@ -8,6 +8,7 @@ from typing import Any
 
 from training_pro.errors import ModelError
 from training_pro.folders import Folders
+from training_pro.hosts.host import ModelSource, Quantizing
 from training_pro.queue.kept_list import KeptList
 from training_pro.queue.run_queue import RunQueue
 from training_pro.record.history import Event, HistoryData
@@ -37,6 +38,10 @@ class StandInHost:
 
     def model_path(self) -> Path | None:
         return self.folders.models / self.label if self.label else None
+
+    def source(self) -> ModelSource | None:
+        path = self.model_path()
+        return ModelSource(path, Quantizing(), None, on_cpu=False) if path is not None else None
 
     def models(self) -> list[str]:
         return ["other", "tiny"]

@@ -16,6 +16,7 @@ from training_pro.training.ending import Ending
 from training_pro.ui import desktop, folder_button
 from training_pro.ui.after import After, continue_run, free_name
 from training_pro.ui.form import FIRST, PARTS, Form
+from training_pro.ui.placement import Placement
 from training_pro.ui.recipes import Recipes
 from training_pro.ui.watch import Seen
 
@@ -32,7 +33,9 @@ class Panel:
             self.form.build_rows(FIRST)
             for part in PARTS:
                 self.form.build_part(part)
-            recipes = Recipes(self.session, self.form)  # type: ignore[arg-type]
+            placement = Placement()
+            placement.build()
+            recipes = Recipes(self.session, self.form, placement)  # type: ignore[arg-type]
             recipes.build_choice()
             recipes.build()
             self.after = After(self.session, recipes)  # type: ignore[arg-type]

@@ -11,8 +11,10 @@ import pytest
 from tests.ui.stand_ins import StandInSession, press
 from training_pro.folders import Folders
 from training_pro.record.runs import SETTINGS_FILE
+from training_pro.remote.launching import OwnProcess
 from training_pro.settings import DEFAULTS, Settings, to_dict, to_json
 from training_pro.ui.form import FIRST, PARTS, Form
+from training_pro.ui.placement import Placement
 from training_pro.ui.recipes import Recipes, command_for
 
 
@@ -27,7 +29,9 @@ class Panel:
             self.form.build_rows(FIRST)
             for part in PARTS:
                 self.form.build_part(part)
-            self.recipes = Recipes(self.session, self.form)  # type: ignore[arg-type]
+            placement = Placement()
+            placement.build()
+            self.recipes = Recipes(self.session, self.form, placement)  # type: ignore[arg-type]
             self.recipes.build_choice()
             self.recipes.build()
             self.recipes.connect()
@@ -131,7 +135,7 @@ def test_faulty_settings_are_not_kept(panel: Panel, folders: Folders) -> None:
 
 def test_the_command_gives_the_same_settings(folders: Folders) -> None:
     settings = Settings(name="it's mine", text_file="a b.txt", hard_cut="\\n'\\n", rank=7)
-    first, second = command_for(settings, StandInSession(folders)).splitlines()  # type: ignore[arg-type]
+    first, second = command_for(settings, StandInSession(folders), OwnProcess()).splitlines()  # type: ignore[arg-type]
     printf = shlex.split(first)
     written = json.loads(printf[2])
     assert to_dict(Settings(**written)) == to_dict(settings)

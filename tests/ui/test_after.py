@@ -130,7 +130,7 @@ def test_a_run_whose_settings_are_gone_can_not_be_continued(panel: Panel) -> Non
 
 
 def test_a_refusal_to_continue_is_shown(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise RunError("Change the stop that ended it to go on.")
 
     monkeypatch.setattr(panel.session, "start", refuse)

@@ -3,9 +3,9 @@
 `padding`: tokens computed over real tokens in an epoch of a run's own batches; the reference is padding to the batch's
 longest in random order. `padding_speed`: a run's trained tokens per second over those of the same run with each block
 padded to the maximum. `padding_trl`: the same over TRL's SFTTrainer at the same precision, checkpointing, maximum,
-batch and adapter, its other defaults. For the speeds the model is SmolLM2-135M's first layers in float32, so that
-whole updates on real rows fit into some minutes, and the rows are a seeded sample, the same for each side. In turns;
-the median of 3.
+batch and adapter, its other defaults. For the speeds the model is SmolLM2-135M in float32 with all its layers (with
+fewer, the head, which never sees padding, would weigh too much), and the rows are those of a few batches of the epoch
+at even steps from the shortest to the longest, the same for each side. One run each: a minute or two a side.
 
 `--data` names a folder with rows in Alpaca's form; by default those that ship. Takes some 4 minutes.
 """
@@ -40,8 +40,8 @@ from training_pro.training.order import epoch_order
 from training_pro.training.snapshot import ModelSnapshot
 from training_pro.training.targets import resolve_targets
 
-BATCH, MAX_TOKENS, LAYERS = 4, 512, 4
-UPDATES, RUNS = 6, 3
+BATCH, MAX_TOKENS = 4, 512
+UPDATES, RUNS = 6, 1
 INSTALL_TRL = "padding_trl needs TRL, which the project itself does not; run: python -m pip install --no-deps trl"
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def figures(data: Path) -> Iterator[dict[str, Any]]:
         settings = _settings(data)
         samples = _prepared(owner, settings, data).train
         yield _padding(samples.lengths, settings)
-        rows = _Rows.drawn_from(samples)
+        rows = _Rows.drawn_from(samples, settings)
         ways: dict[str, Callable[[], float]] = {
             "ours": lambda: _seconds_of_run(owner, rows, settings),
             "padding_speed": lambda: _seconds_padded_to_maximum(owner, rows, settings),
@@ -108,9 +108,12 @@ class _Rows:
     samples: list[dict[str, Any]]
 
     @classmethod
-    def drawn_from(cls, samples: Any) -> _Rows:
-        drawn = np.random.default_rng(0).choice(len(samples), min(UPDATES * BATCH, len(samples)), replace=False)
-        return cls([samples[int(index)] for index in drawn])
+    def drawn_from(cls, samples: Any, settings: Settings) -> _Rows:
+        """Those of `UPDATES` batches of the run's first epoch, from short to long ones at even steps."""
+        order = epoch_order(samples.lengths, BATCH, settings.seed, 0, True)
+        batches = sorted(cut(order.tolist(), BATCH)[:-1], key=lambda batch: int(samples.lengths[batch].sum()))
+        places = [int((step + 0.5) * len(batches) / UPDATES) for step in range(UPDATES)]
+        return cls([samples[index] for place in places for index in batches[place]])
 
     @property
     def lengths(self) -> Any:
@@ -147,7 +150,7 @@ def _owner(folder: Path) -> TinyOwner:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     path = embedded_model()
-    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, num_hidden_layers=LAYERS)
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     loaded = LoadedModel(model, AutoTokenizer.from_pretrained(path), path.name, path, "none", 8192)
     folders = Folders.under(folder)
     folders.make()

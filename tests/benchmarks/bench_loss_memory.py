@@ -2,7 +2,8 @@
 
 Each side is a process of its own with the run's allocator setting; the figure is its peak over the update less what
 was resident before it. The loss of both must agree to 1e-4. Measured with gradient checkpointing, the same with
-torch's own fused loss hidden (older versions of torch lack it), and without checkpointing. Linux only. Takes some 5 minutes.
+torch's own fused loss hidden (older versions of torch lack it), and without checkpointing. Linux only. Takes some 5
+minutes.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from training_pro.errors import DataError
 class Plan:
     """What a run over `blocks` will do.
 
-    `gradient_accumulation_steps` is the one really used; `notes` says, one sentence each, where the
+    `batch_size` counts the blocks on one device; each of `processes` has its own. `gradient_accumulation_steps` is
+    the one really used; `notes` says, one sentence each, where the
     plan differs from what was asked.
     """
 
@@ -29,15 +30,27 @@ class Plan:
     total_updates: int
     warmup_steps: int
     notes: tuple[str, ...] = ()
+    processes: int = 1
+
+    @property
+    def blocks_at_once(self) -> int:
+        """On all devices together."""
+        return self.batch_size * self.processes
+
+    @property
+    def blocks_per_update(self) -> int:
+        return self.blocks_at_once * self.gradient_accumulation_steps
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - all numbers of one piece of arithmetic
     blocks: int,
     batch_size: int,
     gradient_accumulation_steps: int,
     epochs: float,
     warmup_steps: int = 0,
     warmup_ratio: float = 0.0,
+    *,
+    processes: int = 1,
 ) -> Plan:
     """The plan of a run; warmup steps win over the ratio.
 
@@ -47,12 +60,17 @@ def make_plan(
     if blocks < 1:
         raise DataError("The data gave 0 blocks to train on; choose another file or allow smaller blocks.")
     notes = []
-    batches = math.ceil(blocks / batch_size)
+    if processes > 1:
+        notes.append(
+            f"True Batch Size {batch_size} is per device: the {processes} processes train {batch_size * processes} "
+            "blocks at once."
+        )
+    batches = math.ceil(blocks / (batch_size * processes))
     accumulation = min(gradient_accumulation_steps, batches)
     if accumulation < gradient_accumulation_steps:
         notes.append(
             f"Gradient Accumulation Steps lowered from {gradient_accumulation_steps} to {accumulation}: "
-            f"{blocks} blocks at True Batch Size {batch_size} make {batches} batches an epoch."
+            f"{blocks} blocks at True Batch Size {_size_words(batch_size, processes)} make {batches} batches an epoch."
         )
     per_epoch = math.ceil(batches / accumulation)
     total = math.ceil(epochs * per_epoch)
@@ -60,7 +78,11 @@ def make_plan(
     if warmup > total:
         notes.append(f"Warmup lowered from {warmup} to {total} updates: the whole run has no more.")
         warmup = total
-    return Plan(blocks, batch_size, accumulation, epochs, batches, per_epoch, total, warmup, tuple(notes))
+    return Plan(blocks, batch_size, accumulation, epochs, batches, per_epoch, total, warmup, tuple(notes), processes)
+
+
+def _size_words(batch_size: int, processes: int) -> str:
+    return f"{batch_size} in {processes} processes" if processes > 1 else str(batch_size)
 
 
 def suggested_warmup_steps(plan: Plan) -> int:

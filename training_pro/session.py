@@ -35,7 +35,15 @@ from training_pro.remote.remote_run import RemoteRun
 from training_pro.remote.steering import Steering
 from training_pro.settings import Settings
 from training_pro.training.beginning import Begin
-from training_pro.training.continuing import LIVE, check_same, differences, find_continuation, stored_settings
+from training_pro.training.continuing import (
+    LIVE,
+    check_same,
+    differences,
+    find_continuation,
+    stored_processes,
+    stored_settings,
+)
+from training_pro.training.distributed import ALONE, Team
 from training_pro.training.learning_rate import check_schedule
 from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.run import Run, Trainable, check_installed
@@ -82,10 +90,11 @@ class Session:
     Every method may be called from any thread. `queue_file` keeps the queue's list; without one it lives in memory.
     """
 
-    def __init__(self, host: Host, queue_file: Path | None = None, *, writes: bool = True) -> None:
+    def __init__(self, host: Host, queue_file: Path | None = None, *, writes: bool = True, team: Team = ALONE) -> None:
         """`writes` False: for looking only; nothing is written anywhere, not even to the cache."""
         self.host = host
         self.queue = RunQueue(self, KeptList(queue_file))
+        self._team = team
         self._writes = writes
         if writes:
             with suppress(OSError):  # a folder that can't be written: the shipped formats are offered all the same
@@ -140,7 +149,7 @@ class Session:
         loaded = self._loaded()
         prepared = self._prepared(settings, loaded, progress)
         check_schedule(settings.lr_scheduler_type, self.host.folders.schedules, prepared.eval is not None)
-        plan = plan_for(settings, len(prepared.train), self.host.folders.schedules)
+        plan = plan_for(settings, len(prepared.train), self.host.folders.schedules, self._team.size)
         checked = Checked(
             prepared, plan, verify(prepared, settings, plan, rates_of(settings, plan, self.host.folders.schedules))
         )
@@ -278,8 +287,8 @@ class Session:
                 self._refuse_elsewhere(folder)
                 self._steering = None
             else:
-                run = Run(self.host, settings, folder, self._prepared, begin)
-                self._steering = self._steerable(run)
+                run = Run(self.host, settings, folder, self._prepared, begin, self._team)
+                self._steering = self._steerable(run) if self._team.main else None
             self._run = run
             run.start()
             if self._steering is not None:
@@ -368,7 +377,7 @@ class Session:
 
     def _begin(self, settings: Settings, existing: Existing) -> Begin:
         folder = run_folder(self.host.folders, settings.name)
-        if is_untouched(folder):
+        if not self._team.main or is_untouched(folder):  # where there are several processes, the main one decides
             return Begin()
         if existing == "on top":
             return Begin(on_top=True)
@@ -381,7 +390,8 @@ class Session:
 
     def _name_taken(self, settings: Settings, found: RunSummary) -> NameTaken:
         before = stored_settings(found.path)
-        different = differences(before, settings) if before is not None else ["its settings are unknown"]
+        processes = (stored_processes(found.path), self._team.size)
+        different = differences(before, settings, processes) if before is not None else ["its settings are unknown"]
         can_continue = not different and found.state in ("unfinished", "interrupted", "stopped", "failed")
         what = f"it is {found.state}, update {found.updates} of {found.total_updates}"
         if found.state == "foreign":
@@ -408,7 +418,7 @@ class Session:
                 "Override Existing Files."
             )
         before = stored_settings(found.path)
-        check_same(before, settings)
+        check_same(before, settings, (stored_processes(found.path), self._team.size))
         if found.state == "stopped" and before is not None and not _stops_changed(found, before, settings):
             raise RunError(
                 f'The run "{settings.name}" has ended as its stops say: {found.reason}. Change the stop that ended it '

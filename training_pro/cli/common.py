@@ -8,7 +8,9 @@ from typing import Any
 
 from training_pro.folders import Folders
 from training_pro.hosts.host import Quantizing
+from training_pro.progress import no_progress
 from training_pro.session import Session
+from training_pro.training.distributed import ALONE, Team
 
 DTYPES = ("bfloat16", "float16", "float32")
 DEFAULT_USER_DATA = Path("user_data")
@@ -73,8 +75,10 @@ def own_abbreviations(options: argparse.Namespace) -> frozenset[str]:
     return read_abbreviations(folders_of(options).abbreviations)
 
 
-def session_from(options: argparse.Namespace, *, keep_queue: bool = False, writes: bool = True) -> Session:
-    """A session on the standalone host that the options describe.
+def session_from(
+    options: argparse.Namespace, *, keep_queue: bool = False, writes: bool = True, team: Team = ALONE
+) -> Session:
+    """A session on the standalone host that the options describe, in a team of processes or alone.
 
     With `keep_queue` its queue's list is on the disk; `writes` False: for looking only.
 
@@ -88,7 +92,8 @@ def session_from(options: argparse.Namespace, *, keep_queue: bool = False, write
     if writes:
         folders.make()
     quantizing = Quantizing(options.quantization, options.compute_dtype, options.quant_type, options.double_quant)
-    host = StandaloneHost(folders, options.model, dtype=options.dtype, quantizing=quantizing, progress=Bar())
+    progress = Bar() if team.main else no_progress
+    host = StandaloneHost(folders, options.model, dtype=options.dtype, quantizing=quantizing, progress=progress)
     if getattr(options, "model_name", None):
         host.call_model(options.model_name)
-    return Session(host, folders.queue if keep_queue else None, writes=writes)
+    return Session(host, folders.queue if keep_queue else None, writes=writes, team=team)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 
 from training_pro.cli import common, settings_file
-from training_pro.cli.exit_codes import ExitCode, of_run
+from training_pro.cli.exit_codes import ExitCode, of_error, of_run
 from training_pro.cli.signals import Signals
 from training_pro.cli.terminal import complain, say, say_json, watch
 from training_pro.cli.verify import verified
+from training_pro.errors import UserError, explain
 from training_pro.record.names import check_name, run_folder
 from training_pro.session import Existing, Session, check_sources
 from training_pro.settings import Settings
+from training_pro.training.distributed import join
 from training_pro.training.run import Run
 
 HELP = "train a LoRA; the same command after a kill goes on where it was"
+_LOOK_AGAIN_S = 0.5
 _WAYS: dict[str, Existing] = {"continue": "continue", "replace": "replace", "on-top": "on top", "refuse": "ask"}
 
 
@@ -37,12 +40,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = settings_file.settings_of(options)
     if options.dry_run:
-        return _dry_run(options, settings)
-    session = common.session_from(options)
-    session.watched = options.watched
-    return train(session, settings, way(session, settings, options.existing), options.json)
+        return _dry_run(options, settings_file.settings_of(options))
+    team = join()
+    try:
+        settings = settings_file.settings_of(options)
+        session = common.session_from(options, team=team)
+        session.watched = options.watched
+        existing = way(session, settings, options.existing)
+        return train(session, settings, existing, options.json) if team.main else _take_part(session, settings)
+    except BaseException as error:
+        team.leave("failed", explain(error, "starting the run"))
+        if team.main or not isinstance(error, UserError):
+            raise
+        return of_error(error)
+
+
+def _take_part(session: Session, settings: Settings) -> int:
+    """One of several processes, of which another talks."""
+    started = session.start(settings)
+    with Signals(started.controls):
+        while started.wait(_LOOK_AGAIN_S).running:
+            pass
+    return of_run(started)
 
 
 def way(session: Session, settings: Settings, chosen: str | None) -> Existing:

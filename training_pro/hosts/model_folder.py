@@ -124,12 +124,16 @@ def _quantized(folder: Path, config: PretrainedConfig, how: Quantizing, dtype: D
 
     if how.kind == "8-bit":
         return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+    from training_pro.training.sharding import quant_storage
+
+    compute = getattr(torch, how.compute_dtype or dtype)
     return {
         "quantization_config": BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type=how.quant_type,
-            bnb_4bit_compute_dtype=getattr(torch, how.compute_dtype or dtype),
+            bnb_4bit_compute_dtype=compute,
             bnb_4bit_use_double_quant=how.double,
+            bnb_4bit_quant_storage=quant_storage(compute),
         )
     }
 

@@ -18,7 +18,8 @@ from training_pro.record.safetensors_file import tensor_places
 
 CHECKPOINT_FILE = "training_checkpoint.json"
 _FOLDER = re.compile(r"checkpoint-(\d{1,15})(?:-.*)?", re.DOTALL)  # the original adds "-loss-1_80" or "-epoch-2"
-_FOR_RESUMING = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
+_FOR_RESUMING = ("trainer_state.json", "scheduler.pt")
+_OPTIMIZER_STATES = ("optimizer.pt", "optimizer.bin", "optimizer_0")  # of a sharded model a folder, or gathered
 _RANDOM_STATES = "rng_state*.pth"
 
 
@@ -108,6 +109,8 @@ def _weights_fault(folder: Path) -> str:
 
 def _state_fault(folder: Path) -> str:
     missing = [name for name in _FOR_RESUMING if not _has_content(folder / name)]
+    if not any(_has_content(folder / name) or (folder / name).is_dir() for name in _OPTIMIZER_STATES):
+        missing.append(_OPTIMIZER_STATES[0])
     if not any(_has_content(path) for path in folder.glob(_RANDOM_STATES)):
         missing.append("rng_state.pth")
     if missing:

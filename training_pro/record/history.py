@@ -82,6 +82,11 @@ class History:
             raise write_fault(path, error) from error
         return cls(path, handle, read)
 
+    @classmethod
+    def unwritten(cls, path: Path, resume_at: int | None = None) -> History:
+        """The history in memory alone, for a process that leaves writing it to another."""
+        return _Unwritten(path, -1, _read(path, resume_at))
+
     @property
     def points(self) -> Points:
         """All updates so far; a view that later updates do not change."""
@@ -166,6 +171,11 @@ class History:
             os.lseek(self._handle, self._size, os.SEEK_SET)  # the next line goes over what is left
             raise write_fault(self.path, error) from error
         self._size += len(line)
+
+
+class _Unwritten(History):
+    def _write(self, values: dict[str, Any]) -> None:
+        """Nothing is written."""
 
 
 def read_history(path: Path) -> HistoryData:

@@ -52,6 +52,7 @@ class RunState:
     pid: int = 0
     process_started: str = ""
     machine: str = ""
+    processes: int = 1
 
     def changed(self, **changes: Any) -> RunState:
         """A copy with some values changed."""

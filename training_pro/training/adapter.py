@@ -92,6 +92,19 @@ def trained_tensors(model: PeftModel) -> dict[str, Any]:
     return {name: p for name, p in model.named_parameters(remove_duplicate=False) if p.requires_grad}
 
 
+def adapter_tensors(model: PeftModel) -> dict[str, Any]:
+    """The active LoRA's tensors on the CPU; of a sharded model all processes must ask for them."""
+    from peft import get_peft_model_state_dict
+
+    state = get_peft_model_state_dict(model, state_dict=trained_tensors(model), save_embedding_layers=False)
+    return {name: whole_tensor(tensor.detach()).to("cpu").clone().contiguous() for name, tensor in state.items()}
+
+
+def whole_tensor(tensor: Any) -> Any:
+    """The tensor itself, or all of one that is sharded."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
 def save_adapter(model: PeftModel, folder: Path) -> None:
     """Write ``adapter_config.json`` and ``adapter_model.safetensors`` of the active LoRA into `folder`.
 
@@ -100,11 +113,9 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
 
     Guarantees: the same LoRA gives the same bytes, in any process.
     """
-    from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
-    state = get_peft_model_state_dict(model, state_dict=trained_tensors(model), save_embedding_layers=False)
-    tensors = {name: tensor.detach().to("cpu").clone().contiguous() for name, tensor in state.items()}
+    tensors = adapter_tensors(model)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
     (folder / CONFIG_FILE).write_text(_config_text(model), encoding="utf-8")

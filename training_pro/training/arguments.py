@@ -10,6 +10,7 @@ import torch
 
 from training_pro.plan import Plan
 from training_pro.settings import Settings
+from training_pro.training.distributed import PATIENCE_S
 from training_pro.training.precision import DeviceFacts, mixed_precision
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ def training_arguments(
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         dataloader_num_workers=0,
+        # Forward passes must not wait for each other, for processes may differ in how many they have: no buffers are
+        # broadcast in them, and no buckets built anew (which DDP leaves alone where it looks for unused parameters).
+        ddp_find_unused_parameters=True,
+        ddp_broadcast_buffers=False,
+        ddp_timeout=int(PATIENCE_S),
     )
     _one_process_one_device(arguments)
     return arguments

@@ -96,6 +96,12 @@ def pad(samples: Sequence[dict[str, npt.NDArray[Any]]], pad_id: int, device: tor
     return MicroBatch(_to(ids, device), _to(labels, device), mask)
 
 
+def nothing_to_learn(pad_id: int, device: torch.device) -> MicroBatch:
+    """A micro-batch without loss, for a process that has no blocks left while others have."""
+    ids = np.full((1, 2), pad_id, dtype=np.int64)
+    return MicroBatch(_to(ids, device), _to(np.full((1, 2), IGNORED, dtype=np.int64), device), None)
+
+
 def _to(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

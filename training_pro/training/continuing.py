@@ -9,6 +9,7 @@ from typing import Any
 
 from training_pro.errors import RunError, UserError
 from training_pro.record.runs import SETTINGS_FILE
+from training_pro.record.state import read_state as read_run_state
 from training_pro.settings import SPECS, Settings, from_dict, read_json_object, to_dict
 from training_pro.training.checkpoint import newest_first, read_state
 from training_pro.training.learning_rate import FOLLOWS_EVALUATION
@@ -35,6 +36,7 @@ FREE_TO_CHANGE = frozenset(
         "report_to",
     }
 )
+_UPDATE_SIZE = frozenset({"batch_size", "gradient_accumulation_steps"})
 LIVE = ("stop_at_loss", "stop_at_epoch", "loss_window")
 
 
@@ -80,18 +82,45 @@ def stored_settings(folder: Path) -> Settings | None:
         return None
 
 
-def differences(before: Settings, now: Settings) -> list[str]:
-    """Settings that stand against continuing exactly, one phrase each."""
+def stored_processes(folder: Path) -> int:
+    """In how many processes the run in `folder` was trained last."""
+    state = read_run_state(folder)
+    return state.processes if state is not None else 1
+
+
+def differences(before: Settings, now: Settings, processes: tuple[int, int] = (1, 1)) -> list[str]:
+    """Settings that stand against continuing exactly, one phrase each; `processes` before and now.
+
+    In another number of processes what counts is how many blocks an update has.
+    """
     old, new = to_dict(before), to_dict(now)
+    were, are = processes
     free = FREE_TO_CHANGE - {"eval_steps"} if before.lr_scheduler_type in FOLLOWS_EVALUATION else FREE_TO_CHANGE
-    return [
+    if were != are:
+        free |= _UPDATE_SIZE
+    found = [
         f"{SPECS[name].label} was {old[name]!r}, is {new[name]!r}"
         for name in old
         if name not in free and old[name] != new[name]
     ]
+    if were != are and _blocks_per_update(before) * were != _blocks_per_update(now) * are:
+        found.append(f"the blocks of an update were {_update_words(before, were)}, are {_update_words(now, are)}")
+    return found
 
 
-def check_same(before: Settings | None, now: Settings) -> None:
+def _blocks_per_update(settings: Settings) -> int:
+    return settings.batch_size * settings.gradient_accumulation_steps
+
+
+def _update_words(settings: Settings, processes: int) -> str:
+    """ "16 (True Batch Size 4 x Gradient Accumulation 2 x 2 processes)"."""
+    return (
+        f"{_blocks_per_update(settings) * processes} (True Batch Size {settings.batch_size} x Gradient Accumulation "
+        f"{settings.gradient_accumulation_steps} x {processes} process{'es' if processes > 1 else ''})"
+    )
+
+
+def check_same(before: Settings | None, now: Settings, processes: tuple[int, int] = (1, 1)) -> None:
     """Raises:
     RunError: naming every difference and the ways out.
     """
@@ -100,7 +129,7 @@ def check_same(before: Settings | None, now: Settings) -> None:
             f'The LoRA "{now.name}" exists but has no settings of ours to compare with; choose another name, turn on '
             "Override Existing Files, or train on top of its weights."
         )
-    found = differences(before, now)
+    found = differences(before, now, processes)
     if found:
         raise RunError(
             f'The run "{now.name}" can\'t be continued exactly: {"; ".join(found)}. Set these back, train on top of '

@@ -1,7 +1,8 @@
 """The mean loss over evaluation samples, each trained token counting once however the samples are batched.
 
 Costs one forward pass over the samples, longest first, so that running out of memory shows at once; then the
-batch is halved and the evaluation goes on. Nothing of the training is touched but the model's mode, put back.
+batch is halved and the evaluation goes on. Several processes share the samples. Nothing of the training is touched
+but the model's mode, put back.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from training_pro.errors import ModelError
-from training_pro.training.batches import ReadableSamples, Samples, pad, trained_tokens
+from training_pro.training.batches import ReadableSamples, Samples, nothing_to_learn, pad, trained_tokens
+from training_pro.training.distributed import ALONE, Team
 from training_pro.training.oom import free_memory, is_out_of_memory
 from training_pro.training.update import Interrupted
 
@@ -32,40 +34,47 @@ class Evaluation:
     may_go_on: Callable[[], bool]
     on_progress: Callable[[int, int], None]
     on_note: Callable[[str], None]
+    team: Team = ALONE
+    lockstep: bool = False
 
     def mean_loss(self, model: Any, samples: Samples) -> float:
-        """Nats per trained token; NaN if no token is trained.
+        """Nats per trained token, in every process the same; NaN if no token is trained.
 
         Raises:
             Interrupted: the person wants the run to end.
             DataError: a sample can't be read.
             ModelError: not even one sample fits in memory.
         """
-        order = sorted(range(len(samples)), key=lambda i: -int(samples.lengths[i]))
+        order = sorted(range(len(samples)), key=lambda i: -int(samples.lengths[i]))[self.team.rank :: self.team.size]
         readable = ReadableSamples(samples)
         training = model.training
         model.eval()
-        total, count, done = 0.0, 0, 0
+        total, count, done, left = 0.0, 0, 0, len(samples)
+        reports: list[Any] = []
         try:
-            while done < len(order):
+            while left:
                 if not self.may_go_on():
                     raise Interrupted
                 picked = [readable[i] for i in order[done : done + self.batch_size]]
-                loss = self._summed_loss(model, picked)
+                loss = self._summed_loss(model, picked) if picked or self.lockstep else 0.0
                 if loss is None:
                     self._make_smaller(picked)
-                    continue
-                total, count, done = total + loss, count + trained_tokens(picked), done + len(picked)
-                self.on_progress(done, len(order))
+                else:
+                    total, count, done = total + loss, count + trained_tokens(picked), done + len(picked)
+                    self.on_progress(done, len(order))
+                reports = self.team.meet([len(order) - done, total, count])
+                left = max(r[0] for r in reports)
         finally:
             model.train(training)
+        total, count = sum(r[1] for r in reports), sum(r[2] for r in reports)
         return total / count if count else math.nan
 
     def _summed_loss(self, model: Any, picked: list[Any]) -> float | None:
         """The summed loss of these samples, or None when they do not fit in memory at once."""
         try:
             with torch.no_grad(), self.accelerator.autocast():
-                batch = pad(picked, self.pad_id, self.accelerator.device)
+                device = self.accelerator.device
+                batch = pad(picked, self.pad_id, device) if picked else nothing_to_learn(self.pad_id, device)
                 return float(model(**batch.inputs(), num_items_in_batch=1, use_cache=False).loss)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):

@@ -40,16 +40,18 @@ from training_pro.training.callbacks.watchdog import Watchdog
 from training_pro.training.checkpoint import newest_first
 from training_pro.training.continuing import Continuation
 from training_pro.training.controls import Controls
+from training_pro.training.distributed import ALONE, Team
 from training_pro.training.ending import Diverged, EarlyEnd, Ending, NothingLeft
 from training_pro.training.generation import answer
 from training_pro.training.on_top import load_weights
-from training_pro.training.order import EpochSampler
+from training_pro.training.order import EpochSampler, UpdateSampler
 from training_pro.training.padding import pad_id
 from training_pro.training.readying import ready
 from training_pro.training.rotation import rotate
 from training_pro.training.run_memory import RunMemory
 from training_pro.training.saving import said_plainly, twice_if_short_of_memory
 from training_pro.training.schedules.shape import Shape
+from training_pro.training.sharding import sharding_note, spread
 from training_pro.training.status import SavedCheckpoint, StatusBoard
 from training_pro.training.trainer import LoraTrainer, Parts
 from training_pro.training.update import Interrupted
@@ -65,7 +67,10 @@ _AFTER_FAULT = "saved after a fault"
 
 @dataclass
 class Job:
-    """What is trained on what, with which choices, and where it is written."""
+    """What is trained on what, with which choices, and where it is written.
+
+    In a team of processes each has its own job over its share of the blocks; the main one alone writes.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -79,6 +84,10 @@ class Job:
     controls: Controls
     board: StatusBoard
     memory: RunMemory | None = None
+    team: Team = ALONE
+
+    def __post_init__(self) -> None:
+        self.agreed = self.team.share(self.controls, self.settings)
 
     def run(self, continuation: Continuation, live: dict[str, Any], on_top_of: Path | None = None) -> Ending:
         """Train to the end or to a stop; afterwards the adapter files are in `folder`.
@@ -89,7 +98,8 @@ class Job:
         """
         attached = self._attach(on_top_of)
         early_end = EarlyEnd()
-        parts = self._parts(attached.model, early_end)
+        at_once = int(continuation.state.get("blocks_at_once", self.plan.blocks_at_once))
+        parts = self._parts(attached.model, early_end, self._order(at_once))
         device = self.model.get_input_embeddings().weight.device
         dtype = self.model.get_input_embeddings().weight.dtype
         arguments = training_arguments(self.settings, self.plan, self.folder, device, dtype)
@@ -98,6 +108,8 @@ class Job:
         if self.memory is not None:
             trainer.runner.ways_out = self.memory.ways_out(int(self.train.lengths.max()))
             trainer.add_callback(MemoryPeak(device, partial(self.memory.learn, trainer.runner)))
+        if trainer.is_fsdp_enabled and continuation.checkpoint is not None:
+            load_weights(attached, continuation.checkpoint)
         self._wire(trainer, continuation.checkpoint)
         if continuation.checkpoint is not None:
             trainer.restore_state({**continuation.state, "live": live})
@@ -112,6 +124,8 @@ class Job:
     def _attach(self, on_top_of: Path | None) -> adapters.Attached:
         """The model with its LoRA, made ready to be trained."""
         attached = ready(self.model, self.settings, self.board.note)
+        if sharding_note(self.model):
+            self.board.note(sharding_note(self.model))
         if on_top_of is not None:
             note = load_weights(attached, on_top_of)
             if note:
@@ -128,19 +142,23 @@ class Job:
             self._note(said)
         return self.memory.at_once
 
-    def _parts(self, model: Any, early_end: EarlyEnd) -> Parts:
-        settings, plan, controls = self.settings, self.plan, self.controls
-        sampler = EpochSampler(self.train.lengths, plan.batch_size, settings.seed, settings.group_by_length)
+    def _order(self, blocks_at_once: int) -> EpochSampler:
+        """Continued in another number of processes, blocks come in the order of those before."""
+        settings = self.settings
+        return EpochSampler(self.train.lengths, blocks_at_once, settings.seed, settings.group_by_length)
+
+    def _parts(self, model: Any, early_end: EarlyEnd, order: EpochSampler) -> Parts:
+        settings, plan, controls, team = self.settings, self.plan, self.agreed, self.team
         meter = Meter(controls, self.history, self.board.point)
         watchdog = Watchdog(meter)
         checkpoints = Checkpoints(settings, controls, meter)
         behaviours: list[Behaviour] = [
-            EpochOrder(sampler),
+            EpochOrder(order),
             Pause(controls, self._paused),
             LearningRateScale(controls),
             meter,
             watchdog,
-            *self._watching(meter),
+            *(self._watching(meter) if team.main else []),
             StopAtLoss(controls, meter, early_end),
             StopAtEpoch(controls, early_end),
             checkpoints,
@@ -151,7 +169,9 @@ class Job:
             model=model,
             train=self.train,
             eval=self.eval,
-            sampler=sampler,
+            order=order,
+            sampler=UpdateSampler(order, plan.blocks_at_once, plan.blocks_per_update, team.rank, team.size),
+            team=team,
             shape=Shape(plan.total_updates, plan.updates_per_epoch, plan.warmup_steps),
             schedule=settings.lr_scheduler_type,
             schedules_folder=self.schedules_folder,
@@ -175,6 +195,9 @@ class Job:
         scalars = scalars_behaviour(self.settings, self.folder, meter)
         if scalars is not None:
             found.append(Dispensable(scalars, f"writing logs for {self.settings.report_to}", self._note))
+        if spread() != "copies":
+            self.board.note("Sample prompts are not answered while the model is sharded over several devices.")
+            return found
         samples = SampleAnswers(self.settings, self.controls, self.history, self._answer)
         return [*found, Dispensable(samples, "answering the sample prompts", self._note)]
 
@@ -197,7 +220,7 @@ class Job:
         except NothingLeft:
             ending = early_end.ending or Ending("finished", "all updates are done")
         except Interrupted:
-            ending = Ending("interrupted", self.controls.interrupt_reason)
+            ending = Ending("interrupted", self.agreed.interrupt_reason)
         except Diverged as error:
             return self._fall_back(trainer, error)
         except BaseException:
@@ -214,10 +237,14 @@ class Job:
 
     def _save_checkpoint(self, trainer: LoraTrainer, reason: str) -> None:
         update = trainer.state.global_step
-        if update > 0 and not (self.folder / f"checkpoint-{update}").is_dir():
+        if self.team.main_says(update > 0 and not (self.folder / f"checkpoint-{update}").is_dir()):
             trainer.save_now(reason)
 
     def _save_adapter(self, trainer: LoraTrainer) -> None:
+        if not self.team.main:
+            if trainer.sharded:
+                adapters.adapter_tensors(trainer.model)
+            return
         self.board.phase("saving")
         if not twice_if_short_of_memory(lambda: self._write_adapter(trainer)):
             raise ModelError(
@@ -241,6 +268,8 @@ class Job:
         return Ending("failed", f"{error} {kept} {_CALMER}.")
 
     def _copy_adapter(self, checkpoint: CheckpointInfo) -> None:
+        if not self.team.main:
+            return
         self.board.phase("saving")
         with files_into(self.folder) as staging:
             for name in (CONFIG_FILE, WEIGHTS_FILE):
@@ -248,13 +277,14 @@ class Job:
 
     def _rescue(self, trainer: LoraTrainer) -> None:
         """Save what was learned before a fault, as far as that is possible; the fault itself is what is told."""
-        if trainer.state.global_step == 0:
+        if trainer.state.global_step == 0 or not self.team.main:
             return
         try:
             newest = next((c for c in newest_first(self.folder) if c.loadable), None)
-            if trainer.stage == "settled":
-                self._save_checkpoint(trainer, _AFTER_FAULT)
-            if trainer.stage != "stepping":
+            if trainer.stage == "settled" and not trainer.sharded:
+                with self.team.apart():
+                    self._save_checkpoint(trainer, _AFTER_FAULT)
+            if trainer.stage != "stepping" and not trainer.sharded:
                 self._save_adapter(trainer)
             elif newest is not None:
                 self._copy_adapter(newest)

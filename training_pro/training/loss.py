@@ -116,18 +116,19 @@ class _Capped(nn.Module):
         return logits * self.factor if self.factor else logits
 
 
-def make_lean(model: PreTrainedModel) -> bool:
+def make_lean(model: PreTrainedModel, *, may_chunk: bool = True) -> bool:
     """Give `model` a `forward` that computes the loss as training wants it; whether without all logits.
 
     With `labels` the loss is the sum over the trained tokens divided by `num_items_in_batch` (their number, where
-    that is not given). Without labels nothing changes. The instance is patched (not the class), below any PEFT or
+    that is not given). Without labels nothing changes; with an empty batch the loss is 0 and reaches every trained
+    parameter. The instance is patched (not the class), below any PEFT or
     DDP wrapper and below accelerate's hooks, so that their own forwards still run: going around DDP would leave
     gradients unsynchronised. A model whose loss is more than that of head(hidden) is found by comparing both on
-    a few tokens; it keeps its own loss. To be undone by a snapshot.
+    a few tokens; it keeps its own loss, as it does without `may_chunk`. To be undone by a snapshot.
     """
     place = "_old_forward" if "_old_forward" in vars(model) else "forward"
     own = getattr(model, place)
-    if _has_plain_shape(model):
+    if may_chunk and _has_plain_shape(model):
         before = _probe_loss(model)
         setattr(model, place, types.MethodType(_lean_forward(own, _Capped(model)), model))
         after = _probe_loss(model)
@@ -169,6 +170,8 @@ def _lean_forward(own: Callable[..., Any], head: Head) -> Callable[..., Any]:
     ) -> Any:
         if labels is None:
             return own(input_ids=input_ids, **kwargs)
+        if not labels.numel():
+            return CausalLMOutputWithPast(loss=_no_loss(self))
         kwargs.pop("return_dict", None)
         body = getattr(self, self.base_model_prefix)
         hidden = body(input_ids=input_ids, **{**kwargs, "use_cache": False})[0]
@@ -181,6 +184,7 @@ def _lean_forward(own: Callable[..., Any], head: Head) -> Callable[..., Any]:
 
 def _weighted_forward(own: Callable[..., Any]) -> Callable[..., Any]:
     """The model's own mean loss, weighted by its trained tokens: some models know nothing of `num_items_in_batch`."""
+    from transformers.modeling_outputs import CausalLMOutputWithPast
 
     def forward(
         self: PreTrainedModel,
@@ -191,6 +195,8 @@ def _weighted_forward(own: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         if labels is None:
             return own(input_ids=input_ids, **kwargs)
+        if not labels.numel():
+            return CausalLMOutputWithPast(loss=_no_loss(self))
         output = own(input_ids=input_ids, labels=labels, **kwargs)
         if not bool((labels[:, 1:] != IGNORED).any()):
             output.loss = output.logits.float().sum() * 0.0
@@ -200,6 +206,13 @@ def _weighted_forward(own: Callable[..., Any]) -> Callable[..., Any]:
         return output
 
     return forward
+
+
+def _no_loss(model: PreTrainedModel) -> torch.Tensor:
+    """Zero, with a gradient of zeros for every trained parameter of `model`."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    zero = torch.zeros((), dtype=torch.float32, device=model.get_input_embeddings().weight.device)
+    return sum((p.sum().to(zero) * 0.0 for p in trained), zero)
 
 
 def _count(labels: torch.Tensor) -> int:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from training_pro.data.prepare import Prepared
 
 
-def plan_for(settings: Settings, blocks: int, schedules_folder: Path) -> Plan:
-    """The arithmetic of a run over `blocks` blocks, its notes those of the data and of the schedule.
+def plan_for(settings: Settings, blocks: int, schedules_folder: Path, processes: int = 1) -> Plan:
+    """The arithmetic of a run over `blocks` blocks in so many processes, its notes those of the data and the schedule.
 
     Without warmup where the schedule takes none, which is said.
 
@@ -32,6 +32,7 @@ def plan_for(settings: Settings, blocks: int, schedules_folder: Path) -> Plan:
         settings.epochs,
         settings.warmup_steps,
         settings.warmup_ratio,
+        processes=processes,
     )
     name = settings.lr_scheduler_type
     if plan.warmup_steps and not takes_warmup(name, schedules_folder):
@@ -44,7 +45,7 @@ def rates_of(settings: Settings, plan: Plan, schedules_folder: Path) -> list[flo
     return rates(settings.lr_scheduler_type, _shape(plan), schedules_folder)
 
 
-def plan_run(settings: Settings, prepared: Prepared, schedules_folder: Path) -> Plan:
+def plan_run(settings: Settings, prepared: Prepared, schedules_folder: Path, processes: int = 1) -> Plan:
     """The plan of a run, as `plan_for`.
 
     Raises:
@@ -53,7 +54,7 @@ def plan_run(settings: Settings, prepared: Prepared, schedules_folder: Path) -> 
     """
     name = settings.lr_scheduler_type
     check_schedule(name, schedules_folder, prepared.eval is not None)
-    plan = plan_for(settings, len(prepared.train), schedules_folder)
+    plan = plan_for(settings, len(prepared.train), schedules_folder, processes)
     refused = refusals(settings, plan, rates_of(settings, plan, schedules_folder))
     if refused:
         raise RunError(" ".join(refused))

@@ -10,6 +10,7 @@ from training_pro.training.adapter import Attached, attach
 from training_pro.training.cpu_packing import prepare_for_training
 from training_pro.training.loss import make_lean
 from training_pro.training.memory import give_freed_memory_back
+from training_pro.training.sharding import spread
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -24,7 +25,7 @@ def ready(model: PreTrainedModel, settings: Settings, on_note: Callable[[str], N
     if model.get_input_embeddings().weight.device.type == "cpu":
         give_freed_memory_back()
         prepare_for_training(model)
-    if not make_lean(model):
+    if not make_lean(model, may_chunk=spread() == "copies"):
         on_note("This model computes its own loss: more memory is needed than usual.")
     attached = attach(model, settings, settings.seed)
     for note in attached.notes:

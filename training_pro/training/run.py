@@ -28,13 +28,16 @@ from training_pro.training.continuing import (
     check_same,
     find_continuation,
     live_values,
+    stored_processes,
     stored_settings,
 )
 from training_pro.training.controls import Controls
+from training_pro.training.distributed import ALONE, Team, TeamLost
 from training_pro.training.ending import Ending
 from training_pro.training.finish import Story, write_results
 from training_pro.training.planning import plan_run
 from training_pro.training.same_data import check_same_data, data_parts
+from training_pro.training.sharding import spread
 from training_pro.training.status import RunStatus, StatusBoard
 from training_pro.training.wording import time_words
 
@@ -77,13 +80,21 @@ Prepare = Callable[[Settings, Trainable, Progress], Prepared]
 
 
 class Run:
-    """One run in a thread of its own.
+    """One run in a thread of its own, or one process's part of it.
 
     Guarantees: whatever happens, `status.ending` is set, the host has its model back as it was, and `folder`
     says how the run ended.
     """
 
-    def __init__(self, owner: ModelOwner, settings: Settings, folder: Path, prepare: Prepare, begin: Begin) -> None:
+    def __init__(
+        self,
+        owner: ModelOwner,
+        settings: Settings,
+        folder: Path,
+        prepare: Prepare,
+        begin: Begin,
+        team: Team = ALONE,
+    ) -> None:
         self.settings = settings
         self.folder = folder
         self.controls = Controls(settings)
@@ -93,6 +104,7 @@ class Run:
         self.fault: BaseException | None = None  # what made the run fail
         self._owner = owner
         self._prepare = prepare
+        self._team = team
         self._board = StatusBoard(settings.name, folder)
         self._state: states.RunState | None = None
         self._lock: FolderLock | None = None
@@ -130,12 +142,15 @@ class Run:
             ending = self._run()
         except Cancelled:
             ending = Ending("interrupted", self.controls.interrupt_reason or "interrupted by hand")
+        except TeamLost as lost:
+            ending = Ending("interrupted", lost.reason) if lost.kind == "interrupted" else Ending("failed", str(lost))
         except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
             self.fault = error
             ending = Ending("failed", _explained(error, f"training {self.settings.name}"))
         self._close(ending)
         if self._lock is not None:
             self._lock.release()
+        self._team.leave(ending.kind, ending.reason)
         self.loaded = self._told = None
         _free_memory()
         self._board.change(phase="ended", ending=ending, remaining_s=0.0)
@@ -145,8 +160,10 @@ class Run:
             self._board.phase("loading")
             loaded = self.loaded = self._owner.trainable_model()
             self._board.phase("preparing")
-            prepared = self._prepare(self.settings, loaded, self._progress)
-            plan = plan_run(self.settings, prepared, self._owner.folders.schedules)
+            with self._team.main_first():  # what it has prepared, the others find in the cache
+                prepared = self._prepare(self.settings, loaded, self._progress)
+            self._check_alike(prepared, loaded)
+            plan = plan_run(self.settings, prepared, self._owner.folders.schedules, self._team.size)
             for note in plan.notes:
                 self._board.note(note)
             self._board.change(plan=plan)
@@ -158,13 +175,26 @@ class Run:
             raise Cancelled
         self._board.progress(done, total, what)
 
+    def _check_alike(self, prepared: Prepared, loaded: Trainable) -> None:
+        """Raises:
+        RunError: a process of the run would train on other data or another model.
+        """
+        own = [loaded.label, loaded.quantization, len(prepared.train), prepared.fingerprint, to_dict(self.settings)]
+        for rank, theirs in enumerate(self._team.gather(own)):
+            if theirs != own:
+                what = "model" if theirs[:2] != own[:2] else "data" if theirs[:4] != own[:4] else "settings"
+                raise RunError(
+                    f"Process {rank} of this run has another {what} than process {self._team.rank}; give all machines "
+                    "the same settings, model folder and user data."
+                )
+
     def _train(self, loaded: Trainable, prepared: Prepared, plan: Plan) -> Ending:
         from training_pro.training.job import Job
         from training_pro.training.run_memory import RunMemory
         from training_pro.training.snapshot import ModelSnapshot
 
         memory = RunMemory.of(loaded, self.settings, self._owner.folders.cache)
-        continuation, live, start = self._open_folder(prepared, plan, loaded)
+        continuation, live, start = self._begin(prepared, plan, loaded)
         assert self.history is not None
         snapshot = ModelSnapshot.take(loaded.model)
         job = Job(
@@ -180,6 +210,7 @@ class Run:
             self.controls,
             self._board,
             memory,
+            self._team,
         )
         self._told = (loaded, prepared, plan)
         try:
@@ -187,7 +218,22 @@ class Run:
         finally:
             del job
             self._board.phase("restoring")
-            snapshot.restore()
+            if spread() == "copies":  # a sharded model is never the host's
+                snapshot.restore()
+
+    def _begin(
+        self, prepared: Prepared, plan: Plan, loaded: Trainable
+    ) -> tuple[Continuation, dict[str, Any], Path | None]:
+        """Where the run goes on and its first weights, as the main process finds them."""
+        if self._team.main:
+            continuation, live, start = self._open_folder(prepared, plan, loaded)
+            checkpoint = continuation.checkpoint
+            self._team.gather([checkpoint and checkpoint.name, continuation.state, live, start and str(start)])
+            return continuation, live, start
+        name, state, live, weights = self._team.gather(None)[0]
+        continuation = Continuation(self.folder / name if name else None, state)
+        self.history = History.unwritten(self.folder / HISTORY_FILE, continuation.update)
+        return continuation, live, Path(weights) if weights else None
 
     def _open_folder(
         self, prepared: Prepared, plan: Plan, loaded: Trainable
@@ -206,14 +252,23 @@ class Run:
         write_whole(self.folder / SETTINGS_FILE, to_json(self.settings))
         self._state = states.starting_state(
             plan.total_updates, loaded.label, states.fingerprint(to_dict(self.settings)), prepared.fingerprint
-        ).changed(quantization=loaded.quantization, data_parts=data_parts(prepared))
+        ).changed(quantization=loaded.quantization, data_parts=data_parts(prepared), processes=self._team.size)
         states.write_state(self.folder, self._state)
         self.history = History.open(self.folder / HISTORY_FILE, resume_at=continuation.update)
         if len(self.history.points):
             self._board.change(point=self.history.points[-1])
         if continuation.checkpoint is not None:
             self.history.add_event(Event("note", continuation.update, f"continued from {continuation.checkpoint.name}"))
+            self._note_processes(int(continuation.state.get("processes", 1)))
         return continuation, live, start
+
+    def _note_processes(self, before: int) -> None:
+        now = self._team.size
+        if before != now:
+            self._board.note(
+                f"Continued in {now} process{'es' if now > 1 else ''} instead of {before}: the same blocks in each "
+                "update, but dropout and NEFTune draw other random numbers."
+            )
 
     def _continuation(self, prepared: Prepared, loaded: Trainable) -> tuple[Continuation, dict[str, Any]]:
         """Where to go on, and the live values there.
@@ -223,7 +278,8 @@ class Run:
         """
         if not self.begin.continue_exactly:
             return Continuation(None, {}), {}
-        check_same(stored_settings(self.folder), self.settings)
+        processes = (stored_processes(self.folder), self._team.size)
+        check_same(stored_settings(self.folder), self.settings, processes)
         state = states.read_state(self.folder)
         if state is not None:
             self._check_same_base(state, prepared, loaded)
@@ -263,6 +319,8 @@ class Run:
 
     def _close(self, ending: Ending) -> None:
         """Say in the folder how the run ended; a fault here must not hide the run's own."""
+        if not self._team.main:
+            return
         for write in (self._write_results, self._write_state):
             try:
                 write(ending)

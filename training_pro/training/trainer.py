@@ -6,21 +6,23 @@ in `training_pro.training.update`.
 
 from __future__ import annotations
 
+import base64
 import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
 from torch.utils.data import DataLoader
-from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from training_pro.record.checkpoints import CheckpointNote, write_checkpoint_note
 from training_pro.record.files import staged_folder, write_json_whole
 from training_pro.record.state import utc_now
-from training_pro.training.adapter import save_adapter
+from training_pro.training.adapter import adapter_tensors, save_adapter, whole_tensor
 from training_pro.training.batches import ReadableSamples, Samples, UpdateBatch, collate
 from training_pro.training.callbacks.behaviour import Behaviour
 from training_pro.training.callbacks.checkpoints import Checkpoints
@@ -28,11 +30,12 @@ from training_pro.training.callbacks.meter import Meter
 from training_pro.training.callbacks.watchdog import Watchdog
 from training_pro.training.checkpoint import STATE_FILE
 from training_pro.training.controls import Controls, LiveValues
+from training_pro.training.distributed import Team
 from training_pro.training.ending import Diverged, NothingLeft
 from training_pro.training.evaluation import Evaluation
 from training_pro.training.learning_rate import make_scheduler
 from training_pro.training.optimizers import make_optimizer
-from training_pro.training.order import EpochSampler
+from training_pro.training.order import EpochSampler, UpdateSampler
 from training_pro.training.saving import said_plainly, twice_if_short_of_memory
 from training_pro.training.schedules.shape import Shape
 from training_pro.training.status import Phase
@@ -51,7 +54,9 @@ class Parts:
     model: Any
     train: Samples
     eval: Samples | None
-    sampler: EpochSampler
+    order: EpochSampler
+    sampler: UpdateSampler
+    team: Team
     shape: Shape
     schedule: str
     schedules_folder: Path | None
@@ -109,10 +114,24 @@ class LoraTrainer(Trainer):
         )
         for unwanted in (PrinterCallback, ProgressCallback):
             self.remove_callback(unwanted)
-        self.runner = UpdateRunner(self.accelerator, parts.pad_id, micro_batch_size, self._may_go_on, parts.on_note)
-        self.evaluation = Evaluation(
-            self.accelerator, parts.pad_id, micro_batch_size, self._may_go_on, self._evaluated, parts.on_note
+        self.runner = UpdateRunner(
+            self.accelerator, parts.pad_id, micro_batch_size, self._may_go_on, parts.on_note, parts.team
         )
+        self.evaluation = Evaluation(
+            self.accelerator,
+            parts.pad_id,
+            micro_batch_size,
+            self._may_go_on,
+            self._evaluated,
+            parts.on_note,
+            parts.team,
+        )
+        self.sharded = bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
+        self.runner.lockstep = self.evaluation.lockstep = self.sharded
+        self._random_states: list[str] = []
+        self._batch_size = micro_batch_size
+        if parts.team.rank:
+            set_seed(arguments.seed + parts.team.rank)  # each process its own dropout
         self._learning = [parameter for parameter in parts.model.parameters() if parameter.requires_grad]
 
     def update_tokens(self) -> tuple[int, int]:
@@ -126,16 +145,15 @@ class LoraTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Draws from a generator of its own: between updates the global random state stands still, so that a
-        checkpoint written anywhere between them is continued exactly."""
-        loader: DataLoader[Any] = DataLoader(
+        checkpoint written anywhere between them is continued exactly.
+
+        Not prepared by accelerate, which would fill up the last shares of an epoch by repeating blocks."""
+        return DataLoader(
             ReadableSamples(self.parts.train),
-            batch_size=self.args.per_device_train_batch_size,
-            sampler=self.parts.sampler,
+            batch_sampler=self.parts.sampler,
             collate_fn=collate,
             generator=torch.Generator(),
         )
-        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
-        return prepared
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
         if self.optimizer is None:
@@ -159,6 +177,8 @@ class LoraTrainer(Trainer):
             model.train()
         if hasattr(self.optimizer, "train") and callable(self.optimizer.train):
             self.optimizer.train()
+        if self.sharded:  # sharding has put others in the place of the parameters
+            self._learning = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         loss = self.runner.run(model, inputs)
         self.last_loss = float(loss)
         self._check_finite(model, self.last_loss, "loss")
@@ -170,6 +190,7 @@ class LoraTrainer(Trainer):
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         if grad_norm is None:
             grad_norm = self.accelerator.clip_grad_norm_(self._learning, math.inf)
+        grad_norm = whole_tensor(grad_norm)
         self.last_grad_norm = float(grad_norm) if grad_norm is not None else math.nan
         if not self.args.fp16:  # the gradient scaler meets infinite gradients by itself
             self._check_finite(model, self.last_grad_norm, "gradient")
@@ -188,6 +209,9 @@ class LoraTrainer(Trainer):
 
     def floating_point_ops(self, inputs: Any) -> int:
         return 0
+
+    def store_flos(self) -> None:
+        """Nothing to add up over processes, which the main one would wait for alone."""
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
         self.stage = "settled"
@@ -222,8 +246,16 @@ class LoraTrainer(Trainer):
         return self._staging or str(self.args.output_dir)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """As the Trainer's, but the folder appears whole or not at all, and says why it was written."""
+        """As the Trainer's, but the folder appears whole or not at all, and says why it was written.
+
+        The main process writes, the random states of all included."""
         reason = self.parts.checkpoints.take_reasons()
+        if self.parts.team.size > 1:
+            self._random_states = self._all_random_states()
+            if not self.parts.team.main:
+                if self.sharded:
+                    self._fill(self.parts.team.gather(None)[0])
+                return
         final = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         self.parts.on_phase("saving")
         self.parts.on_saving()
@@ -235,14 +267,33 @@ class LoraTrainer(Trainer):
 
     def _write_checkpoint(self, final: Path, reason: str) -> None:
         with said_plainly(final), staged_folder(final) as staging:
-            self._staging = str(staging)
-            try:
-                super()._save_checkpoint(self.model, None)
-            finally:
-                self._staging = ""
+            self._fill(str(self.parts.team.gather(str(staging))[0]) if self.sharded else str(staging))
             self._lift(staging / final.name, staging)
             write_json_whole(staging / STATE_FILE, self._run_state())
             write_checkpoint_note(staging, self._note(reason))
+
+    def _all_random_states(self) -> list[str]:
+        """Each process's ``rng_state`` file as base64; only one's own once the others are gone."""
+        with TemporaryDirectory() as folder:
+            super()._save_rng_state(folder)
+            own = base64.b64encode(next(Path(folder).iterdir()).read_bytes()).decode()
+        return [own] if self.parts.team.lost else self.parts.team.gather(own)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        if self.parts.team.size == 1:
+            super()._save_rng_state(output_dir)
+        for rank, state in enumerate(self._random_states):
+            Path(output_dir, f"rng_state_{rank}.pth").write_bytes(base64.b64decode(state))
+
+    def _fill(self, staging: str) -> None:
+        """The Trainer's own files; those of a sharded model are written by all processes."""
+        self._staging = staging
+        try:
+            super()._save_checkpoint(self.model, None)
+        finally:
+            self._staging = ""
+        if self.sharded:
+            self.parts.team.gather(None)
 
     @staticmethod
     def _lift(inner: Path, outer: Path) -> None:
@@ -251,9 +302,28 @@ class LoraTrainer(Trainer):
             path.rename(outer / path.name)
         inner.rmdir()
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """Only the adapter: no pickled arguments, no tokenizer."""
-        save_adapter(self.model, Path(output_dir or self.args.output_dir))
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Only the adapter, also of a sharded model: no pickled arguments, no tokenizer."""
+        if self.parts.team.main:
+            save_adapter(self.model, Path(output_dir or self.args.output_dir))
+        else:
+            adapter_tensors(self.model)  # asked for by all, kept by one
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        from accelerate.utils import save_fsdp_optimizer
+
+        plugin = self.accelerator.state.fsdp_plugin
+        save_fsdp_optimizer(plugin, self.accelerator, self.optimizer, self.model, output_dir)
+        if self.parts.team.main:
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir, "scheduler.pt"))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """The LoRA of a model to be sharded is loaded before it is."""
+        if not self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _run_state(self) -> dict[str, Any]:
         return {
@@ -261,6 +331,9 @@ class LoraTrainer(Trainer):
             "live": vars(self.parts.controls.taken),
             "chosen": vars(self.parts.controls.chosen),
             "micro_batch_size": self.runner.micro_batch_size,
+            "batch_size": self._batch_size,
+            "blocks_at_once": self.parts.order.batch_size,
+            "processes": self.parts.team.size,
             "behaviours": {type(b).__name__: state for b in self.parts.behaviours if (state := b.state())},
         }
 
@@ -271,7 +344,11 @@ class LoraTrainer(Trainer):
 
     def restore_state(self, state: dict[str, Any]) -> None:
         """Take over what a checkpoint's `run_state.json` says; call before `train`."""
-        self.runner.micro_batch_size = int(state["micro_batch_size"])
+        fitted = int(state["micro_batch_size"])
+        if int(state.get("processes", 1)) == self.parts.team.size:
+            self.runner.micro_batch_size = fitted
+        elif fitted < int(state.get("batch_size", fitted + 1)):  # memory had run out
+            self.runner.micro_batch_size = min(fitted, self.runner.micro_batch_size)
         self.parts.controls.restore(LiveValues(**state["live"]))
         for behaviour in self.parts.behaviours:
             values = state["behaviours"].get(type(behaviour).__name__)

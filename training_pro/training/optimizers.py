@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -67,11 +68,24 @@ UNKNOWN_STATE_BYTES = 8.0
 _PAGED_FROM = 100_000  # bitsandbytes pages larger tensors only, and quantizes those from 4,096 numbers on
 
 
-def _steps(name: str, device: str) -> bool:
-    from transformers import Trainer, TrainingArguments
+def _default_arguments(name: str) -> TrainingArguments:
+    """Default arguments with this optimizer, made without their own making: that would reset accelerate's state, which
+    is the whole process's, under a run that goes in another thread."""
+    from transformers import TrainingArguments
+    from transformers.training_args import OptimizerNames
 
-    args = TrainingArguments(output_dir="unused", optim=name, use_cpu=device == "cpu", report_to="none")
-    kind, values = Trainer.get_optimizer_cls_and_kwargs(args)
+    args: TrainingArguments = object.__new__(TrainingArguments)
+    for field in dataclasses.fields(TrainingArguments):
+        made = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+        object.__setattr__(args, field.name, made)
+    args.optim = OptimizerNames(name)
+    return args
+
+
+def _steps(name: str, device: str) -> bool:
+    from transformers import Trainer
+
+    kind, values = Trainer.get_optimizer_cls_and_kwargs(_default_arguments(name))
     weight = torch.nn.Parameter(torch.ones(256, _PAGED_FROM // 250, device=device))
     optimizer: Any = kind([weight], **values)
     if hasattr(optimizer, "train"):

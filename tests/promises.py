@@ -72,6 +72,24 @@ PROMISES = (
         "Each is put into a whole run; then as above. Without a network, none is even asked for",
     ),
     Promise(
+        "bad input",
+        "Whatever is handed in is answered with one clear sentence, and nothing is written",
+        "settings in each way they can be given, form values, names and paths, data files, chat templates, tokenizers, "
+        "adapters, model folders, addresses and command lines that are wrong, broken or hostile",
+    ),
+    Promise(
+        "no one in",
+        "Nothing that is handed in is run, leaves the host's folders, or does what the page does not allow",
+        "pickles, templates and HTML that would do something if they were run; links out of the folders; handlers "
+        "called past the page; secrets looked for in all that a run leaves behind",
+    ),
+    Promise(
+        "fuzzing",
+        "No bytes bring a reader down",
+        "hypothesis on the readers of settings, histories, formats, rows, conversations, hard cuts, adapters and "
+        "command lines: each gives a value or a sentence; counted are the inputs",
+    ),
+    Promise(
         "many hands",
         "One run at a time, no deadlock, no lost command, whatever is pressed at once",
         "ten clients that start, steer, pause, interrupt, delete, undo, rename, verify and ask, two pages in a browser "
@@ -98,6 +116,22 @@ MENDED = (
     "Out of memory in a place that has no answer of its own was called a defect instead of what it is.",
     "A row of the evaluation data that can't be read was called a defect; it is named as a row of the training is.",
     "torch's complaint about a folder that is gone was called a defect.",
+    "A name that stood twice in a settings file was taken as its last value without a word; it is refused.",
+    "A settings file with a 13th month, a huge number or a bomb of aliases, and one without an end such as "
+    "/dev/zero, ended in a trace or not at all.",
+    "A value with thousands of digits, or one that grows when it is written out, broke the sentence about it.",
+    "A setting with half a character passed, and the run then failed at writing its settings.",
+    "A file name of 300 characters was called a defect instead of a file that is not there.",
+    "A wrong number in an old settings file was called the seed.",
+    "A chat template that computes a power or with huge numbers could hold a whole processor for hours, or fill the "
+    "memory; one that loops only for a system message was never ended; one of ten megabytes was taken.",
+    "A template file with a date that is none was called a defect.",
+    "Tensors of a safetensors file could lie over each other, and the checkpoint counted as whole.",
+    "An adapter's alpha of thousands of digits, and a nested config.json of a model, were called defects.",
+    "A pickle that does something, as a model's or a LoRA's weights, was refused but called a defect.",
+    "A model folder that brings code of its own made transformers ask at the terminal whether to run it; it never is.",
+    "A LoRA whose settings name other layers than its weights was put on without effect and without a word.",
+    "A tokenizer that names a special token it does not have ended the preparation of rows.",
 )
 
 

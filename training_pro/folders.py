@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no disk can take has none (older Pythons raise there)."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 @dataclass(frozen=True)
 class Folders:
     """The folders of one user data root; `loras` can be moved by the host's own setting."""

@@ -7,6 +7,7 @@ files". What has no equal here is named in a note, never dropped silently.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -105,10 +106,10 @@ def _from_legacy(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _whole(name: str, value: Any) -> int:
-    number = checked_value("seed", value) if not isinstance(value, bool) else None
-    if not isinstance(number, int):
-        raise SettingsError([f"{name} is {value!r}; it must be a whole number."])
-    return number
+    try:
+        return int(checked_value("seed", value))
+    except SettingsError:
+        raise SettingsError([f"{name} is {reprlib.repr(value)}; it must be a whole number from 0 on."]) from None
 
 
 def _accumulation(values: Mapping[str, Any]) -> int:

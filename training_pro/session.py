@@ -314,7 +314,9 @@ class Session:
             self._refuse_while_occupied()
             live = next((live for live in self.elsewhere() if live.name == name), None)
             if live is None:
-                raise RunError(f'The run "{name}" is not going in another process any more; refresh the list.')
+                raise RunError(
+                    f"The run {str(name)[:100]!r} is not going in another process any more; refresh the list."
+                )
             run = RemoteRun(self.host, live.settings, live.status.folder, Begin())
             self._steering = None
             self._run = run

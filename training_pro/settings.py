@@ -11,7 +11,8 @@ import dataclasses
 import difflib
 import json
 import math
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -359,12 +360,17 @@ class Settings:
 
 
 SPECS: dict[str, Spec] = {f.name: f.metadata["spec"] for f in dataclasses.fields(Settings)}
+_MOST_FAULTS = 100
+_MOST_FILE_BYTES = 10_000_000
 DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(Settings)}
 _TYPES: dict[str, type] = get_type_hints(Settings)
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value[:100]) if isinstance(value, str) else reprlib.repr(value)
+    except ValueError:  # Python writes no whole number of more than some thousand digits
+        text = "a number of thousands of digits"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -399,7 +405,7 @@ def checked_value(name: str, value: Any) -> Any:
         SettingsError: unknown name, wrong type, or outside the limits.
     """
     if name not in SPECS:
-        close = difflib.get_close_matches(name, SPECS, n=1)
+        close = difflib.get_close_matches(str(name)[:100], SPECS, n=1)
         hint = f"did you mean {close[0]}?" if close else "see --help or the docs for the list."
         raise SettingsError([f"There is no setting {_shown(name)}; {hint}"])
     kind = _TYPES[name]
@@ -428,6 +434,8 @@ def _checked_text(name: str, value: Any) -> str:
         raise _fault(name, value, "one of: " + ", ".join(choices))
     if "\x00" in value or len(value) > 100_000:
         raise _fault(name, value, "text of at most 100,000 characters without NUL")
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise _fault(name, value, "whole characters, which a half surrogate is not")
     return value
 
 
@@ -439,7 +447,10 @@ def from_dict(values: Mapping[str, Any]) -> Settings:
     """
     faults: list[str] = []
     good = {}
-    for name, value in values.items():
+    for number, (name, value) in enumerate(values.items()):
+        if len(faults) >= _MOST_FAULTS:
+            faults.append(f"{len(values) - number:,} more values were not looked at; correct these first.")
+            break
         try:
             good[name] = checked_value(name, value)
         except SettingsError as error:
@@ -458,10 +469,11 @@ def read_json_object(path: Path) -> dict[str, Any]:
     """The JSON object in `path`.
 
     Raises:
-        UserError: the file is missing, unreadable, not UTF-8, not JSON, or not an object.
+        UserError: the file is missing, unreadable, too large, not UTF-8, not JSON, not an object, or names a setting
+            twice.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
+        values = json.loads(settings_text(path), object_pairs_hook=without_twins)
     except OSError as error:
         raise UserError(f"The settings file {path} can't be read ({error.strerror}); check the path.") from None
     except UnicodeDecodeError as error:
@@ -469,10 +481,48 @@ def read_json_object(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise UserError(f"The settings file {path} is nested too deeply; settings are one flat object.") from None
     except ValueError as error:
-        raise UserError(f"The settings file {path} is not valid JSON ({error}); correct it or save it anew.") from None
+        reason = str(error)[:200]
+        raise UserError(f"The settings file {path} is not valid JSON ({reason}); correct it or save it anew.") from None
     if not isinstance(values, dict):
         raise UserError(f"The settings file {path} holds a {type(values).__name__}; it must be one JSON object.")
     return values
+
+
+def settings_text(path: Path) -> str:
+    """What a settings file says, its byte order mark left out.
+
+    Raises:
+        UserError: it is larger than any settings are.
+        OSError, UnicodeDecodeError: from reading.
+    """
+    with path.open("rb") as file:
+        raw = file.read(_MOST_FILE_BYTES + 1)
+    if len(raw) > _MOST_FILE_BYTES:
+        raise UserError(
+            f"The settings file {path} holds more than {_MOST_FILE_BYTES:,} bytes, which settings never do; "
+            "choose another."
+        )
+    return raw.decode("utf-8-sig")
+
+
+def twice_named(names: Sequence[Any]) -> str:
+    """The first of the names that comes again, as shown in a sentence; "" for none."""
+    if len(set(names)) == len(names):
+        return ""
+    seen: set[Any] = set()
+    return next(_shown(name) for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+
+
+def without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, for `json.loads`.
+
+    Raises:
+        ValueError: a name stands there twice.
+    """
+    twin = twice_named([name for name, _ in pairs])
+    if twin:
+        raise ValueError(f"{twin} stands there twice: leave one of them")
+    return dict(pairs)
 
 
 def to_json(settings: Settings) -> str:

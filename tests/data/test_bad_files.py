@@ -138,6 +138,7 @@ def all_files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
+@pytest.mark.promise("bad input")
 @pytest.mark.parametrize("case", FILES)
 def test_one_sentence_with_file_and_row_and_nothing_is_written(case: str, folders: Folders):
     name, content, says = FILES[case]

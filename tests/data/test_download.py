@@ -89,6 +89,7 @@ def test_a_file_arrives_whole_under_its_name(path: str, name: str, site: str, tm
     assert [file.name for file in target.parent.iterdir()] == [name]
 
 
+@pytest.mark.promise("bad input")
 @pytest.mark.parametrize(
     ("path", "says"),
     [
@@ -113,6 +114,7 @@ def test_what_is_no_file_is_one_sentence_and_leaves_nothing(path: str, says: str
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.promise("bad input")
 @pytest.mark.parametrize(
     "url",
     [
@@ -139,17 +141,20 @@ def test_other_addresses_are_refused_before_anything_is_asked(
     assert "secret" not in str(caught.value) and len(str(caught.value)) < 300
 
 
+@pytest.mark.promise("no one in")
 def test_this_machine_is_not_asked_unless_allowed(site: str, tmp_path: Path):
     with pytest.raises(DataError, match="address of this machine or of a local network"):
         download(site + "/rows.jsonl", tmp_path)
 
 
+@pytest.mark.promise("no one in")
 def test_a_redirect_to_a_private_address_is_caught(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(download_module, "is_public", lambda address: address == "127.0.0.1")
     with pytest.raises(DataError, match=r"10\.1\.2\.3, an address of this machine"):
         download(f"{site}/to/http://10.1.2.3/rows.jsonl", tmp_path)
 
 
+@pytest.mark.promise("no one in")
 def test_the_address_that_was_checked_is_the_one_that_is_used(
     site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -179,6 +184,7 @@ def _socket(address: Any, connect: Any) -> socket.socket:
     return made
 
 
+@pytest.mark.promise("no one in")
 def test_one_private_address_among_others_is_enough(monkeypatch: pytest.MonkeyPatch):
     entries = [(0, 0, 0, "", ("93.184.216.34", 80)), (0, 0, 0, "", ("192.168.1.1", 80))]
     monkeypatch.setattr(download_module.socket, "getaddrinfo", lambda *args, **more: entries)
@@ -187,6 +193,7 @@ def test_one_private_address_among_others_is_enough(monkeypatch: pytest.MonkeyPa
     assert checked_addresses("both.example", 80, allow_private=True) == ["93.184.216.34", "192.168.1.1"]
 
 
+@pytest.mark.promise("no one in")
 @pytest.mark.parametrize(
     "address",
     [
@@ -219,6 +226,7 @@ def test_public_addresses(address: str):
     assert is_public(address)
 
 
+@pytest.mark.promise("bad input")
 def test_an_unknown_host_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def unknown(*args: Any, **more: Any) -> None:
         raise socket.gaierror(-2, "Name or service not known")
@@ -228,6 +236,7 @@ def test_an_unknown_host_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
         download("https://none.example/a.txt", tmp_path)
 
 
+@pytest.mark.promise("bad input")
 def test_nobody_answering_is_one_sentence(tmp_path: Path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -249,12 +258,14 @@ def test_an_address_that_does_not_answer_is_passed_over(site: str, tmp_path: Pat
     assert download(site + "/rows.jsonl", tmp_path, ALLOWED).read_bytes() == BODY
 
 
+@pytest.mark.promise("bad input")
 def test_waiting_has_an_end(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(download_module, "WAIT_SECONDS", 0.2)
     with pytest.raises(DataError, match=r"within 0\.2 seconds"):
         download(site + "/slow.txt", tmp_path, ALLOWED)
 
 
+@pytest.mark.promise("bad input")
 def test_more_bytes_than_allowed_are_not_taken(site: str, tmp_path: Path):
     for path in ("/rows.jsonl", "/Chunked.jsonl"):
         with pytest.raises(DataError, match="100"):
@@ -281,6 +292,7 @@ def test_cancelling_leaves_nothing(site: str, tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.promise("bad input")
 def test_names_from_the_net_stay_names(site: str, tmp_path: Path):
     for path in ("/to/x/..%2F..%2Fevil.txt", "/%2e%2e%2fevil.txt"):
         with pytest.raises(DataError):

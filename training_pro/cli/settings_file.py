@@ -13,7 +13,7 @@ import yaml
 from training_pro.cli.terminal import complain
 from training_pro.errors import SettingsError, UserError
 from training_pro.legacy_settings import our_values
-from training_pro.settings import DEFAULTS, Settings, from_dict, read_json_object
+from training_pro.settings import DEFAULTS, Settings, from_dict, read_json_object, settings_text, twice_named
 
 _YAML = (".yaml", ".yml")
 _STANDARD_INPUT = Path("-")
@@ -91,17 +91,17 @@ def typed(name: str, value: str) -> Any:
         return _SWITCH.get(value.strip().lower(), value)
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
 def _read(path: Path) -> dict[str, Any]:
     if path == _STANDARD_INPUT:
-        return _parsed_yaml(sys.stdin.read(), "on standard input")  # JSON is YAML too
+        return _parsed_yaml(_standard_input(), "on standard input")  # JSON is YAML too
     if path.suffix.lower() not in _YAML:
         return read_json_object(path)
     try:
-        return _parsed_yaml(path.read_text(encoding="utf-8-sig"), str(path))
+        return _parsed_yaml(settings_text(path), str(path))
     except OSError as error:
         raise UserError(f"The settings file {path} can't be read ({error.strerror}); check the path.") from None
     except UnicodeDecodeError as error:
@@ -110,10 +110,23 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _parsed_yaml(text: str, where: str) -> dict[str, Any]:
     try:
+        node = yaml.compose(text, yaml.SafeLoader)
+        names = [name.value for name, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+        twin = twice_named([name for name in names if isinstance(name, str)])
+        if twin:
+            raise ValueError(f"{twin} stands there twice: leave one of them")
         values = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        reason = str(error).split("\n")[0]
+        named = {str(name): value for name, value in values.items()} if isinstance(values, dict) else None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date with a 13th month, for one
+        reason = str(error).split("\n")[0][:200]
         raise UserError(f"The settings file {where} is not valid YAML ({reason}); correct it.") from None
-    if not isinstance(values, dict):
+    if named is None:
         raise UserError(f"The settings file {where} holds a {type(values).__name__}; it must be NAME: VALUE lines.")
-    return {str(name): value for name, value in values.items()}
+    return named
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise UserError(f"The settings on standard input are not UTF-8 (byte {error.start}); send UTF-8.") from None

@@ -21,8 +21,11 @@ from training_pro.data.rendering import RenderedRow, Span
 from training_pro.data.time_limit import within_seconds
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
+from training_pro.folders import is_file
 
 PROBE_SECONDS = 10
+_MOST_PROBE_CHARS = 1_000_000
+_LARGEST_NUMBER = 1_000_000
 TEMPLATE_SUFFIXES = (".yaml", ".yml", ".jinja", ".jinja2")
 _TEMPLATE_FAULTS = (
     jinja2.TemplateError,
@@ -32,6 +35,7 @@ _TEMPLATE_FAULTS = (
     AttributeError,
     ArithmeticError,
     RecursionError,
+    MemoryError,
 )
 
 
@@ -48,18 +52,18 @@ def load_template(name: str, folder: Path) -> str:
     Raises:
         DataError: no such template, unreadable, or a YAML file without ``instruction_template``.
     """
-    path = next(
-        (folder / (name + suffix) for suffix in TEMPLATE_SUFFIXES if (folder / (name + suffix)).is_file()), None
-    )
-    if path is None or path.parent != folder or Path(name).name != name:
-        known = ", ".join(list_templates(folder)) or "none"
+    plain = Path(name).name == name
+    places = [folder / (name + suffix) for suffix in TEMPLATE_SUFFIXES] if plain else []
+    path = next((place for place in places if is_file(place)), None)
+    if path is None:
+        known = ", ".join(list_templates(folder))[:300] or "none"
         raise DataError(f"There is no chat template {name[:80]!r}; leave it empty or choose one of: {known}.")
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix in (".jinja", ".jinja2"):
             return text
         values = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())[:160]
         raise DataError(f"The chat template {path.name} can't be read ({reason}); correct the file.") from None
     template = values.get("instruction_template") if isinstance(values, dict) else None
@@ -108,7 +112,7 @@ class ChatTemplate:
         first, second, third = unused_marks([], 3)
         messages = [_message("system", first), _message("user", second), _message("assistant", third)]
         try:
-            return first in self.text(messages)
+            return first in self._probed(messages)
         except RowFault:
             return False
 
@@ -120,13 +124,7 @@ class ChatTemplate:
         """
         question, answer = unused_marks([], 2)
         try:
-            messages = [_message("user", question), _message("assistant", answer)]
-            text = within_seconds(PROBE_SECONDS, lambda: self.text(messages))
-        except TimeoutError:
-            raise DataError(
-                f"The chat template ({self.name}) needs more than {PROBE_SECONDS} seconds for one question and answer; "
-                "choose another template."
-            ) from None
+            text = self._probed([_message("user", question), _message("assistant", answer)])
         except RowFault as fault:
             raise DataError(
                 f"A plain question and answer can't be rendered: {fault}; choose another template."
@@ -137,6 +135,48 @@ class ChatTemplate:
             )
         return text[text.index(answer) + len(answer) :]
 
+    def _probed(self, messages: list[Message]) -> str:
+        """As `text`, for a few short messages.
+
+        Raises:
+            DataError: it takes too long, or writes far too much.
+        """
+        try:
+            text = within_seconds(PROBE_SECONDS, lambda: self.text(messages))
+        except TimeoutError:
+            raise DataError(
+                f"The chat template ({self.name}) needs more than {PROBE_SECONDS} seconds for one question and answer; "
+                "choose another template."
+            ) from None
+        if len(text) > _MOST_PROBE_CHARS:
+            raise DataError(
+                f"The chat template ({self.name}) makes {len(text):,} characters of one question and answer; "
+                "choose another template."
+            )
+        return text
+
+
+def refuse_bombs(template: str, name: str) -> None:
+    """Refuses powers and huge numbers: one operation with them can fill the memory or last for hours, during which
+    nothing can end it. No template that only writes a conversation has them.
+
+    Raises:
+        DataError: naming what was found.
+    """
+    try:
+        tokens = [(kind, word) for _, kind, word in jinja2.Environment().lex(template)]
+    except jinja2.TemplateError:
+        return  # rendering says it better
+    bomb = next((word for kind, word in tokens if _is_bomb(kind, word)), "")
+    if bomb:
+        raise DataError(f"The chat template ({name}) computes with {bomb[:20]!r}; choose another template.")
+
+
+def _is_bomb(kind: str, word: str) -> bool:
+    if kind == "integer":
+        return len(word) > len(str(_LARGEST_NUMBER)) or int(word, 0) > _LARGEST_NUMBER
+    return kind == "operator" and word == "**"
+
 
 def make_template(tokenizer: Any, name: str, folder: Path) -> ChatTemplate:
     """The host's template `name`, or the model's own for an empty name.
@@ -145,8 +185,13 @@ def make_template(tokenizer: Any, name: str, folder: Path) -> ChatTemplate:
         DataError: no such template, or the model has none.
     """
     if name:
-        return ChatTemplate(tokenizer, load_template(name, folder), name)
-    if not getattr(tokenizer, "chat_template", None):
+        written = load_template(name, folder)
+        refuse_bombs(written, name)
+        return ChatTemplate(tokenizer, written, name)
+    own = getattr(tokenizer, "chat_template", None)
+    if isinstance(own, str):
+        refuse_bombs(own, "the model's own")
+    if not own:
         known = ", ".join(list_templates(folder)) or "none found"
         raise DataError(f'The model has no chat template of its own; choose one under "Chat template": {known}.')
     return ChatTemplate(tokenizer, None, "")

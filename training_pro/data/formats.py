@@ -20,6 +20,7 @@ from training_pro.data.bad_rows import RowFault
 from training_pro.data.rendering import RenderedRow
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
+from training_pro.folders import is_file
 
 SHIPPED = Path(__file__).resolve().parent.parent / "assets" / "formats"
 _ANSWER_FIELDS = ("output", "response", "answer", "completion", "assistant", "gpt")
@@ -91,12 +92,13 @@ def load_format(name: str, folder: Path) -> Format:
     Raises:
         DataError: no name, no such file, or it is not a format.
     """
-    known = ", ".join(list_formats(folder))
+    known = ", ".join(list_formats(folder))[:300]
     if not name:
         raise DataError(f"Instruction rows need a Data Format, and none is chosen; choose one of: {known}.")
     file_name = name if name.endswith(".json") else name + ".json"
-    path = next((place / file_name for place in (folder, SHIPPED) if (place / file_name).is_file()), None)
-    if path is None or Path(file_name).name != file_name:
+    plain = Path(file_name).name == file_name
+    path = next((place / file_name for place in (folder, SHIPPED) if plain and is_file(place / file_name)), None)
+    if path is None:
         raise DataError(f"There is no Data Format {name[:80]!r}; choose one of: {known}.")
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))

@@ -10,7 +10,7 @@ from training_pro.data.files import find_dataset
 from training_pro.data.fingerprint import files_digest
 from training_pro.data.kinds import detect_kind
 from training_pro.errors import DataError
-from training_pro.folders import Folders
+from training_pro.folders import Folders, is_file
 from training_pro.settings import Settings
 from training_pro.text.reading import text_files
 
@@ -53,10 +53,17 @@ def files_state(settings: Settings, folders: Folders) -> dict[str, tuple[int, in
     """Size and time of change of every file that the samples of `settings` are made of, as far as they are there."""
     named = (settings.text_file, settings.dataset, settings.eval_dataset)
     places = [folders.datasets / name for name in named if name]
-    files = [file for place in places for file in (place.glob("*.txt") if place.is_dir() else [place])]
+    files = [file for place in places for file in ([place] if is_file(place) else _texts_in(place))]
     files += [folders.formats / f"{settings.format.removesuffix('.json')}.json", folders.abbreviations]
     files += [folders.instruction_templates / (settings.chat_template + suffix) for suffix in TEMPLATE_SUFFIXES]
-    return {str(file): _stamp(file) for file in files if file.is_file()}
+    return {str(file): _stamp(file) for file in files if is_file(file)}
+
+
+def _texts_in(folder: Path) -> list[Path]:
+    try:
+        return list(folder.glob("*.txt"))
+    except OSError:
+        return []
 
 
 def _stamp(file: Path) -> tuple[int, int]:

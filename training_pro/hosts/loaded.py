@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training_pro.errors import ModelError
+from training_pro.folders import is_file
 from training_pro.hosts.host import LoadedModel, Quantization
 
 if TYPE_CHECKING:
@@ -60,11 +61,13 @@ def lora_is_on(names: list[str]) -> str:
 
 def loading_errors() -> tuple[type[Exception], ...]:
     """What transformers, safetensors and bitsandbytes raise for files that are broken or of another kind."""
+    from pickle import UnpicklingError
+
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
     usual = (OSError, ValueError, LookupError, RuntimeError, ImportError, TypeError, AttributeError, AssertionError)
-    return (*usual, SafetensorError, StrictDataclassError)
+    return (*usual, ArithmeticError, UnpicklingError, SafetensorError, StrictDataclassError)
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:
@@ -80,8 +83,8 @@ def lora_folder(loras: Path, name: str) -> Path:
         ModelError: the name is not one folder's name, or there is no LoRA in it.
     """
     folder = loras / name
-    if not name or folder.parent != loras or name in {".", ".."}:
-        raise ModelError(f"{name!r} is not the name of a LoRA; choose one of the folders in {loras}.")
-    if not (folder / "adapter_config.json").is_file():
+    if not name or not name.isprintable() or folder.parent != loras or name in {".", ".."}:
+        raise ModelError(f"{name[:100]!r} is not the name of a LoRA; choose one of the folders in {loras}.")
+    if not is_file(folder / "adapter_config.json"):
         raise ModelError(f"There is no LoRA in {folder} (no adapter_config.json); choose one that has been trained.")
     return folder

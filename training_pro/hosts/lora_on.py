@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 from training_pro.errors import ModelError
 from training_pro.hosts.loaded import loading_errors
+from training_pro.record.adapter_files import WEIGHTS_FILE
+from training_pro.record.safetensors_file import tensor_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from peft import PeftModel
     from transformers import PreTrainedModel
 
 
@@ -55,7 +58,19 @@ class LoraOn:
         self._before = ModelSnapshot.take(base)
         with untouched_on_failure(base, name):
             self.model = PeftModel.from_pretrained(base, str(folder), is_trainable=False).eval()
+            _refuse_left_out(self.model, folder)
 
     def off(self) -> None:
         """Guarantees: `base` is bit for bit what it was."""
         self._before.restore()
+
+
+def _refuse_left_out(model: PeftModel, folder: Path) -> None:
+    """PEFT only warns where a LoRA's settings name other layers than its weights, and answers as without it."""
+    if not (folder / WEIGHTS_FILE).is_file():
+        return
+    there = {name.replace(".default.", ".") for name, _ in model.named_parameters()}
+    sides = (".lora_A.weight", ".lora_B.weight")
+    left_out = [name for name in tensor_places(folder / WEIGHTS_FILE) if name.endswith(sides) and name not in there]
+    if left_out:
+        raise ValueError(f"it has weights for {left_out[0][:100]}, a layer that its settings leave out")

@@ -72,8 +72,10 @@ def check_model_folder(folder: Path) -> None:
         raise ModelError(f"The folder {folder} {_instead_of_model(folder)}")
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder / 'config.json'} can't be read ({error}); copy the model anew.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{folder / 'config.json'} can't be read ({str(error)[:200]}); copy the model anew."
+        ) from error
     if not isinstance(config, dict) or "model_type" not in config:
         raise ModelError(f'{folder / "config.json"} names no "model_type"; is it a model of transformers?')
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
@@ -96,15 +98,16 @@ def _load(folder: Path, quantizing: Quantizing, dtype: DtypeName | None) -> Load
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = dtype or compute_dtype(device, _native_bf16(device))
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if getattr(config, "is_encoder_decoder", False):
         raise ModelError(f"{folder.name} is an encoder-decoder model; only models that continue a text can be trained.")
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     model = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=getattr(torch, dtype),
         device_map={"": f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" else "cpu"},
         local_files_only=True,
+        trust_remote_code=False,
         **_quantized(folder, config, quantizing, dtype),
     )
     prepare_for_training(model)

@@ -77,7 +77,7 @@ def entry_from_dict(values: Any) -> Entry:
 def _process(values: Any) -> ProcessMark:
     try:
         return ProcessMark(int(values["pid"]), str(values["started"]), str(values["machine"]))
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         return _NOBODY
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from training_pro.record.safetensors_file import TensorPlace, tensor_places
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 OLD_WEIGHTS_FILE = "adapter_model.bin"
+_LARGEST = 10**9
 _WRAPPING = "base_model.model."
 
 
@@ -54,11 +56,13 @@ def check_adapter(folder: Path) -> AdapterInfo:
         raise RunError(f"{weights} holds no weights; get the LoRA anew.")
     _check_ranks(folder, config, places)
     alpha = config.get("lora_alpha")
+    if isinstance(alpha, (int, float)) and not abs(alpha) < _LARGEST:
+        raise RunError(f"{folder / CONFIG_FILE} gives lora_alpha as {str(alpha)[:20]}; get the LoRA anew.")
     return AdapterInfo(
         folder=folder,
-        base_model=str(config.get("base_model_name_or_path") or ""),
+        base_model=str(config.get("base_model_name_or_path") or "")[:200],
         rank=config["r"],
-        alpha=float(alpha) if isinstance(alpha, (int, float)) else float(config["r"]),
+        alpha=float(alpha if isinstance(alpha, (int, float)) else config["r"]),
         targets=_targets(config.get("target_modules")),
         use_rslora=config.get("use_rslora") is True,
         use_dora=config.get("use_dora") is True,
@@ -80,14 +84,14 @@ def check_fits(info: AdapterInfo, module_shapes: Mapping[str, tuple[int, int]]) 
         module, side = match[1].removeprefix(_WRAPPING), match[2]
         if module not in module_shapes:
             raise RunError(
-                f'The LoRA "{info.folder.name}" trains {module}, which the loaded model has not; '
+                f'The LoRA "{info.folder.name}" trains {module[:100]}, which the loaded model has not; '
                 f"load its base model ({info.base_model or 'unknown'})."
             )
         outputs, inputs = module_shapes[module]
         have, wanted = (shape[1], inputs) if side == "A" else (shape[0], outputs)
         if have != wanted:
             raise RunError(
-                f'The LoRA "{info.folder.name}" has {have} where the loaded model has {wanted} at {module}; '
+                f'The LoRA "{info.folder.name}" has {have} where the loaded model has {wanted} at {module[:100]}; '
                 f"load its base model ({info.base_model or 'unknown'})."
             )
 
@@ -123,10 +127,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise RunError(f"{path} is not valid JSON ({error}); get the LoRA anew.") from error
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         kind = config.get("peft_type") if isinstance(config, dict) else type(config).__name__
-        raise RunError(f"{path} describes {kind!r}, not a LoRA; choose a LoRA.")
+        raise RunError(f"{path} describes {reprlib.repr(kind)}, not a LoRA; choose a LoRA.")
     rank = config.get("r")
-    if type(rank) is not int or rank < 1:
-        raise RunError(f"{path} gives the rank r as {rank!r}; it must be a whole number from 1 on.")
+    if type(rank) is not int or not 1 <= rank < _LARGEST:
+        raise RunError(f"{path} gives the rank r as {reprlib.repr(rank)}; it must be a whole number from 1 on.")
     return config
 
 

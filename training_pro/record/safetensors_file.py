@@ -35,7 +35,7 @@ class TensorPlace:
 def tensor_places(path: Path) -> dict[str, TensorPlace]:
     """The tensors of a safetensors file by name.
 
-    Guarantees: every tensor lies inside the file and has the size of its shape; none is left out.
+    Guarantees: every tensor lies inside the file, has the size of its shape and its bytes to itself.
 
     Raises:
         RunError: not such a file, truncated, or damaged.
@@ -44,13 +44,12 @@ def tensor_places(path: Path) -> dict[str, TensorPlace]:
         header, data_bytes = _header(path)
     except OSError as error:
         raise RunError(f"{path} can't be read ({error.strerror}); check the file.") from error
-    places = {}
-    end = 0
+    places, spans = {}, []
     for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        places[name], stop = _place(path, name, entry)
-        end = max(end, stop)
+        if name != "__metadata__":
+            places[name], span = _place(path, name, entry)
+            spans.append(span)
+    end = _end_of_row(path, spans)
     if end != data_bytes:
         word = "truncated" if data_bytes < end else "damaged"
         raise RunError(f"{path} is {word} (it holds {data_bytes:,} of {end:,} bytes of weights); get it anew.")
@@ -77,7 +76,17 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
     return header, size - 8 - length
 
 
-def _place(path: Path, name: str, entry: Any) -> tuple[TensorPlace, int]:
+def _end_of_row(path: Path, spans: list[tuple[int, int]]) -> int:
+    """Where the last tensor ends, if each begins where the one before ends, as the format has it."""
+    end = 0
+    for start, stop in sorted(spans):
+        if start != end:
+            raise RunError(f"{path} is damaged: its tensors overlap or leave gaps (at byte {end:,}); get it anew.")
+        end = stop
+    return end
+
+
+def _place(path: Path, name: str, entry: Any) -> tuple[TensorPlace, tuple[int, int]]:
     try:
         dtype, shape, (start, stop) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
         whole = all(type(number) is int and number >= 0 for number in (*shape, start, stop))
@@ -86,4 +95,4 @@ def _place(path: Path, name: str, entry: Any) -> tuple[TensorPlace, int]:
         fits = False
     if not fits:
         raise RunError(f'{path} is damaged at the tensor "{name[:100]}"; get it anew.')
-    return TensorPlace(dtype, shape), stop
+    return TensorPlace(dtype, shape), (start, stop)

@@ -170,7 +170,7 @@ def _object(line: str) -> dict[str, Any]:
         return {}
     try:
         values = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -65,7 +65,7 @@ def remembered_start(folder: Path) -> Path | None:
         start = json.loads((folder / START_FILE).read_text(encoding="utf-8"))["on_top_of"]
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(f"{folder / START_FILE} can't be read ({error}); remove the run or turn on Override.") from None
     if not Path(start).is_dir():
         raise RunError(f'The run "{folder.name}" began on top of {start}, which is gone; put it back or begin anew.')

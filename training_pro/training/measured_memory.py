@@ -71,6 +71,6 @@ def keep(cache: Path, kind: Kind, value: float) -> None:
 def _read(cache: Path) -> dict[str, Any]:
     try:
         known = json.loads((cache / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) else {}

@@ -67,7 +67,7 @@ def _scaling_in(folder: Path) -> float | None:
     try:
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         scaling = _scaling(float(config["r"]), float(config["lora_alpha"]), bool(config.get("use_rslora")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None
     if config.get("alpha_pattern") or config.get("rank_pattern"):
         raise ModelError(

@@ -98,7 +98,7 @@ def drop_preset(name: str, folders: Folders) -> None:
 
 
 def _path(name: str, folders: Folders) -> Path:
-    name = name.strip()
+    name = str(name or "").strip()
     if name in _BUILT_IN:
         raise UserError(f"The preset {name!r} comes along and stays as it is; choose another name.")
     if not _NAME.fullmatch(name):

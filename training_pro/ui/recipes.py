@@ -14,7 +14,7 @@ from training_pro.legacy_settings import settings_from
 from training_pro.record.runs import SETTINGS_FILE, list_runs
 from training_pro.remote.launching import OwnProcess, shell_line, train_command
 from training_pro.session import Session
-from training_pro.settings import DEFAULTS, Settings, read_json_object, to_dict, to_json
+from training_pro.settings import DEFAULTS, Settings, read_json_object, to_dict, to_json, without_twins
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.markup import box
@@ -122,9 +122,9 @@ class Recipes:
 
     def _import(self, text: str) -> dict[Any, Any]:
         try:
-            values = json.loads(text)
+            values = json.loads(text or "", object_pairs_hook=without_twins)
         except (ValueError, RecursionError) as error:
-            raise UserError(f"The settings are not valid JSON ({error}); paste the whole of them.") from None
+            raise UserError(f"The settings are not valid JSON ({str(error)[:200]}); paste the whole of them.") from None
         if not isinstance(values, dict):
             raise UserError(f"The settings are a {type(values).__name__}; they must be one JSON object.")
         return self._fill(*settings_from(values), with_name=True)

@@ -106,12 +106,12 @@ class Runs:
 
     def _path(self, name: str) -> Path:
         found = {run.name: run.path for run in list_runs(self._session.host.folders)}
-        if name not in found:
-            raise RunError(f'There is no run "{name}" any more; refresh the list.')
+        if not isinstance(name, str) or name not in found:
+            raise RunError(f'There is no run "{str(name)[:100]}" any more; refresh the list.')
         return found[name]
 
     def _one(self, names: list[str] | None) -> Path:
-        if not names or len(names) != 1:
+        if not isinstance(names, list) or len(names) != 1:
             raise RunError(f"{len(names or [])} runs are chosen; choose exactly one under Runs.")
         return self._path(names[0])
 
@@ -124,7 +124,7 @@ class Runs:
         return updates
 
     def _keep_notes(self, names: list[str] | None, notes: str) -> dict[Any, Any]:
-        write_notes(self._one(names), notes)
+        write_notes(self._one(names), str(notes or ""))
         return {self.said: box("info", "The notes are kept with the run.")}
 
     def _copy(self, names: list[str] | None) -> dict[Any, Any]:
@@ -154,7 +154,7 @@ class Runs:
         }
 
     def _undo(self, aside: str | None) -> dict[Any, Any]:
-        if not aside:
+        if not aside or not isinstance(aside, str):
             raise RunError("Nothing is chosen; choose a run under Deleted and kept aside.")
         back = put_back(self._session.host.folders, Path(aside))
         return {**self._lists(), self.said: box("info", f'"{back.name}" is back.')}

@@ -41,7 +41,7 @@ def test_split(folders: Folders, rows: Path, capsys: pytest.CaptureFixture[str])
     assert call(folders, "split", "tasks.json") == 2
     assert "tasks_train.jsonl is there already" in capsys.readouterr().err
     assert call(folders, "split", "tasks.json", "--overwrite") == 0
-    assert len(lines(evaluation)) == 2
+    assert len(lines(evaluation)) == 1  # a tenth
 
 
 def test_a_dataset_may_be_given_by_its_path(

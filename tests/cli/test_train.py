@@ -127,7 +127,7 @@ def test_a_second_signal_ends_at_once(number: int, monkeypatch: pytest.MonkeyPat
     ended: list[int] = []
     monkeypatch.setattr("training_pro.cli.signals._end_at_once", ended.append)
     controls = Controls(Settings())
-    with Signals(controls):
+    with Signals(controls.interrupt):
         os.kill(os.getpid(), number)
         assert controls.interrupt_reason == f"ended by {signal.Signals(number).name}"
         assert ended == []

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from training_pro.cli import common
+from training_pro.cli.exit_codes import ExitCode
 from training_pro.cli.terminal import Bar, complain, say
 from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITHOUT, Measuring, PerplexityJob
 from training_pro.record.perplexity_table import Measurement, PerplexityTable
@@ -95,7 +96,9 @@ def _watched(job: PerplexityJob) -> int:
             time.sleep(_LOOK_AGAIN_S)
     for fault in status.faults:
         complain(fault)
-    return 1 if status.faults else 3 if status.interrupted else 0
+    if status.faults:
+        return ExitCode.FAILED
+    return ExitCode.INTERRUPTED if status.interrupted else ExitCode.DONE
 
 
 def line_of(measured: Measurement) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from training_pro.cli import common, settings_file
+from training_pro.cli.exit_codes import ExitCode
+from training_pro.cli.signals import Signals
 from training_pro.cli.terminal import complain, say, watch
 from training_pro.errors import SettingsError, UserError
 from training_pro.queue.entry import Entry
-from training_pro.queue.run_queue import Added, RunQueue
+from training_pro.queue.run_queue import Added
 from training_pro.session import Session
 from training_pro.settings import Settings
 
@@ -39,17 +39,18 @@ def work_off(session: Session, added: Added) -> int:
     for name in added.done:
         say(f'The run "{name}" is at its end already.')
     if not added.entries:
-        return 0
+        return ExitCode.DONE
     session.queue.start()
-    with _Signals(session.queue) as signals:
+    with Signals(session.queue.interrupt) as signals:
         _draw(session)
     keys = {entry.key for entry in added.entries}
     ended = [entry for entry in session.queue.view().entries if entry.key in keys]
     for line in outcome_lines(ended):
         say(line)
     if signals.received:
-        return 3
-    return 0 if all(entry.state in ("finished", "stopped") for entry in ended) else 1
+        return ExitCode.INTERRUPTED
+    well = all(entry.state in ("finished", "stopped") for entry in ended)
+    return ExitCode.DONE if well else ExitCode.FAILED
 
 
 def outcome_lines(entries: list[Entry]) -> Iterator[str]:
@@ -86,27 +87,3 @@ def _draw(session: Session) -> None:
             drawn = started
             complain(f"{started.settings.name}:")
             watch(started)
-
-
-class _Signals:
-    """Ctrl-C and SIGTERM end the present run cleanly and start no other; a second Ctrl-C ends the process."""
-
-    def __init__(self, queue: RunQueue) -> None:
-        self.received = False
-        self._queue = queue
-        self._before: dict[int, Callable[..., Any] | int | None] = {}
-
-    def __enter__(self) -> _Signals:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._on_signal)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self.received and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.received = True
-        self._queue.interrupt(f"ended by {signal.Signals(number).name}")

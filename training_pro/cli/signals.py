@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
-
-from training_pro.training.controls import Controls
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # what of them this system has
 
 
 class Signals:
-    """While entered, signals end the run whose `controls` these are."""
+    """While entered, a signal calls `interrupt` with the reason; `received` tells that one came."""
 
-    def __init__(self, controls: Controls) -> None:
-        self._controls = controls
-        self._asked = False
+    def __init__(self, interrupt: Callable[[str], None]) -> None:
+        self._interrupt = interrupt
+        self.received = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -32,10 +31,10 @@ class Signals:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         name = signal.Signals(number).name
-        if self._asked:
+        if self.received:
             _end_at_once(128 + number)
-        self._asked = True
-        self._controls.interrupt(f"ended by {name}")
+        self.received = True
+        self._interrupt(f"ended by {name}")
         os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, _SAVING)
 
 

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 def _take_part(session: Session, settings: Settings) -> int:
     """One of several processes, of which another talks."""
     started = session.start(settings)
-    with Signals(started.controls):
+    with Signals(started.controls.interrupt):
         while started.wait(_LOOK_AGAIN_S).running:
             pass
     return of_run(started)
@@ -85,7 +85,7 @@ def _dry_run(options: argparse.Namespace, settings: Settings) -> int:
 def train(session: Session, settings: Settings, existing: Existing, as_json: bool = False) -> int:
     """Start the run, draw it to its end, print how it ended; the exit code."""
     started = session.start(settings, existing)
-    with Signals(started.controls):
+    with Signals(started.controls.interrupt):
         watch(started)
         session.settle()
     code = of_run(started)

@@ -45,8 +45,9 @@ from training_pro.training.continuing import (
 )
 from training_pro.training.distributed import ALONE, Team
 from training_pro.training.learning_rate import check_schedule
+from training_pro.training.owner import Trainable
 from training_pro.training.planning import plan_for, rates_of
-from training_pro.training.run import Run, Trainable, check_installed
+from training_pro.training.run import Run, check_installed
 from training_pro.training.sliding import Sliding
 
 if TYPE_CHECKING:

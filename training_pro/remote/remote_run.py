@@ -21,7 +21,8 @@ from training_pro.remote.remote_controls import RemoteControls
 from training_pro.settings import Settings
 from training_pro.training.beginning import Begin
 from training_pro.training.ending import Ending
-from training_pro.training.run import ModelOwner, Run
+from training_pro.training.owner import ModelOwner
+from training_pro.training.run import Run
 
 logger = logging.getLogger(__name__)
 

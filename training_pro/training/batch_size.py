@@ -37,7 +37,7 @@ from training_pro.training.snapshot import ModelSnapshot
 from training_pro.training.wording import gigabytes
 
 if TYPE_CHECKING:
-    from training_pro.training.run import Trainable
+    from training_pro.training.owner import Trainable
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from training_pro.data.report import DataReport
 from training_pro.plan import Plan
@@ -16,22 +15,10 @@ from training_pro.record.log import RunLog, losses, write_graph_json, write_log
 from training_pro.record.state import RunState, utc_now
 from training_pro.settings import Settings
 from training_pro.training.ending import Ending
+from training_pro.training.owner import Trainable
 
 GRAPH_IMAGE = "training_graph.png"
 CARD_FILE = "README.md"
-
-
-class BaseModel(Protocol):
-    """What the record tells of the model that was trained on."""
-
-    @property
-    def label(self) -> str: ...
-    @property
-    def path(self) -> Path: ...
-    @property
-    def quantization(self) -> str: ...
-    @property
-    def model(self) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +35,7 @@ class Story:
     tokens: int = 0
 
 
-def write_results(folder: Path, story: Story, base: BaseModel) -> list[str]:
+def write_results(folder: Path, story: Story, base: Trainable) -> list[str]:
     """Write log, graph data, picture and card into `folder`; notes on what could not be made.
 
     A run that ended before its first update leaves the log alone.
@@ -67,7 +54,7 @@ def write_results(folder: Path, story: Story, base: BaseModel) -> list[str]:
     return [no_picture] if no_picture else []
 
 
-def _log(story: Story, base: BaseModel) -> RunLog:
+def _log(story: Story, base: Trainable) -> RunLog:
     points = story.history.points
     last = points[-1] if len(points) else None
     state = story.state

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from training_pro.data.prepare import Prepared
 from training_pro.errors import Cancelled, RunError, UserError, explain
-from training_pro.folders import Folders
 from training_pro.plan import Plan
 from training_pro.progress import Progress
 from training_pro.record import state as states
@@ -35,45 +33,14 @@ from training_pro.training.controls import Controls
 from training_pro.training.distributed import ALONE, Team, TeamLost
 from training_pro.training.ending import Ending
 from training_pro.training.finish import Story, write_results
+from training_pro.training.owner import ModelOwner, Trainable
 from training_pro.training.planning import plan_run
 from training_pro.training.same_data import check_same_data, data_parts
 from training_pro.training.sharding import spread
 from training_pro.training.status import RunStatus, StatusBoard
 from training_pro.training.wording import time_words
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
 logger = logging.getLogger(__name__)
-
-
-class Trainable(Protocol):
-    """The loaded model as a host hands it over."""
-
-    @property
-    def model(self) -> PreTrainedModel: ...
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def path(self) -> Path: ...
-    @property
-    def quantization(self) -> str: ...
-    @property
-    def max_tokens(self) -> int | None: ...
-
-
-class ModelOwner(Protocol):
-    """What a run needs of a host."""
-
-    @property
-    def folders(self) -> Folders: ...
-
-    def trainable_model(self) -> Trainable: ...
-
-    def hold(self, sentence: Callable[[], str]) -> AbstractContextManager[None]: ...
 
 
 Prepare = Callable[[Settings, Trainable, Progress], Prepared]

@@ -17,7 +17,7 @@ from training_pro.training.ways_out import ways_out
 from training_pro.training.wording import gigabytes
 
 if TYPE_CHECKING:
-    from training_pro.training.run import Trainable
+    from training_pro.training.owner import Trainable
 
 _WRITTEN_AFTER = (2, 5)  # updates
 

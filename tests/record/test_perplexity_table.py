@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.record.faults import failing_call, killed_at
@@ -49,6 +49,8 @@ def test_lines_come_back_the_latest_first(table: PerplexityTable) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40))
+@example("a\rb")
+@example("\r=")
 def test_any_comment_comes_back_and_none_is_a_formula(folders: Folders, words: str) -> None:
     table = PerplexityTable(folders)
     table.path.unlink(missing_ok=True)

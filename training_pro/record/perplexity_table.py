@@ -145,7 +145,8 @@ class PerplexityTable:
 
 def _csv(lines: list[Measurement]) -> str:
     out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    # Every text in quotes: csv leaves a lone CR without, and then can't read it again.
+    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()
     for line in lines:
         writer.writerow({name: _guarded(value) for name, value in asdict(line).items()})

@@ -130,6 +130,8 @@ MENDED = (
     "An adapter's alpha of thousands of digits, and a nested config.json of a model, were called defects.",
     "A pickle that does something, as a model's or a LoRA's weights, was refused but called a defect.",
     "A model folder that brings code of its own made transformers ask at the terminal whether to run it; it never is.",
+    "The page's chart settings could be set to what no chart can draw, and it then stayed away.",
+    "The phase of a run in another process went into the page's HTML as it stood in its file.",
     "A LoRA whose settings name other layers than its weights was put on without effect and without a word.",
     "A tokenizer that names a special token it does not have ended the preparation of rows.",
 )

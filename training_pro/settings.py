@@ -472,19 +472,22 @@ def read_json_object(path: Path) -> dict[str, Any]:
         UserError: the file is missing, unreadable, too large, not UTF-8, not JSON, not an object, or names a setting
             twice.
     """
+    where = str(path)[:300]
     try:
         values = json.loads(settings_text(path), object_pairs_hook=without_twins)
     except OSError as error:
-        raise UserError(f"The settings file {path} can't be read ({error.strerror}); check the path.") from None
+        raise UserError(f"The settings file {where} can't be read ({error.strerror}); check the path.") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"The settings file {path} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
+        raise UserError(f"The settings file {where} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
     except RecursionError:
-        raise UserError(f"The settings file {path} is nested too deeply; settings are one flat object.") from None
+        raise UserError(f"The settings file {where} is nested too deeply; settings are one flat object.") from None
     except ValueError as error:
         reason = str(error)[:200]
-        raise UserError(f"The settings file {path} is not valid JSON ({reason}); correct it or save it anew.") from None
+        raise UserError(
+            f"The settings file {where} is not valid JSON ({reason}); correct it or save it anew."
+        ) from None
     if not isinstance(values, dict):
-        raise UserError(f"The settings file {path} holds a {type(values).__name__}; it must be one JSON object.")
+        raise UserError(f"The settings file {where} holds a {type(values).__name__}; it must be one JSON object.")
     return values
 
 

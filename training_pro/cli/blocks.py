@@ -55,7 +55,9 @@ def run(options: argparse.Namespace) -> int:
     slicing = slicing_of(checked, own_abbreviations(options))
     files = text_files(options.file)
     with Bar() as bar:
-        tokenizer = AutoTokenizer.from_pretrained(options.tokenizer or embedded_model(progress=bar))
+        tokenizer = AutoTokenizer.from_pretrained(
+            options.tokenizer or embedded_model(progress=bar), trust_remote_code=False
+        )
         blocks = slice_documents(Corpus.of_files(files, progress=bar), slicing, TextEncoder(tokenizer), bar)
     for number in range(len(blocks)):
         block = blocks.block(number)

@@ -76,7 +76,7 @@ def read_config(folder: Path) -> PretrainedConfig:
     if not (folder / "config.json").is_file():
         raise ModelError(f"The folder {folder} holds no model (no config.json); name the base model's folder.")
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True)
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except loading_errors() as error:
         raise _unusable(folder, error) from error
 
@@ -110,6 +110,7 @@ def load_unquantized(base: BaseModel) -> PreTrainedModel:
             dtype=getattr(torch, base.dtype),
             local_files_only=True,
             **({"device_map": {"": "cpu"}} if base.quantized else {}),
+            trust_remote_code=False,
         )
         return _dequantized(model, base) if base.quantized else model
     except loading_errors() as error:

@@ -90,7 +90,7 @@ def _convert(gguf: Path, folder: Path, progress: Progress) -> None:
 
     progress(0, 3, f"reading {MODEL_NAME}")
     model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16, **_unpacked_weights()
+        gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16, **_unpacked_weights(), trust_remote_code=False
     )
     progress(1, 3, f"saving {MODEL_NAME}")
     _forget_gguf(model)

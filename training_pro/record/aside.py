@@ -164,5 +164,5 @@ def _parsed(path: Path) -> AsideRun | None:
 def _entry(folders: Folders, aside: Path) -> AsideRun:
     entry = next((entry for entry in aside_runs(folders) if entry.path == aside), None)
     if entry is None:
-        raise RunError(f"{aside.name} is no run that was moved aside; refresh the list.")
+        raise RunError(f"{aside.name[:100]!r} is no run that was moved aside; refresh the list.")
     return entry

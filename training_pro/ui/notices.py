@@ -70,6 +70,6 @@ def pulse(session: Session) -> str:
     percent = 100 * status.update // status.total_updates if status.total_updates else 0
     kind, reason = (status.ending.kind, status.ending.reason) if status.ending else ("", "")
     return (
-        f'<i class="tp-pulse" data-name="{text(status.name)}" data-phase="{status.phase}" data-percent="{percent}" '
-        f'data-ending="{kind}" data-reason="{text(reason)}"></i>'
+        f'<i class="tp-pulse" data-name="{text(status.name)}" data-phase="{text(status.phase)}" '
+        f'data-percent="{percent}" data-ending="{text(kind)}" data-reason="{text(reason)}"></i>'
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -41,6 +41,13 @@ class ChartView:
     measure: Measure = "learning_rate"
     log: bool = False
     smoothing: int = 0
+
+
+def view_of(measure: Any, log: Any, smoothing: Any) -> ChartView:
+    """What a page asks to see; what makes no sense is as nobody had asked."""
+    known = measure if isinstance(measure, str) and measure in MEASURES else ChartView.measure
+    updates = smoothing if isinstance(smoothing, (int, float)) and 0 <= smoothing < 1e9 else 0
+    return ChartView(known, bool(log), int(updates))
 
 
 def run_chart(points: Points, events: Sequence[Event], view: ChartView = ChartView(), stop_at_loss: float = 0.0) -> str:

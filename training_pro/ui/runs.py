@@ -111,12 +111,13 @@ class Runs:
         return found[name]
 
     def _one(self, names: list[str] | None) -> Path:
-        if not isinstance(names, list) or len(names) != 1:
-            raise RunError(f"{len(names or [])} runs are chosen; choose exactly one under Runs.")
-        return self._path(names[0])
+        chosen = names if isinstance(names, list) else []
+        if len(chosen) != 1:
+            raise RunError(f"{len(chosen)} runs are chosen; choose exactly one under Runs.")
+        return self._path(chosen[0])
 
     def _open(self, names: list[str] | None) -> dict[Any, Any]:
-        records = [read_run(self._path(name)) for name in names or []]
+        records = [read_run(self._path(name)) for name in (names if isinstance(names, list) else [])]
         view = run_in_full(records[0]) if len(records) == 1 else comparison(records) if records else ""
         updates = {self.shown: view, self.said: ""}
         if self._editable:

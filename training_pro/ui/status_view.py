@@ -34,7 +34,7 @@ def run_status(run: Run | None) -> str:
     if status.running:
         parts.append(_taken(run.controls))
     parts.append(box("info", status.notes))
-    return f'<div class="tp-status" data-phase="{status.phase}">{"".join(parts)}</div>'
+    return f'<div class="tp-status" data-phase="{text(status.phase)}">{"".join(parts)}</div>'
 
 
 def checkpoint_list(events: Sequence[Event]) -> str:
@@ -43,7 +43,9 @@ def checkpoint_list(events: Sequence[Event]) -> str:
     if not found:
         return ""
     count = f"{len(found)} checkpoint{'s' if len(found) != 1 else ''}"
-    lines = "".join(f"<li><b>checkpoint-{event.update}</b> {text(event.text)}</li>" for event in reversed(found[-200:]))
+    lines = "".join(
+        f"<li><b>checkpoint-{text(event.update)}</b> {text(event.text)}</li>" for event in reversed(found[-200:])
+    )
     return f'<details class="tp-more"><summary>{count} written</summary><ul>{lines}</ul></details>'
 
 

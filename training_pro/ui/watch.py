@@ -28,7 +28,7 @@ from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.markup import box
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.readiness import host_line
-from training_pro.ui.run_chart import MEASURES, ChartView, run_chart
+from training_pro.ui.run_chart import MEASURES, ChartView, run_chart, view_of
 from training_pro.ui.samples_view import samples_view
 from training_pro.ui.status_view import checkpoint_list, run_status
 
@@ -275,7 +275,7 @@ class Watch:
     # -- what people do -------------------------------------------------------------------------------------------
 
     def _see(self, measure: str, smoothing: float | None, log: bool, request: gr.Request) -> dict[Any, Any]:
-        view = ChartView(measure, log, int(smoothing or 0))  # type: ignore[arg-type]
+        view = view_of(measure, log, smoothing)
         seen = self._pages.setdefault(str(request.session_hash), Seen())
         seen.view, seen.chart_at = view, 0.0
         run = self._session.run

@@ -132,6 +132,7 @@ MENDED = (
     "A model folder that brings code of its own made transformers ask at the terminal whether to run it; it never is.",
     "The page's chart settings could be set to what no chart can draw, and it then stayed away.",
     "The phase of a run in another process went into the page's HTML as it stood in its file.",
+    "`blocks --tokenizer` with a folder that holds none ended in a trace, after asking a hub.",
     "A LoRA whose settings name other layers than its weights was put on without effect and without a word.",
     "A tokenizer that names a special token it does not have ended the preparation of rows.",
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from training_pro.cli.common import add_user_data_option, own_abbreviations
 from training_pro.cli.terminal import Bar, say
+from training_pro.errors import ModelError
 from training_pro.settings import DEFAULTS, EOS_PLACES
 
 HELP = "print the blocks of a text file as JSON lines"
@@ -31,8 +33,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from transformers import AutoTokenizer
-
     from training_pro.data.text_source import slicing_of
     from training_pro.hosts.embedded import embedded_model
     from training_pro.settings import from_dict
@@ -55,9 +55,7 @@ def run(options: argparse.Namespace) -> int:
     slicing = slicing_of(checked, own_abbreviations(options))
     files = text_files(options.file)
     with Bar() as bar:
-        tokenizer = AutoTokenizer.from_pretrained(
-            options.tokenizer or embedded_model(progress=bar), trust_remote_code=False
-        )
+        tokenizer = _tokenizer(options.tokenizer or embedded_model(progress=bar))
         blocks = slice_documents(Corpus.of_files(files, progress=bar), slicing, TextEncoder(tokenizer), bar)
     for number in range(len(blocks)):
         block = blocks.block(number)
@@ -75,3 +73,15 @@ def run(options: argparse.Namespace) -> int:
             line["document"] = block.document
         say(json.dumps(line, ensure_ascii=False))
     return 0
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    from training_pro.hosts.loaded import loading_errors
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except loading_errors() as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{folder} holds no tokenizer that can be read ({reason}); give a model folder.") from error

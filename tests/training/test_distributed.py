@@ -321,7 +321,7 @@ class TestTwoProcesses:
         assert largest_difference(status.folder, launch.lora("whole")) < SAME_WEIGHT
 
     def test_two_processes_go_on_where_one_was(self, launch: Launch) -> None:
-        main, _ = launch.said("from_one")
+        main, _ = launch.said("from_one_process")
         assert main["kind"] == "finished", main
         assert any("2 processes instead of 1" in note for note in main["notes"])
         assert largest_difference(launch.lora("from_one"), launch.lora("whole")) < SAME_WEIGHT

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from training_pro.data.sources import files_state
 from training_pro.errors import ModelError
 from training_pro.folders import Folders
 from training_pro.hosts.host import ModelSource, Quantizing
@@ -110,6 +111,9 @@ class StandInSession:
 
     def occupied(self) -> str:
         return f'The run "{self.run.settings.name}" is going.' if self.busy else ""
+
+    def data_state(self, settings: Settings) -> object:
+        return self.host.model_label(), files_state(settings, self.host.folders)
 
     def check(self, settings: Settings, progress: Any) -> Any:
         for done, total, what in self.told:

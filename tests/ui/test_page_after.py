@@ -65,6 +65,13 @@ def test_an_end_is_told_at_a_distance_and_what_to_do_next_is_offered(tab: Tab, s
     tab.until(lambda: not tab.part("after-continue").is_visible(), "the row gone")
 
 
+def stays(tab: Tab, name: str, words: str) -> bool:
+    """Type `words`; whether they are still there when what the page was filling in has come."""
+    tab.type(name, words)
+    tab.page.wait_for_timeout(1000)
+    return tab.typed(name) == words
+
+
 def test_perplexity_is_measured_kept_and_commented(tab: Tab, server: Server) -> None:
     start(tab, "sea", epochs="1")
     tab.until(lambda: tab.phase() == "ended", "the LoRA")
@@ -87,7 +94,7 @@ def test_perplexity_is_measured_kept_and_commented(tab: Tab, server: Server) -> 
     tab.until(lambda: "tiny with sea" in tab.words("perplexity-status"), "the measuring after a reload")
     tab.part("perplexity-line").locator("input").first.click()
     tab.page.get_by_role("option").first.click()
-    tab.type("perplexity-comment", "the <b>better</b> one")
+    tab.until(lambda: stays(tab, "perplexity-comment", "the <b>better</b> one"), "the comment in its field")
     tab.press("perplexity-keep")
     tab.until(lambda: "the <b>better</b> one" in tab.words("perplexity-table"), "the comment")
     tab.press("perplexity-remove")

@@ -3,6 +3,7 @@ is one of its steps, and what is written when is decided by the behaviours in ``
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,8 @@ def training_arguments(
     settings: Settings, plan: Plan, folder: Path, device: torch.device, model_dtype: torch.dtype
 ) -> TrainingArguments:
     """Arguments for transformers' Trainer; every step is an update over batch x accumulation blocks."""
-    from transformers import TrainingArguments
-
     precision = mixed_precision(DeviceFacts.of(device), model_dtype)
-    arguments = TrainingArguments(
+    arguments = _arguments_class()(
         output_dir=str(folder),
         per_device_train_batch_size=plan.batch_size * plan.gradient_accumulation_steps,
         gradient_accumulation_steps=1,
@@ -57,6 +56,22 @@ def training_arguments(
     )
     _one_process_one_device(arguments)
     return arguments
+
+
+@cache
+def _arguments_class() -> type[TrainingArguments]:
+    """Late, for transformers takes seconds to import."""
+    from transformers import TrainingArguments
+
+    class Arguments(TrainingArguments):
+        """Several processes on processors are told apart by "cpu:0", a name under which torch can't load a file."""
+
+        @property
+        def device(self) -> torch.device:
+            found = super().device
+            return torch.device("cpu") if found.type == "cpu" else found
+
+    return Arguments
 
 
 def _one_process_one_device(arguments: TrainingArguments) -> None:

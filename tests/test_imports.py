@@ -29,7 +29,7 @@ MAY_USE = {
     "queue": {"training", "record"},
     "remote": {"hosts", "training", "record"},
     "export": {"hosts", "record"},
-    "hosts": {"training"},
+    "hosts": {"training", "record"},
     "training": {"data", "text", "record"},
     "data": {"text", "record"},
     "text": set(),

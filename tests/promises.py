@@ -135,6 +135,10 @@ MENDED = (
     "`blocks --tokenizer` with a folder that holds none ended in a trace, after asking a hub.",
     "A LoRA whose settings name other layers than its weights was put on without effect and without a word.",
     "A tokenizer that names a special token it does not have ended the preparation of rows.",
+    "Whoever waited for a run in the very moment of its start got an error of threads.",
+    "A list of checkpoints failed when one was rotated away, or its run moved, while it was looked at.",
+    "A comment with a carriage return in it broke the table of perplexities.",
+    "In several processes on processors, transformers 5.6 could not load the optimizer's state again.",
 )
 
 

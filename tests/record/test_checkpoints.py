@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.record.adapters import make_checkpoint
+from training_pro.record import checkpoints as module
 from training_pro.record.checkpoints import CheckpointNote, checkpoints, newest_complete, write_checkpoint_note
 from training_pro.record.files import staged_folder
 
@@ -65,3 +67,20 @@ def test_a_broken_note_is_no_fault(tmp_path: Path, raw: bytes) -> None:
 
 def test_no_folder_has_no_checkpoints(tmp_path: Path) -> None:
     assert checkpoints(tmp_path / "gone") == [] and newest_complete(tmp_path / "gone") is None
+
+
+def test_a_checkpoint_that_is_rotated_away_meanwhile_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("checkpoint-1", "checkpoint-2"):
+        make_checkpoint(tmp_path, name)
+    whole = module._state_fault
+
+    def gone(folder: Path) -> str:
+        if folder.name == "checkpoint-1":
+            shutil.rmtree(folder)
+            (folder / "optimizer.pt").stat()
+        return whole(folder)
+
+    monkeypatch.setattr(module, "_state_fault", gone)
+    assert [checkpoint.update for checkpoint in checkpoints(tmp_path)] == [2]

@@ -376,3 +376,10 @@ def test_two_that_begin_at_once_do_not_write_into_one_folder(owner: TinyOwner, t
     after = finish(make_run(owner, small_settings(epochs=8.0)))
     assert after.ending is not None
     assert "has been made meanwhile; take another name" in after.ending.reason
+
+
+def test_a_run_can_be_waited_for_before_it_starts(owner: TinyOwner) -> None:
+    run = make_run(owner, small_settings())
+    assert run.wait(0.01).running
+    run.start()
+    assert run.wait(120).ending is not None

@@ -68,7 +68,8 @@ def checkpoints(run: Path) -> list[CheckpointInfo]:
     except OSError:
         return []
     matches = [(entry, _FOLDER.fullmatch(entry.name)) for entry in entries]
-    found = [_look(entry, int(match[1])) for entry, match in matches if match]
+    looked = [_look_if_there(entry, int(match[1])) for entry, match in matches if match]
+    found = [checkpoint for checkpoint in looked if checkpoint is not None]
     return sorted(found, key=lambda checkpoint: (checkpoint.update, checkpoint.path.name))
 
 
@@ -76,6 +77,14 @@ def newest_complete(run: Path) -> CheckpointInfo | None:
     """The checkpoint to resume from, if there is one."""
     complete = [checkpoint for checkpoint in checkpoints(run) if checkpoint.complete]
     return complete[-1] if complete else None
+
+
+def _look_if_there(folder: Path, update: int) -> CheckpointInfo | None:
+    """None for one that was rotated away, or whose run was moved, while it was looked at."""
+    try:
+        return _look(folder, update)
+    except FileNotFoundError:
+        return None
 
 
 def _look(folder: Path, update: int) -> CheckpointInfo:

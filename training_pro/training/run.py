@@ -75,6 +75,7 @@ class Run:
         self._board = StatusBoard(settings.name, folder)
         self._state: states.RunState | None = None
         self._lock: FolderLock | None = None
+        self._ended = threading.Event()
         self._told: tuple[Trainable, Prepared, Plan] | None = None
         self._thread = threading.Thread(target=self._work, name=f"training {settings.name}", daemon=True)
 
@@ -87,8 +88,8 @@ class Run:
         self._thread.start()
 
     def wait(self, seconds: float | None = None) -> RunStatus:
-        """Wait until the run has ended, at most `seconds`."""
-        self._thread.join(seconds)
+        """Wait until the run has ended, at most `seconds`; also for one that is just about to start."""
+        self._ended.wait(seconds)
         return self.status
 
     def sentence(self) -> str:
@@ -121,6 +122,7 @@ class Run:
         self.loaded = self._told = None
         _free_memory()
         self._board.change(phase="ended", ending=ending, remaining_s=0.0)
+        self._ended.set()
 
     def _run(self) -> Ending:
         with self._owner.hold(self.sentence):

@@ -93,7 +93,7 @@ PROMISES = (
         "many hands",
         "One run at a time, no deadlock, no lost command, whatever is pressed at once",
         "ten clients that start, steer, pause, interrupt, delete, undo, rename, verify and ask, two pages in a browser "
-        "and the command line on the same folders; counted are the actions",
+        "and the command line on the same folders (counted are the actions); in `make test` without the pages",
         "make stress",
     ),
     Promise(

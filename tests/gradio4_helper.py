@@ -25,7 +25,7 @@ def mend_gradio4() -> None:
     import huggingface_hub
 
     if not hasattr(huggingface_hub, "HfFolder"):
-        huggingface_hub.HfFolder = _NoFolder  # type: ignore[attr-defined]
+        huggingface_hub.HfFolder = _NoFolder
     utils = gradio_client.utils
     utils.get_type = _also_for_booleans(utils.get_type)
     utils._json_schema_to_python_type = _also_for_booleans(utils._json_schema_to_python_type)

@@ -54,7 +54,7 @@ def small(**changes: object) -> Settings:
         "save_at_loss": 0,
         "learning_rate": 1e-3,
     }
-    return Settings(**{**values, **changes})  # type: ignore[arg-type]
+    return Settings(**{**values, **changes})
 
 
 def forever(**changes: object) -> Settings:
@@ -236,7 +236,7 @@ def test_a_failed_preparation_moves_no_older_lora(session: Session) -> None:
     ended(first)
     old = adapter_hash(first.folder)
     for settings, existing in ((small(override=True), "ask"), (small(), "on top")):
-        bad = session.start(settings.changed(text_file="gone.txt"), existing=existing)  # type: ignore[arg-type]
+        bad = session.start(settings.changed(text_file="gone.txt"), existing=existing)
         assert ended(bad)[0] == "failed"
         assert adapter_hash(first.folder) == old and aside_runs(session.host.folders) == []
 

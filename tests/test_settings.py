@@ -79,7 +79,7 @@ def test_stop_at_loss_goes_to_ten_in_hundredths() -> None:
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Settings().rank = 8  # type: ignore[misc]
+        Settings().rank = 8
 
 
 def test_every_default_lies_within_its_limits_and_choices() -> None:

@@ -153,19 +153,19 @@ def pages(folders: Folders) -> dict[str, str]:
     tips = [Tip(0.5, NASTY, (("loss", NASTY, NASTY),))]
     names = {"x_name": NASTY, "left_name": NASTY, "right_name": NASTY}
     curves = [Curve(NASTY, "loss", line, line, axis)]
-    chart = Chart(axis, axis, curves, axis, [Mark(0.5, NASTY)], tips, [(0.5, NASTY)], **names)  # type: ignore[arg-type]
+    chart = Chart(axis, axis, curves, axis, [Mark(0.5, NASTY)], tips, [(0.5, NASTY)], **names)
     return {
         "list of runs": runs_table(list_runs(folders)),
         **{f"run {number}": run_in_full(record) for number, record in enumerate(records)},
         "comparison": comparison(records),
         "comparison as a page": comparison_page(NASTY, records),
-        "status": run_status(run),  # type: ignore[arg-type]
-        "status of an ended run": run_status(ended),  # type: ignore[arg-type]
-        "pulse": pulse(session),  # type: ignore[arg-type]
-        "host": host_line(session),  # type: ignore[arg-type]
+        "status": run_status(run),
+        "status of an ended run": run_status(ended),
+        "pulse": pulse(session),
+        "host": host_line(session),
         "checkpoints": checkpoint_list(events),
         "samples": samples_view(events),
-        "queue": queue_table(view),  # type: ignore[arg-type]
+        "queue": queue_table(view),
         "experiment": experiment_view(NASTY, [folders.loras / "one", folders.loras / NASTY]),
         "try out": answers_view([(NASTY, NASTY)]),
         "preview": preview_view(preview([NASTY, "b"], source=NASTY), 1),

@@ -43,7 +43,7 @@ def test_names_of_new_loras(folders: Folders, cases: Cases) -> None:
     names = (*WANDERING, *ODD, *RESERVED)
     attempts = {repr(name): partial(check_name, name) for name in names}
     attempts |= {f"folder {name!r}": partial(run_folder, folders, name) for name in names}
-    attempts |= {repr(value): partial(check_name, value) for value in (None, 5, True, [], {}, b"x")}  # type: ignore[arg-type]
+    attempts |= {repr(value): partial(check_name, value) for value in (None, 5, True, [], {}, b"x")}
     all_refused(attempts, folders.user_data, cases)
 
 

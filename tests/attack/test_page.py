@@ -35,7 +35,7 @@ def built(folders: Folders, multi_user: bool) -> tuple[Any, StandInSession]:
     session.host.multi_user = multi_user
     session.checked = SettingsError(["Nothing can be checked here; it is a test."])
     with gr.Blocks() as blocks:
-        Tab(session).build()  # type: ignore[arg-type]
+        Tab(session).build()
     return blocks, session
 
 

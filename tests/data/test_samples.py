@@ -64,7 +64,7 @@ def test_a_mix_is_its_parts_one_after_the_other(both: Prepared):
 
 @pytest.mark.parametrize("index", [1000, -1000])
 def test_a_number_that_is_none_is_an_index_error(both: Prepared, index: int):
-    for samples in (both.train, both.train.parts[0], both.train.parts[1]):  # type: ignore[attr-defined]
+    for samples in (both.train, both.train.parts[0], both.train.parts[1]):
         with pytest.raises(IndexError):
             samples[index]
 

@@ -20,7 +20,7 @@ def loaded(quantization: Any, config: Any, dtype: torch.dtype = torch.float16) -
     model: Any = SimpleNamespace(
         config=SimpleNamespace(quantization_config=config), get_input_embeddings=lambda: embedding
     )
-    return LoadedModel(model, None, "m", Path("/models/m"), quantization, None)  # type: ignore[arg-type]
+    return LoadedModel(model, None, "m", Path("/models/m"), quantization, None)
 
 
 @pytest.mark.parametrize(

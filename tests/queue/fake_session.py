@@ -27,8 +27,8 @@ class FakeRun:
         self.folder = folder
         self.status = RunStatus(settings.name, folder, phase="training")
         self._over = threading.Event()
-        self.controls.interrupt_now = self.controls.interrupt  # type: ignore[attr-defined]
-        self.controls.interrupt = self._interrupt  # type: ignore[method-assign]
+        self.controls.interrupt_now = self.controls.interrupt
+        self.controls.interrupt = self._interrupt
         make_run(folder, settings, starting_state(10, "tiny", "", ""))
 
     def _interrupt(self, reason: str = "interrupted by hand") -> None:

@@ -30,7 +30,7 @@ def queue(session: FakeSession, folders: Folders) -> RunQueue:
 
 
 def settings(name: str, **more: object) -> Settings:
-    return Settings(name=name, text_file="a.txt", **more)  # type: ignore[arg-type]
+    return Settings(name=name, text_file="a.txt", **more)
 
 
 def there(session: FakeSession, run: Settings, state: str) -> None:
@@ -53,7 +53,7 @@ def test_runs_go_one_after_another_and_a_failed_one_stops_nothing(session: FakeS
     queue.start()
     assert session.next_run().settings.name == "red"
     assert names(queue, "running") == ["red"]
-    session.run.end()  # type: ignore[union-attr]
+    session.run.end()
     session.next_run().end("stopped", "reached the stop loss")
     assert queue.wait(30)
     assert [(e.state, e.reason) for e in queue.view().entries] == [

@@ -291,7 +291,7 @@ def test_windows_waits_for_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def replace(*args: object) -> None:
         if next(refusals):
             raise PermissionError(errno.EACCES, "in use")
-        real(*args)  # type: ignore[arg-type]
+        real(*args)
 
     monkeypatch.setattr(files, "_WINDOWS", True)
     monkeypatch.setattr(os, "replace", replace)

@@ -57,7 +57,7 @@ def test_bad_names_get_one_sentence_with_a_way_out(name: str, word: str) -> None
 @pytest.mark.parametrize("name", [None, 5, b"x", ["x"]])
 def test_what_is_no_text_is_no_name(name: object) -> None:
     with pytest.raises(RunError, match="must be text"):
-        check_name(name)  # type: ignore[arg-type]
+        check_name(name)
 
 
 @given(st.text(max_size=120))

@@ -162,7 +162,7 @@ def test_what_was_said_to_a_dead_run_is_never_heard_by_the_next(
     settings = Settings(name="tales", text_file="tales.txt", max_tokens=64, epochs=1, warmup_steps=0, rank=4)
     channel = dead_channel(folders.loras / "tales", settings, started="00000000")
     assert control("pause")[0] == 6
-    assert session.start(settings).wait(120).ending.kind == "finished"  # type: ignore[union-attr]
+    assert session.start(settings).wait(120).ending.kind == "finished"
     session.settle()
     assert not channel.exists()
 

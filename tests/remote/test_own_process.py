@@ -35,7 +35,7 @@ def session(folders: Folders, tiny_folder: Path) -> Session:
 
 def settings(**changes: object) -> Settings:
     values = {"name": "tales", "text_file": "tales.txt", "max_tokens": 64, "warmup_steps": 0, "rank": 4}
-    return Settings(**{**values, "epochs": 10_000, "save_steps": 20, "keep_checkpoints": 2, **changes})  # type: ignore[arg-type]
+    return Settings(**{**values, "epochs": 10_000, "save_steps": 20, "keep_checkpoints": 2, **changes})
 
 
 def until(run: Run, happened: Callable[[], object], seconds: float = 180) -> None:

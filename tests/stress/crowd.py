@@ -35,7 +35,7 @@ class CountingHost(StandaloneHost):
     """Knows how many runs ever held the model at the same time."""
 
     def __init__(self, *arguments: object, **more: object) -> None:
-        super().__init__(*arguments, **more)  # type: ignore[arg-type]
+        super().__init__(*arguments, **more)
         self._count_lock = threading.Lock()
         self.holding = self.most_holding = self.holds = 0
 

@@ -39,7 +39,7 @@ def settings(**changes: object) -> Settings:
         "save_steps": 40,
         "keep_checkpoints": 2,
     }
-    return Settings(**{**values, **changes})  # type: ignore[arg-type]
+    return Settings(**{**values, **changes})
 
 
 @pytest.fixture

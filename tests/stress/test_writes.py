@@ -64,7 +64,7 @@ def small(**changes: object) -> Settings:
         "keep_checkpoints": 2,
         "learning_rate": 1e-3,
     }
-    return Settings(**{**values, **changes})  # type: ignore[arg-type]
+    return Settings(**{**values, **changes})
 
 
 def user_data(folder: Path) -> Folders:

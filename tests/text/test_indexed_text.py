@@ -85,7 +85,7 @@ class MetEncoder(TextEncoder):
 def test_two_stretches_are_encoded_at_once_and_stay_in_order() -> None:
     met = copy.copy(byte_encoder())
     met.__class__ = MetEncoder
-    met.meeting = Meeting()  # type: ignore[attr-defined]
+    met.meeting = Meeting()
     text = "The fox ran home. A hen sat there. " * 10
     assert np.array_equal(indexed([text], met, 60).ids, byte_encoder().encode(text.strip()))
 
@@ -95,7 +95,7 @@ def test_lengths_that_do_not_add_up_at_a_cut_are_noticed() -> None:
     wrong.cut_rule, wrong.token_lengths = byte_encoder().cut_rule, encoder_of("byte BPE with NFC").token_lengths
     assert wrong.token_lengths is not None
     spread = copy.copy(wrong.token_lengths)
-    spread.by_id = np.array([len(wrong.tokenizer.backend.id_to_token(n) or "") for n in range(700)])  # type: ignore[attr-defined]
+    spread.by_id = np.array([len(wrong.tokenizer.backend.id_to_token(n) or "") for n in range(700)])
     wrong.token_lengths = spread
     with pytest.raises(UnsafeCutError):
         indexed(["It is called the house of the river and the town of the hill. He said so. " * 4], wrong)

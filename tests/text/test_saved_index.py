@@ -17,7 +17,7 @@ class Memory:
         self.kept: dict[str, object] = {}
 
     def load(self, corpus: Corpus, encoder: TextEncoder) -> IndexedText | None:
-        return restored_index(self.kept, corpus, encoder) if self.kept else None  # type: ignore[arg-type]
+        return restored_index(self.kept, corpus, encoder) if self.kept else None
 
     def store(self, text: IndexedText) -> None:
         self.kept = {name: values.copy() for name, values in index_arrays(text).items()}

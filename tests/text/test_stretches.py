@@ -26,7 +26,7 @@ def stretches_of(text: str, size: int, longest: int = 1 << 20, **choices: object
     corpus = Corpus.of_texts([text])
     sections = corpus_sections(corpus, [CUT])
     rule = choices.pop("rule", RULE)
-    return corpus, list(Stretches(corpus, sections, rule, longest, stretch_bytes=size, **choices))  # type: ignore[arg-type]
+    return corpus, list(Stretches(corpus, sections, rule, longest, stretch_bytes=size, **choices))
 
 
 def sentences_of(corpus: Corpus, stretches: Sequence[Stretch]) -> list[str]:

@@ -235,7 +235,7 @@ class Launch:
 def launch(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Iterator[Launch]:
     """All scenarios of `two_processes`, in one start."""
     folder = tmp_path_factory.mktemp("two")
-    owner = TinyOwner(Folders.under(folder / "user_data"), None)  # type: ignore[arg-type]
+    owner = TinyOwner(Folders.under(folder / "user_data"), None)
     owner.folders.make()
     rows = "".join(json.dumps({"text": f"The lamp number {i} is lit. She counts the steps."}) + "\n" for i in range(9))
     (owner.folders.datasets / "rows.jsonl").write_text(rows, encoding="utf-8")

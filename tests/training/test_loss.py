@@ -172,7 +172,7 @@ def with_own_loss(model: Any) -> Any:
     """Makes the model's loss more than that of head(hidden), and deaf to `num_items_in_batch`."""
     kind = type(model)
 
-    class Odd(kind):  # type: ignore[misc, valid-type]
+    class Odd(kind):
         def forward(self, *args: Any, labels: Any = None, num_items_in_batch: Any = None, **kwargs: Any) -> Any:
             output = super().forward(*args, labels=labels, **kwargs)
             if labels is not None:
@@ -206,7 +206,7 @@ def test_hooks_of_accelerate_still_run() -> None:
     """A model spread by a device map has its forward replaced already; ours goes below that."""
     from accelerate.hooks import ModelHook, add_hook_to_module
 
-    class Counting(ModelHook):  # type: ignore[misc]
+    class Counting(ModelHook):
         calls = 0
 
         def pre_forward(self, module: Any, *args: Any, **kwargs: Any) -> Any:

@@ -49,7 +49,7 @@ def test_4_bit_weights_are_stored_as_they_are_computed(
 ) -> None:
     for name, value in FSDP2.items():
         monkeypatch.setenv(name, value)
-    model = load_model_folder(tiny_folder, dtype=dtype).model  # type: ignore[arg-type]
+    model = load_model_folder(tiny_folder, dtype=dtype).model
     stored = {p.dtype for p in model.parameters() if type(p).__name__ == "Params4bit"}
     assert stored == {getattr(torch, dtype)} == {quant_storage(getattr(torch, dtype))}
     assert sharding_note(model) == ""

@@ -51,7 +51,7 @@ class Tab:
     """One open page with the tab on it. `complaints`: what its console said in red."""
 
     def __init__(self, browser: Browser, url: str, size: dict[str, int] | None = None) -> None:
-        self.page: Page = browser.new_page(viewport=size or DESKTOP)  # type: ignore[arg-type]
+        self.page: Page = browser.new_page(viewport=size or DESKTOP)
         self.page.set_default_timeout(WAIT_MS)
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self._complain(message.type, message.text))

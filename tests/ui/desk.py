@@ -17,7 +17,7 @@ class Desk:
         self.tabs: list[Tab] = []
 
     def open(self, size: dict[str, int] | None = None) -> Tab:
-        self.tabs.append(Tab(self._browser, self.server.url, size))  # type: ignore[arg-type]
+        self.tabs.append(Tab(self._browser, self.server.url, size))
         return self.tabs[-1]
 
     def start(self, tab: Tab, name: str, epochs: str = LONG) -> None:

@@ -32,7 +32,7 @@ def preview(texts: list[str], trained: list[bool] | None = None, **more: object)
     marks = trained or [True] * len(texts)
     tokens = tuple(TokenPreview(n, t, False, m) for n, (t, m) in enumerate(zip(texts, marks, strict=True)))
     values = {"number": 0, "source": "a.txt", "kind": "packed", "bos": False, "eos": False, "start": 0, "end": 100}
-    return BlockPreview(text="".join(texts), tokens=tokens, **{**values, **more})  # type: ignore[arg-type]
+    return BlockPreview(text="".join(texts), tokens=tokens, **{**values, **more})
 
 
 NAN = math.nan

@@ -102,7 +102,7 @@ class StandInSession:
         self.started: list[tuple[Settings, str]] = []
         self.checked: Any = None
         self.told: list[tuple[int, int, str]] = []
-        self.queue = RunQueue(self, KeptList(None))  # type: ignore[arg-type]
+        self.queue = RunQueue(self, KeptList(None))
         self.last_place: Any = None
 
     @property

@@ -35,10 +35,10 @@ class Panel:
                 self.form.build_part(part)
             placement = Placement()
             placement.build()
-            recipes = Recipes(self.session, self.form, placement)  # type: ignore[arg-type]
+            recipes = Recipes(self.session, self.form, placement)
             recipes.build_choice()
             recipes.build()
-            self.after = After(self.session, recipes)  # type: ignore[arg-type]
+            self.after = After(self.session, recipes)
             self.after.build()
             self.after.connect(gr.HTML(elem_id="tp-status"))
 
@@ -124,7 +124,7 @@ def test_continuing_takes_the_settings_it_was_started_with(panel: Panel) -> None
 def test_a_run_whose_settings_are_gone_can_not_be_continued(panel: Panel) -> None:
     (panel.end("interrupted") / SETTINGS_FILE).unlink()
     with pytest.raises(RunError, match="can't be read any more"):
-        continue_run(panel.session, panel.folders.loras / "mine")  # type: ignore[arg-type]
+        continue_run(panel.session, panel.folders.loras / "mine")
     assert "can&#x27;t be read" in press(panel.blocks, panel.after.go_on)[panel.after.said]
     assert panel.session.started == []
 

@@ -14,7 +14,7 @@ from training_pro.ui.chart import Chart, Curve, Mark, Tip, draw, sparkline
 def chart(y: list[float], **more: object) -> Chart:
     axis = Axis(0.0, 10.0)
     curve = Curve("loss", "loss", np.arange(len(y), dtype=float), np.array(y), axis)
-    return Chart(x=Axis(0.0, float(max(len(y) - 1, 1))), left=axis, curves=[curve], **more)  # type: ignore[arg-type]
+    return Chart(x=Axis(0.0, float(max(len(y) - 1, 1))), left=axis, curves=[curve], **more)
 
 
 def path(html: str) -> str:

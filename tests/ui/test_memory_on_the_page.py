@@ -37,7 +37,7 @@ def test_the_command_prints_it_with_its_parts() -> None:
 
 def panel(search: Any) -> LargestBatch:
     form = SimpleNamespace(settings=lambda data: Settings(), change=lambda values: values)
-    made = LargestBatch(SimpleNamespace(largest_batch_size=search), form)  # type: ignore[arg-type]
+    made = LargestBatch(SimpleNamespace(largest_batch_size=search), form)
     made.said = "said"
     return made
 

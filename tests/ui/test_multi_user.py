@@ -21,7 +21,7 @@ def built(folders: Folders, multi_user: bool) -> tuple[Any, Tab]:
     session = StandInSession(folders)
     session.host.multi_user = multi_user
     with gr.Blocks() as blocks:
-        tab = Tab(session)  # type: ignore[arg-type]
+        tab = Tab(session)
         tab.build()
     return blocks, tab
 
@@ -47,6 +47,6 @@ def test_no_setting_can_be_typed(folders: Folders) -> None:
 @pytest.mark.parametrize("multi_user", [True, False])
 def test_the_running_run_is_shown_to_everybody(folders: Folders, multi_user: bool) -> None:
     _, tab = built(folders, multi_user)
-    tab._session.run = StandInRun(folders, Settings(name="mine"))  # type: ignore[misc]
+    tab._session.run = StandInRun(folders, Settings(name="mine"))
     assert "mine" in tab.watch._status_changes(Seen())[tab.watch.status]
     assert set(tab.watch._changes_around(Seen())) <= set(tab.watch._around())

@@ -14,7 +14,7 @@ from training_pro.ui.watch import Seen
 
 
 def test_without_a_run_there_is_nothing_to_tell(folders: Folders) -> None:
-    html = pulse(StandInSession(folders))  # type: ignore[arg-type]
+    html = pulse(StandInSession(folders))
     assert Reader(html).tags == ["i"] and "data-" not in html
 
 
@@ -22,17 +22,17 @@ def test_the_run_is_told_in_attributes_and_no_words(folders: Folders) -> None:
     session = StandInSession(folders)
     plan = make_plan(40, 4, 1, 1.0)
     session.run = StandInRun(folders, Settings(name="mine"), plan=plan, point=points([3.0] * 4)[3])
-    html = pulse(session)  # type: ignore[arg-type]
+    html = pulse(session)
     assert 'data-percent="40"' in html and 'data-phase="training"' in html and 'data-ending=""' in html
     session.run = StandInRun(folders, Settings(name="mine"), phase="ended", ending=Ending("failed", NASTY))
-    html = pulse(session)  # type: ignore[arg-type]
+    html = pulse(session)
     assert 'data-ending="failed"' in html and Reader(html).tags == ["i"] and Reader(html).words == ""
 
 
 def test_a_page_is_sent_a_pulse_when_it_is_another(folders: Folders) -> None:
     session, seen = StandInSession(folders), Seen()
     with gr.Blocks() as blocks:
-        notices = Notices(session)  # type: ignore[arg-type]
+        notices = Notices(session)
         notices.build_pulse()
         notices.build()
         notices.connect(blocks)

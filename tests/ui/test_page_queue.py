@@ -23,7 +23,7 @@ def test_a_queue_of_three_with_one_failing_and_an_experiment(desk: Desk) -> None
         tab.type("name", name)
         tab.choose("text-file", text)
         tab.press("queue-add")
-        tab.until(lambda name=name: f'"{name}" waits' in tab.words("queue-added"), "the run in the queue")  # type: ignore[misc]
+        tab.until(lambda name=name: f'"{name}" waits' in tab.words("queue-added"), "the run in the queue")
     tab.part("queue-add").dblclick()
     tab.until(lambda: "in the queue already" in tab.words("queue-added"), "the second click's answer")
     (folders.datasets / "passing.txt").unlink()

@@ -42,7 +42,7 @@ class Panel:
         for one in self.lines:
             self.table.add(one)
         with gr.Blocks() as self.blocks:
-            self.panel = Perplexity(self.session, editable=True)  # type: ignore[arg-type]
+            self.panel = Perplexity(self.session, editable=True)
             self.panel.build()
             self.panel.connect(self.blocks)
 

@@ -36,7 +36,7 @@ class Panel:
             self.form.build_fields("name", "override")
             for part in PARTS:
                 self.form.build_part(part)
-            self.queue = QueuePanel(self.session, self.form, editable)  # type: ignore[arg-type]
+            self.queue = QueuePanel(self.session, self.form, editable)
             if editable:
                 self.queue.build_add()
             self.queue.build()

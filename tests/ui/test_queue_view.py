@@ -11,7 +11,7 @@ from training_pro.ui.queue_view import experiment_view, queue_table
 
 
 def entry(name: str, state: str = "waiting", **more: object) -> Entry:
-    return Entry(Settings(name=name), state=state, **more)  # type: ignore[arg-type]
+    return Entry(Settings(name=name), state=state, **more)
 
 
 def test_an_empty_queue_says_how_to_fill_it() -> None:

@@ -10,15 +10,15 @@ from training_pro.ui.readiness import host_line, obstacle
 
 def test_the_model_is_named(folders: Folders) -> None:
     session = StandInSession(folders)
-    assert Reader(host_line(session)).words == "Model tiny"  # type: ignore[arg-type]
+    assert Reader(host_line(session)).words == "Model tiny"
     session.host.label = ""
-    assert host_line(session) == ""  # type: ignore[arg-type]
+    assert host_line(session) == ""
 
 
 def test_what_stands_against_a_run_is_said_with_the_model(folders: Folders) -> None:
     session = StandInSession(folders)
     session.host.stands = f"It can't be trained; load another. {NASTY}"
-    shown = host_line(session)  # type: ignore[arg-type]
+    shown = host_line(session)
     assert "tp-warning" in shown and "load another" in Reader(shown).words
     assert "img" not in Reader(shown).tags
 
@@ -27,7 +27,7 @@ def test_while_a_run_goes_its_own_hold_is_no_obstacle(folders: Folders) -> None:
     session = StandInSession(folders)
     session.host.stands = "The model is in training."
     session.run = StandInRun(folders, Settings(name="mine"))
-    assert obstacle(session) == ""  # type: ignore[arg-type]
+    assert obstacle(session) == ""
 
 
 def test_other_work_on_the_model_is_named_before_the_host(folders: Folders) -> None:
@@ -37,4 +37,4 @@ def test_other_work_on_the_model_is_named_before_the_host(folders: Folders) -> N
 
     session = Measuring(folders)
     session.host.stands = "The host says so too."
-    assert obstacle(session) == "The perplexity is being measured."  # type: ignore[arg-type]
+    assert obstacle(session) == "The perplexity is being measured."

@@ -31,7 +31,7 @@ class Panel:
                 self.form.build_part(part)
             placement = Placement()
             placement.build()
-            self.recipes = Recipes(self.session, self.form, placement)  # type: ignore[arg-type]
+            self.recipes = Recipes(self.session, self.form, placement)
             self.recipes.build_choice()
             self.recipes.build()
             self.recipes.connect()
@@ -135,7 +135,7 @@ def test_faulty_settings_are_not_kept(panel: Panel, folders: Folders) -> None:
 
 def test_the_command_gives_the_same_settings(folders: Folders) -> None:
     settings = Settings(name="it's mine", text_file="a b.txt", hard_cut="\\n'\\n", rank=7)
-    first, second = command_for(settings, StandInSession(folders), OwnProcess()).splitlines()  # type: ignore[arg-type]
+    first, second = command_for(settings, StandInSession(folders), OwnProcess()).splitlines()
     printf = shlex.split(first)
     written = json.loads(printf[2])
     assert to_dict(Settings(**written)) == to_dict(settings)

@@ -23,7 +23,7 @@ class Panel:
         self.session = StandInSession(folders)
         self.host = self.session.host
         with gr.Blocks() as self.blocks:
-            self.tryout = TryOut(self.session)  # type: ignore[arg-type]
+            self.tryout = TryOut(self.session)
             self.tryout.build()
             self.tryout.connect()
 

@@ -41,7 +41,7 @@ class Panel:
             self.form.build_fields("name", "override", "text_file", "dataset", "format")
             for part in PARTS:
                 self.form.build_part(part)
-            self.verify = Verify(self.session, self.form)  # type: ignore[arg-type]
+            self.verify = Verify(self.session, self.form)
             self.verify.build()
 
     def data(self, **changes: Any) -> dict[Any, Any]:
@@ -49,7 +49,7 @@ class Panel:
         return {self.form.controls[name]: v for name, v in {**values, "text_file": "a.txt", **changes}.items()}
 
     def run(self, who: str = "one", **changes: Any) -> dict[Any, Any]:
-        return self.verify._verify(self.data(**changes), page(who), no_bar)  # type: ignore[arg-type]
+        return self.verify._verify(self.data(**changes), page(who), no_bar)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_a_cancel_with_nothing_going_does_nothing(panel: Panel) -> None:
 
 def test_progress_is_told_a_few_times_a_second_only() -> None:
     told: list[Any] = []
-    telling = Telling(lambda *given, **more: told.append((*given, more["desc"])), SimpleNamespace(is_set=bool))  # type: ignore[arg-type]
+    telling = Telling(lambda *given, **more: told.append((*given, more["desc"])), SimpleNamespace(is_set=bool))
     for done in range(1000):
         telling(done, 1000, "Reading")
     assert told[0] == ((0, 1000), "Reading")

@@ -25,7 +25,7 @@ class Panel:
         self.folders = folders
         self.session = StandInSession(folders)
         with gr.Blocks() as self.blocks:
-            self.watch = Watch(self.session)  # type: ignore[arg-type]
+            self.watch = Watch(self.session)
             self.watch.build_host()
             self.watch.build_status()
             self.watch.build()
@@ -34,7 +34,7 @@ class Panel:
     def start(self, **settings: Any) -> StandInRun:
         history = StandInHistory(points([3.0, 2.0]), (Event("checkpoint", 1, "by button"),))
         self.session.run = StandInRun(self.folders, Settings(**{"name": "mine", **settings}), history)
-        return self.session.run  # type: ignore[no-any-return]
+        return self.session.run
 
     def look(self, seen: Seen) -> dict[Any, Any]:
         watch = self.watch
@@ -223,7 +223,7 @@ class Other:
 def test_other_panels_are_followed_along(folders: Folders) -> None:
     with gr.Blocks():
         other = Other()
-        watch = Watch(StandInSession(folders), [other])  # type: ignore[arg-type]
+        watch = Watch(StandInSession(folders), [other])
         watch.build_host()
         watch.build_status()
         watch.build()

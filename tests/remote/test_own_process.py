@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,7 +88,11 @@ def test_a_killed_child_leaves_the_host_with_its_model_and_the_run_goes_on_where
 
 def test_what_the_child_refuses_is_said_and_leaves_nothing(session: Session) -> None:
     run = session.start(settings(text_file="gone.txt"), where=OWN)
-    ending = run.wait(180).ending
+    waiting = threading.Thread(target=run.wait, daemon=True)  # without a limit, as the queue does
+    waiting.start()
+    waiting.join(180)
+    ending = run.status.ending
+    assert not waiting.is_alive(), "whoever waits for the run is not told of its end"
     assert ending is not None and ending.kind == "failed" and "gone.txt" in ending.reason
     assert not run.folder.exists() and not session.busy
     assert session.host.loaded_model().model is not None

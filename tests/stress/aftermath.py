@@ -82,6 +82,7 @@ def go_on(folders: Folders, model: Path, expected: Expected) -> None:
     if not (run.exists() and summarize(run).state == "finished" and not expected.settings.override):
         started = session.start(expected.settings, existing(session, expected.settings))
         ending = started.wait(120).ending
+        session.settle()
         assert ending is not None and ending.kind == "finished", ending
     assert (run / "adapter_model.safetensors").read_bytes() == expected.adapter, "another adapter"
     check_history(run, torn=0)

@@ -62,8 +62,9 @@ def attempt(folders: Folders, model: Path) -> tuple[Ending, int]:
     """A run that may fail: how it ended, and after how many updates. The host's model is as before."""
     host = StandaloneHost(folders, model, load_in_4bit=False)
     before = model_fingerprint(host.trainable_model().model)
-    run = Session(host).start(small())
-    status = run.wait(120)
+    session = Session(host)
+    status = session.start(small()).wait(120)
+    session.settle()
     assert status.ending is not None
     assert model_fingerprint(host.trainable_model().model) == before, "the host's model was changed"
     return status.ending, status.update

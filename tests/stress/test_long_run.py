@@ -117,9 +117,10 @@ def train_long(folders: Folders, model: Path, updates: int) -> tuple[Run, list[U
 def assert_flat(run: Run, uses: list[Use], updates: int) -> None:
     assert run.status.ending is not None and run.status.ending.kind == "finished", run.status.ending
     assert run.status.update == updates and len(uses) >= 7
-    first, last = uses[0], uses[-1]
+    first, last, later = uses[0], uses[-1], uses[len(uses) // 2 :]
     done = last.update - first.update
-    assert last.threads <= first.threads and last.files <= first.files + 2, (first, last)
+    # One look may fall into a checkpoint's writing, which opens files for a moment; what stays open is in all of them.
+    assert min(u.threads for u in later) <= first.threads and min(u.files for u in later) <= first.files + 2, uses
     assert last.memory_mb - first.memory_mb < 24 + done * 600 / 2**20, (first, last)  # a point and the chart's arrays
     assert last.history_bytes / last.update < 300
     assert last.checkpoint_bytes < first.checkpoint_bytes + 32_768, "checkpoints carry the history again"

@@ -76,8 +76,10 @@ def user_data(folder: Path) -> Folders:
 
 
 def train(folders: Folders, model: Path, settings: Settings, existing: Existing = "ask") -> Path:
-    run = Session(StandaloneHost(folders, model, load_in_4bit=False)).start(settings, existing)
+    session = Session(StandaloneHost(folders, model, load_in_4bit=False))
+    run = session.start(settings, existing)
     ending = run.wait(120).ending
+    session.settle()  # its channel is gone too, before anybody looks at the folder
     assert ending is not None and ending.kind == "finished", ending
     return run.folder
 

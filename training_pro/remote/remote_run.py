@@ -56,9 +56,6 @@ class RemoteRun(Run):
             ending = Ending("failed", explain(error, f"watching {self.settings.name}"))
         self._end(ending)
 
-    def _end(self, ending: Ending) -> None:
-        self._board.change(phase="ended", ending=ending, remaining_s=0.0)
-
     def _look(self) -> bool:
         """Take over what the other process says; whether it goes on."""
         live = read_live(self._channel)

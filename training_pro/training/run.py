@@ -121,6 +121,10 @@ class Run:
         self._team.leave(ending.kind, ending.reason)
         self.loaded = self._told = None
         _free_memory()
+        self._end(ending)
+
+    def _end(self, ending: Ending) -> None:
+        """The last thing of all: who looks sees the ending, who waits goes on."""
         self._board.change(phase="ended", ending=ending, remaining_s=0.0)
         self._ended.set()
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
+import filelock
 import pytest
 
 from tests.queue.fake_session import FakeRun, FakeSession, make_run
+from tests.queue.two_processes import add_runs, in_two_processes, work_off
 from training_pro.errors import RunError, SettingsError
 from training_pro.folders import Folders
 from training_pro.queue.entry import Entry
@@ -253,6 +256,57 @@ def test_two_processes_on_one_list_see_each_others_changes(session: FakeSession,
     queue.add([settings("red")])
     other.add([settings("blue")])
     assert names(queue) == ["red", "blue"]
+
+
+def test_two_processes_that_add_at_once_lose_no_entry(queue: RunQueue, folders: Folders) -> None:
+    added = in_two_processes(add_runs, folders.user_data)
+    assert sorted(names(queue)) == sorted(name for theirs in added for name in theirs)
+
+
+def test_two_processes_that_work_one_list_off_run_each_entry_once(queue: RunQueue, folders: Folders) -> None:
+    listed = [f"run-{at}" for at in range(24)]
+    queue.add([settings(name) for name in listed])
+    begun = in_two_processes(work_off, folders.user_data)
+    assert sorted(name for theirs in begun for name in theirs) == sorted(listed)
+    assert names(queue, "finished") == listed
+
+
+def test_the_lock_is_free_while_a_run_trains(session: FakeSession, queue: RunQueue) -> None:
+    queue.add([settings("red")])
+    queue.start()
+    run = session.next_run()
+    with filelock.FileLock(f"{session.folders.queue}.lock", timeout=0):
+        assert names(queue, "running") == ["red"]
+    run.end()
+    assert queue.wait(30)
+
+
+def test_a_lock_that_can_not_be_written_is_lived_without(session: FakeSession, queue: RunQueue) -> None:
+    session.folders.queue.with_name("queue.json.lock").mkdir()
+    queue.add([settings("red")])
+    queue.start()
+    session.next_run().end()
+    assert queue.wait(30) and names(queue, "finished") == ["red"]
+
+
+def test_a_process_that_does_not_let_go_of_the_list_is_a_sentence_and_ends_no_queue(
+    session: FakeSession, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training_pro.queue.kept_list._MOST_S", 0.05)
+    queue = RunQueue(session, KeptList(folders.queue))
+    queue.add([settings("red"), settings("blue")])
+    queue.start()
+    run = session.next_run()
+    with filelock.FileLock(f"{folders.queue}.lock"):
+        with pytest.raises(RunError, match="has held the queue .* for 0.05 seconds; end it"):
+            queue.add([settings("cyan")])
+        run.end()
+        while names(queue, "finished") != ["red"]:
+            time.sleep(0.01)
+        assert "has held the queue" in queue.view().fault
+    session.next_run().end()
+    assert queue.wait(30)
+    assert names(queue, "finished") == ["red", "blue"] and queue.view().fault == ""
 
 
 def test_a_damaged_list_is_kept_aside_and_the_good_entries_stay(session: FakeSession, queue: RunQueue) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -92,7 +92,8 @@ class Added:
 class RunQueue:
     """The list, and the thread that works it off while `going`.
 
-    Guarantees: every method may be called from any thread; an entry is lost by no failure of another.
+    Guarantees: every method may be called from any thread; an entry is lost by no failure of another, nor by another
+    process that changes the list at the same time, and no two processes run the same entry.
     """
 
     def __init__(self, starter: Starter, kept: KeptList) -> None:
@@ -147,8 +148,7 @@ class RunQueue:
             SettingsError: all that stands against any of them; none was added then.
         """
         vetted = [(_composed(settings), self._starter.vet(settings)) for settings in runs]
-        with self._lock:
-            self._take_up_changes()
+        with self._changing():
             faults: list[str] = []
             new: list[Entry] = []
             names = self._names_in_use()
@@ -178,7 +178,7 @@ class RunQueue:
         Raises:
             RunError: no such entry, or its run goes.
         """
-        with self._lock:
+        with self._changing():
             entry = self._find(key)
             if entry.state == "running":
                 raise RunError(f'The run "{entry.name}" is going; interrupt it first.')
@@ -187,8 +187,7 @@ class RunQueue:
 
     def clear_ended(self) -> int:
         """Take everything that has ended off the list; how many that were."""
-        with self._lock:
-            self._take_up_changes()
+        with self._changing():
             left = tuple(entry for entry in self._entries if not entry.has_ended)
             count = len(self._entries) - len(left)
             if count:
@@ -201,7 +200,7 @@ class RunQueue:
         Raises:
             RunError: no such entry, or it does not wait.
         """
-        with self._lock:
+        with self._changing():
             entry = self._find(key)
             if entry.state != "waiting":
                 raise RunError(f'The run "{entry.name}" does not wait any more; only waiting runs can be moved.')
@@ -218,7 +217,7 @@ class RunQueue:
         Raises:
             RunError: no such entry, it has not ended, or it is at its end.
         """
-        with self._lock:
+        with self._changing():
             entry = self._find(key)
             if not entry.has_ended:
                 raise RunError(f'The run "{entry.name}" is {entry.state}; only a run that has ended can wait again.')
@@ -263,36 +262,45 @@ class RunQueue:
 
     def _work(self) -> None:
         try:
-            while (entry := self._next()) is not None:
-                self._note(self._run_to_its_end(entry))
+            while (chosen := self._next()) is not None:
+                self._note(self._run_to_its_end(*chosen))
         finally:
             with self._lock:
                 self._rest()
 
-    def _next(self) -> Entry | None:
-        """The entry to run now; None when the queue is to end."""
-        while not self._stopping and self._starter.occupied():
-            time.sleep(_LOOK_AGAIN_S)
-        with self._lock:
-            self._take_up_changes()
-            waiting = [entry for entry in self._entries if entry.state == "waiting"]
-            if self._stopping or not waiting:
-                self._rest()
-                return None
-            return waiting[0]
+    def _next(self) -> tuple[Entry, Entry] | None:
+        """The entry to run now, as it waited and as it runs in the list from here on; None when the queue is to end."""
+        while True:
+            while not self._stopping and self._starter.occupied():
+                time.sleep(_LOOK_AGAIN_S)
+            try:
+                with self._changing():
+                    return self._chosen()
+            except RunError as error:  # another process doesn't let go of the list
+                with self._lock:
+                    self._write_fault = str(error)
+                    if self._stopping:
+                        self._rest()
+                        return None
+
+    def _chosen(self) -> tuple[Entry, Entry] | None:
+        waiting = [entry for entry in self._entries if entry.state == "waiting"]
+        if self._stopping or not waiting:
+            self._rest()
+            return None
+        running = waiting[0].starting(this_process())
+        self._put(running)
+        return waiting[0], running
 
     def _rest(self) -> None:
         self._going = self._stopping = self._interrupting = False
         self._current = None
         self._ended.set()
 
-    def _run_to_its_end(self, entry: Entry) -> Entry:
+    def _run_to_its_end(self, waited: Entry, entry: Entry) -> Entry:
         """The entry with its outcome; whatever happens is one."""
         try:
-            existing = self._existing(entry)
-            entry = entry.starting(this_process())
-            self._note(entry)
-            run = self._started(entry, existing)
+            run = self._started(entry, self._existing(waited))
             status = run.wait()
         except Exception as error:  # noqa: BLE001 - one run's failure must not end the queue
             return entry.changed(state="failed", reason=explain(error, f"starting {entry.name}"))
@@ -345,7 +353,6 @@ class RunQueue:
         return Place("taken", f'A run named "{settings.name}" waits or goes already; choose another name.')
 
     def _find(self, key: str) -> Entry:
-        self._take_up_changes()
         for entry in self._entries:
             if entry.key == key:
                 return entry
@@ -358,14 +365,35 @@ class RunQueue:
 
     def _note(self, entry: Entry) -> None:
         """Put the entry in the place of its former self; a disk that refuses does not end the queue."""
-        with self._lock:
-            self._take_up_changes()
-            entries = tuple(entry if other.key == entry.key else other for other in self._entries)
-            try:
-                self._keep(entries)
-            except RunError as error:
+        try:
+            with self._changing():
+                self._put(entry)
+        except RunError as error:  # another process doesn't let go of the list
+            with self._lock:
                 self._write_fault = str(error)
-                self._entries = entries
+                self._entries = self._with(entry)
+
+    def _put(self, entry: Entry) -> None:
+        entries = self._with(entry)
+        try:
+            self._keep(entries)
+        except RunError as error:
+            self._write_fault = str(error)
+            self._entries = entries
+
+    def _with(self, entry: Entry) -> tuple[Entry, ...]:
+        return tuple(entry if other.key == entry.key else other for other in self._entries)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """The list as it is now, for a change of it: no other thread and no other process changes it meanwhile.
+
+        Raises:
+            RunError: another process doesn't let go of it.
+        """
+        with self._lock, self._kept.alone():
+            self._take_up_changes()
+            yield
 
     def _take_up_changes(self) -> None:
         if self._kept.changed():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import SchedulerType
 
 from training_pro.data.verify import refusals
 from training_pro.errors import SettingsError
@@ -17,6 +18,7 @@ from training_pro.training.learning_rate import (
     make_scheduler,
     multiplier_curve,
     schedule_names,
+    schedule_notes,
     takes_warmup,
     transformers_schedules,
 )
@@ -76,6 +78,15 @@ def test_an_unknown_name_lists_what_there_is_and_what_is_broken(tmp_path: Path) 
     (tmp_path / "bad.py").write_text("NAME = 3", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"'nope'.*FP_low_epoch_annealing.*cosine.*bad\.py"):
         check_schedule("nope", tmp_path, has_eval=False)
+
+
+@pytest.mark.parametrize("name", sorted(kind.value for kind in SchedulerType))
+def test_a_users_schedule_hides_none_of_transformers(name: str, tmp_path: Path) -> None:
+    text = f"NAME = {name!r}\n\ndef multiplier(step, shape):\n    return 0.0\n"
+    (tmp_path / "hides.py").write_text(text, encoding="utf-8")
+    assert schedule_names(tmp_path) == schedule_names()
+    [fault] = schedule_notes("cosine", SHAPE, tmp_path)
+    assert "hides.py" in fault and f"the name {name}, which is taken" in fault
 
 
 @pytest.mark.parametrize(

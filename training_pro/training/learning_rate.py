@@ -64,16 +64,29 @@ def transformers_schedules() -> tuple[str, ...]:
     return tuple(usable)
 
 
+@cache
+def _transformers_names() -> frozenset[str]:
+    """All of them, also those that can't be used here."""
+    from transformers import SchedulerType
+
+    return frozenset(kind.value for kind in SchedulerType)
+
+
+def _ours_and_theirs(folder: Path | None) -> tuple[dict[str, Schedule], list[str]]:
+    """Our schedules and the user's own, none of which hides one of transformers', and what is wrong with the latter."""
+    return all_schedules(folder, _transformers_names())
+
+
 def schedule_names(folder: Path | None = None) -> list[str]:
     """Every name that can be chosen: ours, the user's own, transformers'."""
-    return [*all_schedules(folder)[0], *transformers_schedules()]
+    return [*_ours_and_theirs(folder)[0], *transformers_schedules()]
 
 
 def check_schedule(name: str, folder: Path | None, has_eval: bool) -> None:
     """Raises:
     SettingsError: no such schedule, or one that follows the evaluation loss without evaluation data.
     """
-    ours, faults = all_schedules(folder)
+    ours, faults = _ours_and_theirs(folder)
     if name not in ours and name not in transformers_schedules():
         broken = " ".join(faults)
         names = ", ".join(schedule_names(folder))
@@ -86,14 +99,14 @@ def check_schedule(name: str, folder: Path | None, has_eval: bool) -> None:
 
 def takes_warmup(name: str, folder: Path | None = None) -> bool:
     """Whether Warmup Steps mean anything to the schedule."""
-    schedule = all_schedules(folder)[0].get(name)
+    schedule = _ours_and_theirs(folder)[0].get(name)
     return schedule.takes_warmup if schedule else name not in _WITHOUT_WARMUP
 
 
 def schedule_notes(name: str, shape: Shape, folder: Path | None = None) -> list[str]:
-    """What the schedule has to say about this run."""
-    schedule = all_schedules(folder)[0].get(name)
-    return schedule.notes(shape) if schedule else []
+    """What the schedule has to say about this run; and, whichever is chosen, what is wrong with the user's own."""
+    ours, faults = _ours_and_theirs(folder)
+    return [*(ours[name].notes(shape) if name in ours else []), *faults]
 
 
 def _multiplier(schedule: Schedule, shape: Shape, step: int) -> float:
@@ -114,7 +127,7 @@ def _multiplier(schedule: Schedule, shape: Shape, step: int) -> float:
 
 def make_scheduler(name: str, optimizer: torch.optim.Optimizer, shape: Shape, folder: Path | None = None) -> Any:
     """The scheduler to step once an update."""
-    schedule = all_schedules(folder)[0].get(name)
+    schedule = _ours_and_theirs(folder)[0].get(name)
     if schedule is not None:
         return LambdaLR(optimizer, partial(_multiplier, schedule, shape))
     return _from_transformers(name, optimizer, shape)
@@ -126,7 +139,7 @@ def multiplier_curve(
     """(update, share of the learning rate) from 0 to T, at most some `most` pairs; None where it can't be known."""
     if name in FOLLOWS_EVALUATION:
         return None
-    schedule = all_schedules(folder)[0].get(name)
+    schedule = _ours_and_theirs(folder)[0].get(name)
     stride = max(1, shape.total_updates // most)
     steps = sorted({*range(0, shape.total_updates + 1, stride), shape.total_updates})
     if schedule is not None:

@@ -125,10 +125,10 @@ def check_multiplier(value: object, name: str, step: int) -> float:
     return min(max(float(value), 0.0), 1.0)
 
 
-def all_schedules(folder: Path | None) -> tuple[dict[str, Schedule], list[str]]:
-    """Built-in and user schedules by name, and the faults of the user's files."""
+def all_schedules(folder: Path | None, taken: frozenset[str] = frozenset()) -> tuple[dict[str, Schedule], list[str]]:
+    """Built-in and user schedules by name, and the faults of the user's files; `taken` names belong to others still."""
     ours = built_in()
     if folder is None:
         return ours, []
-    theirs, faults = user_schedules(folder, frozenset(ours))
+    theirs, faults = user_schedules(folder, taken.union(ours))
     return {**ours, **theirs}, faults

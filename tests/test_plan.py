@@ -47,6 +47,24 @@ def test_suggestions() -> None:
     assert suggested_save_steps(plan) == (15, 30)
 
 
+@given(st.integers(1, 9999), st.integers(1, 2000))
+def test_epochs_with_decimals_are_counted_as_they_are_typed(hundredths: int, updates_per_epoch: int) -> None:
+    plan = make_plan(updates_per_epoch, 1, 1, epochs=float(f"{hundredths / 100:.2f}"))
+    assert plan.total_updates == -(-hundredths * updates_per_epoch // 100)
+
+
+@given(st.integers(1, 1000), st.integers(1, 5000))
+def test_a_warmup_ratio_is_counted_as_it_is_typed(thousandths: int, updates: int) -> None:
+    plan = make_plan(updates, 1, 1, epochs=1, warmup_ratio=float(f"{thousandths / 1000:.3f}"))
+    assert plan.warmup_steps == -(-thousandths * updates // 1000)
+
+
+@pytest.mark.parametrize(("epochs", "blocks", "updates"), [(1.1, 100, 110), (2.2, 50, 110), (1e-9, 50, 1), (3, 7, 21)])
+def test_floats_add_no_update(epochs: float, blocks: int, updates: int) -> None:
+    assert make_plan(blocks, 1, 1, epochs).total_updates == updates
+    assert make_plan(100, 1, 1, 1, warmup_ratio=0.07).warmup_steps == 7
+
+
 @given(st.integers(1, 5000), st.integers(1, 64), st.integers(1, 64), st.floats(0.01, 20))
 def test_updates_cover_every_block(blocks: int, batch: int, accumulation: int, epochs: float) -> None:
     plan = make_plan(blocks, batch, accumulation, epochs)

@@ -14,6 +14,7 @@ from training_pro.errors import ModelError, RunError, SettingsError
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.record.aside import aside_runs
+from training_pro.record.checkpoints import checkpoints
 from training_pro.record.history import read_history
 from training_pro.record.runs import summarize
 from training_pro.session import NameTaken, Session, current_session
@@ -241,6 +242,88 @@ def test_a_failed_preparation_moves_no_older_lora(session: Session) -> None:
         assert adapter_hash(first.folder) == old and aside_runs(session.host.folders) == []
 
 
+@pytest.mark.parametrize("existing", ["replace", "on top"])
+def test_a_run_that_fails_before_its_first_update_leaves_the_older_lora_in_its_place(
+    session: Session, existing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = session.start(small(epochs=1))
+    ended(first)
+    old = adapter_hash(first.folder)
+    monkeypatch.setattr("training_pro.training.job.Job._attach", lambda *_: 1 / 0)
+    bad = session.start(small(epochs=1, seed=3), existing=existing)
+    assert ended(bad)[0] == "failed"
+    assert "in its place again" in bad.status.notes[-1]
+    assert adapter_hash(first.folder) == old and summarize(first.folder).state == "finished"
+    assert aside_runs(session.host.folders) == []
+
+
+def test_another_rank_on_top_is_said_before_anything_is_moved(session: Session) -> None:
+    first = session.start(small(epochs=1))
+    ended(first)
+    kind, reason = ended(session.start(small(rank=8), existing="on top"))
+    assert kind == "failed" and "has rank 4, these settings have 8: set LoRA Rank to 4" in reason
+    assert summarize(first.folder).state == "finished" and aside_runs(session.host.folders) == []
+
+
+def test_continuing_is_continuing_with_override_on_too(session: Session) -> None:
+    run = session.start(forever(override=True))
+    until(run, lambda: run.status.update >= 3)
+    run.controls.interrupt()
+    ended(run)
+    done = run.status.update
+    again = session.start(forever(override=True), existing="continue")
+    until(again, lambda: again.status.update > done)
+    again.controls.interrupt()
+    ended(again)
+    assert aside_runs(session.host.folders) == []
+    with pytest.raises(NameTaken):
+        session.start(small(override=True), existing="refuse")
+
+
+def test_live_values_set_while_a_continued_run_prepares_are_kept(session: Session) -> None:
+    run = session.start(forever())
+    until(run, lambda: run.status.update >= 3)
+    run.controls.interrupt()
+    ended(run)
+    again = session.start(forever(), existing="continue")
+    again.controls.set(stop_at_loss=9.5)
+    assert ended(again)[0] == "stopped"
+
+
+def test_a_name_whose_run_came_to_nothing_is_free_again(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("training_pro.training.job.Job._attach", lambda *_: 1 / 0)
+        assert ended(session.start(small(epochs=1)))[0] == "failed"
+    assert ended(session.start(small(epochs=1)))[0] == "finished"
+
+
+def test_notes_on_the_plan_are_kept_with_the_run(session: Session) -> None:
+    run = session.start(small(epochs=4, gradient_accumulation_steps=64))
+    ended(run)
+    log = json.loads((run.folder / "training_log.json").read_text(encoding="utf-8"))
+    assert any("Gradient Accumulation Steps lowered from 64" in note for note in log["notes"])
+
+
+def test_a_token_that_the_model_does_not_know_is_said_beforehand(session: Session) -> None:
+    loaded = session.host.loaded_model()
+    rows = loaded.model.get_input_embeddings().weight.shape[0]
+    loaded.tokenizer.add_tokens([f"<extra{n}>" for n in range(rows)])
+    assert session.check(small()).verification.refusals == ()  # none of them is in the data
+    text = session.host.folders.datasets / "tales.txt"
+    text.write_text(f"{TEXT} <extra{rows - 1}>", encoding="utf-8")
+    (refusal,) = session.check(small()).verification.refusals
+    assert f"the model knows only {rows}; load the model with its own tokenizer" in refusal
+    assert ended(session.start(small())) == ("failed", refusal)
+
+
+def test_padding_that_the_model_does_not_know_is_not_used(session: Session) -> None:
+    loaded = session.host.loaded_model()
+    loaded.tokenizer.add_special_tokens({"pad_token": "[ADDED]"})
+    loaded.tokenizer.add_tokens([f"<extra{n}>" for n in range(loaded.model.config.vocab_size)])
+    loaded.tokenizer.pad_token = f"<extra{loaded.model.config.vocab_size - 1}>"
+    assert ended(session.start(small(epochs=1, batch_size=4)))[0] == "finished"
+
+
 def test_a_run_on_top_that_lost_its_process_begins_on_top_again(session: Session) -> None:
     ended(session.start(small(epochs=4)))
     whole = session.start(small(epochs=1, warmup_steps=0), existing="on top")
@@ -302,6 +385,23 @@ def test_pausing_holds_the_run_and_continuing_lets_it_go(session: Session) -> No
     until(run, lambda: run.status.update > held_at)
     run.controls.interrupt()
     ended(run)
+
+
+def test_in_a_pause_samples_are_answered_and_the_best_checkpoint_stays_the_best(session: Session) -> None:
+    run = session.start(forever(eval_percent=20, eval_steps=3, sample_prompts="The lamp", keep_checkpoints=1))
+    until(run, lambda: run.status.update >= 3 and bool(run.status.checkpoints))
+    run.controls.pause()
+    until(run, lambda: run.status.phase == "paused")
+    assert run.history is not None
+    run.controls.ask_sample("A ship")
+    until(run, lambda: any(event.details.get("prompt") == "A ship" for event in run.history.events))
+    best = [saved for saved in run.status.checkpoints if "best evaluation loss" in saved.reason][-1]
+    run.controls.ask_checkpoint()
+    until(run, lambda: not run.controls.checkpoint_asked and run.status.phase == "paused")
+    run.controls.interrupt()
+    ended(run)
+    reasons = {found.update: found.reason for found in checkpoints(run.folder)}
+    assert "best evaluation loss" in reasons[best.update]
 
 
 @pytest.mark.parametrize(

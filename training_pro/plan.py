@@ -1,13 +1,15 @@
 """The arithmetic of a run: from blocks to batches, updates and warmup. Pure; costs nothing.
 
 Every step here is an optimizer *update*. Source: SPEC "Batch and accumulation"; the ceilings match
-transformers' Trainer, so that the plan shown before a run is the run.
+transformers' Trainer, so that the plan shown before a run is the run. They are of the numbers as they were typed:
+1.1 epochs of 100 updates are 110, though the float 1.1 is a little more.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 from training_pro.errors import DataError
 
@@ -73,12 +75,17 @@ def make_plan(  # noqa: PLR0913 - all numbers of one piece of arithmetic
             f"{blocks} blocks at True Batch Size {_size_words(batch_size, processes)} make {batches} batches an epoch."
         )
     per_epoch = math.ceil(batches / accumulation)
-    total = math.ceil(epochs * per_epoch)
-    warmup = warmup_steps if warmup_steps > 0 else math.ceil(warmup_ratio * total)
+    total = _share(epochs, per_epoch)
+    warmup = warmup_steps if warmup_steps > 0 else _share(warmup_ratio, total)
     if warmup > total:
         notes.append(f"Warmup lowered from {warmup} to {total} updates: the whole run has no more.")
         warmup = total
     return Plan(blocks, batch_size, accumulation, epochs, batches, per_epoch, total, warmup, tuple(notes), processes)
+
+
+def _share(times: float, count: int) -> int:
+    """`times` x `count`, rounded up, `times` being the shortest decimal that means this float."""
+    return math.ceil(Fraction(repr(float(times))) * count)
 
 
 def _size_words(batch_size: int, processes: int) -> str:

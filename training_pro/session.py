@@ -49,6 +49,7 @@ from training_pro.training.owner import Trainable
 from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.run import Run, check_installed
 from training_pro.training.sliding import Sliding
+from training_pro.training.vocabulary import vocabulary_fault
 
 if TYPE_CHECKING:
     from training_pro.training.batch_size import Found
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SEEKING = "The largest True Batch Size is being looked for on the model; wait for its end or cancel it."
-Existing = Literal["ask", "continue", "replace", "on top"]
+Existing = Literal["ask", "continue", "replace", "on top", "refuse"]
 
 
 class NameTaken(RunError):
@@ -151,9 +152,11 @@ class Session:
         prepared = self._prepared(settings, loaded, progress)
         check_schedule(settings.lr_scheduler_type, self.host.folders.schedules, prepared.eval is not None)
         plan = plan_for(settings, len(prepared.train), self.host.folders.schedules, self._team.size)
-        checked = Checked(
-            prepared, plan, verify(prepared, settings, plan, rates_of(settings, plan, self.host.folders.schedules))
-        )
+        verification = verify(prepared, settings, plan, rates_of(settings, plan, self.host.folders.schedules))
+        unknown = vocabulary_fault(loaded.model, loaded.tokenizer, prepared.train, prepared.eval)
+        if unknown:
+            verification = replace(verification, refusals=(*verification.refusals, unknown))
+        checked = Checked(prepared, plan, verification)
         if self.occupied() or self.host.loras_on():
             return checked
         return self._with_memory(checked, settings, loaded)
@@ -265,7 +268,8 @@ class Session:
         queued: bool = False,
         where: OwnProcess | None = None,
     ) -> Run:
-        """Start a run. With `existing` "ask" a taken name raises `NameTaken`, unless Override is on.
+        """Start a run. With `existing` "ask" a taken name raises `NameTaken`, unless Override is on; with "refuse"
+        always.
 
         `queued`: it is the queue that asks, which alone may start a run while it goes. `where`: not in this process
         but in one of its own, for which the host's model makes room.
@@ -384,7 +388,7 @@ class Session:
             return Begin()
         if existing == "on top":
             return Begin(on_top=True)
-        if settings.override or existing == "replace":
+        if existing == "replace" or (settings.override and existing == "ask"):
             return Begin(replace=True)
         if existing == "continue":
             self._check_continuable(settings, summarize(folder))

@@ -103,6 +103,14 @@ def test_the_faults_of_file_and_overrides_come_together_and_an_override_mends_th
     assert "epochs" not in said
 
 
+def test_an_old_files_text_may_be_a_folder_of_the_user_data(tmp_path: Path) -> None:
+    (tmp_path / "u/training/datasets/novels").mkdir(parents=True)
+    path = tmp_path / "old.json"
+    path.write_text('{"micro_batch_size": 1, "raw_text_file": "novels"}', encoding="utf-8")
+    assert settings(str(path), "--user-data", str(tmp_path / "u")).text_file == "novels"
+    assert settings(str(path), "--user-data", str(tmp_path)).text_file == "novels.txt"
+
+
 def test_settings_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO('{"name": "piped", "rank": 4}'))
     assert settings("-") == Settings(name="piped", rank=4)

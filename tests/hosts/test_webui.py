@@ -67,6 +67,21 @@ def test_a_model_unloaded_for_idleness_comes_back(host: Any, webui: FakeWebUI) -
     assert host.trainable_model().label == "tiny"
 
 
+def test_a_run_takes_up_a_model_unloaded_for_idleness_and_leaves_it_loaded(host: Any, webui: FakeWebUI) -> None:
+    webui.shared.args.idle_timeout = 1
+    webui.unload_model(keep_model_name=True)
+    with host.hold(lambda: "in training"):
+        assert host.trainable_model().label == "tiny"
+    assert webui.shared.model is not None and webui.shared.model_name == "tiny"
+
+
+def test_a_hold_over_no_model_leaves_its_name(host: Any, webui: FakeWebUI) -> None:
+    webui.unload_model(keep_model_name=True)  # with no idle timeout it can't come back by itself
+    with host.hold(lambda: "in training"), pytest.raises(ModelError, match="No model is loaded"):
+        host.trainable_model()
+    assert webui.shared.model is None and webui.shared.model_name == "tiny"
+
+
 def test_other_loaders_are_refused_by_name(host: Any, webui: FakeWebUI) -> None:
     webui.shared.model = webui.shared.tokenizer = object()
     webui.shared.args.loader = "llama.cpp"

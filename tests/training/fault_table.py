@@ -372,7 +372,7 @@ PARTS = (
         exploding_from(31),
         "failed",
         "The loss exploded:",
-        {"epochs": 5.0},
+        {"epochs": 10.0},
     ),
     Fault("no hub and no network", without_network, "finished", "", SAMPLES),
 )

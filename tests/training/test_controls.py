@@ -28,6 +28,13 @@ def test_a_change_counts_as_taken_only_when_the_trainer_takes_it(controls: Contr
     assert controls.take() == controls.taken == LiveValues(1.5, 2, 3, 0.5)
 
 
+def test_what_is_set_by_hand_before_a_checkpoint_is_restored_stays(controls: Controls) -> None:
+    controls.set(stop_at_loss=1.5)
+    controls.restore(LiveValues(0.5, 7, 9, 0.25))
+    assert controls.values == LiveValues(1.5, 7, 9, 0.25)
+    assert controls.taken == LiveValues(0.5, 7, 9, 0.25)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [

@@ -67,3 +67,8 @@ def test_the_machines_free_memory() -> None:
     import psutil
 
     assert 0 < free_bytes(CPU) <= psutil.virtual_memory().total
+
+
+def test_a_container_that_allows_less_than_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "allowed_bytes", lambda: [7 * MB, 5 * MB, 1 << 62])
+    assert free_bytes(CPU) == 5 * MB

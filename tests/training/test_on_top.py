@@ -41,7 +41,7 @@ def test_the_originals_pickled_weights_are_taken_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"rank": 8}, "does not fit these settings .*use its own rank and targets"),
+        ({"rank": 8}, "has rank 4, these settings have 8: set LoRA Rank to 4"),
         ({"targets": "q-k-v-o"}, "other targets or heads"),
         ({"targets": "own list", "target_modules": "q_proj"}, "other targets or heads"),
         ({"use_dora": True}, "other targets or heads"),

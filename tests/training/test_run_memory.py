@@ -18,6 +18,7 @@ from training_pro.training.callbacks.memory_peak import MEASURED_UPDATES, Memory
 from training_pro.training.forecast import forecast
 from training_pro.training.measured_memory import FILE, LEAST, MOST, Kind, correction, factor, keep
 from training_pro.training.run_memory import RunMemory
+from training_pro.training.ways_out import ways_out
 
 KIND = Kind("tiny", "4-bit", "cpu", False)
 
@@ -185,3 +186,9 @@ def test_a_run_that_can_t_fit_ends_before_its_first_update(owner: TinyOwner, mon
     status = finish(make_run(owner, small_settings(), prepared()))
     assert status.ending.kind == "failed" and status.update == 0
     assert "To need less" in status.ending.reason or "Close other programs, or: " in status.ending.reason
+
+
+def test_where_one_block_is_too_much_a_smaller_batch_is_no_way_out() -> None:
+    settings = small_settings(batch_size=4)
+    assert "lower the True Batch Size" in ways_out(settings, False, 512, at_once=4)
+    assert "True Batch Size" not in ways_out(settings, False, 512, at_once=1)

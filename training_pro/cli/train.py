@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from training_pro.cli import common, settings_file
 from training_pro.cli.exit_codes import ExitCode, of_error, of_run
@@ -11,14 +12,16 @@ from training_pro.cli.terminal import complain, say, say_json, watch
 from training_pro.cli.verify import verified
 from training_pro.errors import UserError, explain
 from training_pro.record.names import check_name, run_folder
+from training_pro.record.runs import summarize
 from training_pro.session import Existing, Session, check_sources
 from training_pro.settings import Settings
+from training_pro.training.continuing import stored_settings
 from training_pro.training.distributed import join
 from training_pro.training.run import Run
 
 HELP = "train a LoRA; the same command after a kill goes on where it was"
 _LOOK_AGAIN_S = 0.5
-_WAYS: dict[str, Existing] = {"continue": "continue", "replace": "replace", "on-top": "on top", "refuse": "ask"}
+_WAYS: dict[str, Existing] = {"continue": "continue", "replace": "replace", "on-top": "on top", "refuse": "refuse"}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -66,11 +69,20 @@ def _take_part(session: Session, settings: Settings) -> int:
 
 
 def way(session: Session, settings: Settings, chosen: str | None) -> Existing:
-    """What becomes of a LoRA that has the name: as chosen, else by Override, else it is continued."""
+    """What becomes of a LoRA that has the name: as chosen, else by Override, else it is continued.
+
+    With Override, too, a run that was killed goes on if it is of this very command.
+    """
+    folder = run_folder(session.host.folders, settings.name)
+    if not folder.exists():
+        return "ask"
     if chosen is None:
-        chosen = "replace" if settings.override else "continue"
-    there = run_folder(session.host.folders, settings.name).exists()
-    return _WAYS[chosen] if there else "ask"
+        chosen = "replace" if settings.override and not _was_killed(folder, settings) else "continue"
+    return _WAYS[chosen]
+
+
+def _was_killed(folder: Path, settings: Settings) -> bool:
+    return summarize(folder).state == "unfinished" and stored_settings(folder) == settings
 
 
 def _dry_run(options: argparse.Namespace, settings: Settings) -> int:

@@ -57,11 +57,15 @@ class ModelInTraining:
 
 @dataclass
 class _Hold:
-    """A run's hold: what stands in `shared.model`, and the real model (None while released)."""
+    """A run's hold: what stands in `shared.model`, and the real model (None while released).
+
+    `empty`: there was none when the hold began.
+    """
 
     sentence: Callable[[], str]
     stand_in: ModelInTraining
     model: PreTrainedModel | None
+    empty: bool
 
 
 @dataclass(frozen=True)
@@ -192,7 +196,9 @@ class WebUIHost:
             if self._hold:
                 raise ModelError(self._hold.sentence())
             with _no_reply_running():
-                held = _Hold(sentence, ModelInTraining(sentence), shared.model)
+                if shared.model is None:
+                    models.load_model_if_idle_unloaded()
+                held = _Hold(sentence, ModelInTraining(sentence), shared.model, shared.model is None)
                 models.last_generation_time = time.time()
                 shared.model = held.stand_in
                 self._hold = held
@@ -296,7 +302,7 @@ class WebUIHost:
             if shared.model is not held.stand_in:
                 return
             shared.model = held.model
-            if held.model is None:
+            if held.model is None and not held.empty:
                 shared.tokenizer, shared.model_name = None, "None"
         finally:
             if locked:

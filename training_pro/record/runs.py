@@ -101,17 +101,28 @@ def summarize(path: Path) -> RunSummary:
 
 
 def is_untouched(path: Path) -> bool:
-    """Whether nothing of a run is in `path` yet: it is not there, or a crash came before its first file.
+    """Whether nothing of a run is in `path` yet: it is not there, a crash came before its first file, or the run in it
+    has failed before its first update and left nothing to go on from.
 
     Raises:
         RunError: the folder can't be read.
     """
     try:
-        return all(is_temporary(entry.name) for entry in path.iterdir())
+        return all(is_temporary(entry.name) for entry in path.iterdir()) or _came_to_nothing(path)
     except FileNotFoundError:
         return True
     except OSError as error:
         raise RunError(f"{path} can't be read ({error.strerror}); check the folder.") from error
+
+
+def _came_to_nothing(path: Path) -> bool:
+    try:
+        state = read_state(path)
+    except RunError:
+        return False
+    if state is None or state.state != "failed" or state.update > 0 or read_notes(path):
+        return False
+    return not checkpoints(path) and not any((path / name).exists() for name in (WEIGHTS_FILE, OLD_WEIGHTS_FILE))
 
 
 def read_run(path: Path) -> RunRecord:

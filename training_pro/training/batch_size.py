@@ -187,7 +187,9 @@ def _make_trials(loaded: Trainable, settings: Settings, progress: Progress) -> _
     arguments = training_arguments(settings, make_plan(1, 1, 1, 1.0), Path("unused"), weight.device, weight.dtype)
     optimizer = make_optimizer(model, arguments, settings.lora_plus_ratio)
     precision = mixed_precision(DeviceFacts.of(weight.device), weight.dtype)
-    trials = _Trials(model, optimizer, weight.device, _AUTOCAST.get(precision), pad_id(loaded.tokenizer), progress)
+    trials = _Trials(
+        model, optimizer, weight.device, _AUTOCAST.get(precision), pad_id(loaded.tokenizer, len(weight)), progress
+    )
     for module in loaded.model.modules():
         if isinstance(module, torch.nn.ModuleList):
             for layer in module:

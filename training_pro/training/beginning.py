@@ -9,8 +9,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from training_pro.errors import RunError
-from training_pro.record.adapter_files import OLD_WEIGHTS_FILE, WEIGHTS_FILE
+from training_pro.errors import ModelError, RunError
+from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEIGHTS_FILE
 from training_pro.record.files import write_json_whole
 from training_pro.training.checkpoint import newest_first
 
@@ -44,6 +44,21 @@ def weights_in(folder: Path) -> Path:
         if checkpoint.loadable:
             return checkpoint.path
     raise RunError(f'The LoRA "{folder.name}" has no weights to train on top of; replace it or choose another name.')
+
+
+def check_rank(folder: Path, rank: int) -> None:
+    """Raises:
+    ModelError: the LoRA in `folder` says that it has another rank.
+    """
+    try:
+        own = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["r"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return  # its weights will tell
+    if isinstance(own, int) and own != rank:
+        raise ModelError(
+            f"The LoRA in {folder} has rank {own}, these settings have {rank}: set LoRA Rank to {own} to train on top "
+            "of its weights, or choose another name to begin anew."
+        )
 
 
 def remember_start(folder: Path, weights: Path) -> None:

@@ -16,11 +16,12 @@ from training_pro.training.learning_rate import FOLLOWS_EVALUATION
 
 logger = logging.getLogger(__name__)
 
-# What may differ without changing what is learned: stops, saving, watching.
+# What may differ without changing what is learned: stops, saving, watching, and how activations are kept.
 FREE_TO_CHANGE = frozenset(
     {
         "name",
         "override",
+        "gradient_checkpointing",
         "stop_at_loss",
         "loss_window",
         "stop_at_epoch",

@@ -38,6 +38,7 @@ class Controls:
         self._changed = threading.Condition(self._lock)
         self._values = LiveValues(settings.stop_at_loss, settings.stop_at_epoch, settings.loss_window)
         self._taken = self.chosen = self._values
+        self._by_hand: set[str] = set()
         self._paused = False
         self._interrupt_reason = ""
         self._checkpoint_asked = False
@@ -63,6 +64,7 @@ class Controls:
         checked = {name: self._checked(name, value) for name, value in changes.items()}
         with self._changed:
             self._values = LiveValues(**{**vars(self._values), **checked})
+            self._by_hand.update(checked)
             self._changed.notify_all()
             return self._values
 
@@ -84,9 +86,10 @@ class Controls:
             return self._taken
 
     def restore(self, values: LiveValues) -> None:
-        """Put back the values a checkpoint carries."""
+        """Put back the values a checkpoint carries; what was set by hand since the start stays."""
         with self._lock:
-            self._values = self._taken = values
+            kept = {name: getattr(self._values, name) for name in self._by_hand}
+            self._taken, self._values = values, LiveValues(**{**vars(values), **kept})
 
     def ask_checkpoint(self) -> None:
         """Write a checkpoint with the update in progress."""
@@ -106,12 +109,13 @@ class Controls:
         return self._checkpoint_asked
 
     def ask_sample(self, prompt: str = "") -> None:
-        """Answer the sample prompts, or this one alone, after the update in progress."""
-        with self._lock:
+        """Answer the sample prompts, or this one alone, after the update in progress; in a pause at once."""
+        with self._changed:
             if prompt:
                 self._prompts_asked = (*self._prompts_asked, prompt)
             else:
                 self._sample_asked = True
+            self._changed.notify_all()
 
     def take_sample_request(self) -> bool:
         """Whether samples were asked for since the last call."""

@@ -113,7 +113,7 @@ def forecast(work: Work, batch_size: int, longest_tokens: int) -> Forecast:
         batch_size=batch_size,
         longest_tokens=longest_tokens,
         corrected=work.correction != 1.0,
-        ways_out=ways_out(settings, work.quantized, longest_tokens),
+        ways_out=ways_out(settings, work.quantized, longest_tokens, batch_size),
     )
 
 

@@ -55,6 +55,7 @@ from training_pro.training.sharding import sharding_note, spread
 from training_pro.training.status import SavedCheckpoint, StatusBoard
 from training_pro.training.trainer import LoraTrainer, Parts
 from training_pro.training.update import Interrupted
+from training_pro.training.vocabulary import embedding_rows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -176,7 +177,7 @@ class Job:
             schedule=settings.lr_scheduler_type,
             schedules_folder=self.schedules_folder,
             lora_plus_ratio=settings.lora_plus_ratio,
-            pad_id=pad_id(self.tokenizer),
+            pad_id=pad_id(self.tokenizer, embedding_rows(self.model)),
             controls=controls,
             checkpoints=checkpoints,
             meter=meter,
@@ -204,9 +205,14 @@ class Job:
     @staticmethod
     def _wire(trainer: LoraTrainer, checkpoint: Path | None) -> None:
         """Some behaviours ask the trainer for more than it asks of them."""
-        for behaviour in trainer.parts.behaviours:
+        behaviours = trainer.parts.behaviours
+        samples = next(
+            (b for b in behaviours if isinstance(b, Dispensable) and isinstance(b.inner, SampleAnswers)), None
+        )
+        for behaviour in behaviours:
             if isinstance(behaviour, Pause):
                 behaviour.save_now = trainer.save_now
+                behaviour.sample_now = partial(samples.ask, "answer_requests") if samples is not None else None
             if isinstance(behaviour, Evaluate) and checkpoint is not None:
                 behaviour.make_up = partial(trainer.make_up_for_evaluation, str(checkpoint))
 

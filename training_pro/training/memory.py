@@ -17,6 +17,8 @@ from types import TracebackType
 import psutil
 import torch
 
+from training_pro.training.cgroup import allowed_bytes
+
 logger = logging.getLogger(__name__)
 
 _M_MMAP_THRESHOLD = -3
@@ -36,11 +38,13 @@ def process_memory_mb() -> float:
 
 
 def free_bytes(device: torch.device) -> int:
-    """What work on `device` may still take: of the card, with what torch holds unused; of the machine for the CPU."""
+    """What work on `device` may still take: of the card, with what torch holds unused; for the CPU of the machine, or
+    of the container if that allows less.
+    """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
-    return int(psutil.virtual_memory().available)
+    return min([int(psutil.virtual_memory().available), *allowed_bytes()])
 
 
 def give_freed_memory_back() -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from training_pro.errors import ModelError, RunError
 from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEIGHTS_FILE, convert_old_weights
 from training_pro.training.adapter import Attached
+from training_pro.training.beginning import check_rank
 
 
 def load_weights(attached: Attached, folder: Path) -> str:
@@ -24,10 +25,11 @@ def load_weights(attached: Attached, folder: Path) -> str:
     from peft import set_peft_model_state_dict
 
     state, old = _weights_in(folder), _scaling_in(folder)
+    check_rank(folder, attached.model.active_peft_config.r)
     try:
         result = set_peft_model_state_dict(attached.model, state)
     except (RuntimeError, KeyError, ValueError) as error:
-        reason = str(error).split("\n")[0]
+        reason = next((line.strip() for line in str(error).splitlines()[1:] if line.strip()), str(error).strip())
         raise ModelError(
             f"The adapter in {folder} does not fit these settings ({reason}); use its own rank and targets."
         ) from None

@@ -16,11 +16,12 @@ logger = logging.getLogger(__name__)
 def rotate(folder: Path, keep: int) -> list[Path]:
     """Remove the oldest checkpoints beyond `keep` (0: none); what was removed.
 
-    Guarantees: the newest and the last one saved for its evaluation loss stay.
+    Guarantees: the newest and the last one saved for its evaluation loss stay. One that can't be continued from (a
+    person has taken files out of it) is not counted, and stays.
     """
     if keep <= 0:
         return []
-    found = newest_first(folder)
+    found = [checkpoint for checkpoint in newest_first(folder) if checkpoint.complete]
     best = next((checkpoint for checkpoint in found if BEST in checkpoint.reason), None)
     removed = []
     for checkpoint in found[keep:]:

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.data.prepare import Prepared
-from training_pro.errors import Cancelled, RunError, UserError, explain
+from training_pro.errors import Cancelled, ModelError, RunError, UserError, explain
 from training_pro.plan import Plan
 from training_pro.progress import Progress
 from training_pro.record import state as states
-from training_pro.record.aside import keep_aside
-from training_pro.record.files import make_folder, sweep_temporaries, write_whole
+from training_pro.record.aside import keep_aside, put_back
+from training_pro.record.files import make_folder, remove_folder, sweep_temporaries, write_whole
 from training_pro.record.history import HISTORY_FILE, Event, History
 from training_pro.record.lock import FolderLock, lock_folder
 from training_pro.record.log import losses
 from training_pro.record.runs import SETTINGS_FILE, is_untouched
 from training_pro.settings import Settings, to_dict, to_json
-from training_pro.training.beginning import Begin, remember_start, remembered_start, weights_in
+from training_pro.training.beginning import Begin, check_rank, remember_start, remembered_start, weights_in
 from training_pro.training.continuing import (
     Continuation,
     check_same,
@@ -75,6 +75,7 @@ class Run:
         self._board = StatusBoard(settings.name, folder)
         self._state: states.RunState | None = None
         self._lock: FolderLock | None = None
+        self._aside: Path | None = None  # where an older LoRA of this name is now
         self._ended = threading.Event()
         self._told: tuple[Trainable, Prepared, Plan] | None = None
         self._thread = threading.Thread(target=self._work, name=f"training {settings.name}", daemon=True)
@@ -116,6 +117,7 @@ class Run:
             self.fault = error
             ending = Ending("failed", _explained(error, f"training {self.settings.name}"))
         self._close(ending)
+        self._put_back(ending)
         if self._lock is not None:
             self._lock.release()
         self._team.leave(ending.kind, ending.reason)
@@ -141,6 +143,7 @@ class Run:
                 self._board.note(note)
             self._board.change(plan=plan)
             check_installed(self.settings, loaded)
+            self._check_vocabulary(loaded, prepared)
             return self._train(loaded, prepared, plan)
 
     def _progress(self, done: int, total: int, what: str) -> None:
@@ -161,6 +164,16 @@ class Run:
                     "the same settings, model folder and user data."
                 )
 
+    def _check_vocabulary(self, loaded: Trainable, prepared: Prepared) -> None:
+        """Raises:
+        ModelError: the model has no embedding for a token of the data.
+        """
+        from training_pro.training.vocabulary import vocabulary_fault
+
+        fault = vocabulary_fault(loaded.model, loaded.tokenizer, prepared.train, prepared.eval)
+        if fault:
+            raise ModelError(fault)
+
     def _train(self, loaded: Trainable, prepared: Prepared, plan: Plan) -> Ending:
         from training_pro.training.job import Job
         from training_pro.training.run_memory import RunMemory
@@ -169,6 +182,8 @@ class Run:
         memory = RunMemory.of(loaded, self.settings, self._owner.folders.cache)
         continuation, live, start = self._begin(prepared, plan, loaded)
         assert self.history is not None
+        for note in plan.notes if continuation.update == 0 else ():
+            self.history.add_event(Event("note", 0, note))
         snapshot = ModelSnapshot.take(loaded.model)
         job = Job(
             loaded.model,
@@ -270,12 +285,24 @@ class Run:
         if is_untouched(self.folder):
             return begin.on_top_of
         if begin.on_top:
-            weights_in(self.folder)  # raises before anything is moved
-            return weights_in(keep_aside(self._owner.folders, self.folder))
+            check_rank(weights_in(self.folder), self.settings.rank)  # raises before anything is moved
+            self._aside = keep_aside(self._owner.folders, self.folder)
+            return weights_in(self._aside)
         if not begin.replace:
             raise RunError(f'A LoRA named "{self.settings.name}" has been made meanwhile; take another name.')
-        keep_aside(self._owner.folders, self.folder)
+        self._aside = keep_aside(self._owner.folders, self.folder)
         return begin.on_top_of
+
+    def _put_back(self, ending: Ending) -> None:
+        """A run that ended before its first update leaves the LoRA that it was to replace where it was."""
+        if self._aside is None or self.status.update > 0 or ending.kind not in ("failed", "interrupted"):
+            return
+        try:
+            remove_folder(self.folder)
+            put_back(self._owner.folders, self._aside)
+            self._board.note(f'The older LoRA "{self.settings.name}" is in its place again.')
+        except RunError as error:
+            self._board.note(str(error))
 
     def _check_same_base(self, state: states.RunState, prepared: Prepared, loaded: Trainable) -> None:
         """Raises:

@@ -66,8 +66,8 @@ class RunMemory:
         return forecast(self.work, batch_size, longest_tokens)
 
     def ways_out(self, longest_tokens: int) -> str:
-        """What would make the run need less."""
-        return ways_out(self.work.settings, self.work.quantized, longest_tokens)
+        """What would make the run need less where one block of so many tokens is too much."""
+        return ways_out(self.work.settings, self.work.quantized, longest_tokens, at_once=1)
 
     def begin(self, batch_size: int, longest_tokens: int) -> str:
         """Set `at_once`; what a person should know about it, or "".

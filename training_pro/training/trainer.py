@@ -28,7 +28,7 @@ from training_pro.training.callbacks.behaviour import Behaviour
 from training_pro.training.callbacks.checkpoints import Checkpoints
 from training_pro.training.callbacks.meter import Meter
 from training_pro.training.callbacks.watchdog import Watchdog
-from training_pro.training.checkpoint import STATE_FILE
+from training_pro.training.checkpoint import STATE_FILE, newest_first
 from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.distributed import Team
 from training_pro.training.ending import Diverged, NothingLeft
@@ -356,6 +356,10 @@ class LoraTrainer(Trainer):
                 behaviour.restore(values)
 
     def save_now(self, reason: str) -> None:
-        """A checkpoint of the last complete update, outside of the loop (in a pause, after an interrupt)."""
-        self.parts.checkpoints.reasons.append(reason)
+        """A checkpoint of the last complete update, outside of the loop (in a pause, after an interrupt).
+
+        Where there is one of this update already, its reasons stay: rotation goes by them."""
+        final = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        before = [found.reason for found in newest_first(final.parent) if found.path == final and found.reason]
+        self.parts.checkpoints.reasons += [*before, *([] if any(reason in r for r in before) else [reason])]
         self._save_checkpoint(self.model, None)

@@ -10,11 +10,11 @@ _SHORT_TOKENS = 64
 _MUCH_STATE = 8.0  # bytes a number that learns
 
 
-def ways_out(settings: Settings, quantized: bool, longest_tokens: int) -> str:
-    """The ways, the most effective first, parted by commas."""
+def ways_out(settings: Settings, quantized: bool, longest_tokens: int, at_once: int) -> str:
+    """The ways, the most effective first, parted by commas; `at_once` blocks were too many."""
     ways = [
         (not settings.gradient_checkpointing, "turn on Use Gradient Checkpoint"),
-        (settings.batch_size > 1, "lower the True Batch Size"),
+        (at_once > 1, "lower the True Batch Size"),
         (longest_tokens > _SHORT_TOKENS, f"lower the Maximum context length (the longest block has {longest_tokens})"),
         (settings.train_head, "turn off Train Head"),
         (settings.use_dora, "turn off Use DoRA"),

@@ -21,22 +21,23 @@ class Dispensable(Behaviour):
         self._on_note = on_note
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._pass_on("on_train_begin", args, state, control, kwargs)
+        self.ask("on_train_begin", args, state, control, **kwargs)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._pass_on("on_step_end", args, state, control, kwargs)
+        self.ask("on_step_end", args, state, control, **kwargs)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._pass_on("on_evaluate", args, state, control, kwargs)
+        self.ask("on_evaluate", args, state, control, **kwargs)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._pass_on("on_train_end", args, state, control, kwargs)
+        self.ask("on_train_end", args, state, control, **kwargs)
 
-    def _pass_on(self, moment: str, args: Any, state: Any, control: Any, more: dict[str, Any]) -> None:
+    def ask(self, what: str, *args: Any, **kwargs: Any) -> None:
+        """Call the method `what` of `inner`, as long as there is one."""
         if self.inner is None:
             return
         try:
-            getattr(self.inner, moment)(args, state, control, **more)
+            getattr(self.inner, what)(*args, **kwargs)
         except RunError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, hours of training are worth more

@@ -15,13 +15,15 @@ _LOOK_AGAIN_S = 1.0
 class Pause(Behaviour):
     """Waits without working; an interrupt ends the pause. `on_change(paused)` is told of both ends.
 
-    A checkpoint that is asked for meanwhile is written at once, by `save_now(reason)`: it is of the last update.
+    What is asked for meanwhile is done at once: a checkpoint of the last update by `save_now(reason)`, sample answers
+    by `sample_now(update, model)`.
     """
 
     def __init__(self, controls: Controls, on_change: Callable[[bool], None]) -> None:
         self._controls = controls
         self._on_change = on_change
         self.save_now: Callable[[str], None] | None = None
+        self.sample_now: Callable[[int, Any], None] | None = None
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if not self._controls.paused:
@@ -31,4 +33,6 @@ class Pause(Behaviour):
             if self.save_now and state.global_step > 0 and self._controls.take_checkpoint_request():
                 self.save_now(BY_HAND)
                 self._on_change(True)
+            if self.sample_now:
+                self.sample_now(state.global_step, kwargs["model"])
         self._on_change(False)

@@ -37,11 +37,15 @@ class SampleAnswers(Behaviour):
             self._sample(0, kwargs["model"])
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        asked = self._controls.take_sample_request()
-        due = self._every > 0 and state.global_step % self._every == 0
-        if asked or due:
+        if self._every > 0 and state.global_step % self._every == 0:
             self._sample(state.global_step, kwargs["model"])
-        self._answer_all(self._controls.take_prompts(), state.global_step, kwargs["model"])
+        self.answer_requests(state.global_step, kwargs["model"])
+
+    def answer_requests(self, update: int, model: Any) -> None:
+        """What people have asked for since the last time."""
+        if self._controls.take_sample_request():
+            self._sample(update, model)
+        self._answer_all(self._controls.take_prompts(), update, model)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self._every == 0:

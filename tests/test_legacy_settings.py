@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from training_pro.data.rendering import loss_place
 from training_pro.errors import SettingsError
-from training_pro.legacy_settings import from_legacy, is_legacy, settings_from
+from training_pro.legacy_settings import from_legacy, is_legacy, our_values, settings_from
 from training_pro.settings import Settings
 
 ORIGINAL: dict[str, Any] = {
@@ -104,7 +105,7 @@ def test_every_key_of_the_original_is_taken_over() -> None:
         gradient_checkpointing=True,
     )
     assert settings.lora_alpha_used() == 20
-    assert any("count" in note for note in notes)
+    assert [note for note in notes if "count" not in note] == []
 
 
 @pytest.mark.parametrize(
@@ -153,6 +154,74 @@ def test_webui_trainer_file() -> None:
 def test_train_only_after_really_counts() -> None:
     settings, _ = from_legacy({"micro_batch_size": 1, "train_only_after": "### Response:"})
     assert (settings.loss_on, settings.train_only_after) == ("after", "### Response:")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "updates"),
+    [
+        ({"dataset": "None", "datasetJSONL": "chats"}, 3),
+        ({"dataset": "rows", "datasetJSONL": "chats"}, 25),
+        ({"dataset": "rows", "datasetJSONL": "None"}, 25),
+        ({}, 25),
+    ],
+)
+def test_the_jsonl_dataset_is_evaluated_in_its_own_steps(chosen: dict[str, str], updates: int) -> None:
+    values = {"micro_batch_size": 4, "grad_accumulation": 4, "eval_steps": 100, "eval_stepsJSONL": 9, **chosen}
+    assert from_legacy(values)[0].eval_steps == updates
+
+
+def test_a_bad_number_of_the_jsonl_dataset_is_named_as_it_stands_there() -> None:
+    with pytest.raises(SettingsError, match="eval_stepsJSONL is 'often'"):
+        from_legacy({"micro_batch_size": 4, "datasetJSONL": "chats", "eval_stepsJSONL": "often"})
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_loss_on_everything_wins_over_train_only_after_and_is_said(everything: bool) -> None:
+    values = {"micro_batch_size": 1, "train_only_after": "### Response:", "train_on_inputs": everything}
+    settings, notes = from_legacy(values)
+    place = loss_place(settings.loss_on, settings.train_only_after).place
+    assert (settings.loss_on, place) == (("all", "all") if everything else ("after", "after"))
+    assert bool(notes) == everything
+    assert all("train_on_inputs" in note and "### Response:" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        ((), "novels.txt"),
+        (("novels.txt",), "novels.txt"),
+        (("novels/",), "novels"),
+        (("novels.txt", "novels/"), "novels.txt"),
+    ],
+)
+def test_the_text_may_be_a_folder_where_there_is_no_such_file(
+    tmp_path: Path, there: tuple[str, ...], taken: str
+) -> None:
+    for name in there:
+        (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
+    values = {"micro_batch_size": 1, "raw_text_file": "novels"}
+    assert settings_from(values, tmp_path)[0].text_file == taken
+    assert settings_from(values)[0].text_file == "novels.txt"
+
+
+@pytest.mark.parametrize("name", ["None", "", "n" * 3000, "a\x00b"])
+def test_no_text_and_an_impossible_one_are_no_folder(tmp_path: Path, name: str) -> None:
+    ours, _ = our_values({"micro_batch_size": 1, "raw_text_file": name}, tmp_path)
+    assert ours["text_file"] in ("", f"{name}.txt")
+
+
+def test_unknown_names_are_told_in_one_note() -> None:
+    _, notes = from_legacy({"micro_batch_size": 1, "overlap_len": 128, "newline_favor_len": 128, "lora_RS_alpha": 16})
+    assert notes == ["Not known in an old settings file, and left out: overlap_len, newline_favor_len."]
+    _, notes = from_legacy({"micro_batch_size": 1, **{f"own {n} {'x' * 999}": n for n in range(1000)}})
+    assert len(notes) == 1 and "and 980 more" in notes[0] and len(notes[0]) < 1000
+
+
+def test_an_older_webui_file_names_its_projections_alone() -> None:
+    values = {"micro_batch_size": 1, "q_proj_en": True, "k_proj_en": False, "up_proj_en": True}
+    settings, _ = from_legacy(values)
+    assert (settings.targets, settings.target_modules) == ("own list", "q_proj, up_proj")
+    assert from_legacy({**values, "training_projection": "q-v"})[0].targets == "q-v"
 
 
 def test_bad_values_of_an_old_file_are_told_in_our_terms() -> None:

@@ -80,6 +80,12 @@ def test_the_original_extensions_settings_are_understood(panel: Panel, folders: 
     assert (filled["rank"], filled["batch_size"], filled["max_tokens"]) == (24, 2, 128)
 
 
+def test_the_original_extensions_text_may_be_a_folder(panel: Panel, folders: Folders) -> None:
+    (folders.datasets / "novels").mkdir()
+    earlier(folders, "old", json.dumps({"micro_batch_size": 2, "raw_text_file": "novels"}))
+    assert panel.filled(press(panel.blocks, panel.recipes.copy, "old"))["text_file"] == "novels"
+
+
 @pytest.mark.parametrize("name", [None, "", "gone", "../up"])
 def test_what_is_not_there_can_not_be_copied(panel: Panel, name: str | None) -> None:
     updates = press(panel.blocks, panel.recipes.copy, name)

@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    runs = _runs(options.settings, options.overrides)
+    runs = _runs(options.settings, options.overrides, common.folders_of(options).datasets)
     session = common.session_from(options)
     added = session.queue.add(runs, skip_done=True)
     return work_off(session, added)
@@ -62,7 +62,7 @@ def outcome_lines(entries: list[Entry]) -> Iterator[str]:
         yield f"  {entry.name:<{width}}  {entry.state:<11}  {loss:<11} {said}".rstrip()
 
 
-def _runs(paths: list[Path], overrides: list[str]) -> list[Settings]:
+def _runs(paths: list[Path], overrides: list[str], datasets: Path) -> list[Settings]:
     """Raises:
     SettingsError: what is wrong with any of the files.
     """
@@ -70,7 +70,7 @@ def _runs(paths: list[Path], overrides: list[str]) -> list[Settings]:
     runs = []
     for path in paths:
         try:
-            runs.append(settings_file.settings_in(path, overrides))
+            runs.append(settings_file.settings_in(path, overrides, datasets))
         except UserError as error:
             faults += [f"{path}: {line}" for line in str(error).splitlines()]
     if faults:

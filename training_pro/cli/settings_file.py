@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from training_pro.cli.common import folders_of
 from training_pro.cli.terminal import complain
 from training_pro.errors import SettingsError, UserError
 from training_pro.legacy_settings import our_values
@@ -51,19 +52,19 @@ def settings_of(options: argparse.Namespace) -> Settings:
     Raises:
         UserError: as `settings_in`.
     """
-    return settings_in(options.settings, options.overrides)
+    return settings_in(options.settings, options.overrides, folders_of(options).datasets)
 
 
-def settings_in(path: Path | None, overrides: list[str]) -> Settings:
+def settings_in(path: Path | None, overrides: list[str], datasets: Path | None = None) -> Settings:
     """The settings in the file, with those of ``--set`` over them; what an old file can't say here is told on
-    standard error.
+    standard error. An old file's text may be a folder in `datasets`.
 
     Raises:
         UserError: the file can't be read; SettingsError names all faults of file and overrides at once.
     """
     if path is None and not overrides:
         raise UserError("There are no settings; give a settings file, or at least one --set NAME=VALUE.")
-    values, notes = our_values(_read(path)) if path else ({}, [])
+    values, notes = our_values(_read(path), datasets) if path else ({}, [])
     for note in notes:
         complain(f"  {note}")
     faults: list[str] = []

@@ -105,7 +105,7 @@ class Recipes:
         Raises:
             UserError: the file can't be used.
         """
-        filled = self._fill(*settings_from(read_json_object(path)))
+        filled = self._fill(*self._settings_in(read_json_object(path)))
         return filled if name is None else {**filled, **self._form.change({"name": name})}
 
     def _use(self, name: str | None) -> dict[Any, Any]:
@@ -127,10 +127,13 @@ class Recipes:
             raise UserError(f"The settings are not valid JSON ({str(error)[:200]}); paste the whole of them.") from None
         if not isinstance(values, dict):
             raise UserError(f"The settings are a {type(values).__name__}; they must be one JSON object.")
-        return self._fill(*settings_from(values), with_name=True)
+        return self._fill(*self._settings_in(values), with_name=True)
 
     def _import_file(self, path: str) -> dict[Any, Any]:
-        return self._fill(*settings_from(read_json_object(Path(path))), with_name=True)
+        return self._fill(*self._settings_in(read_json_object(Path(path))), with_name=True)
+
+    def _settings_in(self, values: dict[str, Any]) -> tuple[Settings, list[str]]:
+        return settings_from(values, self._session.host.folders.datasets)
 
     def _fill(self, settings: Settings, notes: list[str], with_name: bool = False) -> dict[Any, Any]:
         values = to_dict(settings)

@@ -1,4 +1,4 @@
-"""Where a run stands: ``training_state.json``, written whole at the start, at checkpoints and at the end.
+"""Where a run stands: ``training_state.json``, written whole when it starts or goes on, and when it ends.
 
 It names the process that trains, so that a run whose process was killed is known to be unfinished though
 its file still says "running". One write costs two fsyncs.

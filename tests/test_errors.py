@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 
 import pytest
 
-from training_pro.errors import Cancelled, DataError, SettingsError, explain
+from training_pro.errors import Cancelled, DataError, RunError, SettingsError, explain, without_traces
 
 
 def test_a_user_error_speaks_for_itself() -> None:
@@ -27,3 +29,24 @@ def test_a_defect_is_one_sentence_and_its_trace_is_logged(caplog: pytest.LogCapt
     assert text.count("\n") == 0
     assert "training x" in text and "KeyError" in text
     assert caplog.records[0].exc_info is not None
+
+
+def test_a_kept_error_keeps_nothing_else_alive() -> None:
+    class Held:
+        """Something that a failed call had in hand."""
+
+    def fail() -> None:
+        held = Held()
+        seen.append(weakref.ref(held))
+        try:
+            raise ValueError("inner")
+        except ValueError as error:
+            raise RunError("outer") from error
+
+    seen: list[weakref.ref[Held]] = []
+    try:
+        fail()
+    except RunError as error:
+        kept = without_traces(error)
+    gc.collect()
+    assert seen[0]() is None and str(kept) == "outer" and str(kept.__cause__) == "inner"

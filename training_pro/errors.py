@@ -56,3 +56,17 @@ def explain(error: BaseException, doing: str) -> str:
     first_line = str(error).strip().split("\n")[0][:300] or "no message"
     what = f"{type(error).__name__}: {first_line}"
     return f"Something unexpected went wrong while {doing}: {what} (the log has the details)."
+
+
+def without_traces(error: BaseException) -> BaseException:
+    """`error`, it and all behind it stripped of their traces, which keep alive what the failed calls had in hand:
+    tensors, open files."""
+    behind: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while behind:
+        found = behind.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            found.__traceback__ = None
+            behind += [found.__cause__, found.__context__]
+    return error

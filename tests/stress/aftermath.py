@@ -15,6 +15,7 @@ from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.record.aside import aside_runs
 from training_pro.record.checkpoints import checkpoints
+from training_pro.record.files import sweep_temporaries
 from training_pro.record.history import HISTORY_FILE, read_history
 from training_pro.record.runs import list_runs, summarize
 from training_pro.session import Existing, Session
@@ -86,6 +87,7 @@ def go_on(folders: Folders, model: Path, expected: Expected) -> None:
         assert ending is not None and ending.kind == "finished", ending
     assert (run / "adapter_model.safetensors").read_bytes() == expected.adapter, "another adapter"
     check_history(run, torn=0)
+    sweep_temporaries(folders.loras)  # as the next start does
     check_nothing_half(folders.user_data)
     assert summarize(run).state == "finished", "not finished"
 

@@ -295,7 +295,7 @@ class Job:
             elif newest is not None:
                 self._copy_adapter(newest)
         except (UserError, OSError, RuntimeError, MemoryError) as error:
-            logger.warning("After the fault, nothing more could be saved: %s", error)
+            logger.warning("After the fault, nothing more could be saved: %s", str(error))
 
     # -- told by the parts ------------------------------------------------------------------------------------------
 

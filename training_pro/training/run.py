@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.data.prepare import Prepared
-from training_pro.errors import Cancelled, ModelError, RunError, UserError, explain
+from training_pro.errors import Cancelled, ModelError, RunError, UserError, explain, without_traces
 from training_pro.plan import Plan
 from training_pro.progress import Progress
 from training_pro.record import state as states
@@ -114,8 +114,8 @@ class Run:
         except TeamLost as lost:
             ending = Ending("interrupted", lost.reason) if lost.kind == "interrupted" else Ending("failed", str(lost))
         except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
-            self.fault = error
             ending = Ending("failed", _explained(error, f"training {self.settings.name}"))
+            self.fault = without_traces(error)
         self._close(ending)
         self._put_back(ending)
         if self._lock is not None:

@@ -174,4 +174,4 @@ def test_a_run_that_lives_elsewhere_keeps_its_channel(session: Session, folders:
         session.start(settings)
     assert channel.is_dir()
     with pytest.raises(BusyError):
-        open_channel(channel)
+        open_channel(channel, {})

@@ -137,6 +137,13 @@ def files_into(folder: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def temporary_beside(path: Path) -> Path:
+    """A name to build a file or folder under that is to become `path` by a rename; no menu lists it, and what a crash
+    leaves of it `sweep_temporaries` takes away.
+    """
+    return _beside(path, "writing")
+
+
 def make_folder(folder: Path) -> None:
     """Make `folder`, and those above it that are missing, so that a crash can't take away a name again.
 

@@ -1,9 +1,9 @@
 """The folder through which a run is watched and steered: its status, commands to it, its answers.
 
 It lies beside the run's folder, so that it is there before the run has one, and is made anew by each process that
-trains: what was said to a dead run is never heard by the next. Only its owner may write there. Everything in it is
-put in place by a rename, so that it is read whole or not at all. Nothing is forced to the disk: a machine that
-loses power has lost the run's process too.
+trains: what was said to a dead run is never heard by the next. Only its owner may write there. It takes its place by
+a rename with its first status in it, and everything put there later does so too: all is read whole or not at all.
+Nothing is forced to the disk: a machine that loses power has lost the run's process too.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 from training_pro.errors import BusyError, RunError, UserError
-from training_pro.record.files import HIDDEN_ENDING, remove_folder, strict_json, write_fault
+from training_pro.record.files import HIDDEN_ENDING, remove_folder, strict_json, temporary_beside, write_fault
 from training_pro.record.process import this_process
 from training_pro.remote.live import Live, live_from
 
@@ -47,8 +48,10 @@ def read_live(channel: Path) -> Live | None:
         return None
 
 
-def open_channel(channel: Path) -> None:
-    """Make the channel for the process that asks; what a dead one left is taken away.
+def open_channel(channel: Path, status: dict[str, Any]) -> None:
+    """Make the channel for the process that asks, with its first status; what a dead one left is taken away.
+
+    Guarantees: no reader, nor a sweep, finds it without that status; nothing is left where it fails.
 
     Raises:
         BusyError: a living process has it.
@@ -57,14 +60,19 @@ def open_channel(channel: Path) -> None:
     before = read_live(channel)
     if before is not None and before.alive(channel) and before.process != this_process():
         raise BusyError(f'The run "{before.name}" is going in another process; wait for its end or interrupt it there.')
+    building = temporary_beside(channel)
     try:
+        building.mkdir(mode=0o700)
+        for name in (COMMANDS, ANSWERS):
+            (building / name).mkdir(mode=0o700)
+        put(building / STATUS_FILE, status)
         if os.path.lexists(channel):
             remove_folder(channel)
-        channel.mkdir(mode=0o700)
-        for name in (COMMANDS, ANSWERS):
-            (channel / name).mkdir(mode=0o700)
+        building.rename(channel)  # refused where another process was quicker
     except OSError as error:
         raise write_fault(channel, error) from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
 
 
 def sweep(loras: Path) -> None:

@@ -50,8 +50,9 @@ class Steering:
         BusyError: the run goes in another process.
         RunError: the channel can't be made.
         """
-        open_channel(self._channel)
-        self._tell()
+        live = self._live()
+        open_channel(self._channel, to_values(live))
+        self._told, self._told_at = live, time.monotonic()
 
     def start(self) -> None:
         """Follow the run to its end."""
@@ -77,11 +78,13 @@ class Steering:
             close_channel(self._channel)
 
     def _tell(self) -> None:
-        live = live_of(self._run, self._process, self._watched)
-        now = time.monotonic()
+        live, now = self._live(), time.monotonic()
         if live != self._told or now - self._told_at >= HEARTBEAT_S:
             put(self._channel / STATUS_FILE, to_values(live))
             self._told, self._told_at = live, now
+
+    def _live(self) -> Live:
+        return live_of(self._run, self._process, self._watched)
 
     def _obey(self) -> None:
         """Each command is taken away before it is obeyed, so that none is obeyed twice."""

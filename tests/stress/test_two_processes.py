@@ -29,7 +29,8 @@ LAUNCHER = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 SETTINGS = {
     "dataset": "rows.jsonl",
     "max_tokens": 32,
-    "batch_size": 2,
+    "batch_size": 1,  # each block is computed alone in all of them: padding rounds otherwise
+    "group_by_length": False,
     "epochs": 1.0,
     "dropout": 0.0,
     "warmup_steps": 5,
@@ -55,7 +56,9 @@ class Bench:
 
     def start(self, name: str, processes: int) -> subprocess.Popen[str]:
         settings = self.folder / f"{name}-{processes}.json"
-        settings.write_text(json.dumps({**SETTINGS, "name": name, "batch_size": 2 // processes}), encoding="utf-8")
+        settings.write_text(
+            json.dumps({**SETTINGS, "name": name, "gradient_accumulation_steps": 2 // processes}), encoding="utf-8"
+        )
         return subprocess.Popen(
             [
                 sys.executable,

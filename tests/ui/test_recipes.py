@@ -126,6 +126,13 @@ def test_a_file_is_imported_like_pasted_text(panel: Panel, tmp_path: Path) -> No
     assert (filled["name"], filled["rank"]) == ("from-file", 11)
 
 
+def test_what_an_import_does_not_name_leaves_the_chosen_name_and_files(panel: Panel) -> None:
+    filled = panel.filled(press(panel.blocks, panel.recipes.read, '{"rank": 3}'))
+    assert filled["rank"] == 3 and not {"name", "override", "text_file", "dataset"} & set(filled)
+    filled = panel.filled(press(panel.blocks, panel.recipes.read, '{"dataset": "rows.json"}'))
+    assert (filled["dataset"], filled["text_file"]) == ("rows.json", "") and "name" not in filled
+
+
 def test_a_preset_of_ones_own_is_kept_listed_and_removed(panel: Panel, folders: Folders) -> None:
     kept = press(panel.blocks, panel.recipes.keep, panel.data(rank=5))
     assert "Mine" in kept[panel.recipes.preset]["choices"] and (folders.presets / "Mine.json").is_file()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from training_pro.errors import UserError
-from training_pro.legacy_settings import settings_from
+from training_pro.legacy_settings import our_values, settings_from
 from training_pro.record.runs import SETTINGS_FILE, list_runs
 from training_pro.remote.launching import OwnProcess, shell_line, train_command
 from training_pro.session import Session
@@ -23,6 +24,7 @@ from training_pro.ui.placement import Placement
 from training_pro.ui.presets import drop_preset, keep_preset, preset_names, preset_values
 
 _NOT_COPIED = ("name", "override")
+_FILES = ("text_file", "dataset", "eval_dataset", "format")
 
 
 class Recipes:
@@ -127,19 +129,24 @@ class Recipes:
             raise UserError(f"The settings are not valid JSON ({str(error)[:200]}); paste the whole of them.") from None
         if not isinstance(values, dict):
             raise UserError(f"The settings are a {type(values).__name__}; they must be one JSON object.")
-        return self._fill(*self._settings_in(values), with_name=True)
+        return self._take_over(values)
 
     def _import_file(self, path: str) -> dict[Any, Any]:
-        return self._fill(*self._settings_in(read_json_object(Path(path))), with_name=True)
+        return self._take_over(read_json_object(Path(path)))
+
+    def _take_over(self, values: dict[str, Any]) -> dict[Any, Any]:
+        """What `values` lacks gets its default; only the name, and the files where none is named, stay as chosen."""
+        ours, _ = our_values(values, self._session.host.folders.datasets)
+        left = [name for name in _NOT_COPIED if name not in ours]
+        return self._fill(*self._settings_in(values), left if set(_FILES) & set(ours) else [*left, *_FILES])
 
     def _settings_in(self, values: dict[str, Any]) -> tuple[Settings, list[str]]:
         return settings_from(values, self._session.host.folders.datasets)
 
-    def _fill(self, settings: Settings, notes: list[str], with_name: bool = False) -> dict[Any, Any]:
-        values = to_dict(settings)
-        kept = values if with_name else {name: value for name, value in values.items() if name not in _NOT_COPIED}
+    def _fill(self, settings: Settings, notes: list[str], left: Sequence[str] = _NOT_COPIED) -> dict[Any, Any]:
+        filled = {name: value for name, value in to_dict(settings).items() if name not in left}
         said = box("info", ["The settings are filled in.", *notes])
-        return {**self._form.change(kept), self.said: said}
+        return {**self._form.change(filled), self.said: said}
 
     def _keep(self, data: Values) -> dict[Any, Any]:
         folders, name = self._session.host.folders, str(data[self.own] or "").strip()

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -302,6 +305,33 @@ def test_a_bad_list_of_abbreviations_stands_in_the_way_of_texts_alone(data: Fold
     with pytest.raises(DataError, match=r"abbreviations\.txt is not UTF-8 \(byte offset 2\)"):
         ready(data, text_file="story.txt")
     assert ready(data, dataset="talks.jsonl").fingerprint == rows.fingerprint
+
+
+_PRINTS = """
+import sys
+from pathlib import Path
+from tests.data.test_prepare import KINDS_OF_DATA, ready
+from training_pro.folders import Folders
+folders = Folders.under(Path(sys.argv[1]))
+print([ready(folders, **choices).fingerprint for choices in KINDS_OF_DATA])
+"""
+KINDS_OF_DATA: list[dict[str, Any]] = [
+    {"text_file": "story.txt"},
+    {"dataset": "talks.jsonl", "loss_on": "assistant"},
+    {"dataset": "tasks.json", "format": "alpaca-format", "loss_on": "assistant"},
+    {"dataset": "tasks.json", "format": "alpaca-format", "text_file": "story.txt", "hybrid": True, "eval_percent": 20},
+]
+
+
+def test_every_process_finds_the_same_fingerprints_and_what_another_has_prepared(data: Folders):
+    """A run that is continued is a new process; Python orders its sets anew in each."""
+    found, kept = set(), set()
+    for seed in ("1", "2", "3"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(["", *sys.path])}
+        command = [sys.executable, "-c", _PRINTS, str(data.user_data)]
+        found.add(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+        kept.add(len(list((data.cache / "prepared").iterdir())))
+    assert len(found) == len(kept) == 1
 
 
 def test_the_fingerprint_does_not_know_where_a_file_lies(data: Folders):

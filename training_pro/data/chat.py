@@ -7,6 +7,7 @@ renderings (some 0.1 ms each), more only where the template rewrites what the as
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,25 @@ def stop_after_answer(tail: str, special_texts: tuple[str, ...]) -> str:
     return tail.rstrip()
 
 
+def _tools_of(row: dict[str, Any]) -> list[Any] | None:
+    """The row's tools for the template: a list, or such a list as JSON text, which is all that a CSV can hold.
+
+    Raises:
+        RowFault: they are something else.
+    """
+    tools = row.get("tools")
+    if isinstance(tools, str) and tools.strip():
+        try:
+            tools = json.loads(tools)
+        except (ValueError, RecursionError):
+            raise RowFault("its tools are text that is no JSON list") from None
+    if not tools:
+        return None
+    if not isinstance(tools, list):
+        raise RowFault("its tools are not a list")
+    return tools
+
+
 class ChatRenderer:
     """Chat rows to text with the assistant's turns marked, stop strings included."""
 
@@ -218,7 +238,7 @@ class ChatRenderer:
         tail = template.after_last_answer()
         self._stop = stop_after_answer(tail, tokenizer.special_texts)
         self._takes_system = template.takes_system()
-        writes_eos = bool(self._stop) or (bool(tokenizer.eos_text) and tokenizer.eos_text in tail)
+        writes_eos = any(special in tail for special in tokenizer.special_texts)  # words alone end nothing
         self._add_eos = add_eos and not writes_eos and tokenizer.eos_id is not None
         self._add_bos = add_bos and not template.own and tokenizer.adds_bos
         self._systems_moved = self._turns_without_stop = 0
@@ -227,7 +247,7 @@ class ChatRenderer:
         messages = conversation_of(row)
         if not self._takes_system:
             messages = self._system_into_user(messages)
-        tools = row.get("tools") if isinstance(row.get("tools"), list) else None
+        tools = _tools_of(row)
         text = self._template.text(messages, tools)
         answers = find_answers(lambda changed: self._template.text(changed, tools), messages, text)
         if not any(text[start:end].strip() for start, end in answers):

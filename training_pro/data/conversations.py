@@ -64,13 +64,24 @@ def conversation_of(row: Mapping[str, Any]) -> list[Message]:
     Raises:
         RowFault: a turn without role or content, an unknown role, no assistant's turn.
     """
-    messages = [_message(number, turn) for number, turn in enumerate(turns_of(row), 1)]
+    turns = [(number, turn) for number, turn in enumerate(turns_of(row), 1) if not _is_blank_system(turn)]
+    messages = [_message(number, turn) for number, turn in turns]
     system = row.get("system")
-    if isinstance(system, str) and system.strip() and messages[0]["role"] != "system":
+    if isinstance(system, str) and system.strip() and not (messages and messages[0]["role"] == "system"):
         messages.insert(0, {"role": "system", "content": system})
     if not any(message["role"] == "assistant" for message in messages):
         raise RowFault("none of its turns is the assistant's")
     return messages
+
+
+def _is_blank_system(turn: Any) -> bool:
+    """Exports write one where nobody has typed a system message."""
+    if not isinstance(turn, Mapping):
+        return False
+    role = next((turn[name] for name in _ROLE_FIELDS if turn.get(name) is not None), None)
+    content = next((turn[name] for name in _CONTENT_FIELDS if turn.get(name) is not None), "")
+    is_system = isinstance(role, str) and ROLES.get(role.strip().lower()) == "system"
+    return is_system and isinstance(content, str) and not content.strip()
 
 
 def _message(number: int, turn: Any) -> Message:

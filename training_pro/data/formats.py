@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.data.bad_rows import RowFault
+from training_pro.data.fingerprint import digest
 from training_pro.data.rendering import RenderedRow
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
@@ -51,6 +52,11 @@ class Format:
     def fields(self) -> frozenset[str]:
         """All fields that any entry uses."""
         return frozenset[str]().union(*(entry.fields for entry in self.entries))
+
+    @property
+    def digest(self) -> str:
+        """Of all that decides what becomes of a row; the same in every process, which the order of a set is not."""
+        return digest(json.dumps([[sorted(entry.fields), entry.parts] for entry in self.entries]))
 
     def entry_for(self, filled: frozenset[str]) -> Entry:
         """The entry made for exactly these fields, else the one that uses most of them.
@@ -183,7 +189,7 @@ def _text(name: str, value: Any, used: bool) -> str | None:
     """A field as text: numbers are written out; of other things None, unless the format might use them."""
     if isinstance(value, str):
         return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int) and not isinstance(value, bool) or isinstance(value, float) and math.isfinite(value):
         return str(value)
     if used and value is not None:
         raise RowFault(f'the field "{name}" is not text')

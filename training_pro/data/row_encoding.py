@@ -152,7 +152,8 @@ class RowArrays:
                 self._drop(UNTRAINED, ready, ids, trained)
                 return
             self.counts.trimmed += 1
-            self.counts.trimmed_stops += ready.row.stops and not ready.row.add_eos
+            lost = bool(np.any(trained[self._max_tokens :])) and ready.row.stops and not ready.row.add_eos
+            self.counts.trimmed_stops += lost
             ids, trained = cut
         self._kept.append(ready, ids, trained)
 

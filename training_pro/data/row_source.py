@@ -49,7 +49,7 @@ def renderer_digest(job: RowJob) -> str:
         DataError: there is no such format or template.
     """
     if job.kind == "alpaca":
-        return digest(repr(load_format(job.settings.format, job.folders.formats).entries))
+        return load_format(job.settings.format, job.folders.formats).digest
     name = job.settings.chat_template
     return digest(load_template(name, job.folders.instruction_templates)) if name else ""
 

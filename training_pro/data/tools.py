@@ -136,7 +136,8 @@ class DatasetTools:
         bad = BadRows(path.name, "stop")
         for number, row in self._rows(path, "Converting rows"):
             try:
-                yield {"messages": _messages(row, system)}
+                tools = {"tools": row["tools"]} if row.get("tools") else {}
+                yield {"messages": _messages(row, system), **tools}
             except RowFault as fault:
                 bad.reject(number, str(fault), row)
 

@@ -12,6 +12,7 @@ import numpy as np
 from training_pro.data.order import padding_share
 from training_pro.data.prepare import Prepared
 from training_pro.data.report import DataReport, SourceReport
+from training_pro.data.samples import KINDS
 from training_pro.plan import Plan, suggested_save_steps, suggested_warmup_steps
 from training_pro.settings import Settings
 
@@ -83,13 +84,14 @@ def verify(prepared: Prepared, settings: Settings, plan: Plan, rates: Sequence[f
 
 def _facts(prepared: Prepared, settings: Settings, plan: Plan) -> Facts:
     report, lengths = prepared.report, prepared.train.lengths
+    kinds = np.bincount(prepared.train.kinds, minlength=len(KINDS))
     slicings = [source.slicing for source in report.sources if source.slicing is not None]
     return Facts(
         samples=len(lengths),
         sections=sum(slicing.sections for slicing in slicings),
-        packed=sum(slicing.packed for slicing in slicings),
-        overlap=sum(slicing.overlap for slicing in slicings),
-        windows=sum(slicing.windows for slicing in slicings),
+        packed=int(kinds[KINDS.index("packed")]),
+        overlap=int(kinds[KINDS.index("overlap")]),
+        windows=int(kinds[KINDS.index("window")]),
         depth=max((slicing.depth for slicing in slicings), default=0.0),
         longest_tokens=int(lengths.max()),
         mean_tokens=float(lengths.mean()),

@@ -82,6 +82,8 @@ def _cleaned(file: Path, pieces: Iterable[bytes], size_bytes: int, progress: Pro
             raise _not_utf8(file, done_bytes - waiting + error.start, error.object[error.start]) from None
         done_bytes += len(raw)
         progress(done_bytes, size_bytes, f"Reading {file.name}")
+        if first and _looks_like_utf16(raw):
+            raise DataError(f"{file} is UTF-16; open it in an editor and save it with the encoding UTF-8.")
         piece = raw.removeprefix(codecs.BOM_UTF8) if first else raw
         first = False
         if after_return and piece.startswith(b"\n"):
@@ -93,6 +95,12 @@ def _cleaned(file: Path, pieces: Iterable[bytes], size_bytes: int, progress: Pro
     left, _ = decoder.getstate()
     if left:
         raise _not_utf8(file, done_bytes - len(left), left[0])
+
+
+def _looks_like_utf16(start: bytes) -> bool:
+    """Without a mark it can be valid UTF-8: every other byte of Latin text is NUL."""
+    halves = start[:32:2], start[1:32:2]
+    return len(start) >= 8 and any(set(half) == {0} and 0 not in other for half, other in (halves, halves[::-1]))
 
 
 def _not_utf8(path: Path, offset_bytes: int, byte: int) -> DataError:

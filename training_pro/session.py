@@ -27,6 +27,7 @@ from training_pro.queue.kept_list import KeptList
 from training_pro.queue.run_queue import RunQueue
 from training_pro.record.names import check_name, run_folder
 from training_pro.record.runs import RunSummary, is_untouched, summarize
+from training_pro.record.state import read_state
 from training_pro.remote.channel import channel_folder, channels, read_live, sweep
 from training_pro.remote.launching import OwnProcess
 from training_pro.remote.live import Live
@@ -38,6 +39,7 @@ from training_pro.training.beginning import Begin
 from training_pro.training.continuing import (
     LIVE,
     check_same,
+    continued_from,
     differences,
     find_continuation,
     stored_processes,
@@ -48,6 +50,7 @@ from training_pro.training.learning_rate import check_schedule
 from training_pro.training.owner import Trainable
 from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.run import Run, check_installed
+from training_pro.training.same_data import check_same_data
 from training_pro.training.sliding import Sliding
 from training_pro.training.vocabulary import vocabulary_fault
 
@@ -239,6 +242,21 @@ class Session:
         RunError: what stands against `start`, as far as names and folders go; nothing is written.
         """
         self._begin(settings, existing)
+
+    def beginning(self, settings: Settings, existing: Existing, checked: Checked) -> str:
+        """Where a run that is gone on with would begin, as a sentence; "" for a new one.
+
+        Raises:
+            RunError: as `check_start`, or the data of `checked` is not that of the run.
+        """
+        if not self._begin(settings, existing).continue_exactly:
+            return ""
+        folder = run_folder(self.host.folders, settings.name)
+        state = read_state(folder)
+        if state is not None:
+            check_same_data(settings.name, state, checked.prepared)
+        checkpoint = find_continuation(folder).checkpoint
+        return continued_from(checkpoint)
 
     def measure(self, measuring: Measuring) -> PerplexityJob:
         """Begin to measure perplexity; the figures go to the kept table as they come.

@@ -69,6 +69,21 @@ def test_a_dry_run_says_what_verify_says_and_writes_nothing(
     assert everything_in(folders.user_data) == before
 
 
+def test_a_dry_run_knows_whether_an_unfinished_run_would_go_on_and_from_where(
+    command: Callable[..., int], folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("training_pro.training.job.Job._save_adapter", lambda *_: 1 / 0)
+        assert command(save_steps=1) == 1
+    capsys.readouterr()
+    assert command("--dry-run", save_steps=1) == 0
+    assert "The run goes on from checkpoint-2" in capsys.readouterr().out
+    with (folders.datasets / "tales.txt").open("a", encoding="utf-8") as text:
+        text.write(" She sleeps.")
+    assert command("--dry-run", save_steps=1) == 2
+    assert "can't be continued exactly: changed since: text file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

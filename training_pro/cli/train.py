@@ -90,8 +90,9 @@ def _dry_run(options: argparse.Namespace, settings: Settings) -> int:
     check_sources(settings)
     settings = settings.changed(name=check_name(settings.name))
     session = common.session_from(options, writes=False)
-    session.check_start(settings, way(session, settings, options.existing))
-    return verified(session, settings, options.json)
+    existing = way(session, settings, options.existing)
+    session.check_start(settings, existing)
+    return verified(session, settings, options.json, existing)
 
 
 def train(session: Session, settings: Settings, existing: Existing, as_json: bool = False) -> int:

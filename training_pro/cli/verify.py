@@ -8,7 +8,7 @@ from training_pro.cli import common, settings_file
 from training_pro.cli.exit_codes import ExitCode
 from training_pro.cli.report import json_of, lines_of
 from training_pro.cli.terminal import Bar, say, say_json
-from training_pro.session import Session, check_sources
+from training_pro.session import Existing, Session, check_sources
 from training_pro.settings import Settings
 
 HELP = "check settings and data and print what the run would be"
@@ -26,15 +26,22 @@ def run(options: argparse.Namespace) -> int:
     return verified(common.session_from(options), settings, options.json)
 
 
-def verified(session: Session, settings: Settings, as_json: bool) -> int:
-    """Print what the run would be; the exit code says whether it could start."""
+def verified(session: Session, settings: Settings, as_json: bool, existing: Existing | None = None) -> int:
+    """Print what the run would be; the exit code says whether it could start.
+
+    `existing` is what becomes of a LoRA of its name; None: that is not asked.
+
+    Raises:
+        RunError: the run can't begin so.
+    """
     with Bar() as bar:
         checked = session.check(settings, bar)
+    begins = session.beginning(settings, existing, checked) if existing is not None else ""
     refusals = checked.verification.refusals
     code = ExitCode.BAD_INPUT if refusals else ExitCode.DONE
     if as_json:
-        say_json({**json_of(checked), "exit_code": int(code)})
+        say_json({**json_of(checked), "begins": begins, "exit_code": int(code)})
     else:
-        for line in lines_of(checked):
+        for line in [*lines_of(checked), *([begins] if begins else [])]:
             say(line)
     return code

@@ -74,6 +74,13 @@ def find_continuation(folder: Path, update: int | None = None) -> Continuation:
     return Continuation(None, {})
 
 
+def continued_from(checkpoint: Path | None) -> str:
+    """The sentence on where a run goes on."""
+    if checkpoint is None:
+        return "The run has no checkpoint yet: it begins anew."
+    return f"The run goes on from {checkpoint.name}; updates after it are done again."
+
+
 def stored_settings(folder: Path) -> Settings | None:
     """The settings the run in `folder` was started with; None where there are none of ours."""
     try:

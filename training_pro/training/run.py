@@ -24,6 +24,7 @@ from training_pro.training.beginning import Begin, check_rank, remember_start, r
 from training_pro.training.continuing import (
     Continuation,
     check_same,
+    continued_from,
     find_continuation,
     live_values,
     stored_processes,
@@ -247,6 +248,7 @@ class Run:
             self._board.change(point=self.history.points[-1])
         if continuation.checkpoint is not None:
             self.history.add_event(Event("note", continuation.update, f"continued from {continuation.checkpoint.name}"))
+            self._board.note(continued_from(continuation.checkpoint))
             self._note_processes(int(continuation.state.get("processes", 1)))
         return continuation, live, start
 

@@ -42,16 +42,21 @@ def test_models_and_loras_in_turn(
 def test_only_the_lora_and_what_can_not_be_measured(
     folders: Folders, tiny_folder: Path, text: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_tiny_lora(tiny_folder, folders.loras / "sea")
+    for name in ("sea", "torn"):
+        save_tiny_lora(tiny_folder, folders.loras / name)
+    (folders.loras / "torn" / "adapter_model.safetensors").write_bytes(b"torn")
     given = ["perplexity", str(text), "--model", str(tiny_folder), "--user-data", str(folders.user_data), *SIZES]
-    assert main([*given, "--lora", "sea", "--lora", "gone", "--lora-only"]) == 1
-    assert [line.lora for line in PerplexityTable(folders).read()[0]] == ["sea"]
+    assert main([*given, "--lora", "sea", "--lora", "gone"]) == 2  # before anything is measured
     assert "There is no LoRA in" in capsys.readouterr().err
+    assert PerplexityTable(folders).read()[0] == []
+    assert main([*given, "--lora", "sea", "--lora", "torn", "--lora-only"]) == 1
+    assert [line.lora for line in PerplexityTable(folders).read()[0]] == ["sea"]
+    assert "torn" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("wrong", "answer"),
-    [(["--stride", "64"], (2, "1 to 63")), (["--context", "3"], (2, "8 or more")), ([], (1, "no dataset"))],
+    [(["--stride", "64"], (2, "1 to 63")), (["--context", "3"], (2, "8 or more")), ([], (2, "no dataset"))],
 )
 def test_a_wrong_call_says_why(
     folders: Folders,

@@ -10,6 +10,8 @@ from pathlib import Path
 from training_pro.cli import common
 from training_pro.cli.exit_codes import ExitCode
 from training_pro.cli.terminal import Bar, complain, say
+from training_pro.data.files import find_dataset
+from training_pro.hosts.loaded import lora_folder
 from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITHOUT, Measuring, PerplexityJob
 from training_pro.record.perplexity_table import Measurement, PerplexityTable
 
@@ -48,6 +50,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     given = Path(options.file).expanduser()
+    folders = common.folders_of(options)
+    find_dataset(str(given.resolve()) if given.exists() else options.file, folders.datasets)
+    for lora in options.lora:  # before a model is loaded, and a long text measured without it
+        lora_folder(folders.loras, lora)
     without = () if options.lora_only and options.lora else (WITHOUT,)
     measuring = Measuring(
         text=str(given.resolve()) if given.exists() else options.file,
@@ -58,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         comment=options.comment,
     )
     codes = [_measured(options, model, measuring) for model in options.model or [None]]
-    say(f"Kept in {PerplexityTable(common.folders_of(options)).path}")
+    say(f"Kept in {PerplexityTable(folders).path}")
     return max(codes)
 
 

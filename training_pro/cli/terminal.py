@@ -47,6 +47,7 @@ class Bar:
         self._what = ""
         self._live = sys.stderr.isatty()
         self._line_at = 0.0
+        self._unsaid = False  # whether the last line was not that of the end
 
     def __enter__(self) -> Bar:
         return self
@@ -55,13 +56,18 @@ class Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close()
+        if kind is None and self._unsaid:
+            complain(f"{self._what}: done")
 
     def __call__(self, done: int, total: int, what: str) -> None:
         if self._live:
             self._draw(done, total, what)
-        elif what != self._what or time.monotonic() - self._line_at >= _LINE_EVERY_S:
+            return
+        self._unsaid = True
+        if what != self._what or time.monotonic() - self._line_at >= _LINE_EVERY_S:
             self._what, self._line_at = what, time.monotonic()
             complain(f"{what}: {done:,} of {total:,}" if total else what)
+            self._unsaid = done < total
 
     def _draw(self, done: int, total: int, what: str) -> None:
         if self._bar is None or what != self._what:

@@ -139,6 +139,21 @@ MENDED = (
     "A list of checkpoints failed when one was rotated away, or its run moved, while it was looked at.",
     "A comment with a carriage return in it broke the table of perplexities.",
     "In several processes on processors, transformers 5.6 could not load the optimizer's state again.",
+    "Whoever waited for a run in a process of its own was never told of its end, and the queue stood still.",
+    "The cache and the fingerprint of instruction rows hung on the order of a set: such a run, killed, could not be "
+    "continued in another process.",
+    "Override, or training on top, moved a good LoRA aside for a run that then failed before its first update.",
+    "With Override on, a killed run that its own command should have gone on with was begun anew.",
+    "Two processes that changed the queue at once lost entries of it.",
+    "The watchdog ended healthy runs over data of which a part is easy and a part hard.",
+    "A model that the WebUI had unloaded for idleness could not be trained, and its name was lost.",
+    "A token that the tokenizer has and the model has not ended a run with an error of indices.",
+    "A stop that was moved while a continued run was still preparing its data was forgotten.",
+    "A checkpoint by hand in a pause took its name from the best one, and rotation then took that away.",
+    "A failed write of a checkpoint left its file open, and so its room on the disk taken.",
+    "A number of 400 digits in a row ended the preparation with a trace.",
+    "A text without spaces, such as a picture in base64, took a time that grew with the square of its length.",
+    "A free memory was believed in that the container does not give.",
 )
 
 

@@ -238,7 +238,7 @@ class ChatRenderer:
         tail = template.after_last_answer()
         self._stop = stop_after_answer(tail, tokenizer.special_texts)
         self._takes_system = template.takes_system()
-        writes_eos = any(special in tail for special in tokenizer.special_texts)  # words alone end nothing
+        writes_eos = bool(self._stop) or (bool(tokenizer.eos_text) and tokenizer.eos_text in tail)
         self._add_eos = add_eos and not writes_eos and tokenizer.eos_id is not None
         self._add_bos = add_bos and not template.own and tokenizer.adds_bos
         self._systems_moved = self._turns_without_stop = 0

@@ -152,7 +152,7 @@ MENDED = (
     "A checkpoint by hand in a pause took its name from the best one, and rotation then took that away.",
     "A failed write of a checkpoint left its file open, and so its room on the disk taken.",
     "A number of 400 digits in a row ended the preparation with a trace.",
-    "A text without spaces, such as a picture in base64, took a time that grew with the square of its length.",
+    "The splitting of a long text without spaces could not be cancelled.",
     "A free memory was believed in that the container does not give.",
 )
 

@@ -142,6 +142,32 @@ def test_a_trimmed_row_that_lost_its_stop_is_counted(folders: Folders):
     assert (found.report.sources[0].trimmed, found.report.sources[0].trimmed_stops) == (1, 0)
 
 
+def test_a_row_that_lost_only_what_follows_its_stop_is_not_counted(folders: Folders):
+    tokenizer = tiny_tokenizer(templates.CHATML)
+    write_rows(folders, "rows.jsonl", [chat("a", "b")])
+    asked = Settings(dataset="rows.jsonl", max_tokens=512, loss_on="assistant")
+    whole = prepare(asked, tokenizer, folders).train[0]
+    stop = max(index for index, label in enumerate(whole["labels"]) if label >= 0)
+    assert stop < len(whole["labels"]) - 1  # a line feed that is not trained
+    found = prepare(asked.changed(max_tokens=stop + 1), tokenizer, folders)
+    assert (found.report.sources[0].trimmed, found.report.sources[0].trimmed_stops) == (1, 0)
+
+
+@pytest.mark.parametrize(("tools", "same"), [('[{"name": "look"}]', True), ("", False), (None, False)])
+def test_tools_may_be_json_text_as_in_csv(tools: str | None, same: bool):
+    from training_pro.data.chat import _tools_of
+
+    assert _tools_of({"tools": tools}) == ([{"name": "look"}] if same else None)
+
+
+@pytest.mark.parametrize("tools", ["{", '{"name": "look"}', 5, "look"])
+def test_tools_that_are_no_list_are_a_bad_row(tools: Any):
+    from training_pro.data.chat import _tools_of
+
+    with pytest.raises(RowFault, match="its tools are"):
+        _tools_of({"tools": tools})
+
+
 def test_a_turn_that_was_stripped_away_is_not_missed_a_stop():
     strips = renderer(templates.STRIPS_ALL_THINKING)
     strips.render(chat("a", "<think>b</think>", "c", "d"))

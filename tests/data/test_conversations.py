@@ -31,6 +31,15 @@ def test_a_system_turn_wins_over_the_field():
     assert [message["content"] for message in conversation_of(row)] == ["s", "b"]
 
 
+@pytest.mark.parametrize("blank", ["", "  \n", None])
+def test_a_system_turn_that_says_nothing_is_left_out(blank: str | None):
+    turns = [{"from": "system", "value": blank}, {"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]
+    assert [message["content"] for message in conversation_of({"conversations": turns})] == ["a", "b"]
+    assert conversation_of({"system": "s", "conversations": turns})[0] == {"role": "system", "content": "s"}
+    with pytest.raises(RowFault, match="turn 3 is empty"):  # numbers are those of the file
+        conversation_of({"conversations": [*turns[:2], {"from": "gpt", "value": " "}]})
+
+
 def test_turns_may_be_json_text_as_in_csv():
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     assert conversation_of({"messages": json.dumps(turns)}) == turns

@@ -65,6 +65,7 @@ def test_fields_that_no_entry_uses_are_said():
 
 def test_numbers_become_text():
     assert renderer().render({"instruction": "1 + 1", "output": 2}).text == "Q: 1 + 1\nA: 2"
+    assert renderer().render({"instruction": "a", "output": "b", "id": 10**400}).text == "Q: a\nA: b"  # no float
 
 
 @pytest.mark.parametrize("value", [["b"], {"b": 1}, True])

@@ -86,6 +86,13 @@ def test_chats_keep_their_own_system_message(folders: Folders):
     assert lines(folders, "a_chat.jsonl") == [chat("a", "b", system="own"), chat("c", "d", system="Be brief.")]
 
 
+def test_chats_keep_their_tools(folders: Folders):
+    with_tools = {**chat("a", "b"), "tools": [{"name": "look"}]}
+    write_rows(folders, "a.jsonl", [with_tools, chat("c", "d")])
+    DatasetTools(folders).rows_to_chats("a.jsonl", "")
+    assert lines(folders, "a_chat.jsonl") == [with_tools, chat("c", "d")]
+
+
 def test_without_a_system_message_none_is_added(folders: Folders):
     write_rows(folders, "a.json", TASKS[:1])
     DatasetTools(folders).rows_to_chats("a.json", "")

@@ -46,6 +46,11 @@ def test_facts_of_text(folders: Folders):
     assert facts.windows == facts.depth == facts.rows_read == 0
 
 
+def test_blocks_that_are_held_out_are_not_counted_as_trained(folders: Folders):
+    facts = verified(folders, text_file="story.txt", max_tokens=64, batch_size=2, eval_percent=30).facts
+    assert facts.eval_samples > 0 and facts.packed + facts.overlap == facts.samples
+
+
 def test_facts_of_rows(folders: Folders):
     facts = verified(folders, dataset="talks.jsonl", loss_on="assistant", max_tokens=48, too_long="eliminate").facts
     assert facts.rows_read == 40 and facts.samples + facts.dropped_rows == 40 and facts.dropped_rows > 0

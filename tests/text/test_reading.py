@@ -20,6 +20,16 @@ def test_a_folder_lists_its_texts_in_natural_order(tmp_path: Path) -> None:
     assert [file.name for file in text_files(tmp_path)] == ["Part 1.TXT", "part 2.txt", "part 10.txt"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_no_text_full_of_nuls(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "book.txt"
+    file.write_bytes("Once upon a time there was a lamp.".encode(encoding))
+    with pytest.raises(DataError, match="is UTF-16; open it in an editor"):
+        read_text(file)
+    file.write_text("\0 a lamp\0 and more of it")
+    assert read_text(file) == "\0 a lamp\0 and more of it"
+
+
 def test_a_file_is_itself_whatever_its_name(tmp_path: Path) -> None:
     file = tmp_path / "book"
     file.write_text("x")

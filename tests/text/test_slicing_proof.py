@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from dataclasses import replace
 from functools import cache
@@ -77,6 +78,28 @@ def prove_random(numbers: range) -> Proven:
 def test_some_random_texts_are_whole_and_exact() -> None:
     proven = prove_random(range(150))
     assert proven.slicings == 150 and proven.ids_compared > 150
+
+
+def stretches_without_a_cut(drawn: random.Random) -> str:
+    """Pictures in base64, one letter over and over, Chinese and Thai without a stop, between ordinary words."""
+    kinds = (
+        lambda size: base64.b64encode(drawn.randbytes(size)).decode(),
+        lambda size: "x" * size,
+        lambda size: "".join(drawn.choice("天地玄黄宇宙洪荒日月盈昃") for _ in range(size // 3)),
+        lambda size: " ".join(drawn.choice(("the", "keeper", "climbs,", "counts.")) for _ in range(size // 6)),
+        lambda size: "ก" * (size // 3),
+    )
+    pieces = [drawn.choice(kinds)(drawn.choice((50, 300, 900, 2500))) for _ in range(drawn.randint(2, 7))]
+    return drawn.choice((" ", "\n", ". ", "\n\n\n")).join(pieces)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_stretches_without_a_cut_are_whole_and_exact(name: str) -> None:
+    for seed in range(12):
+        drawn = random.Random(seed)
+        text, maximum = stretches_without_a_cut(drawn), drawn.choice((16, 32, 64, 256))
+        for dementor in (False, True):
+            prove([text], Slicing(max_tokens=maximum, overlap=True, dementor=dementor), *asked(name))
 
 
 def test_the_sample_is_whole_and_exact_on_a_real_tokenizer() -> None:

@@ -50,13 +50,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     given = Path(options.file).expanduser()
+    text = str(given.resolve()) if given.exists() else options.file
     folders = common.folders_of(options)
-    find_dataset(str(given.resolve()) if given.exists() else options.file, folders.datasets)
+    find_dataset(text, folders.datasets)
     for lora in options.lora:  # before a model is loaded, and a long text measured without it
         lora_folder(folders.loras, lora)
     without = () if options.lora_only and options.lora else (WITHOUT,)
     measuring = Measuring(
-        text=str(given.resolve()) if given.exists() else options.file,
+        text=text,
         loras=(*without, *options.lora),
         context_tokens=options.context,
         stride=options.stride or min(DEFAULT_STRIDE, max(options.context // 2, 1)),

@@ -1,11 +1,12 @@
 """Sentences that don't fit into a block, split at the best border inside: line, clause, word, then code point.
 
-The pieces count as sentences from there on. Costs some hundred microseconds per long sentence; none where all fit.
+The pieces count as sentences from there on. Costs some hundred microseconds per long sentence; none where all fit. In a
+stretch without any space (a picture in base64) the time grows with the square of its length: 80,000 characters take
+some 13 seconds at 32 tokens; it can be cancelled at every piece.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -27,10 +28,6 @@ _CLOSERS = ")]}\"'\u2019\u201d\u00bb"
 _CLAUSE_ENDS = ",;:\u2013\u2014\u3001\uff0c\uff1b\uff1a\u060c\u061b"
 _SPACE = re.compile(r"\s+")
 _INSIDE_WORDS = re.compile("(?:[\u2013\u2014]+|[\u3001\uff0c\uff1b\uff1a\u060c\u061b])(?=\\S)")
-_REPORT_EVERY = 256
-_FIRST_LOOK = 8  # characters a token
-_FAR_MORE = 2
-_FAR_BYTES = 32  # a token
 
 
 @dataclass(frozen=True)
@@ -54,16 +51,8 @@ def split_long(text: IndexedText, budget: Budget, progress: Progress) -> tuple[I
     rows: list[_Row] = []
     for done, number in enumerate(too_long):
         told = partial(progress, done, len(too_long), "Splitting long sentences")
-        if done % _REPORT_EVERY == 0:
-            told()
-        rows.append(_Sentence(text, number, budget, bool(runs.is_last[number])).split(_every(_REPORT_EVERY, told)))
+        rows.append(_Sentence(text, number, budget, bool(runs.is_last[number])).split(told))
     return (_with_rows(text, too_long, rows), len(too_long)) if rows else (text, 0)
-
-
-def _every(calls: int, tell: Callable[[], None]) -> Callable[[], None]:
-    """Calls `tell` once in so many calls."""
-    count = itertools.count(1)
-    return lambda: tell() if next(count) % calls == 0 else None
 
 
 _Row = list[tuple[int, ...]]  # one per piece: the columns of SentenceTable
@@ -104,7 +93,7 @@ class _Sentence:
         self._borders = _borders(self._string)
 
     def split(self, progress: Callable[[], None]) -> _Row:
-        """Tells `progress` of every piece: a sentence can be a megabyte."""
+        """`progress` is called before every piece: a sentence without a space can be half a megabyte."""
         row: _Row = []
         for start, end in self._pieces():
             progress()
@@ -138,30 +127,16 @@ class _Sentence:
         return self._fits(start, stops[number])
 
     def _fits(self, start: int, stop: int) -> bool:
-        room = self._budget.room(self._is_last and stop == len(self._string))
-        return self._count(start, stop, room) <= room
+        at_section_end = self._is_last and stop == len(self._string)
+        return self._count(start, stop) <= self._budget.room(at_section_end)
 
-    def _count(self, start: int, stop: int, room: int) -> int:
-        """The tokens from `start` to `stop`; where there are far more than `room`, as many as show that."""
+    def _count(self, start: int, stop: int) -> int:
         first, last = self._cuts_of(start, stop)
-        if first < 0 or self._is_far(self._cuts.offsets[first] - self._offsets[start]):
-            return self._count_anew(start, stop, room)
-        if self._is_far(self._offsets[stop] - self._cuts.offsets[last]):
-            return self._count_anew(start, stop, room)
-        patches = self._text.patches
-        (_, first_id, head), (_, last_id, tail) = self._head(start, first), self._tail(stop, last)
-        return patches.length(head) + last_id - first_id + patches.length(tail)
-
-    def _count_anew(self, start: int, stop: int, room: int) -> int:
-        """Encodes a beginning first, and twice as much again, so that what is left of a megabyte without a space is
-        not encoded for every piece of it."""
-        characters = _FIRST_LOOK * room
-        while start + characters < stop:
-            count = self._text.encoder.count(self._string[start : start + characters])
-            if count > _FAR_MORE * room:
-                return count
-            characters *= 2
-        return self._text.encoder.count(self._string[start:stop])
+        if first < 0:
+            return self._text.encoder.count(self._string[start:stop])
+        patches, cuts = self._text.patches, self._cuts
+        head, tail = self._patches_of(start, stop, first, last)
+        return patches.length(head) + cuts.ids[last] - cuts.ids[first] + patches.length(tail)
 
     def _row(self, start: int, stop: int) -> tuple[int, ...]:
         """The piece's columns; a head or a tail that ends in another sentence is in order too."""
@@ -169,27 +144,9 @@ class _Sentence:
         offsets = self._offsets[start], self._offsets[stop], self._section
         if not self._cuts.offsets:
             return (*offsets, NOWHERE, 0, NO_PATCH, -1, 0, NO_PATCH)
-        return (*offsets, *self._head(start, first), *self._tail(stop, last))
-
-    def _head(self, start: int, first: int) -> tuple[int, int, int]:
-        """The first cut from `start` on, its id and the patch up to it; none where that is more than any block."""
-        cut = self._cuts.offsets[first]
-        if self._is_far(cut - self._offsets[start]):
-            return NOWHERE, 0, NO_PATCH
-        patch = self._text.patches.number(self._text.corpus.buffer[self._offsets[start] : cut], middle=False)
-        return cut, self._cuts.ids[first], patch
-
-    def _tail(self, stop: int, last: int) -> tuple[int, int, int]:
-        cut = self._cuts.offsets[last]
-        if self._is_far(self._offsets[stop] - cut):
-            return -1, 0, NO_PATCH
-        middle = cut > self._section_start
-        patch = self._text.patches.number(self._text.corpus.buffer[cut : self._offsets[stop]], middle=middle)
-        return cut, self._cuts.ids[last], patch
-
-    def _is_far(self, size_bytes: int) -> bool:
-        """Whether so many bytes without a cut are more than a block can hold: a picture in base64, not a language."""
-        return size_bytes > _FAR_BYTES * self._budget.max_tokens
+        head, tail = self._patches_of(start, stop, first, last)
+        cuts = self._cuts
+        return (*offsets, cuts.offsets[first], cuts.ids[first], head, cuts.offsets[last], cuts.ids[last], tail)
 
     def _cuts_of(self, start: int, stop: int) -> tuple[int, int]:
         """The numbers of the first cut after `start` and the last up to `stop`; -1, -1: none lies between."""
@@ -203,6 +160,13 @@ class _Sentence:
 
     def _upto(self, stop: int) -> int:
         return bisect_right(self._cuts.offsets, self._offsets[stop]) - 1
+
+    def _patches_of(self, start: int, stop: int, first: int, last: int) -> tuple[int, int]:
+        """The patches from `start` to the cut `first` and from the cut `last` to `stop`."""
+        buffer, cuts, patches = self._text.corpus.buffer, self._cuts.offsets, self._text.patches
+        head = patches.number(buffer[self._offsets[start] : cuts[first]], middle=False)
+        tail = patches.number(buffer[cuts[last] : self._offsets[stop]], middle=cuts[last] > self._section_start)
+        return head, tail
 
     def _find_cuts(self) -> _Cuts:
         table, number = self._text.sentences, self._number

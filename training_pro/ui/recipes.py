@@ -15,7 +15,7 @@ from training_pro.legacy_settings import our_values, settings_from
 from training_pro.record.runs import SETTINGS_FILE, list_runs
 from training_pro.remote.launching import OwnProcess, shell_line, train_command
 from training_pro.session import Session
-from training_pro.settings import DEFAULTS, Settings, read_json_object, to_dict, to_json, without_twins
+from training_pro.settings import DEFAULTS, Settings, from_dict, read_json_object, to_dict, to_json, without_twins
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.markup import box
@@ -136,9 +136,9 @@ class Recipes:
 
     def _take_over(self, values: dict[str, Any]) -> dict[Any, Any]:
         """What `values` lacks gets its default; only the name, and the files where none is named, stay as chosen."""
-        ours, _ = our_values(values, self._session.host.folders.datasets)
+        ours, notes = our_values(values, self._session.host.folders.datasets)
         left = [name for name in _NOT_COPIED if name not in ours]
-        return self._fill(*self._settings_in(values), left if set(_FILES) & set(ours) else [*left, *_FILES])
+        return self._fill(from_dict(ours), notes, left if set(_FILES) & set(ours) else [*left, *_FILES])
 
     def _settings_in(self, values: dict[str, Any]) -> tuple[Settings, list[str]]:
         return settings_from(values, self._session.host.folders.datasets)

@@ -95,7 +95,7 @@ def stretches_without_a_cut(drawn: random.Random) -> str:
 
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_stretches_without_a_cut_are_whole_and_exact(name: str) -> None:
-    for seed in range(12):
+    for seed in (*range(12), 103, 147):  # the last two found pieces without a cut that spoiled the order of the table
         drawn = random.Random(seed)
         text, maximum = stretches_without_a_cut(drawn), drawn.choice((16, 32, 64, 256))
         for dementor in (False, True):

@@ -21,6 +21,7 @@ import gradio as gr
 from tests.fakes import save_tiny_model
 from tests.ui.browser import Tab, chromium
 from tests.ui.server import Server
+from tests.ui.stand_ins import look
 from training_pro.folders import Folders
 from training_pro.plan import make_plan
 from training_pro.record.history import HISTORY_FILE, Event, History, read_history
@@ -30,10 +31,10 @@ from training_pro.record.state import starting_state, write_state
 from training_pro.settings import Settings, to_json
 from training_pro.training.beginning import Begin
 from training_pro.training.run import Run
+from training_pro.ui.live import Live
 from training_pro.ui.run_chart import run_chart
 from training_pro.ui.runs_view import run_in_full
 from training_pro.ui.tab import Tab as Panels
-from training_pro.ui.watch import Seen, Watch
 
 UPDATES = 100_000
 CLICKS = 7
@@ -115,24 +116,21 @@ def make_run(folders: Folders, name: str) -> None:
 
 
 def _handlers(server: Server, folder: Path) -> Iterator[dict[str, Any]]:
-    watch = _watch(server)
+    live = _live(server)
     history = server.run.history
     assert history is not None
-    seen = Seen()
-    looks = (watch._status_changes, watch._history_changes, watch._changes_around)
-    yield _figure("page_poll_ms", lambda: [look(seen) for look in looks], 200)
-    yield _figure("page_first_look_ms", lambda: [look(Seen()) for look in looks], 20)
+    yield _figure("page_look_ms", lambda: look(live, look(live)), 200)
     yield _figure("page_chart_ms", lambda: run_chart(history.points, history.events), 20)
     yield _figure("page_read_history_ms", lambda: read_history(folder / HISTORY_FILE), 5)
     yield _figure("page_open_run_ms", lambda: run_in_full(read_run(folder)), 5)
 
 
-def _watch(server: Server) -> Watch:
-    """What follows a run on one page."""
+def _live(server: Server) -> Live:
+    """What answers the pages."""
     with gr.Blocks():
         panels = Panels(server.session)
         panels.build()
-    return panels.watch
+    return panels.live
 
 
 def _clicks(server: Server) -> Iterator[dict[str, Any]]:

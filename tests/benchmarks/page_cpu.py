@@ -49,6 +49,7 @@ def figures(data: Path) -> Iterator[dict[str, Any]]:
 def _figure(server: Server) -> dict[str, Any]:
     run = server.session.start(_settings())
     while run.status.update < 1:
+        assert run.status.running, f"the run ended before its first update: {run.status.ending}"
         time.sleep(_LOOK_S)
     meter = CpuMeter()
     first, begin = run.status.update, time.monotonic()

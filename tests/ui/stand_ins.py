@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from training_pro.record.points import Points
 from training_pro.settings import Settings
 from training_pro.training.controls import Controls
 from training_pro.training.status import RunStatus
+from training_pro.ui.run_chart import ChartView
 
 
 class StandInHost:
@@ -145,3 +147,23 @@ def press(blocks: Any, control: Any, *given: Any, event: str = "click") -> dict[
     assert hooked, f"nothing is hooked up to {event} of {control.elem_id}"
     answers = [handler(*given) for handler in hooked]
     return {key: value for answer in answers if isinstance(answer, dict) for key, value in answer.items()}
+
+
+def drawn(panel: Any, name: str, view: Any = None) -> str:
+    """The HTML that a page would show in the slot `name` of this panel."""
+    (shown,) = [one for one in panel.shown if one.name == name]
+    return shown.draw(view or ChartView())
+
+
+def pulled(panel: Any, name: str) -> dict[Any, Any]:
+    """The updates that a page would get of the controls `name` of this panel."""
+    (found,) = [one for one in panel.pulled if one.name == name]
+    updates = found.updates()
+    assert set(updates) <= set(found.outputs)
+    return updates
+
+
+def look(live: Any, had: dict[str, Any] | None = None, **view: Any) -> dict[str, Any]:
+    """One look of a page that has what `had`, an earlier answer, gave it."""
+    have = {name: version for name, (version, _) in (had or {"slots": {}})["slots"].items()}
+    return json.loads(live.look(json.dumps({"have": have, "view": view})))

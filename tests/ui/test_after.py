@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from tests.ui.stand_ins import StandInRun, StandInSession, page, press
+from tests.ui.stand_ins import StandInRun, StandInSession, page, press, pulled
 from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.record.runs import SETTINGS_FILE
@@ -18,7 +18,6 @@ from training_pro.ui.after import After, continue_run, free_name
 from training_pro.ui.form import FIRST, PARTS, Form
 from training_pro.ui.placement import Placement
 from training_pro.ui.recipes import Recipes
-from training_pro.ui.watch import Seen
 
 
 class Panel:
@@ -51,7 +50,7 @@ class Panel:
 
     def shown(self) -> tuple[bool, bool]:
         """Whether the row is there, and whether a run can be continued with it."""
-        updates = self.after.changes(Seen())
+        updates = pulled(self.after, "after")
         row = updates[self.after.row]["visible"]
         return row, row and updates[self.after.go_on]["visible"]
 
@@ -87,18 +86,21 @@ def test_a_run_that_left_nothing_offers_nothing(panel: Panel) -> None:
     assert panel.shown() == (False, False)
 
 
-def test_a_page_is_sent_it_once(panel: Panel) -> None:
-    seen = Seen()
+def test_it_is_another_when_a_run_has_begun_and_when_it_has_ended(panel: Panel, folders: Folders) -> None:
+    (followed,) = panel.after.pulled
+    before = followed.stamp()
+    assert followed.stamp() == before
+    panel.session.run = StandInRun(folders, Settings(name="mine"))
+    going = followed.stamp()
     panel.end("finished")
-    assert panel.after.changes(seen) != {}
-    assert panel.after.changes(seen) == {}
+    assert len({before, going, followed.stamp()}) == 3
 
 
 def test_a_run_that_was_killed_before_is_offered(panel: Panel, folders: Folders) -> None:
     folder = kept(folders, Settings(name="killed"))
     state = starting_state(10, "tiny", "settings", "data")
     write_state(folder, state.changed(update=4, process_started="another"))
-    updates = panel.after.changes(Seen())
+    updates = pulled(panel.after, "after")
     assert updates[panel.after.row]["visible"] and updates[panel.after.go_on]["visible"]
     assert "cut off at update 4 of 10" in updates[panel.after.line] and str(folder) in updates[panel.after.line]
     press(panel.blocks, panel.after.go_on)

@@ -18,7 +18,12 @@ CONTROLS = (gr.Button, gr.Checkbox, gr.Dropdown, gr.Number, gr.Radio, gr.Slider,
 
 @pytest.fixture
 def controls(server: Server) -> list[Any]:
-    return [block for block in server.page.blocks.values() if isinstance(block, CONTROLS)]
+    return [block for block in server.page.blocks.values() if isinstance(block, CONTROLS) and seen(block)]
+
+
+def seen(control: Any) -> bool:
+    """Whether a person sees it; the page's script presses what nobody does."""
+    return "tp-hidden" not in (control.elem_classes or [])
 
 
 def label_of(control: Any) -> str:

@@ -7,11 +7,10 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from tests.ui.stand_ins import StandInRun, StandInSession
+from tests.ui.stand_ins import StandInRun, StandInSession, look
 from training_pro.folders import Folders
 from training_pro.settings import Settings
 from training_pro.ui.tab import Tab
-from training_pro.ui.watch import Seen
 
 CHANGING = (gr.Button, gr.UploadButton)
 READING = {"tp-runs-refresh", "tp-loras-off"}  # the second is hidden, and hooked up to nothing
@@ -34,7 +33,7 @@ def hooked(blocks: Any) -> set[str]:
 
 def test_no_button_does_anything_but_refresh(folders: Folders) -> None:
     blocks, _ = built(folders, multi_user=True)
-    assert hooked(blocks) <= READING
+    assert {name for name in hooked(blocks) if not name.startswith("tp-pull-")} <= READING  # those only read
     alone, _ = built(folders, multi_user=False)
     assert {"tp-start", "tp-interrupt", "tp-delete-run", "tp-measure"} <= hooked(alone)
 
@@ -48,5 +47,7 @@ def test_no_setting_can_be_typed(folders: Folders) -> None:
 def test_the_running_run_is_shown_to_everybody(folders: Folders, multi_user: bool) -> None:
     _, tab = built(folders, multi_user)
     tab._session.run = StandInRun(folders, Settings(name="mine"))
-    assert "mine" in tab.watch._status_changes(Seen())[tab.watch.status]
-    assert set(tab.watch._changes_around(Seen())) <= set(tab.watch._around())
+    assert "mine" in look(tab.live)["slots"]["status"][1]
+    for panel in tab.live._panels:
+        for one in panel.pulled:
+            assert set(one.updates()) <= set(one.outputs)

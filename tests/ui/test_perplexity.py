@@ -9,7 +9,7 @@ import pytest
 from tests.record.adapters import make_adapter
 from tests.record.test_perplexity_table import line
 from tests.ui.made import NASTY
-from tests.ui.stand_ins import StandInSession, press
+from tests.ui.stand_ins import StandInSession, drawn, press, pulled
 from tests.ui.test_markup import Reader
 from training_pro.errors import RunError
 from training_pro.folders import Folders
@@ -17,7 +17,7 @@ from training_pro.perplexity import WITHOUT, Measuring, MeasuringStatus
 from training_pro.record.perplexity_table import PerplexityTable
 from training_pro.ui.perplexity import WITHOUT_A_LORA, Perplexity
 from training_pro.ui.perplexity_view import line_label, measuring_status, perplexity_table
-from training_pro.ui.watch import Seen
+from training_pro.ui.run_chart import ChartView
 
 
 class Measures(StandInSession):
@@ -80,23 +80,26 @@ def test_an_interrupt_reaches_the_measuring(panel: Panel) -> None:
     assert panel.session.ended == [True]
 
 
-def test_a_page_is_sent_status_and_table_when_they_have_changed(panel: Panel) -> None:
-    seen, shown = Seen(), panel.panel
-    first = panel.panel.changes(seen)
-    assert Reader(first[shown.table]).tags.count("tr") == 4
-    assert [choice[1] for choice in first[shown.line]["choices"]] == [one.id for one in panel.lines[::-1]]
-    assert panel.panel.changes(seen) == {}
+def test_status_and_table_are_others_when_they_have_changed(panel: Panel) -> None:
+    shown = panel.panel
+    table = drawn(shown, "perplexity-table")
+    assert Reader(table).tags.count("tr") == 4
+    lines = pulled(shown, "measurements")[shown.line]["choices"]
+    assert [choice[1] for choice in lines] == [one.id for one in panel.lines[::-1]]
+    stamps = {one.name: one.stamp(ChartView()) for one in shown.shown}
+    assert {one.name: one.stamp(ChartView()) for one in shown.shown} == stamps
     panel.measure("a.txt", [], [], 512, 128, True)
-    assert set(panel.panel.changes(seen)) == {shown.status, shown.interrupt}
     panel.table.add(line(comment="from the command line"))
-    assert "from the command line" in panel.panel.changes(seen)[shown.table]
+    assert all(one.stamp(ChartView()) != stamps[one.name] for one in shown.shown)
+    assert "from the command line" in drawn(shown, "perplexity-table")
+    assert pulled(shown, "measuring")[shown.interrupt]["interactive"]
 
 
 def test_a_comment_is_shown_kept_and_in_the_table(panel: Panel) -> None:
     shown, old = panel.panel, panel.lines[1].id
     assert press(panel.blocks, shown.line, old, event="input")[shown.comment] == "old"
-    updates = press(panel.blocks, shown.keep, old, "new words")
-    assert "new words" in updates[shown.table]
+    press(panel.blocks, shown.keep, old, "new words")
+    assert "new words" in drawn(shown, "perplexity-table")
     assert "new words" in {one.comment for one in panel.table.read()[0]}
     assert "No measurement is chosen" in press(panel.blocks, shown.keep, None, "x")[shown.said]
 
@@ -111,7 +114,7 @@ def test_a_line_is_taken_out(panel: Panel) -> None:
 
 def test_a_bad_table_is_told_of_and_kept(panel: Panel) -> None:
     panel.table.path.write_bytes(b"\xff")
-    assert "is kept as" in panel.panel.changes(Seen())[panel.panel.table]
+    assert "is kept as" in drawn(panel.panel, "perplexity-table")
 
 
 def test_lists_are_those_of_now(panel: Panel, folders: Folders) -> None:

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from tests.queue.fake_session import make_run
-from tests.ui.stand_ins import StandInSession, press
+from tests.ui.stand_ins import StandInSession, drawn, press, pulled
 from training_pro.errors import SettingsError
 from training_pro.folders import Folders
 from training_pro.record.state import starting_state
@@ -16,7 +16,7 @@ from training_pro.settings import Settings
 from training_pro.ui.fields import shown_value
 from training_pro.ui.form import PARTS, Form
 from training_pro.ui.queue import QueuePanel
-from training_pro.ui.watch import Seen
+from training_pro.ui.run_chart import ChartView
 
 
 class Session(StandInSession):
@@ -68,7 +68,7 @@ def panel(folders: Folders) -> Panel:
 
 def test_a_run_is_added_once_and_shown_at_once(panel: Panel) -> None:
     answer = panel.press(panel.queue.add, panel.data("red"))
-    assert "red" in answer[panel.queue.table] and answer[panel.queue.start]["interactive"]
+    assert "red" in drawn(panel.queue, "queue-table") and answer[panel.queue.start]["interactive"]
     again = panel.press(panel.queue.add, panel.data("red"))
     assert "in the queue already" in again[panel.queue.added]
     assert panel.names() == ["red"]
@@ -119,22 +119,22 @@ def test_what_is_at_its_end_of_an_experiment_is_compared(panel: Panel) -> None:
         make_run(panel.session.host.folders.loras / one.name, one, ended)
     answer = panel.press(panel.queue.add_all, panel.data("study"))
     assert "At their end already: study-rank-4, study-rank-8" in answer[panel.queue.said]
-    seen = Seen()
-    first = panel.queue.changes(seen)
-    assert "LoRA Rank" in first[panel.queue.result] and "finished" in first[panel.queue.table]
-    assert panel.queue.changes(seen) == {}
+    assert "LoRA Rank" in drawn(panel.queue, "queue-result") and "finished" in drawn(panel.queue, "queue-table")
     assert "2 taken off" in panel.press(panel.queue.clear)[panel.queue.said]
 
 
 def test_in_multi_user_mode_there_is_only_the_list(folders: Folders) -> None:
     panel = Panel(folders, editable=False)
-    assert set(panel.queue.changes(Seen())) <= set(panel.queue.followed) == {panel.queue.table, panel.queue.result}
+    assert {shown.name for shown in panel.queue.shown} == {"queue-table", "queue-result"}
+    assert panel.queue.pulled == []
 
 
-def test_a_page_without_a_run_going_is_sent_nothing_twice(panel: Panel) -> None:
+def test_the_list_is_another_when_a_run_is_added_and_not_without(panel: Panel) -> None:
+    stamps = [shown.stamp for shown in panel.queue.shown][:1] + [lambda _: panel.queue.pulled[0].stamp()]
+    before = [stamp(ChartView()) for stamp in stamps]
+    assert [stamp(ChartView()) for stamp in stamps] == before
     panel.add("red")
-    seen = Seen()
-    assert panel.queue.table in panel.queue.changes(seen)
-    assert panel.queue.changes(seen) == {}
+    assert all(stamp(ChartView()) != old for stamp, old in zip(stamps, before, strict=True))
+    assert [key for _, key in pulled(panel.queue, "queue")[panel.queue.chosen]["choices"]]
     with pytest.raises(SettingsError):
         panel.session.queue.add([Settings(name="red")])

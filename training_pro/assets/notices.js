@@ -1,8 +1,7 @@
 () => {
   // Tells in the page's title how far the run is, and at its end also by a sound or a desktop notification. Runs once
-  // when the page opens; gives what this browser remembers of the two switches. While the page is seen, the run is
-  // read off the page; in a hidden tab, where a page may not be drawn, it is asked for. All words are set as text.
-  const LOOK_MS = 1000, ASK_MS = 5000;
+  // when the page opens; gives what this browser remembers of the two switches. live.js tells it of the run. All words
+  // are set as text.
   const END = { finished: "Done", stopped: "Done", interrupted: "Interrupted", failed: "Failed" };
   const kept = (name) => { try { return localStorage.getItem("training-pro-" + name) === "on"; } catch { return false; } };
   const keep = (name, on) => { try { localStorage.setItem("training-pro-" + name, on ? "on" : "off"); } catch { /* private */ } };
@@ -10,7 +9,7 @@
   if (window.trainingProNotices) return window.trainingProNotices.state();
 
   const own = { sound: kept("sound"), desktop: kept("desktop") && granted(), audio: null };
-  let title = null, going = false, askedAt = 0;
+  let title = null, going = false;
 
   const beep = () => {
     try {
@@ -48,23 +47,9 @@
       ended(run);
     }
   };
-  const read = (place) => place.querySelector(".tp-pulse")?.dataset;
-  const ask = async () => {
-    const config = window.gradio_config ?? {};
-    const url = `${config.root ?? ""}${config.api_prefix ?? ""}/run/training_pro_pulse`;
-    const answer = await fetch(url, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ data: [] }),
-    });
-    const html = (await answer.json()).data?.[0] ?? "";
-    tell(read(new DOMParser().parseFromString(String(html), "text/html")));
-  };
-  const look = () => {
-    if (!document.hidden) tell(read(document));
-    else if (going && Date.now() - askedAt >= ASK_MS) { askedAt = Date.now(); ask().catch(() => {}); }
-  };
   window.trainingProNotices = {
     state: () => [own.sound, own.desktop],
-    ask,
+    tell,
     sound: (on) => { own.sound = on; keep("sound", on); if (on) beep(); return on; },
     desktop: async (on) => {
       let why = "";
@@ -76,7 +61,5 @@
     },
   };
   for (const sign of ["pointerdown", "keydown"]) document.addEventListener(sign, untitle, true);
-  setInterval(look, LOOK_MS);
-  look();
   return window.trainingProNotices.state();
 }

@@ -67,6 +67,8 @@ class PerplexityTable:
         Raises:
             RunError: the file can't be read, or not be moved aside.
         """
+        if self.stamp() is None:
+            return [], ""  # whoever only looks leaves nothing behind
         with self._locked():
             lines, said = self._lines()
         return lines[::-1], said

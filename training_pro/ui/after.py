@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from training_pro.session import Session
 from training_pro.training.continuing import stored_settings
 from training_pro.ui.folder_button import copy_on_click, folder_said
 from training_pro.ui.handlers import QUIET, answering
+from training_pro.ui.live import Follows, Pulled
 from training_pro.ui.markup import box, text
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.recipes import Recipes
-from training_pro.ui.watch import Seen
 
 _CAN_GO_ON = ("interrupted", "stopped", "failed", "unfinished")
 _NUMBERED = re.compile(r"(.*?)-(\d+)")
@@ -35,7 +36,7 @@ class Last:
     line: str = ""
 
 
-class After:
+class After(Follows):
     """The row of buttons below the status; there only when no run goes."""
 
     def __init__(self, session: Session, recipes: Recipes) -> None:
@@ -62,15 +63,13 @@ class After:
     # -- followed by every page -----------------------------------------------------------------------------------
 
     @property
-    def followed(self) -> list[Any]:
-        """What `changes` updates."""
-        return [self.line, self.row, self.go_on]
-
-    def changes(self, seen: Seen) -> dict[Any, Any]:
+    def pulled(self) -> list[Pulled]:
         """The row, when another run is the last one, or a run has begun."""
-        run = self._session.run
-        if not seen.changed("after", (run, self._session.busy)):
-            return {}
+        stamp = partial(_went, self._session)
+        return [Pulled("after", stamp, [self.line, self.row, self.go_on], self.updates)]
+
+    def updates(self) -> dict[Any, Any]:
+        """The row as it is now."""
         last = self._last()
         if last is None:
             return {self.line: "", self.row: gr.update(visible=False)}
@@ -121,6 +120,10 @@ class After:
         filled = self._recipes.filled_from(folder / SETTINGS_FILE, free_name(self._session.host.folders, folder.name))
         said = "Its settings are filled in above under a new name; change what you like and press Start."
         return {**filled, self.said: box("info", said)}
+
+
+def _went(session: Session) -> Any:
+    return session.run, session.busy
 
 
 def continue_run(session: Session, folder: Path) -> str:

@@ -8,21 +8,21 @@ import gradio as gr
 
 from training_pro.data.files import list_datasets
 from training_pro.errors import RunError, SettingsError
-from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITHOUT, Measuring
+from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITHOUT, Measuring, MeasuringStatus
 from training_pro.record.adapter_files import CONFIG_FILE
 from training_pro.record.perplexity_table import PerplexityTable
 from training_pro.record.runs import list_runs
 from training_pro.session import Session
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.live import Follows, Pulled, Shown, slot_area
 from training_pro.ui.markup import box
 from training_pro.ui.perplexity_view import line_label, measuring_status, perplexity_table
 from training_pro.ui.pieces import area, button, button_row
-from training_pro.ui.watch import Seen
 
 WITHOUT_A_LORA = "(without a LoRA)"  # no LoRA can be called so
 
 
-class Perplexity:
+class Perplexity(Follows):
     """The panel. The measuring itself is the session's: a page that is reloaded shows it as it is."""
 
     def __init__(self, session: Session, editable: bool) -> None:
@@ -32,8 +32,8 @@ class Perplexity:
     def build(self) -> None:
         if self._editable:
             self._build_request()
-        self.status = area("perplexity-status")
-        self.table = area("perplexity-table")
+        self.status = slot_area("perplexity-status")
+        self.table = slot_area("perplexity-table")
         self.said = area("perplexity-said")
         if self._editable:
             self._build_comment()
@@ -92,12 +92,12 @@ class Perplexity:
         self.refresh.click(read, None, lists, **QUIET)
         asked = [self.text, self.models, self.loras, self.context, self.stride, self.bos]
         begin = answering(self._begin, self.said, "measuring the perplexity")
-        self.measure.click(begin, asked, [self.said, self.status, self.interrupt], **QUIET)
+        self.measure.click(begin, asked, [self.said, self.interrupt], **QUIET)
         end = answering(self._end, self.said, "ending the measuring")
         self.interrupt.click(end, None, [self.said, self.interrupt], **AT_ONCE)
         show = answering(self._show, self.said, "showing the comment")
         self.line.input(show, self.line, [self.comment, self.said], **QUIET)
-        tabled = [self.table, self.line, self.comment, self.said]
+        tabled = [self.line, self.comment, self.said]
         keep = answering(self._keep, self.said, "keeping the comment")
         self.keep.click(keep, [self.line, self.comment], tabled, **QUIET)
         remove = answering(self._remove, self.said, "taking the line out")
@@ -106,31 +106,45 @@ class Perplexity:
     # -- followed by every page -----------------------------------------------------------------------------------
 
     @property
-    def followed(self) -> list[Any]:
-        """What `changes` updates."""
-        shown = [self.status, self.table]
-        return [*shown, self.interrupt, self.measure, self.line] if self._editable else shown
+    def shown(self) -> list[Shown]:
+        """How far the measuring is, and the table."""
+        return [
+            Shown("perplexity-status", lambda _: self._measured(), lambda _: measuring_status(self._measured())),
+            Shown("perplexity-table", lambda _: self._kept.stamp(), lambda _: self._table()),
+        ]
 
-    def changes(self, seen: Seen) -> dict[Any, Any]:
-        """Updates for what the page does not have yet; costs next to nothing where there are none."""
+    @property
+    def pulled(self) -> list[Pulled]:
+        """The button that ends the measuring, and the measurements to choose from."""
+        if not self._editable:
+            return []
+        return [
+            Pulled("measuring", self._measures, [self.interrupt], self._interruptible),
+            Pulled("measurements", lambda: self._kept.stamp(), [self.line], self._lines),
+        ]
+
+    @property
+    def _kept(self) -> PerplexityTable:
+        return PerplexityTable(self._session.host.folders)
+
+    def _measured(self) -> MeasuringStatus | None:
         job = self._session.measuring
-        status = job.status if job is not None else None
-        updates: dict[Any, Any] = {}
-        if seen.changed("measuring", status):
-            updates[self.status] = measuring_status(status)
-            if self._editable:
-                updates[self.interrupt] = gr.update(interactive=status is not None and status.running)
-        table = PerplexityTable(self._session.host.folders)
-        if seen.changed("perplexities", table.stamp()):
-            updates |= self._tabled()
-        return updates
+        return job.status if job is not None else None
 
-    def _tabled(self) -> dict[Any, Any]:
-        lines, said = PerplexityTable(self._session.host.folders).read()
-        updates: dict[Any, Any] = {self.table: box("warning", said) + perplexity_table(lines)}
-        if self._editable:
-            updates[self.line] = gr.update(choices=[(line_label(line), line.id) for line in lines])
-        return updates
+    def _measures(self) -> bool:
+        status = self._measured()
+        return status is not None and status.running
+
+    def _interruptible(self) -> dict[Any, Any]:
+        return {self.interrupt: gr.update(interactive=self._measures())}
+
+    def _table(self) -> str:
+        lines, said = self._kept.read()
+        return box("warning", said) + perplexity_table(lines)
+
+    def _lines(self) -> dict[Any, Any]:
+        lines, _ = self._kept.read()
+        return {self.line: gr.update(choices=[(line_label(line), line.id) for line in lines])}
 
     # -- what people do -------------------------------------------------------------------------------------------
 
@@ -156,12 +170,8 @@ class Perplexity:
         if context is None or stride is None:
             raise SettingsError(["Context and Stride need a number of tokens each; 1024 and 512 will do."])
         chosen = tuple(WITHOUT if name == WITHOUT_A_LORA else name for name in loras or ())
-        job = self._session.measure(Measuring(text or "", tuple(models or ()), chosen, int(context), int(stride), bos))
-        return {
-            self.said: "",
-            self.status: measuring_status(job.status),
-            self.interrupt: gr.update(interactive=True),
-        }
+        self._session.measure(Measuring(text or "", tuple(models or ()), chosen, int(context), int(stride), bos))
+        return {self.said: "", self.interrupt: gr.update(interactive=True)}
 
     def _end(self) -> dict[Any, Any]:
         job = self._session.measuring
@@ -171,18 +181,17 @@ class Perplexity:
         return {self.said: box("info", "It ends with the window in progress."), self.interrupt: gr.update()}
 
     def _show(self, line: str | None) -> dict[Any, Any]:
-        found = {one.id: one for one in PerplexityTable(self._session.host.folders).read()[0]}
+        found = {one.id: one for one in self._kept.read()[0]}
         return {self.comment: found[line].comment if line in found else "", self.said: ""}
 
     def _keep(self, line: str | None, comment: str | None) -> dict[Any, Any]:
-        said = PerplexityTable(self._session.host.folders).comment(_chosen(line), comment or "")
-        return {**self._tabled(), self.said: box("warning", said)}
+        said = self._kept.comment(_chosen(line), comment or "")
+        return {**self._lines(), self.said: box("warning", said)}
 
     def _remove(self, line: str | None) -> dict[Any, Any]:
-        said = PerplexityTable(self._session.host.folders).remove(_chosen(line))
-        tabled = self._tabled()
-        nothing_chosen = {**tabled[self.line], "value": None}
-        return {**tabled, self.line: nothing_chosen, self.comment: "", self.said: box("warning", said)}
+        said = self._kept.remove(_chosen(line))
+        nothing_chosen = {**self._lines()[self.line], "value": None}
+        return {self.line: nothing_chosen, self.comment: "", self.said: box("warning", said)}
 
 
 def _chosen(line: str | None) -> str:

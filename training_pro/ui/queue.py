@@ -19,22 +19,22 @@ from training_pro.session import Session
 from training_pro.settings import SPECS
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.live import Follows, Pulled, Shown, slot_area
 from training_pro.ui.markup import box
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.queue_view import experiment_view, queue_table
 from training_pro.ui.readiness import obstacle
-from training_pro.ui.watch import Seen
+from training_pro.ui.run_chart import ChartView
 
 
-class QueuePanel:
-    """Builds the panel where the page is being built; `changes` keeps it as the queue is."""
+class QueuePanel(Follows):
+    """Builds the panel where the page is being built; what it shows follows the queue."""
 
     def __init__(self, session: Session, form: Form, editable: bool) -> None:
         self._session = session
         self._queue = session.queue
         self._form = form
         self._editable = editable
-        self._compared: tuple[Any, str] = (None, "")
 
     def build_add(self) -> None:
         """The button beside Start."""
@@ -43,11 +43,11 @@ class QueuePanel:
         self.added = area("queue-added")
 
     def build(self) -> None:
-        self.table = area("queue-table", queue_table(self._queue.view()))
+        self.table = slot_area("queue-table", queue_table(self._queue.view()))
         if self._editable:
             self._build_edits()
             self._build_experiment()
-        self.result = area("queue-result")
+        self.result = slot_area("queue-result")
 
     def _build_edits(self) -> None:
         with button_row():
@@ -114,32 +114,46 @@ class QueuePanel:
     # -- followed by every page -----------------------------------------------------------------------------------
 
     @property
-    def followed(self) -> list[Any]:
-        """What `changes` updates."""
-        shown = [self.table, self.result]
-        return [*shown, self.start, self.stop, self.interrupt, self.chosen] if self._editable else shown
+    def shown(self) -> list[Shown]:
+        """The list, and the comparison of the last experiment."""
+        return [
+            Shown("queue-table", self._listed, lambda _: queue_table(self._queue.view(), self._percent())),
+            Shown("queue-result", lambda _: _last_experiment(self._queue.view()), self._comparison),
+        ]
 
-    def changes(self, seen: Seen) -> dict[Any, Any]:
-        """Updates for what the page does not have yet; a look that finds nothing new costs microseconds."""
+    @property
+    def pulled(self) -> list[Pulled]:
+        """The buttons, and the runs to choose from."""
+        return [Pulled("queue", self._edited, self.followed, self._now)] if self._editable else []
+
+    @property
+    def followed(self) -> list[Any]:
+        """The controls that are as the queue is."""
+        return [self.start, self.stop, self.interrupt, self.chosen]
+
+    def _listed(self, _: ChartView) -> Any:
         view = self._queue.view()
-        percent = self._percent() if view.going else None
-        updates: dict[Any, Any] = {}
-        if seen.changed("queue", (view, percent)):
-            updates[self.table] = queue_table(view, percent)
-        if self._editable and seen.changed("queue buttons", (view.entries, view.going, view.stopping)):
-            updates |= self._buttons(view)
-        experiment, ended = _last_experiment(view)
-        if ended and seen.changed("experiment", (experiment, ended)):
-            updates[self.result] = self._comparison(experiment, ended)
-        return updates
+        return view, self._percent()
+
+    def _edited(self) -> Any:
+        view = self._queue.view()
+        return view.entries, view.going, view.stopping
 
     def _percent(self) -> int | None:
         run = self._session.run
-        if run is None or not run.status.running or not run.status.total_updates:
+        if not self._queue.going or run is None or not run.status.running or not run.status.total_updates:
             return None
         return 100 * run.status.update // run.status.total_updates
 
-    def _buttons(self, view: QueueView) -> dict[Any, Any]:
+    def _comparison(self, _: ChartView) -> str:
+        experiment, ended = _last_experiment(self._queue.view())
+        folders = [self._session.host.folders.loras / entry.name for entry in ended]
+        return experiment_view(experiment, [folder for folder in folders if folder.is_dir()]) if ended else ""
+
+    # -- what people do -------------------------------------------------------------------------------------------
+
+    def _now(self) -> dict[Any, Any]:
+        view = self._queue.view()
         choices = [(f"{entry.name} ({entry.state})", entry.key) for entry in view.entries]
         return {
             self.start: gr.update(interactive=bool(view.waiting) and (not view.going or view.stopping)),
@@ -147,20 +161,6 @@ class QueuePanel:
             self.interrupt: gr.update(interactive=view.going),
             self.chosen: gr.update(choices=choices),
         }
-
-    def _comparison(self, experiment: str, ended: tuple[Entry, ...]) -> str:
-        """Drawn once for all pages."""
-        key = (experiment, ended)
-        if self._compared[0] != key:
-            folders = [self._session.host.folders.loras / entry.name for entry in ended]
-            self._compared = key, experiment_view(experiment, [folder for folder in folders if folder.is_dir()])
-        return self._compared[1]
-
-    # -- what people do -------------------------------------------------------------------------------------------
-
-    def _now(self) -> dict[Any, Any]:
-        view = self._queue.view()
-        return {self.table: queue_table(view, self._percent()), **self._buttons(view)}
 
     def _add(self, data: Values) -> dict[Any, Any]:
         settings = self._form.settings(data)

@@ -5,6 +5,7 @@ Data, verify, preview and tools, LoRA, batch and schedule, stops and checkpoints
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -17,7 +18,8 @@ from training_pro.ui.elsewhere import Elsewhere
 from training_pro.ui.form import ADAPTER, BATCH, BLOCKS, DATA, FIRST, STOPS, WATCHING, Form
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.largest_batch import LargestBatch
-from training_pro.ui.notices import Notices
+from training_pro.ui.live import Follows, Live
+from training_pro.ui.notices import Notices, pulse
 from training_pro.ui.perplexity import Perplexity
 from training_pro.ui.pieces import button, button_row
 from training_pro.ui.placement import Placement
@@ -30,7 +32,7 @@ from training_pro.ui.start import Start
 from training_pro.ui.tools import Tools
 from training_pro.ui.tryout import TryOut
 from training_pro.ui.verify import Verify
-from training_pro.ui.watch import Followed, Watch
+from training_pro.ui.watch import Watch
 
 
 def build_tab(session: Session) -> None:
@@ -56,18 +58,18 @@ class Tab:
         self.elsewhere = Elsewhere(session)
         self.perplexity = Perplexity(session, self._editable)
         self.queue = QueuePanel(session, self.form, self._editable)
-        self.notices = Notices(session)
+        self.notices = Notices()
         self.after = After(session, self.recipes)
-        followed: list[Followed] = [self.perplexity, self.queue]
-        followed += [self.after] if self._editable else []
-        self.watch = Watch(session, followed, quick=[self.notices])
+        self.watch = Watch(session)
         self.tryout = TryOut(session)
         self.runs = Runs(session, self.recipes, self._editable)
+        following: list[Follows] = [self.watch, self.perplexity, self.queue]
+        following += [self.after] if self._editable else []
+        self.live = Live(following, partial(pulse, session), partial(_goes, session))
 
     def build(self) -> None:
         with gr.Column(elem_classes=["training-pro"]):
             self.watch.build_host()
-            self.notices.build_pulse()
             with gr.Tabs():
                 with gr.Tab("Train"):
                     self._build_train()
@@ -77,6 +79,7 @@ class Tab:
                     self.queue.build()
                 with gr.Tab("Perplexity"):
                     self.perplexity.build()
+            self.live.build()
         self._connect()
 
     def _build_train(self) -> None:
@@ -137,6 +140,7 @@ class Tab:
         self.queue.connect()
         self.notices.connect(page)
         self.watch.connect(self._editable)
+        self.live.connect(page)
         if self._editable:
             self._connect_work(page)
 
@@ -168,3 +172,9 @@ class Tab:
         """The settings of the run that goes or went last."""
         run = self._session.run
         return self.form.fill(run.settings) if run is not None else {self.watch.said: ""}
+
+
+def _goes(session: Session) -> bool:
+    """Whether anything may be new any second."""
+    measuring = session.measuring
+    return session.busy or (measuring is not None and measuring.status.running)

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from tests.ui.stand_ins import look
+from training_pro.errors import RunError
+from training_pro.ui.live import AFTER_A_FAULT_S, LOOK, PACE_S, QUIET_PACE_S, SCRIPT, Follows, Live, Pulled, Shown
+from training_pro.ui.run_chart import ChartView
+
+
+class Panel(Follows):
+    """A panel that counts how often it draws."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.drawn = 0
+        self.chosen = 1
+        self.fault: Exception | None = None
+        self.box = gr.Textbox()
+
+    @property
+    def shown(self) -> list[Shown]:
+        return [
+            Shown("one", self._stamp, self._draw),
+            Shown("other", lambda _: 0, lambda view: f"<p>{view.measure}</p>"),
+        ]
+
+    @property
+    def pulled(self) -> list[Pulled]:
+        return [Pulled("choice", lambda: self.chosen, [self.box], self._updates)]
+
+    def _stamp(self, _: ChartView) -> int:
+        if self.fault:
+            raise self.fault
+        return self.number
+
+    def _draw(self, _: ChartView) -> str:
+        self.drawn += 1
+        return f"<b>{self.number}</b>"
+
+    def _updates(self) -> dict[Any, Any]:
+        if self.fault:
+            raise self.fault
+        return {self.box: str(self.chosen)}
+
+
+class Page:
+    def __init__(self) -> None:
+        self.goes = True
+        with gr.Blocks() as self.blocks:
+            self.panel = Panel()
+            self.live = Live([self.panel], lambda: {"name": "mine"}, lambda: self.goes)
+            self.live.build()
+            self.live.connect(self.blocks)
+
+
+@pytest.fixture
+def page() -> Page:
+    return Page()
+
+
+def test_a_page_is_given_everything_and_then_only_what_is_new(page: Page) -> None:
+    first = look(page.live)
+    assert first["slots"]["one"][1] == "<b>1</b>" and set(first["slots"]) == {"one", "other"}
+    assert first["pulse"] == {"name": "mine"}
+    assert look(page.live, first)["slots"] == {}
+    page.panel.number = 2
+    second = look(page.live, first)
+    assert list(second["slots"]) == ["one"] and second["slots"]["one"][1] == "<b>2</b>"
+
+
+def test_what_two_pages_see_alike_is_drawn_once(page: Page) -> None:
+    assert look(page.live)["slots"] == look(page.live)["slots"]
+    assert page.panel.drawn == 1
+
+
+def test_each_page_sees_the_chart_as_it_wants_it(page: Page) -> None:
+    one = look(page.live, measure="memory_mb")
+    two = look(page.live, one, measure="grad_norm")
+    assert "memory_mb" in one["slots"]["other"][1] and "grad_norm" in two["slots"]["other"][1]
+    assert look(page.live, one, measure="memory_mb")["slots"] == {}, "the first page still has what it had"
+
+
+def test_a_page_of_another_server_is_given_everything_anew(page: Page) -> None:
+    assert set(look(page.live, look(Page().live))["slots"]) == {"one", "other"}
+
+
+def test_controls_are_pulled_when_they_are_others(page: Page) -> None:
+    first = look(page.live)["pulled"]["choice"]
+    assert look(page.live)["pulled"]["choice"] == first
+    page.panel.chosen = 2
+    assert look(page.live)["pulled"]["choice"] != first
+    trigger = page.live.triggers["choice"]
+    (pull,) = [fn.fn for fn in page.blocks.fns.values() if (trigger._id, "click") in map(tuple, fn.targets)]
+    assert pull() == {page.panel.box: "2"}
+    page.panel.fault = ValueError("broken")
+    assert set(pull()) == {page.panel.box}
+
+
+@pytest.mark.parametrize(
+    "asked", [None, "", "{", "[]", "5", '{"have": 3, "view": [1]}', '{"have": {"one": {}}}', "[" * 9999]
+)
+def test_a_question_that_makes_no_sense_is_answered_with_everything(page: Page, asked: Any) -> None:
+    assert set(json.loads(page.live.look(asked))["slots"]) == {"one", "other"}
+
+
+def test_it_is_looked_more_rarely_while_nothing_goes(page: Page) -> None:
+    assert look(page.live)["pace_ms"] == 1000 * PACE_S
+    page.goes = False
+    assert look(page.live)["pace_ms"] == 1000 * QUIET_PACE_S
+
+
+def test_a_fault_is_told_in_its_place_and_looking_goes_on(page: Page) -> None:
+    first = look(page.live)
+    page.panel.fault = RunError("There is nothing to see.")
+    faulty = look(page.live, first)
+    assert list(faulty["slots"]) == ["one"] and "There is nothing to see." in faulty["slots"]["one"][1]
+    assert faulty["pace_ms"] == 1000 * AFTER_A_FAULT_S, "so that a log is not flooded"
+    page.panel.fault = None
+    assert look(page.live, faulty)["slots"]["one"][1] == "<b>1</b>"
+
+
+def test_many_ways_to_see_it_do_not_pile_up(page: Page) -> None:
+    for smoothing in range(500):
+        look(page.live, smoothing=smoothing)
+    assert len(page.live._known) < 50
+
+
+def test_many_pages_at_once_are_answered_alike(page: Page) -> None:
+    answers: list[dict[str, Any]] = []
+    threads = [threading.Thread(target=lambda: answers.append(look(page.live)["slots"])) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 8 and all(answer == answers[0] for answer in answers)
+
+
+def test_the_script_asks_by_the_name_that_the_server_answers_to() -> None:
+    assert f"/run/{LOOK}`" in SCRIPT.read_text(encoding="utf-8")

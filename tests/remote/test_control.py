@@ -72,9 +72,12 @@ def test_every_command_is_taken_over_and_the_answer_says_so(run: Run, control: C
     assert control("stop-epoch", "9999")[0] == 0 and run.controls.taken.stop_at_epoch == 9999
     code, said = control("checkpoint")
     assert code == 0 and said.startswith("Written: checkpoint-") and run.status.checkpoints
-    assert control("sample", "The lamp", "keeper")[0] == 0
+    code, said = control("sample", "The lamp", "keeper")
     assert run.history is not None
-    until(lambda: [e.details["prompt"] for e in run.history.events if e.kind == "sample"] == ["The lamp keeper"])
+    (answered,) = [event for event in run.history.events if event.kind == "sample"]
+    assert code == 0 and said == (
+        f"> The lamp keeper\n{answered.details['answer']}\n\nAnswered after update {answered.update}.\n"
+    )
     code, said = control("pause")
     assert code == 0 and run.status.phase == "paused" and "paused after update" in said
     assert "Phase          paused" in control("status")[1]
@@ -83,6 +86,34 @@ def test_every_command_is_taken_over_and_the_answer_says_so(run: Run, control: C
     code, said = control("stop", "--json")
     assert code == 0 and json.loads(said)["taken"]
     assert run.wait(60).ending is not None and run.status.ending.reason == "interrupted from another terminal"
+
+
+def test_the_runs_own_prompts_are_answered_and_twice_in_a_pause(session: Session, control: Control) -> None:
+    settings = Settings(
+        name="tales", text_file="tales.txt", max_tokens=64, epochs=10_000, warmup_steps=0, rank=4,
+        sample_prompts="The lamp\nThe sea\n\nThe lamp", sample_tokens=4,
+    )  # fmt: skip
+    run = session.start(settings)
+    try:
+        until(lambda: run.status.update > 0)
+        heard = [json.loads(control("sample", "--json")[1]) for _ in range(2)]
+        assert [[answer["prompt"] for answer in one["answers"]] for one in heard] == [["The lamp", "The sea"]] * 2
+        assert all(answer["update"] > 0 and answer["answer"] for one in heard for answer in one["answers"])
+        assert control("pause")[0] == 0
+        for _ in range(2):
+            code, said = control("sample")
+            assert code == 0 and said.count("> The ") == 2 and f"Answered after update {run.status.update}." in said
+        assert control("sample", "A ship")[1].startswith("> A ship\n")
+    finally:
+        run.controls.interrupt()
+        run.wait(60)
+        session.settle()
+
+
+def test_the_wait_for_an_answer_has_an_end(run: Run, control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training_pro.training.callbacks.samples.SampleAnswers._answer_all", lambda *_: None)
+    code, said = control("sample", "The lamp", "--wait", "2")
+    assert code == 7 and "Not all is answered yet" in said and "--wait" in said
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from training_pro.cli.common import DEFAULT_USER_DATA
 from training_pro.cli.exit_codes import ExitCode
 from training_pro.cli.terminal import complain, say, say_json
 from training_pro.folders import Folders
+from training_pro.record.history import HISTORY_FILE, Event
 from training_pro.remote.commands import WORDS, Command, command_from
 from training_pro.remote.live import Live, to_values
 from training_pro.remote.sending import Heard, reach, tell
@@ -49,10 +50,13 @@ def run(options: argparse.Namespace) -> int:
     code = ExitCode.BAD_INPUT if not heard.ok else ExitCode.DONE if heard.taken else ExitCode.NOT_YET
     sentence = _outcome(command, heard) if heard.ok else heard.said
     if options.json:
-        answer = {"said": sentence, "ok": heard.ok, "taken": heard.taken, "exit_code": int(code)}
+        answers = [{**event.details, "update": event.update} for event in heard.answers]
+        answer = {"said": sentence, "ok": heard.ok, "taken": heard.taken, "answers": answers, "exit_code": int(code)}
         say_json({**to_values(heard.live), **answer})
-    else:
-        (say if heard.ok else complain)(sentence)
+        return code
+    for event in heard.answers:
+        say(_answer(event))
+    (say if heard.ok else complain)(sentence)
     return code
 
 
@@ -75,6 +79,8 @@ def _status(live: Live, as_json: bool) -> int:
 def _outcome(command: Command, heard: Heard) -> str:
     """What has become of a command that the run did not refuse."""
     status = heard.live.status
+    if command.do == "sample":
+        return _sampled(heard)
     if not heard.taken:
         return f"{heard.said} That has not happened yet (update {status.update}); see: status"
     if not status.running and command.do != "stop":
@@ -82,11 +88,27 @@ def _outcome(command: Command, heard: Heard) -> str:
     return {
         "set": f"Taken over at update {status.update}: {live_words(heard.live.taken)}.",
         "checkpoint": f"Written: {status.checkpoints[-1].path.name if status.checkpoints else 'a checkpoint'}.",
-        "sample": "Answered; the answer is in the history and on the page.",
         "pause": f"The run is paused after update {status.update}.",
         "resume": "The run goes on.",
         "stop": f"The run has ended at update {status.update}; the LoRA is saved.",
     }[command.do]
+
+
+def _sampled(heard: Heard) -> str:
+    status = heard.live.status
+    if not status.running:
+        return f"The run has ended meanwhile; what it has answered is in {status.folder / HISTORY_FILE}."
+    if not heard.taken:
+        return (
+            f"Not all is answered yet (update {status.update}, {status.phase}); the answer comes into "
+            f"{status.folder / HISTORY_FILE} and onto the page; wait longer with --wait SECONDS."
+        )
+    return f"Answered after update {max((event.update for event in heard.answers), default=status.update)}."
+
+
+def _answer(event: Event) -> str:
+    """A prompt and what the LoRA goes on with, apart from each other."""
+    return f"> {event.details.get('prompt')}\n{event.details.get('answer')}\n"
 
 
 def _lines(live: Live) -> list[str]:

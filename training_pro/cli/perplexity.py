@@ -96,6 +96,7 @@ def _watched(job: PerplexityJob) -> int:
                 say(line)
             told = lines
             if not status.running:
+                bar.ending = "interrupted" if status.interrupted else "failed" if status.faults else "done"
                 break
             if status.progress[1] and status.progress != drawn:
                 drawn = status.progress

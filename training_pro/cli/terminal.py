@@ -39,10 +39,12 @@ def complain(text: str) -> None:
 class Bar:
     """A `Progress` that draws a bar on standard error; a new one for each kind of work.
 
-    Where it can't be drawn over (a file, a pipe), a line for each kind of work and one now and then.
+    Where it can't be drawn over (a file, a pipe), a line for each kind of work, one now and then, and one at the
+    end: `ending` is what it says.
     """
 
     def __init__(self) -> None:
+        self.ending = "done"
         self._bar: tqdm[NoReturn] | None = None
         self._what = ""
         self._live = sys.stderr.isatty()
@@ -57,7 +59,7 @@ class Bar:
     ) -> None:
         self._close()
         if kind is None and self._unsaid:
-            complain(f"{self._what}: done")
+            complain(f"{self._what}: {self.ending}")
 
     def __call__(self, done: int, total: int, what: str) -> None:
         if self._live:
@@ -103,6 +105,7 @@ def watch(run: Run) -> RunStatus:
             elif status.plan is not None:
                 drawn.show(status)
             if not status.running:
+                preparing.ending = "done" if status.plan is not None else _doing(status)
                 return status
             time.sleep(_LOOK_AGAIN_S)
 
@@ -164,7 +167,10 @@ class _DrawnRun:
 
 
 def _doing(status: RunStatus) -> str:
-    return status.phase if status.running else "done"
+    """What the run does, or how it has ended."""
+    if status.running or status.ending is None:
+        return status.phase
+    return "done" if status.ending.kind == "finished" else status.ending.kind
 
 
 def _numbers(status: RunStatus) -> str:

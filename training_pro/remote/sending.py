@@ -8,8 +8,10 @@ from pathlib import Path
 
 from training_pro.errors import RunError
 from training_pro.record.files import write_fault
+from training_pro.record.history import Event
 from training_pro.record.runs import summarize
 from training_pro.remote import commands
+from training_pro.remote.answers import AwaitedAnswers
 from training_pro.remote.channel import ANSWERS, COMMANDS, channel_folder, command_name, put, read_live, read_small
 from training_pro.remote.commands import Command
 from training_pro.remote.live import Live
@@ -23,12 +25,16 @@ class NotRunning(RunError):
 
 @dataclass(frozen=True)
 class Heard:
-    """`ok` False: the run refused, `said` tells why. `taken`: what was asked for has happened; `live` shows it."""
+    """`ok` False: the run refused, `said` tells why. `taken`: what was asked for has happened; `live` shows it.
+
+    `answers`: what has come of samples that were asked for.
+    """
 
     ok: bool
     said: str
     taken: bool
     live: Live
+    answers: tuple[Event, ...] = ()
 
 
 def reach(run: Path) -> Live:
@@ -74,7 +80,9 @@ def tell(run: Path, command: Command, wait_s: float) -> Heard:
     Raises:
         RunError: as `reach` and `send`; or the run was gone before it answered.
     """
-    before, answer_at, end = reach(run), send(run, command), time.monotonic() + wait_s
+    before = reach(run)
+    awaited = AwaitedAnswers(before, command.text) if command.do == "sample" else None
+    answer_at, end = send(run, command), time.monotonic() + wait_s
     while (answer := read_small(answer_at)) is None:
         before = reach(run)
         if time.monotonic() > end:
@@ -87,10 +95,9 @@ def tell(run: Path, command: Command, wait_s: float) -> Heard:
     live = before
     while True:
         live, ended = _look(run, live)
-        if ended or _done(command, before, live):
-            return Heard(True, said, True, live)
-        if time.monotonic() > end:
-            return Heard(True, said, False, live)
+        done = awaited.complete(live) if awaited else _done(command, before, live)
+        if ended or done or time.monotonic() > end:
+            return Heard(True, said, ended or done, live, tuple(awaited.found(live)) if awaited else ())
         time.sleep(_LOOK_AGAIN_S)
 
 
@@ -102,11 +109,10 @@ def _look(run: Path, before: Live) -> tuple[Live, bool]:
 
 
 def _done(command: Command, before: Live, now: Live) -> bool:
-    """Whether the command has taken effect."""
+    """Whether a command that asks for no answers has taken effect."""
     happened = {
         "set": all(getattr(now.taken, name) == value for name, value in command.values.items()),
         "checkpoint": len(now.status.checkpoints) > len(before.status.checkpoints) and not now.checkpoint_asked,
-        "sample": not now.sample_asked,
         "pause": now.status.phase == "paused",
         "resume": now.status.phase != "paused",
         "stop": not now.status.running,

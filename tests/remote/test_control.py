@@ -121,7 +121,8 @@ def test_the_wait_for_an_answer_has_an_end(run: Run, control: Control, monkeypat
     [
         (["stop-loss", "11"], "Stop at loss"),
         (["stop-loss", "low"], "is no number"),
-        (["stop-epoch"], "takes one number"),
+        (["stop-epoch"], "The number of stop-epoch is missing; write e.g.: stop-epoch 2"),
+        (["stop-loss", "1", "2"], "takes one number, not 2"),
         (["learning-rate-scale", "-1"], "from 0 to 100"),
         (["sample"], "has no sample prompts"),
         (["pause", "now"], "takes nothing behind it"),
@@ -163,11 +164,28 @@ def test_the_channel_belongs_to_the_owner_alone_and_is_gone_at_the_end(run: Run,
 def test_no_such_run_and_one_that_has_ended(run: Run, session: Session, control: Control) -> None:
     code, said = control("pause", name="nobody")
     assert code == 6 and 'There is no run "nobody"' in said
+    assert f"Going in {run.folder.parent}: tales (training, update " in said
+    code, said = control()
+    assert code == 2 and "What the run 'tales' is to do is missing" in said and "status." in said
     run.controls.interrupt()
     run.wait(60)
     session.settle()
     code, said = control("pause")
     assert code == 6 and "is not running; it is interrupted" in said
+    assert f"Going in {run.folder.parent}: none.\nNot going: tales (interrupted)." in said
+
+
+def test_a_call_without_a_run_says_which_there_are(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["--user-data", str(folders.user_data)]
+    assert main(["control", *place]) == 2
+    assert f"There is no run in {folders.loras}" in capsys.readouterr().err
+    for number in range(12):
+        (folders.loras / f"old-{number:02}").mkdir()
+        (folders.loras / f"old-{number:02}" / "training_history.jsonl").touch()
+    assert main(["control", "status", *place]) == 2
+    said = capsys.readouterr().err
+    assert "The run is missing; write: control RUN status" in said
+    assert said.count("(unfinished)") == 10 and said.endswith(", 2 more.\n")
 
 
 def dead_channel(run: Path, tiny: Settings, **process: object) -> Path:

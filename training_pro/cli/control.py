@@ -8,20 +8,24 @@ from pathlib import Path
 from training_pro.cli.common import DEFAULT_USER_DATA
 from training_pro.cli.exit_codes import ExitCode
 from training_pro.cli.terminal import complain, say, say_json
+from training_pro.errors import UserError
 from training_pro.folders import Folders
 from training_pro.record.history import HISTORY_FILE, Event
+from training_pro.record.runs import list_runs
+from training_pro.remote.channel import channels, read_live
 from training_pro.remote.commands import WORDS, Command, command_from
 from training_pro.remote.live import Live, to_values
-from training_pro.remote.sending import Heard, reach, tell
+from training_pro.remote.sending import Heard, NotRunning, reach, tell
 from training_pro.training.wording import live_words, time_words
 
 HELP = "steer a run that goes: stops, checkpoint, sample, pause, resume, stop, learning rate, status"
 DEFAULT_WAIT_S = 60.0
+_MOST_SHOWN = 10
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="RUN", help="the name of the run, or its folder")
-    parser.add_argument("word", metavar="COMMAND", help=f"one of: {', '.join((*WORDS, 'status'))}")
+    parser.add_argument("name", metavar="RUN", nargs="?", help="the name of the run, or its folder")
+    parser.add_argument("word", metavar="COMMAND", nargs="?", help=f"one of: {', '.join((*WORDS, 'status'))}")
     parser.add_argument("rest", metavar="VALUE", nargs="*", help="the number, or the prompt of a sample")
     parser.add_argument(
         "--user-data",
@@ -42,14 +46,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    folder = _folder(options)
-    if options.word == "status":
-        return _status(reach(folder), options.json)
-    command = command_from(options.word, options.rest)
-    heard = tell(folder, command, options.wait)
+    folders = Folders.under(options.user_data, options.loras)
+    if options.word is None:
+        raise UserError(f"{_missing(options.name, folders)}\n{_runs_there(folders)}")
+    folder = _folder(options.name, folders)
+    try:
+        if options.word == "status":
+            return _status(reach(folder), options.json)
+        command = command_from(options.word, options.rest)
+        return _told(command, tell(folder, command, options.wait), options.json)
+    except NotRunning as error:
+        raise NotRunning(f"{error}\n{_runs_there(folders)}") from None
+
+
+def _told(command: Command, heard: Heard, as_json: bool) -> int:
     code = ExitCode.BAD_INPUT if not heard.ok else ExitCode.DONE if heard.taken else ExitCode.NOT_YET
     sentence = _outcome(command, heard) if heard.ok else heard.said
-    if options.json:
+    if as_json:
         answers = [{**event.details, "update": event.update} for event in heard.answers]
         answer = {"said": sentence, "ok": heard.ok, "taken": heard.taken, "answers": answers, "exit_code": int(code)}
         say_json({**to_values(heard.live), **answer})
@@ -60,11 +73,36 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-def _folder(options: argparse.Namespace) -> Path:
+def _folder(name: str, folders: Folders) -> Path:
     """A plain word is a name; whatever has a slash in it, a folder."""
-    if Path(options.name).name != options.name:
-        return Path(options.name).expanduser().resolve()
-    return Folders.under(options.user_data, options.loras).loras / str(options.name)
+    if Path(name).name != name:
+        return Path(name).expanduser().resolve()
+    return folders.loras / name
+
+
+def _missing(name: str | None, folders: Folders) -> str:
+    words = ", ".join((*WORDS, "status"))
+    if name is None or (name in (*WORDS, "status") and not (folders.loras / name).exists()):
+        return f"The run is missing; write: control RUN {name or 'COMMAND'}, with one of {words}."
+    return f"What the run {name!r} is to do is missing; write: control {name} COMMAND, with one of {words}."
+
+
+def _runs_there(folders: Folders) -> str:
+    """The runs that go, and the latest of the others, a line each."""
+    found = [(channel, read_live(channel)) for channel in channels(folders.loras)]
+    lives = [live for channel, live in found if live is not None and live.alive(channel)]
+    going = {live.name: f"{live.name} ({live.status.phase}, update {live.status.update})" for live in lives}
+    others = [run for run in list_runs(folders) if run.name not in going and run.state != "foreign"]
+    shown = [f"{run.name} ({run.state})" for run in others[:_MOST_SHOWN]]
+    more = [f"{len(others) - len(shown):,} more"] if len(others) > len(shown) else []
+    if not going and not others:
+        return f"There is no run in {folders.loras}; with another folder add --user-data DIR."
+    return "\n".join(
+        [
+            f"Going in {folders.loras}: {', '.join(going.values()) or 'none'}.",
+            *([f"Not going: {', '.join([*shown, *more])}."] if others else []),
+        ]
+    )
 
 
 def _status(live: Live, as_json: bool) -> int:

@@ -15,6 +15,7 @@ VALUES = {  # word -> live value
     "loss-window": "loss_window",
     "learning-rate-scale": "learning_rate_scale",
 }
+_EXAMPLES = {"stop-loss": "1.5", "stop-epoch": "2", "loss-window": "5", "learning-rate-scale": "0.5"}
 ACTIONS = ("checkpoint", "sample", "pause", "resume", "stop")
 WORDS = (*VALUES, *ACTIONS)
 _MOST_PROMPT_CHARACTERS = 10_000
@@ -36,17 +37,24 @@ def command_from(word: str, rest: Sequence[str]) -> Command:
         UserError: no such word, or a value is missing or one too many.
     """
     if word in VALUES:
-        if len(rest) != 1:
-            raise UserError(f"{word} takes one number, not {len(rest)}; write e.g.: {word} 1.5")
-        try:
-            return Command("set", {VALUES[word]: float(rest[0])})
-        except ValueError:
-            raise UserError(f"{word} {rest[0]!r} is no number; write e.g.: {word} 1.5") from None
+        return _setting(word, rest)
     if word not in ACTIONS:
         raise UserError(f"There is no command {word!r}; there is: {', '.join((*WORDS, 'status'))}.")
     if rest and word != "sample":
         raise UserError(f"{word} takes nothing behind it, but has {' '.join(rest)!r}; leave that out.")
     return Command(word, text=" ".join(rest))
+
+
+def _setting(word: str, rest: Sequence[str]) -> Command:
+    way_out = f"write e.g.: {word} {_EXAMPLES[word]}"
+    if not rest:
+        raise UserError(f"The number of {word} is missing; {way_out}")
+    if len(rest) > 1:
+        raise UserError(f"{word} takes one number, not {len(rest)}; {way_out}")
+    try:
+        return Command("set", {VALUES[word]: float(rest[0])})
+    except ValueError:
+        raise UserError(f"{word} {rest[0]!r} is no number; {way_out}") from None
 
 
 def to_values(command: Command) -> dict[str, Any]:

@@ -107,6 +107,7 @@ def test_only_the_merged_number_is_rounded_and_the_share_is_told(
     rounded = sum(float((found[name].float() - exact[name]).norm()) ** 2 for name in changed) ** 0.5
     assert merged.rounding == Rounding(14, pytest.approx(rounded / moved, rel=1e-3))
     assert AutoConfig.from_pretrained(merged.folder).dtype == kind
+    assert any("--dtype float32 keeps everything" in note for note in merged.notes) is (dtype != "float32")
 
 
 def test_a_lora_learned_over_4_bit_meets_the_full_weights_and_it_is_said(

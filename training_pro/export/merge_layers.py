@@ -65,7 +65,10 @@ def _merge_layer(name: str, layer: Any, dtype: torch.dtype) -> tuple[float, floa
         moved += _squared(exact - old)
         rounded += _squared(parameter.data.float() - exact)
     if not math.isfinite(rounded):
-        raise ModelError(f"Merged, {name} has weights too large for {dtype}; save in bfloat16 or float32.")
+        raise ModelError(
+            f"Merged, {name} has weights too large for {str(dtype).removeprefix('torch.')}; save in another type: "
+            "--dtype bfloat16 or --dtype float32."
+        )
     return moved, rounded
 
 

@@ -19,6 +19,7 @@ from training_pro.data.prepare import Prepared, prepare
 from training_pro.data.sources import files_state
 from training_pro.data.verify import Verification, verify
 from training_pro.errors import BusyError, ModelError, RunError, SettingsError, UserError
+from training_pro.folders import Folders
 from training_pro.hosts.host import Host
 from training_pro.perplexity import Measuring, PerplexityJob
 from training_pro.plan import Plan
@@ -46,6 +47,7 @@ from training_pro.training.continuing import (
     stored_settings,
 )
 from training_pro.training.distributed import ALONE, Team
+from training_pro.training.early import early_faults, name_faults
 from training_pro.training.learning_rate import check_schedule
 from training_pro.training.owner import Trainable
 from training_pro.training.planning import plan_for, rates_of
@@ -462,6 +464,24 @@ def check_sources(settings: Settings) -> None:
     """Raises:
     SettingsError: everything that is missing before data can be looked at, all at once.
     """
+    faults = _missing(settings)
+    if faults:
+        raise SettingsError(faults)
+
+
+def check_early(settings: Settings, folders: Folders, *, named: bool = True) -> None:
+    """What can be said without a model, to be asked before one is loaded; with `named` the name is looked at too.
+
+    Raises:
+        SettingsError: all faults at once.
+    """
+    faults = name_faults(settings.name, folders) if named else []
+    faults += [*_missing(settings), *early_faults(settings, folders)]
+    if faults:
+        raise SettingsError(faults)
+
+
+def _missing(settings: Settings) -> list[str]:
     faults = []
     if not settings.text_file and not settings.dataset:
         faults.append("No data is chosen; choose a Text file or a Dataset.")
@@ -471,8 +491,7 @@ def check_sources(settings: Settings) -> None:
         faults.append("Hybrid Training needs both a Text file and a Dataset; choose both, or turn it off.")
     if settings.loss_on == "after" and not settings.train_only_after:
         faults.append('Train on is "after", but Train Only After is empty; type the string, or train on all.')
-    if faults:
-        raise SettingsError(faults)
+    return faults
 
 
 _current: list[Session] = []

@@ -106,6 +106,35 @@ def test_bad_input_is_code_2_and_leaves_no_run(
     assert list(folders.loras.iterdir()) == []
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_all_that_needs_no_model_is_told_at_once_before_it_is_loaded(
+    command: Callable[..., int],
+    folders: Folders,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr("training_pro.hosts.standalone.load_model_folder", lambda *_, **__: 1 / 0)
+    rows = '[{"instruction": "Who?", "output": "The keeper."}]'
+    (folders.datasets / "rows.json").write_text(rows, encoding="utf-8")
+    wrong = {"name": "a.b", "text_file": "", "dataset": "rows.json", "format": "mine", "lr_scheduler_type": "steep"}
+    assert command(*options, **wrong, eval_dataset="gone.json", optimizer="best", rank=0, epochs=-1) == 2
+    said = capsys.readouterr().err.splitlines()
+    expected = (
+        "LoRA Rank (rank)",
+        "Epochs (epochs)",
+        "has a dot",
+        "gone.json",
+        "no Data Format 'mine'",
+        "'steep'",
+        "'best'",
+    )
+    assert len(said) == 7 and [sum(words in line for line in said) for words in expected] == [1] * 7
+    assert command(*options, **{**wrong, "name": "fine", "dataset_kind": "poem"}) == 2
+    assert capsys.readouterr().err.count("\n") == 1  # what hangs on a wrong value is not guessed at
+    assert list(folders.loras.iterdir()) == []
+
+
 def test_a_run_that_fails_in_training_is_code_1(
     command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,7 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = settings_file.settings_of(options)
+    settings = settings_file.checked_settings_of(options, named=False)
     with Bar() as bar:
         found = common.session_from(options).largest_batch_size(settings, bar)
     if options.json:

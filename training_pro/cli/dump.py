@@ -9,7 +9,6 @@ from training_pro.cli import common, settings_file
 from training_pro.cli.terminal import Bar, say
 from training_pro.data.tools import DatasetTools
 from training_pro.errors import DataError
-from training_pro.session import check_sources
 
 HELP = "write the prepared blocks of a run to a file, one JSON object a line"
 
@@ -26,8 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = settings_file.settings_of(options)
-    check_sources(settings)
+    settings = settings_file.checked_settings_of(options, named=False)
     session = common.session_from(options)
     target = options.file.expanduser().absolute()
     with Bar() as bar:

@@ -14,7 +14,17 @@ from training_pro.cli.common import folders_of
 from training_pro.cli.terminal import complain
 from training_pro.errors import SettingsError, UserError
 from training_pro.legacy_settings import our_values
-from training_pro.settings import DEFAULTS, Settings, from_dict, read_json_object, settings_text, twice_named
+from training_pro.session import check_early
+from training_pro.settings import (
+    DEFAULTS,
+    SPECS,
+    Settings,
+    checked_value,
+    from_dict,
+    read_json_object,
+    settings_text,
+    twice_named,
+)
 
 _YAML = (".yaml", ".yml")
 _STANDARD_INPUT = Path("-")
@@ -55,6 +65,26 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return settings_in(options.settings, options.overrides, folders_of(options).datasets)
 
 
+def checked_settings_of(options: argparse.Namespace, *, named: bool = True) -> Settings:
+    """As `settings_of`, and all is looked at that can be without a model; with `named` the name too.
+
+    Raises:
+        UserError: as `settings_in`; SettingsError has all faults at once.
+    """
+    folders = folders_of(options)
+    values, faults = _values(options.settings, options.overrides, folders.datasets)
+    settings, wrong, more = _good(values)
+    faults += more
+    try:
+        if not any(SPECS[name].group == "data" for name in wrong):
+            check_early(settings, folders, named=named and "name" not in wrong)
+    except SettingsError as error:
+        faults += error.faults
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
 def settings_in(path: Path | None, overrides: list[str], datasets: Path | None = None) -> Settings:
     """The settings in the file, with those of ``--set`` over them; what an old file can't say here is told on
     standard error. An old file's text may be a folder in `datasets`.
@@ -62,6 +92,15 @@ def settings_in(path: Path | None, overrides: list[str], datasets: Path | None =
     Raises:
         UserError: the file can't be read; SettingsError names all faults of file and overrides at once.
     """
+    values, faults = _values(path, overrides, datasets)
+    settings, _, more = _good(values)
+    if faults or more:
+        raise SettingsError([*faults, *more])
+    return settings
+
+
+def _values(path: Path | None, overrides: list[str], datasets: Path | None) -> tuple[dict[str, Any], list[str]]:
+    """The values of the file and of ``--set`` over it, not yet looked at, and which ``--set`` set nothing."""
     if path is None and not overrides:
         raise UserError("There are no settings; give a settings file, or at least one --set NAME=VALUE.")
     values, notes = our_values(_read(path), datasets) if path else ({}, [])
@@ -74,13 +113,24 @@ def settings_in(path: Path | None, overrides: list[str], datasets: Path | None =
             values[name.strip()] = typed(name.strip(), value)
         else:
             faults.append(f"--set {text!r} sets nothing; write NAME=VALUE.")
+    return values, faults
+
+
+def _good(values: dict[str, Any]) -> tuple[Settings, list[str], list[str]]:
+    """The settings with the defaults where a value is wrong, the names of those, and what is wrong with the values."""
     try:
-        settings = from_dict(values)
+        return from_dict(values), [], []
     except SettingsError as error:
-        raise SettingsError([*faults, *error.faults]) from None
-    if faults:
-        raise SettingsError(faults)
-    return settings
+        good = {name: value for name, value in values.items() if _is_good(name, value)}
+        return from_dict(good), [name for name in SPECS if name in values and name not in good], [*error.faults]
+
+
+def _is_good(name: str, value: Any) -> bool:
+    try:
+        checked_value(name, value)
+    except SettingsError:
+        return False
+    return True
 
 
 def typed(name: str, value: str) -> Any:

@@ -13,7 +13,7 @@ from training_pro.cli.verify import verified
 from training_pro.errors import UserError, explain
 from training_pro.record.names import check_name, run_folder
 from training_pro.record.runs import summarize
-from training_pro.session import Existing, Session, check_sources
+from training_pro.session import Existing, Session
 from training_pro.settings import Settings
 from training_pro.training.continuing import stored_settings
 from training_pro.training.distributed import join
@@ -44,10 +44,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     if options.dry_run:
-        return _dry_run(options, settings_file.settings_of(options))
+        return _dry_run(options, settings_file.checked_settings_of(options))
     team = join()
     try:
-        settings = settings_file.settings_of(options)
+        settings = settings_file.checked_settings_of(options)
         session = common.session_from(options, team=team)
         session.watched = options.watched
         existing = way(session, settings, options.existing)
@@ -87,7 +87,6 @@ def _was_killed(folder: Path, settings: Settings) -> bool:
 
 def _dry_run(options: argparse.Namespace, settings: Settings) -> int:
     """What stands against the run is said as it would be at its start; nothing is written."""
-    check_sources(settings)
     settings = settings.changed(name=check_name(settings.name))
     session = common.session_from(options, writes=False)
     existing = way(session, settings, options.existing)

@@ -8,7 +8,7 @@ from training_pro.cli import common, settings_file
 from training_pro.cli.exit_codes import ExitCode
 from training_pro.cli.report import json_of, lines_of
 from training_pro.cli.terminal import Bar, say, say_json
-from training_pro.session import Existing, Session, check_sources
+from training_pro.session import Existing, Session
 from training_pro.settings import Settings
 
 HELP = "check settings and data and print what the run would be"
@@ -21,8 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = settings_file.settings_of(options)
-    check_sources(settings)
+    settings = settings_file.checked_settings_of(options, named=False)
     return verified(common.session_from(options), settings, options.json)
 
 

@@ -179,6 +179,15 @@ def _is_bomb(kind: str, word: str) -> bool:
     return kind == "operator" and word == "**"
 
 
+def check_template(name: str, folder: Path) -> None:
+    """Whether the host's template `name` can be read.
+
+    Raises:
+        DataError: no such template, or a broken one.
+    """
+    refuse_bombs(load_template(name, folder), name)
+
+
 def make_template(tokenizer: Any, name: str, folder: Path) -> ChatTemplate:
     """The host's template `name`, or the model's own for an empty name.
 

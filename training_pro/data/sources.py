@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from training_pro.data.chat import TEMPLATE_SUFFIXES
 from training_pro.data.files import find_dataset
 from training_pro.data.fingerprint import files_digest
 from training_pro.data.kinds import detect_kind
-from training_pro.errors import DataError
+from training_pro.errors import DataError, UserError
 from training_pro.folders import Folders, is_file
 from training_pro.settings import Settings
 from training_pro.text.reading import text_files
@@ -107,6 +109,25 @@ def eval_source(settings: Settings, folders: Folders) -> Source | None:
     if not settings.eval_dataset:
         return None
     return _dataset_source(settings.eval_dataset, "evaluation data", settings, folders, 100.0)
+
+
+def found_sources(settings: Settings, folders: Folders) -> tuple[list[Source], list[str]]:
+    """The text, the dataset and the evaluation file as far as each is chosen and can be used, and why others can't."""
+    text, rows, evaluation = settings.text_file, settings.dataset, settings.eval_dataset
+    chosen: list[Callable[[], Source]] = []
+    if text:
+        chosen.append(partial(_text_source, text, folders, 100.0))
+    if rows:
+        chosen.append(partial(_dataset_source, rows, "dataset", settings, folders, 100.0))
+    if evaluation:
+        chosen.append(partial(_dataset_source, evaluation, "evaluation data", settings, folders, 100.0))
+    sources, faults = [], []
+    for find in chosen:
+        try:
+            sources.append(find())
+        except UserError as error:
+            faults += str(error).splitlines()
+    return sources, faults
 
 
 def _text_source(name: str, folders: Folders, percent: float) -> Source:

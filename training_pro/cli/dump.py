@@ -32,7 +32,9 @@ def run(options: argparse.Namespace) -> int:
         prepared = session.check(settings, bar).prepared
         samples = prepared.eval if options.evaluation else prepared.train
         if samples is None:
-            raise DataError("There are no blocks to evaluate on; choose an evaluation file, or hold some out.")
+            raise DataError(
+                "There are no blocks to evaluate on; choose an Evaluation Dataset, or Hold out for evaluation."
+            )
         DatasetTools(session.host.folders, options.overwrite, bar).write_blocks(samples, target, not options.no_ends)
     say(f"{len(samples):,} blocks are in {target}")
     return 0

@@ -31,6 +31,7 @@ from training_pro.cli import (
 )
 from training_pro.cli.exit_codes import ExitCode, of_error
 from training_pro.cli.terminal import complain, say_json
+from training_pro.cli.ways_out import with_options
 from training_pro.errors import Cancelled, UserError, explain
 
 _RUNS = (demo, ui, train, control, queue, experiment, verify, batch_size, perplexity, merge, gguf)
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.run(options))
     except (UserError, Cancelled) as error:
         code, sentence = of_error(error), explain(error, options.command)
-        complain(sentence)
+        complain(with_options(sentence, options.command))
         if getattr(options, "json", False):
             say_json({"refused": sentence, "exit_code": int(code)})
         return code

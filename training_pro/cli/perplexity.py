@@ -10,6 +10,7 @@ from pathlib import Path
 from training_pro.cli import common
 from training_pro.cli.exit_codes import ExitCode
 from training_pro.cli.terminal import Bar, complain, say
+from training_pro.cli.ways_out import with_options
 from training_pro.data.files import find_dataset
 from training_pro.hosts.loaded import lora_folder
 from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITHOUT, Measuring, PerplexityJob
@@ -103,7 +104,7 @@ def _watched(job: PerplexityJob) -> int:
                 bar(*drawn[:2], drawn[2].partition(": perplexity")[0])
             time.sleep(_LOOK_AGAIN_S)
     for fault in status.faults:
-        complain(fault)
+        complain(with_options(fault, "perplexity"))
     if status.faults:
         return ExitCode.FAILED
     return ExitCode.INTERRUPTED if status.interrupted else ExitCode.DONE

@@ -11,6 +11,7 @@ from training_pro.cli import common, settings_file
 from training_pro.cli.exit_codes import ExitCode
 from training_pro.cli.signals import Signals
 from training_pro.cli.terminal import complain, say, watch
+from training_pro.cli.ways_out import with_options
 from training_pro.errors import SettingsError, UserError
 from training_pro.queue.entry import Entry
 from training_pro.queue.run_queue import Added
@@ -58,7 +59,7 @@ def outcome_lines(entries: list[Entry]) -> Iterator[str]:
     width = max(len(entry.name) for entry in entries)
     for entry in entries:
         loss = f"loss {entry.last_loss:.3f}" if entry.last_loss is not None else ""
-        said = " ".join(entry.reason.split())
+        said = with_options(" ".join(entry.reason.split()), "queue")
         yield f"  {entry.name:<{width}}  {entry.state:<11}  {loss:<11} {said}".rstrip()
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from training_pro.cli.ways_out import with_options
 from training_pro.record.files import strict_json
 from training_pro.session import Checked
 from training_pro.training.wording import gigabytes
@@ -60,11 +61,11 @@ def lines_of(checked: Checked) -> Iterator[str]:
         changes = " ".join(f"--set {name}={value}" for name, value in suggestion.changes.items())
         yield f"Suggestion     {suggestion.reason} ({changes})"
     for refusal in checked.verification.refusals:
-        yield f"Refused        {refusal}"
+        yield f"Refused        {with_options(refusal, 'verify')}"
 
 
 def lines_of_memory(memory: Forecast) -> Iterator[str]:
     """What the run needs, and of what it is made up."""
-    yield f"Memory         {memory.sentence()}"
+    yield f"Memory         {with_options(memory.sentence(), 'verify')}"
     parts = ", ".join(f"{name} {gigabytes(size)}" for name, size in memory.parts)
     yield f"               {parts}; the model itself has {gigabytes(memory.weights)}"

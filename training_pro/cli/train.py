@@ -10,6 +10,7 @@ from training_pro.cli.exit_codes import ExitCode, of_error, of_run
 from training_pro.cli.signals import Signals
 from training_pro.cli.terminal import complain, say, say_json, watch
 from training_pro.cli.verify import verified
+from training_pro.cli.ways_out import with_options
 from training_pro.errors import UserError, explain
 from training_pro.record.names import check_name, run_folder
 from training_pro.record.runs import summarize
@@ -104,7 +105,11 @@ def train(session: Session, settings: Settings, existing: Existing, as_json: boo
     ending = started.status.ending
     assert ending is not None
     tell = complain if as_json or ending.kind == "failed" else say
-    tell(ending.reason if ending.kind == "failed" else f"{ending.kind.capitalize()}: {ending.reason}.")
+    tell(
+        with_options(ending.reason, "train")
+        if ending.kind == "failed"
+        else f"{ending.kind.capitalize()}: {ending.reason}."
+    )
     if started.folder.exists():
         tell(f"Files are in {started.folder}")
     if as_json:

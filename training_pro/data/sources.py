@@ -87,7 +87,9 @@ def chosen_sources(settings: Settings, folders: Folders) -> list[Source]:
         )
     if settings.hybrid and not both:
         missing = "Dataset" if settings.text_file else "Text file"
-        raise DataError(f"Hybrid Training needs a text file and a dataset; choose a {missing} or turn Hybrid off.")
+        raise DataError(
+            f"Hybrid Training needs a text file and a dataset; choose a {missing} or turn Hybrid Training off."
+        )
     if not settings.text_file and not settings.dataset:
         raise DataError("No data is chosen; choose a Text file or a Dataset.")
     sources = []

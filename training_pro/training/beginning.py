@@ -81,7 +81,9 @@ def remembered_start(folder: Path) -> Path | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RunError(f"{folder / START_FILE} can't be read ({error}); remove the run or turn on Override.") from None
+        raise RunError(
+            f"{folder / START_FILE} can't be read ({error}); remove the run or turn on Override Existing Files."
+        ) from None
     if not Path(start).is_dir():
         raise RunError(f'The run "{folder.name}" began on top of {start}, which is gone; put it back or begin anew.')
     return Path(start)

@@ -137,6 +137,27 @@ def test_the_prepared_blocks_can_be_written_down(with_ends: bool, folders: Folde
     assert [row["kind"] for row in dumped] == ["packed", "packed", "row"]
     assert [row["tokens"] for row in dumped] == samples.lengths.tolist()
     assert [row["trained"] for row in dumped] == samples.trained_counts.tolist()
+    assert "learned" not in dumped[0] and dumped[2]["row"] == 1
+
+
+@pytest.mark.parametrize("with_ends", [True, False])
+def test_what_is_trained_of_a_row_is_seen_in_what_is_written(with_ends: bool, folders: Folders):
+    (folders.datasets / "a.txt").write_text("The fox ran.\n\n\nThe hen\nsat.")
+    write_rows(folders, "a.jsonl", [chat("a", "b")])
+    settings = Settings(text_file="a.txt", dataset="a.jsonl", hybrid=True, loss_on="assistant")
+    samples = prepare(settings, tiny_tokenizer(CHATML), folders).train
+    for name in ("dump.jsonl", "dump.txt"):
+        DatasetTools(folders).write_blocks(samples, folders.datasets / name, with_ends)
+    assert lines(folders, "dump.jsonl")[2]["learned"] == ["b<|im_end|>"]
+    said = (folders.datasets / "dump.txt").read_text(encoding="utf-8")
+    begin, end = ("<s>", "</s>") if with_ends else ("", "")
+    lengths, trained = samples.lengths, samples.trained_counts
+    assert (
+        f"=== 2: packed of a.txt, {lengths[1]} tokens, {trained[1]} trained ===\n{begin}The hen\nsat.{end}\n\n" in said
+    )
+    row = said.partition("=== 3: row 1 of a.jsonl, ")[2]
+    assert row.endswith("<|im_start|>assistant\n\u27e6b<|im_end|>\u27e7\n\n\n")
+    assert said.startswith("The blocks as they are trained.") and said.count("=== ") == 3
 
 
 def test_blocks_are_not_written_over_a_file_unasked(folders: Folders):

@@ -1,4 +1,4 @@
-"""``dump SETTINGS FILE``: the very blocks that a run would train on, as JSON lines."""
+"""``dump SETTINGS FILE``: the very blocks that a run would train on, as JSON lines or as text to read."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from training_pro.cli.terminal import Bar, say
 from training_pro.data.tools import DatasetTools
 from training_pro.errors import DataError
 
-HELP = "write the prepared blocks of a run to a file, one JSON object a line"
+HELP = "write the prepared blocks of a run to a file: .txt to read them, else one JSON object a line"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     settings_file.add_options(parser)
     parser.add_argument(
-        "file", type=Path, help="the file to write: text, kind, tokens and trained tokens of each block"
+        "file",
+        type=Path,
+        help="the file to write; NAME.txt: the text that is trained, to be read; else JSON lines with text, kind, "
+        "tokens and trained tokens of each block",
     )
     parser.add_argument("--no-ends", action="store_true", help="without the BOS and EOS that the blocks are given")
     parser.add_argument("--evaluation", action="store_true", help="the blocks to evaluate on, not those to train on")

@@ -18,7 +18,8 @@ from training_pro.data.bad_rows import BadRows, RowFault
 from training_pro.data.conversations import Message, chat_field, conversation_of
 from training_pro.data.files import find_dataset
 from training_pro.data.rows import Row, read_rows
-from training_pro.data.samples import KINDS, Samples
+from training_pro.data.samples import Samples
+from training_pro.data.written_blocks import as_row, as_text
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
@@ -96,17 +97,19 @@ class DatasetTools:
         return target.name
 
     def write_blocks(self, samples: Samples, target: Path, with_ends: bool) -> None:
-        """The samples as they are trained, one ``{"text", "kind", "tokens", "trained"}`` a line.
+        """The samples as they are trained: to a ``.txt`` file for people to read, else one JSON object a line; see
+        `written_blocks`.
 
         `with_ends`: with BOS and EOS as they are written, else without them.
         """
         self._refuse_taken(target)
-        lengths, trained, kinds = samples.lengths, samples.trained_counts, samples.kinds
+        readable = target.suffix.lower() == ".txt"
         with _written(target) as file:
             for index in range(len(samples)):
-                counts = {"tokens": int(lengths[index]), "trained": int(trained[index])}
-                text = samples.written(index, with_ends)
-                _write_line(file, {"text": text, "kind": KINDS[kinds[index]], **counts})
+                if readable:
+                    _write_text(file, as_text(samples, index, with_ends))
+                else:
+                    _write_line(file, as_row(samples, index, with_ends))
                 if index % _REPORT_EVERY == 0:
                     self.progress(index, len(samples), "Writing blocks")
 
@@ -170,6 +173,10 @@ def _write_line(file: TextIO, row: Row) -> None:
         file.write(line + "\n")
     except UnicodeEncodeError:
         file.write(json.dumps(strict_json(row), default=str) + "\n")
+
+
+def _write_text(file: TextIO, text: str) -> None:
+    file.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def _messages(row: Row, system: str) -> list[Message]:

@@ -82,8 +82,10 @@ def _folder(name: str, folders: Folders) -> Path:
 
 def _missing(name: str | None, folders: Folders) -> str:
     words = ", ".join((*WORDS, "status"))
-    if name is None or (name in (*WORDS, "status") and not (folders.loras / name).exists()):
-        return f"The run is missing; write: control RUN {name or 'COMMAND'}, with one of {words}."
+    if name is None:
+        return f"The run is missing; write: control RUN COMMAND, with one of {words}."
+    if name in (*WORDS, "status") and not (folders.loras / name).exists():
+        return f"The run is missing; write: control RUN {name}."
     return f"What the run {name!r} is to do is missing; write: control {name} COMMAND, with one of {words}."
 
 

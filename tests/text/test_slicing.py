@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.text.indexing import byte_encoder
 from tests.text.reference_slicer import PlainSlicer
 from tests.text.tokenizer_zoo import SAMPLE, ZOO, encoder_of
 from tests.text.words import WORDS
@@ -136,6 +137,19 @@ def test_the_report_counts_windows_and_depth() -> None:
     assert (report.sections, report.packed, report.overlap, report.short_sections) == (2, 0, 0, 1)
     assert report.windows > 2
     assert report.depth == report.window_tokens / report.text_tokens > 1.5
+
+
+@pytest.mark.parametrize("stretch_bytes", [20, 50, 1 << 19])
+@pytest.mark.parametrize("dementor", [False, True])
+def test_each_sentence_that_was_split_is_counted_once_however_often_it_was_cut(
+    stretch_bytes: int, dementor: bool
+) -> None:
+    long = "word after word and so on " * 10 + "ends."  # cut on the way where stretches are small, and then again
+    texts = [f"He sat. {long} She ran. {long} {long}\n\n\nIt is here.", f"{long}", "Short."]
+    slicing, small = Slicing(16, eos="none", dementor=dementor), partial(Stretches, stretch_bytes=stretch_bytes)
+    with patch.object(slicing_module, "Stretches", small):
+        report = slice_documents(texts, slicing, byte_encoder()).report
+    assert report.split_sentences == 4
 
 
 def test_a_missing_bos_is_said() -> None:

@@ -25,7 +25,7 @@ from training_pro.record.files import free_bytes, staged_folder, sweep_temporari
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = 4  # raised whenever what is prepared, or how it is stored, changes
+LAYOUT = 5  # raised whenever what is prepared, or how it is stored, changes
 KEPT_ENTRIES = 24
 KEPT_BYTES = 8 << 30
 MAPPED_BYTES = 1 << 16  # smaller arrays are simply read

@@ -59,8 +59,10 @@ class SentenceTable:
 
 @dataclass(frozen=True)
 class IndexedText:
-    """`ids` int32; `opaque` (sections,) bool: those that can't be encoded in pieces; `forced`: see `Stretch`.
+    """`ids` int32; `opaque` (sections,) bool: those that can't be encoded in pieces.
 
+    `forced` int64, rising: the numbers of those sentences that end only because a stretch does (see `Stretch`); each
+    goes on in the next one.
     `pieces` int64, rising: the numbers of those sentences that are pieces of one that was too long for a block.
     """
 
@@ -70,7 +72,7 @@ class IndexedText:
     patches: Patches
     sentences: SentenceTable
     opaque: npt.NDArray[np.bool_]
-    forced: int
+    forced: Offsets
     pieces: Offsets = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
@@ -142,7 +144,8 @@ class _Indexer:
         self._patches = Patches(encoder)
         self._columns = _Columns()
         self._opaque = np.zeros(section_count, dtype=np.bool_)
-        self._forced = 0
+        self._forced: list[int] = []
+        self._entered = 0  # sentences
         self._waiting = _NONE  # starts of sentences whose first safe cut lies in a stretch to come
         self._running: deque[tuple[Stretch, _Places, Future[EncodedStretch]]] = deque()
 
@@ -170,7 +173,7 @@ class _Indexer:
             patches=self._patches,
             sentences=sentences,
             opaque=self._opaque,
-            forced=self._forced,
+            forced=np.array(self._forced, dtype=np.int64),
         )
 
     def _places(self, stretch: Stretch) -> _Places | None:
@@ -191,7 +194,9 @@ class _Indexer:
         self._columns.starts.append(stretch.sentence_starts)
         self._columns.ends.append(stretch.sentence_ends)
         self._columns.sections.append(stretch.sentence_sections)
-        self._forced += stretch.forced
+        self._entered += len(stretch.sentence_starts)
+        if stretch.forced:
+            self._forced.append(self._entered - 1)
 
     def _enter_opaque(self, stretch: Stretch) -> None:
         self._opaque[stretch.sentence_sections] = True

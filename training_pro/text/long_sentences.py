@@ -19,6 +19,7 @@ import numpy as np
 from training_pro.errors import DataError
 from training_pro.progress import Progress
 from training_pro.text.budget import Budget
+from training_pro.text.corpus import Offsets
 from training_pro.text.indexed_text import NOWHERE, IndexedText, SentenceTable
 from training_pro.text.runs import Runs
 from training_pro.text.stores import NO_PATCH
@@ -41,6 +42,8 @@ class _Cuts:
 def split_long(text: IndexedText, budget: Budget, progress: Progress) -> tuple[IndexedText, int]:
     """The text with every sentence short enough for `budget`, and how many sentences were split.
 
+    One that was cut on the way already counts as one, into however many pieces.
+
     Raises:
         DataError: one character alone takes more tokens than a block may hold.
         Cancelled: from `progress`.
@@ -52,7 +55,14 @@ def split_long(text: IndexedText, budget: Budget, progress: Progress) -> tuple[I
     for done, number in enumerate(too_long):
         told = partial(progress, done, len(too_long), "Splitting long sentences")
         rows.append(_Sentence(text, number, budget, bool(runs.is_last[number])).split(told))
-    return (_with_rows(text, too_long, rows), len(too_long)) if rows else (text, 0)
+    split = _sentences_split(text.forced, np.array(too_long, dtype=np.int64))
+    return (_with_rows(text, too_long, rows) if rows else text), split
+
+
+def _sentences_split(forced: Offsets, too_long: Offsets) -> int:
+    """How many sentences these are parts of, if after each of `forced` the same sentence goes on."""
+    parts = np.concatenate([forced, too_long])
+    return len(np.unique(parts - np.searchsorted(forced, parts)))
 
 
 _Row = list[tuple[int, ...]]  # one per piece: the columns of SentenceTable
@@ -71,7 +81,8 @@ def _with_rows(text: IndexedText, numbers: Sequence[int], rows: Sequence[_Row]) 
         spread = np.repeat(getattr(table, column.name), repeats)
         spread[new_at] = values[:, place]
         columns[column.name] = spread
-    return replace(text, sentences=SentenceTable(**columns), pieces=new_at)
+    forced = np.cumsum(repeats)[text.forced] - 1
+    return replace(text, sentences=SentenceTable(**columns), forced=forced, pieces=new_at)
 
 
 class _Sentence:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from training_pro.text.corpus import Corpus
@@ -34,7 +33,7 @@ def index_arrays(text: IndexedText) -> Arrays:
     """What `restored_index` makes the same text of."""
     patch_ids, patch_ends = text.patches.arrays()
     columns = {f"sentence_{field.name}": getattr(text.sentences, field.name) for field in _columns()}
-    own = {"ids": text.ids, "opaque": text.opaque, "forced": np.array([text.forced])}
+    own = {"ids": text.ids, "opaque": text.opaque, "forced": text.forced}
     return {**columns, **own, "patch_ids": patch_ids, "patch_ends": patch_ends}
 
 
@@ -47,7 +46,7 @@ def restored_index(arrays: Arrays, corpus: Corpus, encoder: TextEncoder) -> Inde
         patches=Patches.restored(encoder, arrays["patch_ids"], arrays["patch_ends"]),
         sentences=SentenceTable(**{field.name: arrays[f"sentence_{field.name}"] for field in _columns()}),
         opaque=arrays["opaque"],
-        forced=int(arrays["forced"][0]),
+        forced=arrays["forced"],
     )
 
 

@@ -129,7 +129,7 @@ def _report(
     return SlicingReport(
         sections=len(runs.text.opaque),
         sentences=len(runs.text.sentences),
-        split_sentences=split + runs.text.forced,
+        split_sentences=split,
         packed=int(kinds[PACKED]),
         overlap=int(kinds[OVERLAP]),
         windows=int(kinds[WINDOW]),

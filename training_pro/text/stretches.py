@@ -39,7 +39,7 @@ class Stretch:
     cut_characters (cuts,): the same places as characters.
     starts_section, ends_section (cuts,): whether a section starts or ends there; between two cuts of which the first
     ends a section and starts none lies nothing to encode.
-    forced: sentences that end here only because they are longer than a stretch.
+    forced: whether the last sentence, then the only one, ends here only because it is longer than a stretch.
     """
 
     text: str
@@ -50,7 +50,7 @@ class Stretch:
     cut_characters: Offsets
     starts_section: Mask
     ends_section: Mask
-    forced: int = 0
+    forced: bool = False
 
 
 def corpus_sections(corpus: Corpus, cut_strings: Sequence[str]) -> list[Span]:
@@ -181,7 +181,7 @@ class Stretches:
                 cut_characters=cuts,
                 starts_section=cut_bytes == section_start,
                 ends_section=cut_bytes == section_end,
-                forced=int(forced),
+                forced=forced,
             )
             sentence_at, _ = self._corpus.trimmed(int(byte_of[next_at]), section_end)
             ids_at = int(cut_bytes[-1]) if len(cuts) else sentence_at

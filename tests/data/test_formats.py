@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from tests.data.rows import write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.bad_rows import RowFault
 from training_pro.data.formats import (
@@ -13,10 +14,12 @@ from training_pro.data.formats import (
     make_format,
     ship_formats,
 )
+from training_pro.data.prepare import prepare
 from training_pro.data.rendering import RenderedRow
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.folders import Folders
+from training_pro.settings import Settings
 
 PLAIN = make_format(
     "plain",
@@ -95,6 +98,50 @@ def test_a_missing_stop_is_said():
     without = renderer(add_eos=False)
     assert not without.render({"instruction": "a", "output": "b"}).stops
     assert without.notes()[0].startswith("In 1 rows no stop token follows the answer")
+
+
+SHORT, LONG = ({"instruction": "a", "output": "b " * count + "z"} for count in (3, 60))
+
+
+@pytest.mark.parametrize("loss_on", ["all", "assistant"])
+@pytest.mark.parametrize("placed", ["block", "none"])
+@pytest.mark.parametrize("eos", ["<|im_end|>", "</s>"])
+def test_a_trimmed_row_keeps_the_stop_that_its_format_writes(eos: str, placed: str, loss_on: str, folders: Folders):
+    tokenizer = tiny_tokenizer(eos=eos, control=("<|im_start|>", "<|im_end|>"))
+    write_rows(folders, "rows.jsonl", [SHORT, LONG])
+    asked = Settings(dataset="rows.jsonl", format="chatml-format", max_tokens=32, eos=placed, loss_on=loss_on)
+    found = prepare(asked, tokenizer, folders)
+    ends = ["<|im_end|>"] + (["</s>"] if eos == "</s>" and placed == "block" else [])
+    ids, labels = found.train[1]["input_ids"].tolist(), found.train[1]["labels"].tolist()
+    assert len(ids) == 32 and ids[-len(ends) :] == tokenizer.convert_tokens_to_ids(ends) == labels[-len(ends) :]
+    whole = prepare(asked.changed(max_tokens=512), tokenizer, folders)
+    rest = 32 - len(ends)
+    assert ids[:rest] == whole.train[1]["input_ids"].tolist()[:rest]
+    assert labels[:rest] == whole.train[1]["labels"].tolist()[:rest]
+    assert found.train[0]["input_ids"].tolist() == whole.train[0]["input_ids"].tolist()
+    assert (found.report.sources[0].trimmed, found.report.sources[0].trimmed_stops) == (1, 0)
+
+
+def test_a_trimmed_row_whose_stop_is_within_the_maximum_has_it_once(folders: Folders):
+    tokenizer = tiny_tokenizer(eos="<|im_end|>", control=("<|im_start|>", "<|im_end|>"))
+    blank = "<|im_end|>" + " \n\t" * 40
+    (folders.formats / "f.json").write_text(json.dumps({"instruction,output": "%instruction% %output%" + blank}))
+    write_rows(folders, "rows.jsonl", [SHORT])
+    sample = prepare(Settings(dataset="rows.jsonl", format="f", max_tokens=32), tokenizer, folders).train[0]
+    ids = sample["input_ids"].tolist()
+    assert len(ids) == 32 and tokenizer.decode(ids).startswith("<s>a b b b z<|im_end|> \n\t \n\t")
+    assert ids.count(tokenizer.eos_token_id) == 1
+
+
+def test_a_trimmed_row_whose_format_goes_on_after_the_stop_has_lost_it(folders: Folders):
+    tokenizer = tiny_tokenizer()
+    (folders.formats / "f.json").write_text(
+        json.dumps({"instruction,output": "%instruction% %output%<|im_end|> and more"})
+    )
+    write_rows(folders, "rows.jsonl", [LONG])
+    found = prepare(Settings(dataset="rows.jsonl", format="f", max_tokens=32, eos="none"), tokenizer, folders)
+    assert tokenizer.decode(found.train[0]["input_ids"][-1:].tolist()).strip() == "b"
+    assert (found.report.sources[0].trimmed, found.report.sources[0].trimmed_stops) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,9 @@ class InstructionRenderer:
         end = self._end_of_answer(text, answer[1])
         stops = add_eos or end > answer[1]
         self._without_stop += not stops
-        return RenderedRow(text, ((answer[0], end),), self._add_bos, add_eos, stops)
+        stop = text[answer[1] : end].strip()
+        end_stop = eos if ends else stop if not text[end:].strip() else ""
+        return RenderedRow(text, ((answer[0], end),), self._add_bos, add_eos, stops, end_stop)
 
     def notes(self) -> list[str]:
         notes = [

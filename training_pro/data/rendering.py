@@ -17,7 +17,8 @@ class RenderedRow:
     """`answers` are the assistant's parts of `text` in code points, their stop strings included.
 
     `add_bos` and `add_eos` say what is still missing at the ends; `stops` is False where an answer is
-    followed by nothing that ends it.
+    followed by nothing that ends it. `end_stop` is the control token, as it is written, that ends the text but for
+    white space, and the answer with it; a trimmed row keeps it.
     """
 
     text: str
@@ -25,6 +26,7 @@ class RenderedRow:
     add_bos: bool
     add_eos: bool
     stops: bool
+    end_stop: str = ""
 
 
 class RowRenderer(Protocol):

@@ -152,7 +152,8 @@ class RowArrays:
                 self._drop(UNTRAINED, ready, ids, trained)
                 return
             self.counts.trimmed += 1
-            lost = bool(np.any(trained[self._max_tokens :])) and ready.row.stops and not ready.row.add_eos
+            keeps_stop = ready.row.add_eos or bool(ready.row.end_stop)
+            lost = bool(np.any(trained[self._max_tokens :])) and ready.row.stops and not keeps_stop
             self.counts.trimmed_stops += lost
             ids, trained = cut
         self._kept.append(ready, ids, trained)
@@ -163,14 +164,21 @@ class RowArrays:
             self._dropped[why].append(ready, ids[:KEPT_ROW_TOKENS], trained[:KEPT_ROW_TOKENS])
 
     def _trimmed(self, ready: ReadyRow, ids: Ids, trained: Bools) -> tuple[Ids, Bools] | None:
-        """The row cut to size, its own EOS kept; None if nothing trained is left of its text."""
-        if not ready.row.add_eos:
-            cut_ids, cut_trained = ids[: self._max_tokens], trained[: self._max_tokens]
-            return (cut_ids, cut_trained) if np.any(cut_trained[1:]) else None
-        room = self._max_tokens - 1
+        """The row cut to size, what ends it kept; None if nothing trained is left of its text."""
+        ends = [len(ids) - 1] if ready.row.add_eos else []
+        room = self._max_tokens - len(ends)
+        stop = self._place_of_stop(ready.row.end_stop, ids)
+        if stop >= room:
+            ends, room = [stop, *ends], room - 1
         if not np.any(trained[1:room]):
             return None
-        return np.append(ids[:room], ids[-1]), np.append(trained[:room], trained[-1])
+        places = [*range(room), *ends]
+        return ids[places], trained[places]
+
+    def _place_of_stop(self, stop: str, ids: Ids) -> int:
+        """Where among `ids` the last `stop` is; -1: nowhere."""
+        places = np.flatnonzero(ids == self._tokenizer.special_id_of.get(stop, -1))
+        return int(places[-1]) if len(places) else -1
 
     def _too_long_error(self, ready: ReadyRow, tokens: int) -> DataError:
         sentence = self._bad.sentence(

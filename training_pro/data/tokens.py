@@ -37,6 +37,7 @@ class RowTokenizer:
         self.bos_text: str = tokenizer.bos_token or ""
         self.eos_text: str = tokenizer.eos_token or ""
         specials = _specials(tokenizer)
+        self.special_id_of: Mapping[str, int] = specials
         self.special_ids = frozenset(specials.values())
         self.special_texts = tuple(sorted(specials, key=lambda text: (-len(text), text)))  # the longest first
         self._backend = _backend(tokenizer, self.special_texts)

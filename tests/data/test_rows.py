@@ -91,6 +91,30 @@ def test_csv_with_quotes_and_line_ends_in_fields(delimiter: str, tmp_path: Path)
     ]
 
 
+@pytest.mark.parametrize("empty", [",", '"",""', " , ", '""', ",,,"])
+def test_a_csv_record_of_empty_fields_is_a_bad_row_and_a_blank_line_is_no_record(empty: str, tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text(f'instruction,output\na,b\n\n{empty}\n  \n"c\nc",d\n\ne\n\n', encoding="utf-8")
+    bad = BadRows("a.csv", "skip")
+    assert list(read_rows(path, bad)) == [
+        (1, {"instruction": "a", "output": "b"}),
+        (3, {"instruction": "c\nc", "output": "d"}),
+    ]
+    empty_row, short_row = bad.examples
+    assert bad.count == 2 and empty_row.startswith("a.csv, row 2: all its fields are empty")
+    assert short_row.startswith("a.csv, row 4: it has 1 fields where the header names 2")
+    with pytest.raises(DataError, match="row 2: all its fields are empty"):
+        list(read_rows(path, BadRows("a.csv", "stop")))
+
+
+def test_an_empty_field_of_a_csv_with_one_column_is_a_bad_row_and_a_blank_line_is_not(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text('text\na\n\n""\n\nb\n')
+    bad = BadRows("a.csv", "skip")
+    assert list(read_rows(path, bad)) == [(1, {"text": "a"}), (3, {"text": "b"})]
+    assert bad.count == 1 and bad.examples[0].startswith("a.csv, row 2: all its fields are empty")
+
+
 def test_a_long_csv_field_is_read_and_the_modules_limit_stays(tmp_path: Path):
     import csv
 

@@ -1,6 +1,7 @@
 """Rows of a CSV file: the first line names the columns, each further record is a row of text fields.
 
-Commas, semicolons and tabs are understood; quoted fields may hold line ends. Costs one record at a time.
+Blank lines are no records and are not counted; a record whose fields are all empty is a bad row. Commas, semicolons and
+tabs are understood; quoted fields may hold line ends. Costs one record at a time.
 """
 
 from __future__ import annotations
@@ -33,17 +34,24 @@ def csv_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, dict[str, Any]]]:
         names = _header(path, reader, bad)
         number = 0
         while True:
-            number += 1
-            fields = _next_record(reader, number, bad)
+            fields = _next_record(reader, number + 1, bad)
             if fields is None:
                 return
-            if not any(field.strip() for field in fields):
+            if _is_blank_line(fields, names):
                 continue
-            if len(fields) != len(names):
+            number += 1
+            if not any(field.strip() for field in fields):
+                bad.reject(number, "all its fields are empty", delimiter.join(fields))
+            elif len(fields) != len(names):
                 reason = f"it has {len(fields)} fields where the header names {len(names)}"
                 bad.reject(number, reason, delimiter.join(fields))
-                continue
-            yield number, dict(zip(names, fields, strict=True))
+            else:
+                yield number, dict(zip(names, fields, strict=True))
+
+
+def _is_blank_line(fields: list[str], names: list[str]) -> bool:
+    """Whether a line holds nothing, or white space that can't be the one column's field."""
+    return not fields or (len(fields) == 1 < len(names) and fields[0].isspace())
 
 
 def _header(path: Path, reader: Any, bad: BadRows) -> list[str]:

@@ -1,8 +1,9 @@
 """Sentences that don't fit into a block, split at the best border inside: line, clause, word, then code point.
 
-The pieces count as sentences from there on. Costs some hundred microseconds per long sentence; none where all fit. In a
-stretch without any space (a picture in base64) the time grows with the square of its length: 80,000 characters take
-some 13 seconds at 32 tokens; it can be cancelled at every piece.
+The pieces count as sentences from there on. Costs some hundred microseconds per long sentence; none where all fit. A
+stretch without any space (a picture in base64) costs some milliseconds a piece where the longest token is known: of
+what is longer than so many of these as a block holds, no ids are asked for. Elsewhere the time grows with the square of
+its length. It can be cancelled at every piece.
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ class _Sentence:
         self._starts_section = start == self._section_start
         self._cuts = _Cuts([], []) if text.opaque[self._section] else self._find_cuts()
         self._borders = _borders(self._string)
+        self._most_bytes = self._find_most_bytes()
 
     def split(self, progress: Callable[[], None]) -> _Row:
         """`progress` is called before every piece: a sentence without a space can be half a megabyte."""
@@ -138,6 +140,8 @@ class _Sentence:
         return self._fits(start, stops[number])
 
     def _fits(self, start: int, stop: int) -> bool:
+        if self._is_far(self._offsets[start], self._offsets[stop]):
+            return False
         at_section_end = self._is_last and stop == len(self._string)
         return self._count(start, stop) <= self._budget.room(at_section_end)
 
@@ -174,10 +178,28 @@ class _Sentence:
 
     def _patches_of(self, start: int, stop: int, first: int, last: int) -> tuple[int, int]:
         """The patches from `start` to the cut `first` and from the cut `last` to `stop`."""
-        buffer, cuts, patches = self._text.corpus.buffer, self._cuts.offsets, self._text.patches
-        head = patches.number(buffer[self._offsets[start] : cuts[first]], middle=False)
-        tail = patches.number(buffer[cuts[last] : self._offsets[stop]], middle=cuts[last] > self._section_start)
+        cuts = self._cuts.offsets
+        head = self._patch(self._offsets[start], cuts[first], middle=False)
+        tail = self._patch(cuts[last], self._offsets[stop], middle=cuts[last] > self._section_start)
         return head, tail
+
+    def _patch(self, start: int, stop: int, middle: bool) -> int:
+        """The patch between two offsets; where no block can hold that much, one that is merely too long as well."""
+        patches = self._text.patches
+        if self._is_far(start, stop):
+            return patches.filler(self._budget.max_tokens + 1)
+        return patches.number(self._text.corpus.buffer[start:stop], middle)
+
+    def _is_far(self, start: int, stop: int) -> bool:
+        """Whether between two offsets, whatever the tokens, there are more than a block may hold."""
+        return self._most_bytes is not None and stop - start > self._most_bytes
+
+    def _find_most_bytes(self) -> int | None:
+        """The most bytes here that may fit into a block, if that can be told."""
+        cuts = self._cuts.offsets or self._offsets
+        lengths = self._text.encoder.token_lengths
+        around = self._text.corpus.text(min(cuts[0], self._offsets[0]), max(cuts[-1], self._offsets[-1]))
+        return lengths.most_bytes(self._budget.max_tokens, around) if lengths is not None else None
 
     def _find_cuts(self) -> _Cuts:
         table, number = self._text.sentences, self._number

@@ -47,6 +47,7 @@ class Patches:
         self._remembered: tuple[dict[bytes, int], dict[bytes, int]] = ({}, {})
         self._ids = array("i")
         self._ends = array("q", [0])
+        self._fillers: dict[int, int] = {}
 
     @classmethod
     def restored(cls, encoder: TextEncoder, ids: Ids, ends: npt.NDArray[np.int64]) -> Patches:
@@ -77,6 +78,14 @@ class Patches:
         """The patch number of one text."""
         known = self._remembered[middle].get(text)
         return int(self.numbers([text], middle)[0]) if known is None else known
+
+    def filler(self, length: int) -> int:
+        """The number of a patch of so many ids that is there to be counted, never to be read."""
+        if length not in self._fillers:
+            self._ids.extend([0] * length)
+            self._fillers[length] = len(self._ends)
+            self._ends.append(len(self._ids))
+        return self._fillers[length]
 
     def length(self, number: int) -> int:
         """The number of ids in one patch."""

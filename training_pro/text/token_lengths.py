@@ -21,10 +21,11 @@ class TokenLengths:
     `by_id` (largest id + 1,) int64; `added_at_start`: bytes that a text's first token stands for beyond the text.
     """
 
-    def __init__(self, by_id: npt.NDArray[np.int64], added_at_start: int, form: str) -> None:
+    def __init__(self, by_id: npt.NDArray[np.int64], added_at_start: int, form: str, lost: bytes | None) -> None:
         self.by_id = by_id
         self.added_at_start = added_at_start
         self._form = form
+        self._lost = lost  # bytes that no token stands for; None: a token may take in any number of spaces
 
     @classmethod
     def of(cls, parts: TokenizerParts, ids_of_a: list[int]) -> TokenLengths | None:
@@ -43,13 +44,22 @@ class TokenLengths:
             lengths[number] = len(token.content.encode())
         by_id = np.zeros(max(lengths) + 1, dtype=np.int64)
         by_id[list(lengths)] = list(lengths.values())
-        return cls(by_id, int(by_id[ids_of_a].sum()) - 1, form)
+        swallows = any(token.lstrip or token.rstrip for token in parts.plain_added().values())
+        lost = None if swallows else b"" if form == _META_SPACE else _bytes_without_token(parts)
+        return cls(by_id, int(by_id[ids_of_a].sum()) - 1, form, lost)
 
     def hold_for(self, text: str) -> bool:
         """Whether the tokenizer leaves this text's characters as they are."""
         if self._form == _META_SPACE:
             return _META_SPACE not in text
         return self._form != _NFC or unicodedata.is_normalized(_NFC, text)
+
+    def most_bytes(self, tokens: int, text: str) -> int | None:
+        """More bytes than this of `text`, wherever in it, take more than so many tokens; None: there may be no end."""
+        if self._lost is None or not self.hold_for(text):
+            return None
+        written = text.encode()
+        return tokens * int(self.by_id.max()) if len(written.translate(None, self._lost)) == len(written) else None
 
 
 def _byte_level_form(parts: TokenizerParts) -> str | None:
@@ -61,6 +71,14 @@ def _byte_level_form(parts: TokenizerParts) -> str | None:
     if any(step["type"] != _NFC for step in parts.normalizers):
         return None
     return _NFC if parts.normalizers else ""
+
+
+def _bytes_without_token(parts: TokenizerParts) -> bytes:
+    """The bytes whose symbol a byte-level vocabulary lacks; symbols as GPT-2's `bytes_to_unicode` gives them."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, _BYTES)}
+    others = sorted(set(range(_BYTES)) - printable)
+    symbols = {byte: chr(byte) for byte in printable} | {byte: chr(_BYTES + n) for n, byte in enumerate(others)}
+    return bytes(byte for byte, symbol in sorted(symbols.items()) if symbol not in parts.vocabulary)
 
 
 def _space_symbol_form(parts: TokenizerParts) -> str | None:

@@ -1,4 +1,4 @@
-"""The lock on a run's folder: one process at a time trains into it, whatever its files say.
+"""The lock on a run's folder: one process at a time trains into it, whatever its files say; and short ones.
 
 It is the system's own lock on a small file beside the runs, so that it ends with its process, killed or not, and a
 file left over blocks nobody. It stands under ``<loras>/.training_pro-np``, because the folder itself may be moved aside
@@ -7,6 +7,9 @@ and made anew while it is held. Costs some tens of microseconds.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import filelock
@@ -15,7 +18,10 @@ from training_pro.errors import RunError
 from training_pro.record.aside import ASIDE_FOLDER
 from training_pro.record.files import write_fault
 
+logger = logging.getLogger(__name__)
+
 LOCKS_FOLDER = "locks"
+_MOST_S = 10.0  # what is done alone takes milliseconds; whoever holds the lock longer has been halted
 
 
 class FolderLock:
@@ -35,9 +41,7 @@ def lock_folder(folder: Path) -> FolderLock:
     Raises:
         RunError: another process, or another session of this one, holds it; or no lock can be written.
     """
-    path = folder.parent / ASIDE_FOLDER / LOCKS_FOLDER / f"{folder.name}.lock"
-    if path.parent.is_symlink() or path.parent.parent.is_symlink():
-        raise RunError(f"{path.parent} is a link; nothing is written through it: put a real folder there.")
+    path = _lock_file(folder.parent, folder.name)
     lock = filelock.FileLock(path, timeout=0, thread_local=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,3 +53,39 @@ def lock_folder(folder: Path) -> FolderLock:
     except OSError as error:
         raise write_fault(path, error) from error
     return FolderLock(lock)
+
+
+@contextmanager
+def alone_in(loras: Path, doing: str) -> Iterator[None]:
+    """Nobody else does what `doing` names in the LoRA folder meanwhile; for something that takes milliseconds.
+
+    Where no lock can be written there is none.
+
+    Raises:
+        RunError: another process doesn't let go.
+    """
+    path = _lock_file(loras, f".{doing}")  # with a dot, which no run's name has
+    lock = filelock.FileLock(path, timeout=_MOST_S, poll_interval=0.005, thread_local=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout:
+        raise RunError(
+            f"Another process has held {path} for {_MOST_S:g} seconds; end it if it hangs, and try again."
+        ) from None
+    except (OSError, NotImplementedError) as error:  # the latter: a file system without locks
+        logger.info("%s goes on without a lock: %s", loras, error)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_file(loras: Path, name: str) -> Path:
+    """Raises:
+    RunError: a link is in its place.
+    """
+    folder = loras / ASIDE_FOLDER / LOCKS_FOLDER
+    if folder.is_symlink() or folder.parent.is_symlink():
+        raise RunError(f"{folder} is a link; nothing is written through it: put a real folder there.")
+    return folder / f"{name}.lock"

@@ -3,6 +3,8 @@
 It lies beside the run's folder, so that it is there before the run has one, and is made anew by each process that
 trains: what was said to a dead run is never heard by the next. Only its owner may write there. It takes its place by
 a rename with its first status in it, and everything put there later does so too: all is read whole or not at all.
+Whoever takes a channel away looks at it once more under a lock, under which alone channels are put in place: a dead
+one may have been replaced since it was last looked at.
 Nothing is forced to the disk: a machine that loses power has lost the run's process too.
 """
 
@@ -13,18 +15,21 @@ import os
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from training_pro.errors import BusyError, RunError, UserError
 from training_pro.record.files import HIDDEN_ENDING, remove_folder, strict_json, temporary_beside, write_fault
+from training_pro.record.lock import alone_in
 from training_pro.record.process import this_process
 from training_pro.remote.live import Live, live_from
 
-STATUS_FILE = "status.json"
+STATUS_FILE, OWNER_FILE = "status.json", "owner"
 COMMANDS, ANSWERS = "commands", "answers"
 MOST_BYTES = 65536  # of a command; a prompt is the longest thing in it
 _PREFIX = ".live-"
+_LOCK = "channels"
 
 
 def channel_folder(run: Path) -> Path:
@@ -48,8 +53,10 @@ def read_live(channel: Path) -> Live | None:
         return None
 
 
-def open_channel(channel: Path, status: dict[str, Any]) -> None:
+def open_channel(channel: Path, status: dict[str, Any]) -> str:
     """Make the channel for the process that asks, with its first status; what a dead one left is taken away.
+
+    What comes back is the owner's word for `close_channel`.
 
     Guarantees: no reader, nor a sweep, finds it without that status; nothing is left where it fails.
 
@@ -57,39 +64,42 @@ def open_channel(channel: Path, status: dict[str, Any]) -> None:
         BusyError: a living process has it.
         RunError: the disk refuses.
     """
-    before = read_live(channel)
-    if before is not None and before.alive(channel) and before.process != this_process():
-        raise BusyError(f'The run "{before.name}" is going in another process; wait for its end or interrupt it there.')
-    building = temporary_beside(channel)
+    _refuse_living(channel)
+    building, word = temporary_beside(channel), secrets.token_hex(8)
     try:
         building.mkdir(mode=0o700)
         for name in (COMMANDS, ANSWERS):
             (building / name).mkdir(mode=0o700)
+        (building / OWNER_FILE).write_text(word, encoding="ascii")
         put(building / STATUS_FILE, status)
-        if os.path.lexists(channel):
-            remove_folder(channel)
-        building.rename(channel)  # refused where another process was quicker
+        with alone_in(channel.parent, _LOCK):
+            _refuse_living(channel)
+            if os.path.lexists(channel):
+                remove_folder(channel)
+            building.rename(channel)  # refused where another process was quicker and there are no locks
     except OSError as error:
         raise write_fault(channel, error) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
+    return word
 
 
 def sweep(loras: Path) -> None:
     """Take away the channels of runs that are dead or at their end."""
     for channel in channels(loras):
-        live = read_live(channel)
-        if live is None or not live.alive(channel):
-            close_channel(channel)
+        close_channel(channel)
 
 
-def close_channel(channel: Path) -> None:
-    """Take the channel away; what the disk refuses waits for the next sweep."""
-    try:
-        if channel.is_dir() and not channel.is_symlink():
-            remove_folder(channel)
-    except RunError:
-        return
+def close_channel(channel: Path, word: str = "") -> None:
+    """Take the channel away if its run is dead or at its end, or if `word` is its owner's.
+
+    What the disk refuses, or another process just looks at, waits for the next sweep.
+    """
+    with suppress(RunError):
+        if _may_go(channel, word):
+            with alone_in(channel.parent, _LOCK):
+                if _may_go(channel, word):
+                    remove_folder(channel)
 
 
 def put(path: Path, values: dict[str, Any]) -> None:
@@ -121,6 +131,27 @@ def read_small(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any] | Non
 def command_name() -> str:
     """A name after all names given before, on this machine."""
     return f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
+
+
+def _refuse_living(channel: Path) -> None:
+    before = read_live(channel)
+    if before is not None and before.alive(channel) and before.process != this_process():
+        raise BusyError(f'The run "{before.name}" is going in another process; wait for its end or interrupt it there.')
+
+
+def _may_go(channel: Path, word: str) -> bool:
+    if not channel.is_dir() or channel.is_symlink():
+        return False
+    if word and _owner(channel) == word:
+        return True
+    live = read_live(channel)
+    return live is None or not live.alive(channel)
+
+
+def _owner(channel: Path) -> str:
+    with suppress(OSError, ValueError):
+        return (channel / OWNER_FILE).read_text(encoding="ascii")
+    return ""
 
 
 def _is_channel(path: Path) -> bool:

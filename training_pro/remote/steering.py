@@ -43,6 +43,7 @@ class Steering:
         self._process = this_process()
         self._told: Live | None = None
         self._told_at = 0.0
+        self._word = ""
         self._thread = threading.Thread(target=self._work, name=f"steering {run.settings.name}", daemon=True)
 
     def open(self) -> None:
@@ -51,7 +52,7 @@ class Steering:
         RunError: the channel can't be made.
         """
         live = self._live()
-        open_channel(self._channel, to_values(live))
+        self._word = open_channel(self._channel, to_values(live))
         self._told, self._told_at = live, time.monotonic()
 
     def start(self) -> None:
@@ -75,7 +76,7 @@ class Steering:
                 break
             time.sleep(PACE_S)
         if not self._watched:
-            close_channel(self._channel)
+            close_channel(self._channel, self._word)
 
     def _tell(self) -> None:
         live, now = self._live(), time.monotonic()

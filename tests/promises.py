@@ -86,8 +86,12 @@ PROMISES = (
     Promise(
         "fuzzing",
         "No bytes bring a reader down",
-        "hypothesis on the readers of settings, histories, formats, rows, conversations, hard cuts, adapters and "
-        "command lines: each gives a value or a sentence; counted are the inputs",
+        "the readers of rows, formats, templates, settings, names, adapters, histories, states, queues, tables, "
+        "prepared data, live statuses, commands, texts, hard cuts, abbreviations, addresses, answers of hosts and GGUF "
+        "files: each gives a value that keeps its contract (sentences tile the text, a history is gone on with whole) "
+        "or one clear sentence, and writes nothing; by hypothesis in `make test`, by atheris, which is guided by the "
+        "code that an input reaches, a minute each in `make stress`; counted are the inputs",
+        "make test stress",
     ),
     Promise(
         "many hands",
@@ -154,6 +158,14 @@ MENDED = (
     "A number of 400 digits in a row ended the preparation with a trace.",
     "The splitting of a long text without spaces could not be cancelled.",
     "A free memory was believed in that the container does not give.",
+    "A host that led a download on to what is no address, or announced a size of thousands of digits, ended it in a "
+    "trace.",
+    "A GGUF file that is cut off was read without end and filled the memory.",
+    "A safetensors file whose header the library can't load (a name twice, say) counted as whole.",
+    "A line of the table of perplexities that was copied by hand was removed, and commented on, with its twin.",
+    "Prepared data with a manifest that is nested too deeply, or arrays that end too early, were called defects.",
+    "A line end or thousands of characters in a field's name went into the sentence about its row or format.",
+    "A --set without = was repeated in full in the sentence about it, however long.",
 )
 
 

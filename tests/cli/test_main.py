@@ -103,6 +103,12 @@ def test_the_faults_of_file_and_overrides_come_together_and_an_override_mends_th
     assert "epochs" not in said
 
 
+def test_an_override_that_sets_nothing_is_shown_short() -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings("--set", "x" * 5000)
+    assert len(str(caught.value)) < 200
+
+
 def test_an_old_files_text_may_be_a_folder_of_the_user_data(tmp_path: Path) -> None:
     (tmp_path / "u/training/datasets/novels").mkdir(parents=True)
     path = tmp_path / "old.json"

@@ -30,3 +30,9 @@ def test_the_beginning_is_short_and_on_one_line():
     for _ in range(100_000):
         deep = [deep]
     assert beginning(deep) == "list"
+
+
+def test_a_reason_with_a_long_name_of_several_lines_in_it_is_short_and_on_one_line():
+    bad = BadRows("a.json", "skip")
+    bad.reject(1, 'the key "a\nb' + "x" * 10_000 + '" appears twice', "x")
+    assert "\n" not in bad.examples[0] and "a b" in bad.examples[0] and len(bad.examples[0]) < 500

@@ -14,6 +14,8 @@ from training_pro.errors import Cancelled, DataError
 BODY = b'{"text": "a"}\n' * 1000
 ALLOWED = Limits(allow_private=True)
 
+ANNOUNCED = {"/huge.jsonl": str(1 << 50), "/immense.jsonl": "9" * 5000}
+
 
 class Handler(BaseHTTPRequestHandler):
     """What the test server says, by path."""
@@ -42,8 +44,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, BODY, Content_Length=str(len(BODY) + 5))
         elif path == "/zipped.jsonl":
             self.answer(200, BODY, Content_Encoding="gzip")
-        elif path == "/huge.jsonl":
-            self.answer(200, b"", Content_Length=str(1 << 50))
+        elif path in ANNOUNCED:
+            self.answer(200, b"", Content_Length=ANNOUNCED[path])
         elif path == "/empty.txt":
             self.answer(200)
         elif path == "/slow.txt":
@@ -101,8 +103,10 @@ def test_a_file_arrives_whole_under_its_name(path: str, name: str, site: str, tm
         ("/short.jsonl", "14,000 of 14,005"),
         ("/zipped.jsonl", "compressed"),
         ("/huge.jsonl", "at most"),
+        ("/immense.jsonl", "at most"),
         ("/empty.txt", "0 of 0"),
         ("/round.jsonl", "more than 5 times"),
+        ("/to/http://[a.jsonl", "leads on to 'http://[a.jsonl', which is no address"),
         ("/to/ftp://host/rows.jsonl", "not a web address"),
         ("/to/file:///etc/rows.jsonl", "not a web address"),
     ],

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from tests.attack.refusing import unclear
 from tests.data.rows import write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.bad_rows import RowFault
@@ -64,6 +65,12 @@ def test_fields_that_no_entry_uses_are_said():
     for _ in range(3):
         seen.render({"instruction": "a", "output": "b", "source": "web"})
     assert seen.notes() == ['The field "source" of 3 rows is not used by the format plain.']
+
+
+def test_the_name_of_an_unused_field_is_shown_short_and_on_one_line():
+    made = renderer()
+    made.render({"instruction": "a", "output": "b", "c\nd" + "x" * 1000: "e"})
+    assert not unclear(made.notes()[0])
 
 
 def test_numbers_become_text():
@@ -146,11 +153,22 @@ def test_a_trimmed_row_whose_format_goes_on_after_the_stop_has_lost_it(folders: 
 
 @pytest.mark.parametrize(
     "values",
-    [[], {}, "text", {"a": 5}, {"": "%a%"}, {"a,b": "only %a%"}, {"a": "nothing"}],
+    [
+        [],
+        {},
+        "text",
+        {"a\nb": "no place"},
+        {"a" * 1000: "no place"},
+        {"a": 5},
+        {"": "%a%"},
+        {"a,b": "only %a%"},
+        {"a": "nothing"},
+    ],
 )
 def test_what_is_no_format_is_refused(values: object):
-    with pytest.raises(DataError, match="format f"):
+    with pytest.raises(DataError, match="format f") as caught:
         make_format("f", values)
+    assert not unclear(str(caught.value))
 
 
 def test_the_usual_formats_are_written_where_missing_and_never_over(folders: Folders):

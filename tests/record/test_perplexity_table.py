@@ -81,6 +81,15 @@ def test_a_line_is_taken_out(table: PerplexityTable) -> None:
             gone()
 
 
+def test_a_line_that_was_copied_by_hand_is_one_of_its_own(table: PerplexityTable) -> None:
+    for one in (line(id="a"), line(id="a-2"), line(id="a", tokens=7), line(id="a", tokens=8)):
+        table.add(one)
+    shown = [one.id for one in table.read()[0]]
+    assert len(set(shown)) == 4 and "a" in shown and "a-2" in shown
+    table.remove(next(one.id for one in table.read()[0] if one.tokens == 7))
+    assert [one.tokens for one in table.read()[0]] == [8, 1000, 1000]
+
+
 def test_a_comment_has_an_end(table: PerplexityTable) -> None:
     table.add(line(id="a"))
     with pytest.raises(RunError, match="shorten it"):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError, deserialize
 from safetensors.torch import save_file
 
 from training_pro.errors import RunError
@@ -89,3 +90,22 @@ def test_no_bytes_give_anything_but_a_sentence(raw: bytes, framed: bool) -> None
             assert tensor_places(path) == {}
         except RunError as error:
             assert str(path) in str(error)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0], "data_offsets": [0, 4]}}',
+        b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [-0, 4]}}',
+        b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], "more": NaN}}',
+        b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, "__metadata__": {"format": 1}}',
+        b'{"a\\ud800": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}',
+    ],
+)
+def test_what_the_library_would_not_load_is_not_taken_for_whole(path: Path, header: bytes) -> None:
+    content = struct.pack("<Q", len(header)) + header + b"\0" * 4
+    with pytest.raises(SafetensorError):
+        deserialize(content)
+    path.write_bytes(content)
+    with pytest.raises(RunError, match="its header is not the format's JSON"):
+        tensor_places(path)

@@ -112,7 +112,7 @@ def _values(path: Path | None, overrides: list[str], datasets: Path | None) -> t
         if equals:
             values[name.strip()] = typed(name.strip(), value)
         else:
-            faults.append(f"--set {text!r} sets nothing; write NAME=VALUE.")
+            faults.append(f"--set {text[:60]!r} sets nothing; write NAME=VALUE.")
     return values, faults
 
 

@@ -10,17 +10,18 @@ from training_pro.errors import DataError
 
 KEPT_EXAMPLES = 5
 SHOWN_CHARS = 80
+REASON_CHARS = 300
 
 
 class RowFault(Exception):
     """Why one row can't be used; its text is a clause that goes after "row 17:"."""
 
 
-def beginning(row: Any) -> str:
+def beginning(row: Any, most_chars: int = SHOWN_CHARS) -> str:
     """The first characters of a row, on one line."""
     text = row if isinstance(row, str) else _as_json(row)
-    text = " ".join(text[: 4 * SHOWN_CHARS].split())
-    return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 3] + "..."
+    text = " ".join(text[: 4 * most_chars].split())
+    return text if len(text) <= most_chars else text[: most_chars - 3] + "..."
 
 
 def _as_json(row: Any) -> str:
@@ -40,7 +41,8 @@ class BadRows:
     examples: list[str] = field(default_factory=list)
 
     def sentence(self, number: int, reason: str, row: Any) -> str:
-        """File, row number, reason and the row's beginning."""
+        """File, row number, reason and the row's beginning; a reason may have any name of the row in it."""
+        reason = beginning(reason, REASON_CHARS)
         return f"{self.file}, row {number}: {reason} (the row begins: {beginning(row)})"
 
     def reject(self, number: int, reason: str, row: Any) -> None:

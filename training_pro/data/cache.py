@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import shutil
+import tokenize
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,21 @@ KEPT_ENTRIES = 24
 KEPT_BYTES = 8 << 30
 MAPPED_BYTES = 1 << 16  # smaller arrays are simply read
 _MANIFEST = "manifest.json"
+# What json and numpy raise for files that are not what was written.
+_BROKEN = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    tokenize.TokenError,
+    DataError,
+)
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -59,7 +75,7 @@ class PreparedCache:
             os.utime(entry)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, LookupError, TypeError, DataError) as error:
+        except _BROKEN as error:
             logger.warning("Prepared data %s is not whole (%s) and is made anew.", key, error)
             shutil.rmtree(entry, ignore_errors=True)
             return None

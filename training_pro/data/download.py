@@ -29,6 +29,7 @@ MAX_REDIRECTS = 5
 WAIT_SECONDS = 20
 DEADLINE_SECONDS = 3600
 _CHUNK_BYTES = 1 << 16
+_MOST_DIGITS = 30  # of a size that is announced: far too large already
 _REDIRECTS = (301, 302, 303, 307, 308)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -111,8 +112,15 @@ def _opened(url: str, limits: Limits) -> tuple[http.client.HTTPConnection, http.
                 f"{parts.hostname} answers {response.status} {response.reason[:60]} for {parts.path[-80:]}; "
                 "check the address."
             )
-        url = urljoin(url, location)
+        url = _joined(url, location)
     raise DataError(f"The address leads on more than {MAX_REDIRECTS} times; use the file's own address.")
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise DataError(f"{url[:120]} leads on to {location[:80]!r}, which is no address; find another.") from None
 
 
 def _answer(connection: http.client.HTTPConnection, parts: SplitResult) -> http.client.HTTPResponse:
@@ -192,7 +200,7 @@ def _announced_bytes(response: http.client.HTTPResponse, limits: Limits) -> int:
     if response.getheader("Content-Encoding", "identity").lower() != "identity":
         raise DataError("The host sends the file compressed, against our asking; download it by hand.")
     announced = response.getheader("Content-Length", "")
-    total = int(announced) if announced.isdecimal() else 0
+    total = int(announced[:_MOST_DIGITS]) if announced.isdecimal() else 0
     if total > limits.max_bytes:
         raise DataError(f"The file has {total:,} bytes; at most {limits.max_bytes:,} are fetched.")
     return total

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training_pro.data.bad_rows import RowFault
+from training_pro.data.bad_rows import RowFault, beginning
 from training_pro.data.fingerprint import digest
 from training_pro.data.rendering import RenderedRow
 from training_pro.data.tokens import RowTokenizer
@@ -133,8 +133,9 @@ def _entry(name: str, key: str, template: Any) -> Entry:
     parts = tuple(re.split(f"%({choice})%", template))
     unused = fields - set(parts[1::2])
     if unused:
+        missing = f"%{sorted(unused)[0]}%"
         raise DataError(
-            f"The format {name}, entry {key[:60]!r}: its text has no %{sorted(unused)[0]}%; "
+            f"The format {name}, entry {key[:60]!r}: its text has no {missing[:60]!r}; "
             "each field of an entry must have its place."
         )
     return Entry(fields, parts)
@@ -169,7 +170,7 @@ class InstructionRenderer:
 
     def notes(self) -> list[str]:
         notes = [
-            f'The field "{name}" of {count} rows is not used by the format {self._format.name}.'
+            f'The field "{beginning(name)}" of {count} rows is not used by the format {self._format.name}.'
             for name, count in self._unused.most_common(5)
         ]
         if self._without_stop:

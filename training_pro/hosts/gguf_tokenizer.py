@@ -7,6 +7,7 @@ Source for the splitting: llama.cpp's pre-tokenizer "smollm" (each digit alone, 
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,21 +18,48 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CONTROL = 3  # gguf's TokenType.CONTROL
+# What gguf raises for a broken file.
+_BROKEN = (ValueError, TypeError, LookupError, AttributeError, OverflowError, MemoryError, RecursionError)
 
 
 def tokenizer_from_gguf(path: Path, model_max_length: int) -> PreTrainedTokenizerBase:
     """Byte-level BPE with the file's own special tokens and chat template.
 
     Raises:
-        ModelError: the file's tokenizer is of another kind.
+        ModelError: the file is broken, or its tokenizer is of another kind.
     """
+    try:
+        fields = _fields(path)
+        kind = (fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre"))
+        if kind != ("gpt2", "smollm"):
+            shown = reprlib.repr(kind)
+            raise ModelError(f"{path.name} has a tokenizer of kind {shown}; only ('gpt2', 'smollm') can be read here.")
+        return _tokenizer(fields, model_max_length)
+    except _BROKEN as error:
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise ModelError(
+            f"{path.name} can't be read as a GGUF file with a tokenizer ({reason}); get it anew."
+        ) from error
+
+
+def _fields(path: Path) -> dict[str, Any]:
+    import numpy as np
     from gguf import GGUFReader
+
+    class Bounded(GGUFReader):
+        """gguf reads past the file's end what is then empty, for as many entries as a broken length says."""
+
+        def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:
+            if offset + np.dtype(dtype).itemsize * int(count) > len(self.data):
+                raise ValueError("it ends too early")
+            return super()._get(offset, dtype, count, override_order)
+
+    return {name: field.contents() for name, field in Bounded(path).fields.items() if "tokenizer." in name}
+
+
+def _tokenizer(fields: dict[str, Any], model_max_length: int) -> PreTrainedTokenizerBase:
     from transformers import PreTrainedTokenizerFast
 
-    fields = {name: field.contents() for name, field in GGUFReader(path).fields.items() if "tokenizer." in name}
-    kind = (fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre"))
-    if kind != ("gpt2", "smollm"):
-        raise ModelError(f"{path.name} has a tokenizer of kind {kind}; only ('gpt2', 'smollm') can be read here.")
     tokens: list[str] = fields["tokenizer.ggml.tokens"]
     return PreTrainedTokenizerFast(
         tokenizer_object=_byte_level_bpe(tokens, fields),
@@ -49,7 +77,11 @@ def _byte_level_bpe(tokens: list[str], fields: dict[str, Any]) -> Tokenizer:
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
     merges = [(left, right) for left, right in (merge.split(" ") for merge in fields["tokenizer.ggml.merges"])]
-    backend = Tokenizer(models.BPE({token: number for number, token in enumerate(tokens)}, merges))
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    strange = next((pair for pair in merges if not vocabulary.keys() >= {*pair, "".join(pair)}), None)
+    if strange:
+        raise ValueError(f"it merges {strange[0][:40]!r} and {strange[1][:40]!r}, of which it has no tokens")
+    backend = Tokenizer(models.BPE(vocabulary, merges))
     backend.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )

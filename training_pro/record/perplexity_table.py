@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
+from itertools import count
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -166,7 +167,23 @@ def _measurements(content: bytes) -> list[Measurement]:
     missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
     if missing:
         raise ValueError(f"no column {missing[0]}")
-    return [_measurement(row, rows.line_num) for row in rows]
+    return _told_apart([_measurement(row, rows.line_num) for row in rows])
+
+
+def _told_apart(lines: list[Measurement]) -> list[Measurement]:
+    """Lines that were copied by hand share an id: all but the first get one of their own, the same at each reading."""
+    taken, met = {line.id for line in lines}, set[str]()
+    apart = []
+    for line in lines:
+        fresh = line.id if line.id not in met else next(new for new in _others(line.id) if new not in taken)
+        taken.add(fresh)
+        met.add(fresh)
+        apart.append(replace(line, id=fresh))
+    return apart
+
+
+def _others(given: str) -> Iterator[str]:
+    return (f"{given}-{number}" for number in count(2))
 
 
 def _measurement(row: dict[str, Any], line: int) -> Measurement:

@@ -1,6 +1,6 @@
 """Looks into a safetensors file without loading it: the header is enough to know that the file is whole.
 
-Standard library only; reads a few kilobytes, so a list of runs can afford it. Format: 8 bytes of header
+Reads a few kilobytes, so a list of runs can afford it. Format: 8 bytes of header
 length (little-endian), the header as JSON, then the tensors one behind the other.
 """
 
@@ -10,9 +10,10 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from training_pro.errors import RunError
+from training_pro.settings import without_twins
 
 _MOST_HEADER_BYTES = 100_000_000  # the format's own limit
 _ITEM_BITS = {
@@ -21,6 +22,7 @@ _ITEM_BITS = {
     "F16": 16, "BF16": 16, "I16": 16, "U16": 16,
     "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "I8": 8, "U8": 8, "BOOL": 8,
 }  # fmt: skip
+_MOST_DIGITS = 18  # of a number that fits into 64 bits
 _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
 
 
@@ -67,13 +69,37 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         if len(start) < 8 or length < 2 or length > min(size - 8, _MOST_HEADER_BYTES):
             raise RunError(f"{path} is truncated or no safetensors file ({size:,} bytes); get it anew.")
         raw = file.read(length)
-    try:
-        header = json.loads(raw.decode())
-    except (ValueError, RecursionError):
-        header = None
-    if not isinstance(header, dict):
-        raise RunError(f"{path} is no safetensors file: its header is not JSON; get it anew.")
+    header = _parsed(raw)
+    if header is None:
+        raise RunError(f"{path} is no safetensors file: its header is not the format's JSON; get it anew.")
     return header, size - 8 - length
+
+
+def _parsed(raw: bytes) -> dict[str, Any] | None:
+    """The header's object; None where the library that loads the weights, stricter than Python's JSON, takes none."""
+    try:
+        header = json.loads(raw.decode(), object_pairs_hook=without_twins, parse_int=_whole, parse_constant=_nothing)
+        json.dumps(header, ensure_ascii=False).encode()  # no half surrogates
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(header, dict):
+        return None
+    notes = header.get("__metadata__") or {}
+    texts = isinstance(notes, dict) and all(isinstance(value, str) for value in notes.values())
+    return header if texts else None
+
+
+def _whole(text: str) -> int:
+    """Raises:
+    ValueError: no number that counts bytes.
+    """
+    if text == "-0" or len(text) > _MOST_DIGITS:
+        raise ValueError(f"{text[:20]} counts nothing")
+    return int(text)
+
+
+def _nothing(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _end_of_row(path: Path, spans: list[tuple[int, int]]) -> int:

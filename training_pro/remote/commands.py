@@ -104,6 +104,6 @@ def _sample(prompt: str, controls: Controls, has_prompts: bool) -> str:
     if len(prompt) > _MOST_PROMPT_CHARACTERS:
         raise UserError(f"The prompt has {len(prompt):,} characters; shorten it to {_MOST_PROMPT_CHARACTERS:,}.")
     if not prompt and not has_prompts:
-        raise UserError('The run has no sample prompts; give one: sample "Once upon a time"')
+        raise UserError('The run has no sample prompts; give one, as in: sample "Once upon a time".')
     controls.ask_sample(prompt)
     return "The answer comes after the update in progress."

@@ -17,7 +17,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = "training_pro"
 GROUND = frozenset(
-    {"errors", "folders", "settings", "legacy_settings", "plan", "progress", "packages", "assets", "__version__"}
+    {
+        "errors",
+        "folders",
+        "settings",
+        "legacy_settings",
+        "plan",
+        "progress",
+        "packages",
+        "cgroup",
+        "assets",
+        "__version__",
+    }
 )  # no room of its own, and below all rooms
 TOOLS = {"remote", "export", "hosts", "training", "data", "text", "record"}
 MAY_USE = {
@@ -42,7 +53,7 @@ OUTSIDE_ONLY = {
     "matplotlib": ("record/graph.py",),
 }
 NEVER = {"text": {"torch", "transformers"}, "data": {"torch"}}
-STANDARD_LIBRARY_ALONE = ("settings.py", "errors.py", "training/controls.py")
+STANDARD_LIBRARY_ALONE = ("settings.py", "errors.py", "cgroup.py", "training/controls.py")
 
 
 @dataclass(frozen=True)

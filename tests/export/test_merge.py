@@ -235,6 +235,19 @@ def test_no_room_on_disk_or_in_memory_is_said_before_anything_is_read(
     assert not (tmp_path / "merged").exists()
 
 
+@pytest.mark.parametrize(("allowed", "free"), [([2_000_000, 3000], "3 kB"), ([], "9 MB"), ([10**12], "9 MB")])
+def test_the_memory_that_is_free_is_the_machines_or_what_the_container_allows(
+    allowed: list[int], free: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place.psutil, "virtual_memory", lambda: type("Free", (), {"available": 8_000_000}))
+    monkeypatch.setattr(place.psutil, "swap_memory", lambda: type("Free", (), {"free": 1_000_000}))
+    monkeypatch.setattr(place, "allowed_bytes", lambda: allowed)
+    with pytest.raises(RunError, match=f"of memory, and {free} are free"):
+        place.check_memory(10_000_000, "Merging")
+    if not allowed or min(allowed) > 9_000_000:
+        place.check_memory(9_000_000, "Merging")
+
+
 def test_another_base_is_refused(make_lora: MakeLora, folders: Folders, tmp_path: Path) -> None:
     lora = make_lora()
     for more in ({"hidden_size": 32}, {"num_hidden_layers": 1}):

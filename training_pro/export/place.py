@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from training_pro.cgroup import allowed_bytes
 from training_pro.errors import RunError
 from training_pro.record.files import free_bytes
 
@@ -45,10 +46,12 @@ def check_space(target: Path, needed_bytes: int) -> None:
 def check_memory(needed_bytes: int, doing: str) -> None:
     """Asked beforehand, because the system ends a process that takes too much without a word.
 
+    Free is what the machine has with its swap, or what the container still allows of memory if that is less.
+
     Raises:
         RunError: that much memory is not free.
     """
-    free = psutil.virtual_memory().available + psutil.swap_memory().free
+    free = min([psutil.virtual_memory().available + psutil.swap_memory().free, *allowed_bytes()])
     if free < needed_bytes:
         raise RunError(
             f"{doing} needs some {size_words(needed_bytes)} of memory, and {size_words(free)} are free; "

@@ -17,7 +17,7 @@ from types import TracebackType
 import psutil
 import torch
 
-from training_pro.training.cgroup import allowed_bytes
+from training_pro.cgroup import allowed_bytes
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training_pro.training.cgroup import allowed_bytes
+from training_pro.cgroup import allowed_bytes
 
 NO_LIMIT = "9223372036854771712"
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tests.attack.refusing import unclear
 from tests.data.rows import chat as chat_of
@@ -60,7 +64,20 @@ def csv(content: bytes) -> None:
     check_rows("a.csv", content)
 
 
-@target("Parquet", b"PAR1\x15\x04\x15\x10PAR1", b"PAR1" + b"\0" * 40 + b"\x10\0\0\0PAR1")
+def parquet_of(columns: dict[str, list[Any]]) -> bytes:
+    """A small file, its columns unpacked, so that bytes changed in it are values changed."""
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out, compression="none", use_dictionary=False)
+    return out.getvalue()
+
+
+@target(
+    "Parquet",
+    parquet_of({"text": ["a", "b"], "n": [1, 2]}),
+    parquet_of({"m": [[{"role": "user", "content": "a"}], None]}),
+    b"PAR1\x15\x04\x15\x10PAR1",
+    b"PAR1" + b"\0" * 40 + b"\x10\0\0\0PAR1",
+)
 def parquet(content: bytes) -> None:
     check_rows("a.parquet", content)
 

@@ -99,11 +99,12 @@ def test_no_bytes_give_anything_but_a_sentence(raw: bytes, framed: bool) -> None
         b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [-0, 4]}}',
         b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], "more": NaN}}',
         b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, "__metadata__": {"format": 1}}',
+        b'{"__metadata__": 0}',
         b'{"a\\ud800": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}',
     ],
 )
 def test_what_the_library_would_not_load_is_not_taken_for_whole(path: Path, header: bytes) -> None:
-    content = struct.pack("<Q", len(header)) + header + b"\0" * 4
+    content = struct.pack("<Q", len(header)) + header + b"\0" * (4 if b"F32" in header else 0)
     with pytest.raises(SafetensorError):
         deserialize(content)
     path.write_bytes(content)

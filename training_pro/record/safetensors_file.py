@@ -84,9 +84,9 @@ def _parsed(raw: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(header, dict):
         return None
-    notes = header.get("__metadata__") or {}
+    notes = header.get("__metadata__")
     texts = isinstance(notes, dict) and all(isinstance(value, str) for value in notes.values())
-    return header if texts else None
+    return header if texts or notes is None else None
 
 
 def _whole(text: str) -> int:

@@ -7,6 +7,7 @@ hypothesis's inputs in `make test`, and by atheris, which watches what code an i
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from training_pro.errors import SettingsError, UserError
 
 T = TypeVar("T")
 BREAK = b"\n---\n"  # between the files of an input that is more than one
-_IN_MEMORY = Path("/dev/shm")
+_IN_MEMORY = Path(os.environ.get("FUZZ_ROOM", "/dev/shm"))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,13 +26,21 @@ EXECUTED = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 pytestmark = [pytest.mark.stress, pytest.mark.slow, pytest.mark.promise("fuzzing")]
 
 
+@pytest.fixture
+def room() -> Iterator[str]:
+    """Where the inputs are written: in memory where there is such a place."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=memory if memory.is_dir() else None) as made:
+        yield made
+
+
 @pytest.mark.parametrize("name", TARGETS)
-def test_atheris_brings_no_reader_down(name: str, tmp_path: Path, cases: Cases) -> None:
+def test_atheris_brings_no_reader_down(name: str, tmp_path: Path, room: str, cases: Cases) -> None:
     if importlib.util.find_spec("atheris") is None:
         pytest.fail(
             "atheris is missing; its wheels are for Linux on x86-64 with Python 3.11 to 3.14: pip install atheris"
         )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "FUZZ_ROOM": room}
     command = [sys.executable, "-m", "tests.fuzz", name, str(SECONDS)]
     ended = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, errors="replace", timeout=MOST_S

@@ -8,10 +8,12 @@ transformers' Trainer, so that the plan shown before a run is the run. They are 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from training_pro.errors import DataError
+
+_WARMUP_LOWERED = "Warmup lowered"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class Plan:
     @property
     def blocks_per_update(self) -> int:
         return self.blocks_at_once * self.gradient_accumulation_steps
+
+    def without_warmup_note(self) -> Plan:
+        """The same, for whom something else says what becomes of the warmup."""
+        return replace(self, notes=tuple(note for note in self.notes if not note.startswith(_WARMUP_LOWERED)))
 
 
 def make_plan(  # noqa: PLR0913 - all numbers of one piece of arithmetic
@@ -78,7 +84,7 @@ def make_plan(  # noqa: PLR0913 - all numbers of one piece of arithmetic
     total = _share(epochs, per_epoch)
     warmup = warmup_steps if warmup_steps > 0 else _share(warmup_ratio, total)
     if warmup > total:
-        notes.append(f"Warmup lowered from {warmup} to {total} updates: the whole run has no more.")
+        notes.append(f"{_WARMUP_LOWERED} from {warmup} to {total} updates: the whole run has no more.")
         warmup = total
     return Plan(blocks, batch_size, accumulation, epochs, batches, per_epoch, total, warmup, tuple(notes), processes)
 

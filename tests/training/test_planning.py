@@ -40,6 +40,15 @@ def test_warmup_of_a_schedule_without_any_is_dropped_and_said() -> None:
     assert "FP_raise_fall_creative takes no warmup: Warmup is not used." in plan.notes
 
 
+def test_a_warmup_that_is_too_long_is_corrected_once() -> None:
+    ours = plan_for(small_settings(warmup_steps=100, epochs=3, batch_size=4), 40, NO_FOLDER)
+    assert ours.notes == ("FP_low_epoch_annealing warms up within the first epoch: 10 updates, not 100.",)
+    theirs = plan_for(
+        small_settings(warmup_steps=100, epochs=3, batch_size=4, lr_scheduler_type="linear"), 40, NO_FOLDER
+    )
+    assert theirs.notes == ("Warmup lowered from 100 to 30 updates: the whole run has no more.",)
+
+
 def test_no_blocks_at_all() -> None:
     with pytest.raises(DataError):
         plan_for(small_settings(), 0, NO_FOLDER)

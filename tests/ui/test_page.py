@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ui.browser import PHONE
+from tests.ui.browser import PHONE, Tab
 from tests.ui.desk import Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -145,6 +145,42 @@ def test_the_preview_shows_text_as_text_and_finds_blocks(desk: Desk) -> None:
     assert tab.part("block-shown").locator(".tp-border").count() > 0
     tab.open("Batch, epochs")
     tab.until(lambda: "tp-line" in tab.part("curve").inner_html(), "the schedule's curve")
+
+
+def test_what_verify_found_is_marked_once_a_setting_is_another(desk: Desk) -> None:
+    tab = desk.open()
+    tab.choose("text-file", "tales.txt")
+    tab.press("verify")
+    tab.until(lambda: "Updates in all" in tab.words("verified"), "facts")
+    stale = tab.page.locator(".tp-stale")
+    assert stale.count() == 0
+    tab.open("Batch, epochs and learning rate")
+    tab.type("epochs", "2")
+    tab.until(lambda: stale.count() == 1, "the mark")
+    tab.press("verify")
+    tab.until(lambda: "Updates in all" in tab.words("verified") and stale.count() == 0, "facts without a mark")
+
+
+def test_a_text_that_is_put_into_the_folder_is_in_the_list_of_an_open_page(desk: Desk) -> None:
+    tab = desk.open()
+    (desk.server.session.host.folders.datasets / "late.txt").write_text("A late text. It is short.", encoding="utf-8")
+    tab.until(lambda: "late.txt" in listed(tab), "the text in the list")
+
+
+def listed(tab: Tab) -> str:
+    field = tab.part("text-file").locator("input").first
+    field.click()
+    names = " ".join(tab.page.get_by_role("option").all_inner_texts())
+    field.press("Escape")
+    field.blur()
+    return names
+
+
+def test_a_run_that_begins_is_brought_into_view(desk: Desk) -> None:
+    tab = desk.open(PHONE)
+    desk.start(tab, "seen")
+    top = "document.querySelector('#tp-status').getBoundingClientRect().top"
+    tab.until(lambda: -5 <= tab.page.evaluate(top) < PHONE["height"] / 2, "the run in view")
 
 
 def test_runs_are_compared_deleted_and_brought_back(desk: Desk) -> None:

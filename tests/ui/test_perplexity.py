@@ -44,7 +44,7 @@ class Panel:
         with gr.Blocks() as self.blocks:
             self.panel = Perplexity(self.session, editable=True)
             self.panel.build()
-            self.panel.connect(self.blocks)
+            self.panel.connect()
 
     def measure(self, *given: Any) -> dict[Any, Any]:
         return press(self.blocks, self.panel.measure, *given)

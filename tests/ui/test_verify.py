@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,6 +80,32 @@ def test_suggestions_become_buttons_that_change_the_form(panel: Panel) -> None:
     taken = panel.verify._take(1, {panel.verify.changes: updates[panel.verify.changes]})
     assert taken[panel.form.controls["save_steps"]]["value"] == 6
     assert panel.verify._take(5, {panel.verify.changes: updates[panel.verify.changes]}) == {}
+
+
+def test_a_check_that_begins_takes_away_what_the_one_before_found(panel: Panel) -> None:
+    panel.session.checked = found(Suggestion("Warmup 3", {"warmup_steps": 3}))
+    assert "Suggestions" in panel.run()[panel.verify.offered]
+    begun = panel.verify._begin(page("one"))
+    assert begun[panel.verify.found] == begun[panel.verify.offered] == "" and begun[panel.verify.cancel]["visible"]
+    assert not any(begun[suggestion]["visible"] for suggestion in panel.verify.suggestions)
+    panel.session.checked = found()
+    assert "No suggestions" in panel.run()[panel.verify.offered]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("", "No name is typed yet"), ("a.b", "a.b"), ("mine", "Start will ask"), ("new", "")]
+)
+def test_what_start_would_say_of_the_name_is_said_before(name: str, said: str, panel: Panel, folders: Folders) -> None:
+    (folders.loras / "mine").mkdir()
+    shown = Reader(panel.run(name=name)[panel.verify.found])
+    assert said in shown.words and ("tp-warning" in panel.run(name=name)[panel.verify.found]) == bool(said)
+
+
+def test_a_check_that_finds_the_same_is_new_all_the_same() -> None:
+    """The page marks what it shows as out of date when a setting is changed; the same text would stay marked."""
+    first = verify_view(found())
+    time.sleep(0.002)
+    assert verify_view(found()) != first
 
 
 def test_the_last_check_is_kept_for_the_same_settings_alone(panel: Panel) -> None:

@@ -93,7 +93,7 @@ def test_buttons_are_those_that_make_sense_now(panel: Panel) -> None:
     run, watch = panel.start(), panel.watch
     going = pulled(panel.watch, "buttons")
     assert going[watch.interrupt]["interactive"] and going[watch.pause]["interactive"]
-    assert not going[watch.resume]["interactive"] and not going[watch.sample]["interactive"]
+    assert not going[watch.resume]["interactive"]
     run.controls.pause()
     held = pulled(panel.watch, "buttons")
     assert held[watch.resume]["interactive"] and not held[watch.pause]["interactive"]
@@ -102,9 +102,13 @@ def test_buttons_are_those_that_make_sense_now(panel: Panel) -> None:
     assert not any(over[b]["interactive"] for b in (watch.interrupt, watch.pause, watch.resume, watch.checkpoint))
 
 
-def test_samples_can_be_asked_for_where_there_are_prompts(panel: Panel) -> None:
-    panel.start(sample_prompts="Hello")
-    assert pulled(panel.watch, "buttons")[panel.watch.sample]["interactive"]
+def test_samples_can_be_asked_for_and_without_prompts_it_is_said_what_is_missing(panel: Panel) -> None:
+    run = panel.start()
+    assert "has no sample prompts" in press(panel.blocks, panel.watch.sample)[panel.watch.said]
+    assert not run.controls.sample_asked
+    run = panel.start(sample_prompts="Hello")
+    assert "are answered after the update" in press(panel.blocks, panel.watch.sample)[panel.watch.said]
+    assert run.controls.sample_asked
 
 
 def test_each_button_steers_the_run_and_says_so(panel: Panel) -> None:

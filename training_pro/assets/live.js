@@ -2,9 +2,9 @@
   // Follows the session on this page: asks the server what is new, puts HTML into the page's slots, and presses a hidden
   // button where gradio's controls have to change. What a slot shows is written on it, so that one which the page has
   // made anew is filled again. The HTML is the server's own, in which all words from outside are escaped.
-  const SOON_MS = 250, HIDDEN_MS = 5000, AWAY_MS = 3000;
+  const SOON_MS = 250, HIDDEN_MS = 5000, AWAY_MS = 3000, STARTED_MS = 10000;
   if (window.trainingProLive) return;
-  const own = { view: {}, pulled: {}, timer: null, looking: false, again: false };
+  const own = { view: {}, pulled: {}, timer: null, looking: false, again: false, goes: false, startedAt: 0 };
 
   const slots = () => document.querySelectorAll(".training-pro .tp-slot");
   const ask = async () => {
@@ -37,7 +37,14 @@
       if (drawn) put(slot, ...drawn);
     }
     for (const [name, version] of Object.entries(answer.pulled)) pull(name, version);
+    follow(answer.pulse);
     window.trainingProNotices?.tell(answer.pulse);
+  };
+  const follow = (run) => {
+    const goes = Boolean(run.name && !run.ending);
+    if (goes && !own.goes && Date.now() - own.startedAt < STARTED_MS)
+      document.getElementById("tp-status")?.scrollIntoView({ behavior: "smooth", block: "start" });
+    own.goes = goes;
   };
   const after = (pause_ms) => { clearTimeout(own.timer); own.timer = setTimeout(look, pause_ms); };
   const look = async () => {
@@ -57,6 +64,16 @@
   const soon = (event) => {
     if (event.isTrusted && event.target.closest?.(".training-pro")) after(SOON_MS);
   };
+  // What Verify has found is of the settings as they were; that a run has been started is seen without scrolling.
+  const STALE = ".tp-setting, #tp-preset, #tp-copy-from, #tp-import", STARTS = "#tp-start, #tp-ask button";
+  const changed = (event) => {
+    if (event.isTrusted && event.target.closest?.(STALE) && event.target.closest(".training-pro"))
+      document.querySelector("#tp-verified .tp-checked")?.classList.add("tp-stale");
+  };
+  const pressed = (event) => { if (event.target.closest?.(STARTS)) own.startedAt = Date.now(); };
+  for (const sign of ["input", "change"]) document.addEventListener(sign, changed, true);
+  document.addEventListener("mousedown", (event) => { if (event.target.closest?.("[role=option]")) changed(event); }, true);
+  document.addEventListener("click", pressed, true);
   for (const sign of ["click", "change", "pointerup"]) document.addEventListener(sign, soon, true);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
   look();

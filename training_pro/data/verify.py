@@ -73,12 +73,13 @@ def verify(prepared: Prepared, settings: Settings, plan: Plan, rates: Sequence[f
     `rates` are the schedule's multipliers of the learning rate for the updates 0, 1, ..., where the caller knows
     them; without them only warmup is judged.
     """
-    report = prepared.report
+    report, refused = prepared.report, refusals(settings, plan, rates)
+    planned = (plan.without_warmup_note() if refused else plan).notes  # a refusal has said it
     return Verification(
         facts=_facts(prepared, settings, plan),
         suggestions=tuple(_suggestions(report, settings, plan)),
-        notes=tuple(dict.fromkeys([*plan.notes, *_notes(report, settings)])),
-        refusals=tuple(refusals(settings, plan, rates)),
+        notes=tuple(dict.fromkeys([*planned, *_notes(report, settings)])),
+        refusals=tuple(refused),
     )
 
 
@@ -131,7 +132,8 @@ def _checkpoints(settings: Settings, plan: Plan) -> list[Suggestion]:
     low, high = suggested_save_steps(plan)
     if low <= settings.save_steps <= high:
         return []
-    return [Suggestion(f"A checkpoint every {low} to {high} updates: Save every n steps {low}", {"save_steps": low})]
+    often = f"{low} to {high} updates" if high > low else f"{low} updates" if low > 1 else "update"
+    return [Suggestion(f"A checkpoint every {often}: Save every n steps {low}", {"save_steps": low})]
 
 
 def _context(report: DataReport, settings: Settings) -> list[Suggestion]:

@@ -1,4 +1,4 @@
-"""A greedy answer from a model in training, which leaves the training as it was."""
+"""An answer from a model in training, always the same to the same, which leaves the training as it was."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from training_pro.training.randomness import RandomState
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+REPETITION_PENALTY = 1.15  # Keskar et al., 2019; without it small models say one sentence again and again
 
 
 class _Asked:
@@ -34,7 +37,9 @@ def answer(
     max_new_tokens: int,
     stop: Callable[[], bool] = _never,
 ) -> str:
-    """The greedy continuation of `prompt` by the model with its LoRA as it is; mode and random state are kept.
+    """The continuation of `prompt` by the model with its LoRA as it is; mode and random state are kept.
+
+    It is the likeliest one, tokens that were there before being made less likely.
 
     `stop` is asked before each token: the answer ends there. Of a prompt that leaves no room in the model's context
     the end is taken.
@@ -51,6 +56,7 @@ def answer(
                 attention_mask=torch.ones_like(ids),
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
+                repetition_penalty=REPETITION_PENALTY,
                 use_cache=True,
                 stopping_criteria=[_Asked(stop)],
                 pad_token_id=_pad(tokenizer),

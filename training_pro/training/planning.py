@@ -34,10 +34,13 @@ def plan_for(settings: Settings, blocks: int, schedules_folder: Path, processes:
         settings.warmup_ratio,
         processes=processes,
     )
-    name = settings.lr_scheduler_type
+    name, asked = settings.lr_scheduler_type, max(settings.warmup_steps, plan.warmup_steps)
     if plan.warmup_steps and not takes_warmup(name, schedules_folder):
-        plan = replace(plan, warmup_steps=0, notes=(*plan.notes, f"{name} takes no warmup: Warmup is not used."))
-    return replace(plan, notes=(*plan.notes, *schedule_notes(name, _shape(plan), schedules_folder)))
+        plan, asked = _without_warmup(plan, f"{name} takes no warmup: Warmup is not used."), 0
+    said = schedule_notes(name, Shape(plan.total_updates, plan.updates_per_epoch, asked), schedules_folder)
+    if said != schedule_notes(name, _shape(plan, warmup=False), schedules_folder):
+        plan = plan.without_warmup_note()  # the schedule says better what becomes of the warmup
+    return replace(plan, notes=(*plan.notes, *said))
 
 
 def rates_of(settings: Settings, plan: Plan, schedules_folder: Path) -> list[float] | None:
@@ -61,5 +64,10 @@ def plan_run(settings: Settings, prepared: Prepared, schedules_folder: Path, pro
     return plan
 
 
-def _shape(plan: Plan) -> Shape:
-    return Shape(plan.total_updates, plan.updates_per_epoch, plan.warmup_steps)
+def _without_warmup(plan: Plan, note: str) -> Plan:
+    plan = plan.without_warmup_note()
+    return replace(plan, warmup_steps=0, notes=(*plan.notes, note))
+
+
+def _shape(plan: Plan, warmup: bool = True) -> Shape:
+    return Shape(plan.total_updates, plan.updates_per_epoch, plan.warmup_steps if warmup else 0)

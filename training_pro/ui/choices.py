@@ -15,6 +15,7 @@ from training_pro.training.optimizers import available_optimizers
 from training_pro.ui.fields import NOTHING, Choice, shown_choice
 
 Choices = dict[str, list[Choice]]
+FILES = ("text_file", "dataset", "eval_dataset", "format", "chat_template")
 
 
 def file_choices(folders: Folders) -> Choices:

@@ -49,6 +49,7 @@ def make_field(name: str, editable: bool = True, listed: Sequence[Choice] = ()) 
         "info": spec.help,
         "interactive": editable,
         "elem_id": f"tp-{name.replace('_', '-')}",
+        "elem_classes": ["tp-setting"],
         "min_width": 220,
     }
     if isinstance(default, bool):

@@ -83,13 +83,11 @@ class Perplexity(Follows):
             self.keep = button("Keep the comment", "perplexity-keep")
             self.remove = button("Take the line out", "perplexity-remove", variant="stop")
 
-    def connect(self, page: Any) -> None:
+    def connect(self) -> None:
         if not self._editable:
             return
-        read = answering(self._lists, self.said, "reading the lists")
-        lists = [self.text, self.models, self.loras, self.said]
-        page.load(read, None, lists, **QUIET)
-        self.refresh.click(read, None, lists, **QUIET)
+        read = answering(self.lists, self.said, "reading the lists")
+        self.refresh.click(read, None, [*self.listed, self.said], **QUIET)
         asked = [self.text, self.models, self.loras, self.context, self.stride, self.bos]
         begin = answering(self._begin, self.said, "measuring the perplexity")
         self.measure.click(begin, asked, [self.said, self.interrupt], **QUIET)
@@ -148,14 +146,19 @@ class Perplexity(Follows):
 
     # -- what people do -------------------------------------------------------------------------------------------
 
-    def _lists(self) -> dict[Any, Any]:
+    @property
+    def listed(self) -> list[Any]:
+        """The controls that `lists` fills."""
+        return [self.text, self.models, self.loras]
+
+    def lists(self) -> dict[Any, Any]:
+        """What can be measured on what by now."""
         host = self._session.host
         loras = [run.name for run in list_runs(host.folders) if (run.path / CONFIG_FILE).is_file()]
         return {
             self.text: gr.update(choices=[file.name for file in list_datasets(host.folders.datasets)]),
             self.models: gr.update(choices=host.models()),
             self.loras: gr.update(choices=[WITHOUT_A_LORA, *loras]),
-            self.said: "",
         }
 
     def _begin(

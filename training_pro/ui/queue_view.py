@@ -12,7 +12,7 @@ from training_pro.record.runs import read_run
 from training_pro.ui.markup import box, number, table, text
 from training_pro.ui.runs_view import comparison
 
-_HEADS = ("", "Name", "Experiment", "State", "Updates", "Last loss", "How it ended")
+_HEADS = ("", "Name", "Experiment", "State", "Updates", "Last smoothed loss", "How it ended")
 
 
 def queue_table(view: QueueView, percent: int | None = None) -> str:

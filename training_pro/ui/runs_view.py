@@ -30,7 +30,7 @@ _PLAIN = """
 :root { --background-fill-primary: #fff; --background-fill-secondary: #f4f4f5; }
 body { font-family: system-ui, sans-serif; padding: 16px; }
 """
-_HEADS = ("Name", "Loss", "State", "Updates", "Last loss", "Best evaluation", "Model", "Begun")
+_HEADS = ("Name", "Loss", "State", "Updates", "Last smoothed loss", "Best evaluation", "Model", "Begun")
 
 
 def runs_table(runs: Sequence[RunSummary]) -> str:
@@ -47,7 +47,7 @@ def run_in_full(record: RunRecord) -> str:
     pairs = [
         ("State", _state(run)),
         ("Updates", _updates(run)),
-        ("Last loss", number(run.last_loss)),
+        ("Last smoothed loss", number(run.last_loss)),
         ("Best evaluation", number(run.best_eval_loss)),
         ("Model", run.base_model or "–"),
         ("Begun", _date(run.created)),
@@ -189,7 +189,7 @@ def _differences(records: Sequence[RunRecord]) -> str:
     settings = [settings_of(record) for record in records]
     names = [name for name in SPECS if name != "name" and len({str(one.get(name)) for one in settings}) > 1]
     heads = "".join(f"<th>{text(record.summary.name)}</th>" for record in records)
-    rows = [("Last loss", [number(record.summary.last_loss) for record in records])]
+    rows = [("Last smoothed loss", [number(record.summary.last_loss) for record in records])]
     rows.append(("Best evaluation", [number(record.summary.best_eval_loss) for record in records]))
     rows.append(("Updates", [_updates(record.summary) for record in records]))
     rows += [(SPECS[name].label, [_value(one[name]) if name in one else "–" for one in settings]) for name in names]

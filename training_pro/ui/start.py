@@ -11,6 +11,7 @@ from training_pro.errors import RunError
 from training_pro.session import Existing, NameTaken, Session
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
+from training_pro.ui.live import Follows, Pulled
 from training_pro.ui.markup import box
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.placement import Placement
@@ -23,13 +24,14 @@ _WAYS: tuple[tuple[str, Existing, str], ...] = (
 )
 
 
-class Start:
+class Start(Follows):
     """The button, its answer, and the question."""
 
     def __init__(self, session: Session, form: Form, placement: Placement) -> None:
         self._session = session
         self._form = form
         self._placement = placement
+        self._ended_run: Any = None
 
     def build(self) -> None:
         self.button = gr.Button("Start LoRA Training", variant="primary", elem_id="tp-start")
@@ -45,6 +47,18 @@ class Start:
             start = answering(partial(self._start, existing), self.said, "starting the run")
             pressed.click(start, self._form.inputs | self._placement.inputs, shown, **QUIET)
         self.cancel.click(self._cancel, None, shown, **QUIET)
+
+    @property
+    def pulled(self) -> list[Pulled]:
+        """The answer goes with the run that it was about."""
+        return [Pulled("started", self._ended, [self.said], lambda: {self.said: ""})]
+
+    def _ended(self) -> Any:
+        """The run that ended last."""
+        run = self._session.run
+        if run is not None and not run.status.running:
+            self._ended_run = run
+        return self._ended_run
 
     def _cancel(self) -> dict[Any, Any]:
         return {self.said: "", self.ask: gr.update(visible=False)}

@@ -5,20 +5,24 @@ Data, verify, preview and tools, LoRA, batch and schedule, stops and checkpoints
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import gradio as gr
 from gradio.context import Context
 
+from training_pro.folders import Folders
 from training_pro.session import Session
 from training_pro.ui.after import After
-from training_pro.ui.choices import choice_updates, file_choices, installed_choices
+from training_pro.ui.choices import FILES, choice_updates, file_choices, installed_choices
 from training_pro.ui.elsewhere import Elsewhere
 from training_pro.ui.form import ADAPTER, BATCH, BLOCKS, DATA, FIRST, STOPS, WATCHING, Form
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.largest_batch import LargestBatch
+from training_pro.ui.lists import Lists
 from training_pro.ui.live import Follows, Live
+from training_pro.ui.markup import text
 from training_pro.ui.notices import Notices, pulse
 from training_pro.ui.perplexity import Perplexity
 from training_pro.ui.pieces import button, button_row
@@ -64,7 +68,8 @@ class Tab:
         self.tryout = TryOut(session)
         self.runs = Runs(session, self.recipes, self._editable)
         following: list[Follows] = [self.watch, self.perplexity, self.queue]
-        following += [self.after] if self._editable else []
+        following += [self.after, self.start] if self._editable else []
+        following += [Lists(session, self._listed)]
         self.live = Live(following, partial(pulse, session), partial(_goes, session))
 
     def build(self) -> None:
@@ -89,6 +94,7 @@ class Tab:
                 self.recipes.build_choice()
             self.form.build_fields("override")
         self.form.build_rows(FIRST)
+        gr.HTML(_where_texts_lie(self._session.host.folders), elem_classes=["tp-html"])
         self.form.build_part(DATA)
         self.form.build_part(BLOCKS)
         if self._editable:
@@ -131,12 +137,11 @@ class Tab:
         assert page is not None, "build_tab is called while a page is built"
         said, form = self.watch.said, self.form.outputs
         runs = answering(self.runs.lists, self.runs.said, "listing the runs")
-        page.load(runs, None, [*self.runs.listed, self.runs.said], **QUIET)
         self.runs_tab.select(runs, None, [*self.runs.listed, self.runs.said], **QUIET)
         fill = answering(self._fill, said, "reading the run")
         page.load(fill, None, [*form, said], **QUIET)
         self.runs.connect()
-        self.perplexity.connect(page)
+        self.perplexity.connect()
         self.queue.connect()
         self.notices.connect(page)
         self.watch.connect(self._editable)
@@ -146,20 +151,32 @@ class Tab:
 
     def _connect_work(self, page: Any) -> None:
         said = self.watch.said
-        read_lists = (
-            (self._files, [*self.form.outputs, self.recipes.preset, self.recipes.source, self.tryout.name, said]),
-            (self._installed, [*self.form.outputs, said]),
-        )
-        for lists, outputs in read_lists:
-            read = answering(lists, said, "reading the lists")
-            page.load(read, None, outputs, **QUIET)
-            self.refresh.click(read, None, outputs, **QUIET)
+        installed = answering(self._installed, said, "reading the lists")
+        page.load(installed, None, [*self.form.outputs, said], **QUIET)
+        self.refresh.click(installed, None, [*self.form.outputs, said], **QUIET)
+        files = answering(self._files, said, "reading the lists")
+        self.refresh.click(files, None, [*self._filed, said], **QUIET)
         self.wide.change(self.form.widen, self.wide, self.form.outputs, **QUIET)
         panels = (self.verify, self.preview, self.tools, self.schedule, self.largest_batch, self.recipes, self.start)
         for panel in (*panels, self.tryout):
             panel.connect()
         self.after.connect(self.watch.status)
         self.elsewhere.connect(page, self.refresh)
+
+    def _listed(self) -> list[tuple[str, list[Any], Callable[[], dict[Any, Any]]]]:
+        """The lists of what lies in the host's folders: name, controls, updates."""
+        lists = [("runs", self.runs.listed, self.runs.lists)]
+        if self._editable:
+            lists += [
+                ("files", self._filed, self._files),
+                ("measurable", self.perplexity.listed, self.perplexity.lists),
+            ]
+        return lists
+
+    @property
+    def _filed(self) -> list[Any]:
+        named = [self.form.controls[name] for name in FILES]
+        return [*named, self.recipes.preset, self.recipes.source, self.tryout.name]
 
     def _files(self) -> dict[Any, Any]:
         files = choice_updates(self.form.controls, file_choices(self._session.host.folders))
@@ -172,6 +189,15 @@ class Tab:
         """The settings of the run that goes or went last."""
         run = self._session.run
         return self.form.fill(run.settings) if run is not None else {self.watch.said: ""}
+
+
+def _where_texts_lie(folders: Folders) -> str:
+    """In words that need not be those of this machine; the whole path for those who rest on it."""
+    inside = folders.datasets.relative_to(folders.user_data.parent)
+    return (
+        f'<p class="tp-none" title="{text(folders.datasets)}">Put texts and datasets into <b>{text(inside)}</b>; '
+        "they are in the lists a moment later.</p>"
+    )
 
 
 def _goes(session: Session) -> bool:

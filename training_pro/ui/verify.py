@@ -17,7 +17,7 @@ from training_pro.settings import Settings
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.pieces import area, button, button_row
-from training_pro.ui.verify_view import verify_view
+from training_pro.ui.verify_view import NO_SUGGESTIONS, SUGGESTIONS, name_notes, verify_view
 
 MOST_SUGGESTIONS = 8
 _TELL_EVERY_S = 0.25
@@ -38,6 +38,7 @@ class Verify:
             self.button = gr.Button("Verify", variant="secondary", min_width=160, elem_id="tp-verify")
             self.cancel = button("Cancel", "verify-cancel", visible=False, scale=0)
         self.found = area("verified")
+        self.offered = area("suggestions")
         self.changes = gr.State([])
         self.suggestions = [
             button("", f"suggestion-{place}", visible=False, elem_classes=["tp-suggestion"])
@@ -46,8 +47,8 @@ class Verify:
 
     def connect(self) -> None:
         verify = answering(self._verify, self.found, "verifying the data")
-        shown = [self.found, self.changes, *self.suggestions]
-        begun = self.button.click(self._begin, None, self.cancel, **AT_ONCE)
+        shown = [self.found, self.offered, self.changes, *self.suggestions]
+        begun = self.button.click(self._begin, None, [self.cancel, *shown], **AT_ONCE)
         self.done = begun.then(verify, self._form.inputs, shown, api_name=False)
         self.done.then(_ended, None, self.cancel, **AT_ONCE)
         self.cancel.click(self._cancel, None, self.cancel, **AT_ONCE)
@@ -82,9 +83,10 @@ class Verify:
         return checked
 
     def _begin(self, request: gr.Request) -> Any:
-        """Cancel counts from the click on, though the work may wait behind other work."""
+        """Cancel counts from the click on, though the work may wait behind other work; what was found before goes."""
         self._cancelled[str(request.session_hash)] = threading.Event()
-        return gr.update(visible=True)
+        hidden = {suggestion: gr.update(visible=False) for suggestion in self.suggestions}
+        return {self.cancel: gr.update(visible=True), self.found: "", self.offered: "", self.changes: [], **hidden}
 
     def _cancel(self, request: gr.Request) -> Any:
         """Ends the work of this page alone."""
@@ -107,11 +109,15 @@ class Verify:
             checked = self.checked(settings, Telling(bar, cancelled))
         finally:
             self._cancelled.pop(page, None)
-        return {self.found: verify_view(checked), **self._offers(checked)}
+        named = name_notes(settings.name, self._session.host.folders)
+        return {self.found: verify_view(checked, named), **self._offers(checked)}
 
     def _offers(self, checked: Checked) -> dict[Any, Any]:
         offers = checked.verification.suggestions[:MOST_SUGGESTIONS]
-        updates: dict[Any, Any] = {self.changes: [dict(offer.changes) for offer in offers]}
+        updates: dict[Any, Any] = {
+            self.changes: [dict(offer.changes) for offer in offers],
+            self.offered: SUGGESTIONS if offers else NO_SUGGESTIONS,
+        }
         for place, shown in enumerate(self.suggestions):
             offer = offers[place] if place < len(offers) else None
             updates[shown] = gr.update(visible=offer is not None, value=offer.reason if offer else "")

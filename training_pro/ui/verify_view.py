@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from training_pro.folders import Folders
+from training_pro.record.names import run_folder
 from training_pro.session import Checked
+from training_pro.training.early import name_faults
 from training_pro.training.wording import gigabytes
 from training_pro.ui.markup import box, facts, number, text
 
@@ -12,13 +17,36 @@ if TYPE_CHECKING:
     from training_pro.training.forecast import Forecast
 
 
-def verify_view(checked: Checked) -> str:
-    """Facts first, then refusals, then what there is to know."""
+SUGGESTIONS = '<p class="tp-none">Suggestions; a click takes one over and verifies again:</p>'
+NO_SUGGESTIONS = '<p class="tp-none">No suggestions: the settings fit the data.</p>'
+
+
+def verify_view(checked: Checked, named: Sequence[str] = ()) -> str:
+    """Facts first, then refusals, then what there is to know; `named` is what there is to say of the name.
+
+    Another text each time, so that the page's script, which marks it as out of date when a setting is changed, sees
+    that it is new.
+    """
+    return f'<div class="tp-checked" data-checked="{time.time():.3f}">{_found(checked, named)}</div>'
+
+
+def name_notes(name: str, folders: Folders) -> list[str]:
+    """What Start would say of the LoRA's name."""
+    if not name.strip():
+        return ["No name is typed yet; Start needs one."]
+    faults = name_faults(name, folders)
+    if faults or not run_folder(folders, name).exists():
+        return faults
+    return [f'There is a LoRA "{name.strip()}" already; Start will ask what to do with it.']
+
+
+def _found(checked: Checked, named: Sequence[str]) -> str:
     return "".join(
         (
             facts(_pairs(checked)),
             memory_line(checked.memory),
             box("error", checked.verification.refusals),
+            box("warning", named),
             box("info", checked.verification.notes),
         )
     )

@@ -206,7 +206,7 @@ class Watch(Follows):
             ),
             self.pause: gr.update(interactive=goes and not controls.paused),
             self.resume: gr.update(interactive=goes and controls.paused),
-            self.sample: gr.update(interactive=goes and bool(run.settings.sample_prompts.strip())),
+            self.sample: gr.update(interactive=goes),
         }
 
     def _live_stamp(self) -> Any:
@@ -241,6 +241,8 @@ class Watch(Follows):
 
     def _steer(self, action: Callable[[Controls], str]) -> dict[Any, Any]:
         run = self._going()
+        if action is _sample and not run.settings.sample_prompts.strip():
+            raise RunError("This run has no sample prompts; type some under Samples, evaluation steps, logs next time.")
         said = action(run.controls)
         return {self.said: box("info", said), **self._buttons(run)}
 

@@ -1,6 +1,6 @@
 """What follows the session on every open page by itself, asked for by the page's own script (``assets/live.js``).
 
-The script asks once a second, says what it shows already, and is answered with what is another by now. HTML of ours it
+The script asks every second or two, says what it shows already, and is answered with what is another by now. HTML of ours it
 puts on the page itself; where gradio's controls have to change, it presses a hidden button, whose handler gives their
 updates. A look in which nothing is new costs the server some two milliseconds, nearly all of them gradio's; a handler
 that streams through gradio's queue would cost ten times that. The server keeps nothing of a page: one that was away,
@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 SCRIPT = Path(__file__).resolve().parent.parent / "assets" / "live.js"
 LOOK = "training_pro_live"  # the name of the question, part of its address
-PACE_S = 1.0
-QUIET_PACE_S = 2.0  # while nothing goes
+PACE_S = 1.5
+QUIET_PACE_S = 2.5  # while nothing goes
 AFTER_A_FAULT_S = 10.0
 _MOST_KEPT = 32  # drawn parts; more are there only while people look at the chart in many ways
 

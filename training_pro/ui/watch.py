@@ -29,7 +29,7 @@ from training_pro.ui.run_chart import MEASURES, ChartView, run_chart
 from training_pro.ui.samples_view import samples_view
 from training_pro.ui.status_view import checkpoint_list, run_status
 
-CHART_PACE_S = 2.0
+CHART_PACE_S = 2.5
 LONG_CHART_PACE_S = 5.0  # of a run so long that a further update hardly shows
 REST_S = 0.8  # a slider that somebody is dragging is not pulled away
 _VIEW = "(measure, smoothing, log) => window.trainingProLive.view(measure, smoothing, log)"

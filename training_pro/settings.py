@@ -110,7 +110,7 @@ class Settings:
     )
     format: str = _data("", "Data Format", "For instruction rows: the format file that turns a row into text.")
     chat_template: str = _data(
-        "", "Chat template", "Empty: the model's own. Else one of the host's instruction templates, by name."
+        "", "Chat template", "Empty: the model's own. Else the name of a file in user_data/instruction-templates."
     )
     bad_rows: str = _data(
         "stop", "Bad rows", "A row that can't be used: stop and say which, or skip it and count.", choices=BAD_ROW_WAYS

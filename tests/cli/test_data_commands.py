@@ -71,6 +71,23 @@ def test_text_to_jsonl(folders: Folders, capsys: pytest.CaptureFixture[str]) -> 
     ]
 
 
+def test_unwrap(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    line = "The fox of the long grey tower ran over the hill and down to the harbour, where"
+    book = folders.datasets / "book"
+    book.mkdir()
+    for name in ("1.txt", "2.txt"):
+        (book / name).write_text(f"{line}\n{line}\nit slept.\n", encoding="utf-8")
+    assert call(folders, "unwrap", "book") == 0
+    made = Path(capsys.readouterr().out.strip())
+    assert made == folders.datasets / "book_unwrapped.txt"
+    assert made.read_text(encoding="utf-8").split("\n\n\n\n") == [
+        f"{line} {line} it slept.",
+        f"{line} {line} it slept.\n",
+    ]
+    assert call(folders, "unwrap", "book") != 0
+    assert "is there already" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "begins"), [([], "<|im_start|>The"), (["--no-ends"], "The"), (["--evaluation"], "<|im_start|>The")]
 )
@@ -128,6 +145,7 @@ def test_download(folders: Folders, site: str, capsys: pytest.CaptureFixture[str
         (["split", "tasks.json", "--percent", "0"], "between 0 and 100"),
         (["rows-to-jsonl", "../tasks.json"], "out of the datasets folder"),
         (["text-to-jsonl", "tasks.json", "--prompt", "x"], "not a .txt file"),
+        (["unwrap", "tasks.json"], "not a .txt file"),
         (["download", "ftp://host/a.txt"], "http://"),
         (["download", "http://host/a.exe"], "must end in one of"),
     ],

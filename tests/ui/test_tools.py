@@ -15,6 +15,7 @@ from training_pro.errors import Cancelled, DataError
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.session import Session
+from training_pro.settings import Settings
 from training_pro.ui.tab import Tab
 from training_pro.ui.verify import Telling
 
@@ -49,6 +50,17 @@ def press(tab: Tab, job: Callable[..., dict[Any, Any]], **typed: Any) -> dict[st
     }
     listed = {name: [c[1] for c in answer[controls[name]]["choices"]] for name in ("dataset", "eval_dataset")}
     return {"said": answer[tools.said], "chosen": chosen, "listed": listed}
+
+
+def test_an_unwrapped_text_is_chosen_and_verify_says_when_one_is_wanted(tab: Tab, folders: Folders) -> None:
+    line = "The fox of the long grey tower ran over the hill and down to the harbour, where"
+    (folders.datasets / "wrapped.txt").write_text("\n".join([line] * 5 + ["it slept.\n"]) * 20, encoding="utf-8")
+    verified = tab._session.check(Settings(text_file="wrapped.txt", warmup_steps=1)).verification
+    assert any("Unwrap the Text file" in note for note in verified.notes)
+    answer = press(tab, tab.tools._unwrap, text_file="wrapped.txt")
+    assert answer["chosen"] == {"text_file": "wrapped_unwrapped.txt"}
+    verified = tab._session.check(Settings(text_file="wrapped_unwrapped.txt", warmup_steps=1)).verification
+    assert not any("Unwrap" in note for note in verified.notes)
 
 
 def test_both_halves_are_chosen_after_a_split(tab: Tab) -> None:

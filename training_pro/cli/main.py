@@ -27,6 +27,7 @@ from training_pro.cli import (
     text_to_jsonl,
     train,
     ui,
+    unwrap,
     verify,
 )
 from training_pro.cli.exit_codes import ExitCode, of_error
@@ -35,7 +36,7 @@ from training_pro.cli.ways_out import with_options
 from training_pro.errors import Cancelled, UserError, explain
 
 _RUNS = (demo, ui, train, control, queue, experiment, verify, batch_size, perplexity, merge, gguf)
-_DATA = (download, split, rows_to_jsonl, text_to_jsonl, dump, blocks, sentences)
+_DATA = (download, split, rows_to_jsonl, text_to_jsonl, unwrap, dump, blocks, sentences)
 COMMANDS = (*_RUNS, *_DATA, settings)
 
 

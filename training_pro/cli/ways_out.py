@@ -12,7 +12,7 @@ from training_pro.settings import SPECS
 
 SETTINGS_COMMANDS = frozenset({"train", "queue", "experiment", "verify", "batch-size", "dump"})
 _EXPORTS = frozenset({"merge", "gguf"})
-_DATA = frozenset({"download", "split", "rows-to-jsonl", "text-to-jsonl", "dump"})
+_DATA = frozenset({"download", "split", "rows-to-jsonl", "text-to-jsonl", "unwrap", "dump"})
 _TRAIN = frozenset({"train"})
 _DOWNLOAD = frozenset({"download"})
 _PHRASES: tuple[tuple[str, str, frozenset[str]], ...] = (  # words, what to type, where

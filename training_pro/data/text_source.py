@@ -27,6 +27,7 @@ from training_pro.text.corpus import Corpus
 from training_pro.text.encoding import TextEncoder
 from training_pro.text.reading import clean_text, text_files
 from training_pro.text.slicing import slice_documents
+from training_pro.text.unwrapping import LOOKED_AT_BYTES, wrapped_note
 
 _ROWS_A_REPORT = 1000
 
@@ -72,7 +73,8 @@ def text_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
     files = text_files(job.path)
     names = [job.name if job.path.is_file() else f"{job.name}/{file.name}" for file in files]
     corpus = Corpus.of_files(files, progress=job.progress)
-    return _sliced(job, corpus, SourceReport(job.name, "text"), names)
+    note = wrapped_note(job.name, _beginning(files[0]))
+    return _sliced(job, corpus, SourceReport(job.name, "text", notes=(note,) if note else ()), names)
 
 
 def text_row_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
@@ -93,6 +95,12 @@ def text_row_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
         bad_row_examples=tuple(bad.examples),
     )
     return _sliced(job, corpus, report, [job.name], numbers)
+
+
+def _beginning(file: Path) -> str:
+    """Its first characters, to be judged by; the file itself has been read and found good."""
+    with file.open("rb") as opened:
+        return clean_text(opened.read(LOOKED_AT_BYTES).decode("utf-8", "ignore"))
 
 
 def _texts(job: TextJob, bad: BadRows, numbers: array[int]) -> Iterator[bytes]:

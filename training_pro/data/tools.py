@@ -26,10 +26,12 @@ from training_pro.progress import Progress, no_progress
 from training_pro.record.files import strict_json, whole_file
 from training_pro.text.reading import read_text, text_files
 from training_pro.text.sections import section_spans, unescape
+from training_pro.text.unwrapping import unwrap
 
 _QUESTIONS = ("instruction", "question", "prompt")
 _ANSWERS = ("output", "response", "answer", "completion")
 _REPORT_EVERY = 500
+_BETWEEN_FILES = "\n\n\n"  # the usual hard cut, which a file's end is too
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,20 @@ class DatasetTools:
                 count += 1
             if not count:
                 raise DataError(f"{path.name} holds no text; choose a file with some.")
+        return target.name
+
+    def unwrap(self, name: str) -> str:
+        """A text without the line ends that were made for width alone to ``NAME_unwrapped.txt``, files of a folder
+        parted by two empty lines; the name comes back."""
+        path = find_dataset(name, self.folders.datasets)
+        if path.is_file() and path.suffix.lower() != ".txt":
+            raise DataError(f"{path.name} is not a .txt file; only running text has lines to be joined.")
+        files = text_files(path)
+        target = self._target(path, "_unwrapped.txt")
+        with _written(target) as written:
+            for done, file in enumerate(files):
+                self.progress(done, len(files), "Joining lines")
+                _write_text(written, (_BETWEEN_FILES if done else "") + unwrap(read_text(file)))
         return target.name
 
     def write_blocks(self, samples: Samples, target: Path, with_ends: bool) -> None:

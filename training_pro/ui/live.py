@@ -1,10 +1,10 @@
 """What follows the session on every open page by itself, asked for by the page's own script (``assets/live.js``).
 
-The script asks every second or two, says what it shows already, and is answered with what is another by now. HTML of ours it
-puts on the page itself; where gradio's controls have to change, it presses a hidden button, whose handler gives their
-updates. A look in which nothing is new costs the server some two milliseconds, nearly all of them gradio's; a handler
-that streams through gradio's queue would cost ten times that. The server keeps nothing of a page: one that was away,
-or sees a restarted server, says what it has and is sent the rest.
+The script asks every second or two, says what it shows already, and is answered with what is another by now. HTML of
+ours it puts on the page itself; where gradio's controls have to change, it presses a hidden button, whose handler gives
+their updates. A look in which nothing is new costs the server some two milliseconds, nearly all of them gradio's; a
+handler that streams through gradio's queue would cost ten times that. The server keeps nothing of a page: one that was
+away, or sees a restarted server, says what it has and is sent the rest.
 """
 
 from __future__ import annotations

@@ -87,6 +87,7 @@ class Tools:
         with button_row():
             self.rows = button("Dataset to chats", "tool-rows")
             self.text = button("Text file to chats", "tool-text")
+            self.unwrap = button("Unwrap the Text file", "tool-unwrap")
 
     def _build_blocks(self) -> None:
         with gr.Row():
@@ -105,6 +106,7 @@ class Tools:
             (self.split, self._split, "splitting the dataset"),
             (self.rows, self._rows_to_chats, "turning rows into chats"),
             (self.text, self._text_to_chats, "turning a text into chats"),
+            (self.unwrap, self._unwrap, "joining a text's lines"),
             (self.blocks, self._write_blocks, "writing the blocks"),
         )
         fields = {self.url, self.megabytes, self.private, self.percent, self.system, self.prompt, self.ends}
@@ -145,6 +147,10 @@ class Tools:
         made = self._tools(data, bar).text_to_chats(name, cut, system, prompt)
         said = f"{made} is chosen as the Dataset in place of the Text file."
         return self._made(said, dataset=made, text_file="", dataset_kind="auto")
+
+    def _unwrap(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+        made = self._tools(data, bar).unwrap(self._chosen(data, "text_file"))
+        return self._made(f"{made} is chosen as the Text file.", text_file=made)
 
     def _write_blocks(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         settings, tools = self._form.settings(data), self._tools(data, bar)

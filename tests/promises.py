@@ -103,7 +103,7 @@ PROMISES = (
     Promise(
         "long run",
         "Threads, files, memory and disk stay flat over 200,000 updates",
-        "a tiny model, two readers that draw the chart each second, rotating checkpoints",
+        "a tiny model, two readers that ask the tab each second what is new, rotating checkpoints",
         "make stress",
     ),
 )

@@ -1,6 +1,6 @@
 """Eight hours' worth of updates of a run, with pages looking on: threads, files, memory and disk stay as they are.
 
-A tiny model makes some hundred updates a second; the checkpoints rotate and two readers do what open pages do.
+A tiny model makes some hundred updates a second; the checkpoints rotate and two readers ask what open pages ask.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import gradio as gr
 import psutil
 import pytest
 
@@ -24,7 +25,8 @@ from training_pro.record.history import HISTORY_FILE, read_history
 from training_pro.session import Session
 from training_pro.settings import Settings
 from training_pro.training.run import Run
-from training_pro.ui.run_chart import ChartView, run_chart
+from training_pro.ui.live import Live
+from training_pro.ui.tab import Tab
 
 TEXT = "\n\n\n".join(f"Line {n}. The lamp is lit at dusk." for n in range(40))
 LOOK_EVERY_S = 1.0
@@ -64,10 +66,13 @@ def _size(file: Path) -> int:
 
 
 @contextmanager
-def two_pages(run: Run) -> Iterator[None]:
-    """Two threads that draw the chart of the run every second, as open pages do."""
+def two_pages(session: Session) -> Iterator[None]:
+    """Two threads that ask the built tab every second what is new, as the scripts of open pages do."""
     closed = threading.Event()
-    pages = [threading.Thread(target=_look, args=(run, closed)) for _ in range(2)]
+    with gr.Blocks():
+        tab = Tab(session)
+        tab.build()
+    pages = [threading.Thread(target=_look, args=(tab.live, measure, closed)) for measure in ("memory_mb", "grad_norm")]
     for page in pages:
         page.start()
     try:
@@ -78,11 +83,12 @@ def two_pages(run: Run) -> Iterator[None]:
             page.join()
 
 
-def _look(run: Run, closed: threading.Event) -> None:
+def _look(live: Live, measure: str, closed: threading.Event) -> None:
+    """Each page has what it was given before, and wants to see another measure."""
+    have: dict[str, str] = {}
     while not closed.wait(LOOK_EVERY_S):
-        if run.history is not None:
-            data = run.history.data()
-            run_chart(data.points, data.events, ChartView(), 0.0)
+        answer = json.loads(live.look(json.dumps({"have": have, "view": {"measure": measure}})))
+        have |= {name: version for name, (version, _) in answer["slots"].items()}
 
 
 def train_long(folders: Folders, model: Path, updates: int) -> tuple[Run, list[Use]]:
@@ -106,7 +112,7 @@ def train_long(folders: Folders, model: Path, updates: int) -> tuple[Run, list[U
     per_epoch = session.check(settings).plan.updates_per_epoch
     run = session.start(settings.changed(epochs=updates / per_epoch))
     uses: list[Use] = []
-    with two_pages(run):
+    with two_pages(session):
         while run.wait(0.2).running:
             if run.status.update >= (len(uses) + 2) * updates // 10:
                 gc.collect()

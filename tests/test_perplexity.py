@@ -242,7 +242,7 @@ def test_what_is_wrong_beforehand_is_refused_at_once(session: Session, wrong: di
 
 def test_a_text_that_is_not_there_is_said(session: Session) -> None:
     (fault,) = session.measure(asked(text="gone.txt")).wait(60).faults
-    assert "There is no dataset 'gone.txt'" in fault
+    assert "There is no text or dataset 'gone.txt'" in fault
 
 
 def test_several_loras_on_the_model_are_left_alone(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -323,7 +323,11 @@ class Settings:
     eval_steps: int = _watch(
         100, "Evaluate every n steps", "Used with evaluation data.", unit="updates", low=1, high=1_000_000, step=1
     )
-    sample_prompts: str = _watch("", "Sample prompts", "One a line; answered before, during and after the run.")
+    sample_prompts: str = _watch(
+        "",
+        "Sample prompts",
+        "One a line; answered before the run, during it and at its end, but not after an interrupt.",
+    )
     sample_tokens: int = _watch(
         60, "Length of samples", "Longest answer to a sample prompt.", unit="tokens", low=1, high=2000, step=1
     )

@@ -78,8 +78,9 @@ def test_unwrap(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("1.txt", "2.txt"):
         (book / name).write_text(f"{line}\n{line}\nit slept.\n", encoding="utf-8")
     assert call(folders, "unwrap", "book") == 0
-    made = Path(capsys.readouterr().out.strip())
-    assert made == folders.datasets / "book_unwrapped.txt"
+    said = capsys.readouterr()
+    made = Path(said.out.strip())
+    assert made == folders.datasets / "book_unwrapped.txt" and "4 line ends were joined" in said.err
     assert made.read_text(encoding="utf-8").split("\n\n\n\n") == [
         f"{line} {line} it slept.",
         f"{line} {line} it slept.\n",

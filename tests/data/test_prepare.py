@@ -111,7 +111,7 @@ def test_a_token_over_the_border_is_trained_if_it_has_ink(folders: Folders):
         ({"text_file": "story.txt", "dataset": "talks.jsonl"}, "turn Hybrid"),
         ({"text_file": "story.txt", "hybrid": True}, "choose a Dataset"),
         ({"dataset": "talks.jsonl", "hybrid": True}, "choose a Text file"),
-        ({"dataset": "none.json"}, "no dataset 'none.json'"),
+        ({"dataset": "none.json"}, "no text or dataset 'none.json'"),
         ({"dataset": "../story.txt"}, "leads out"),
         ({"text_file": "talks.jsonl"}, "not a .txt file"),
         ({"dataset": "tasks.json"}, "Data Format"),

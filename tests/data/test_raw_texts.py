@@ -52,7 +52,7 @@ def test_what_holds_no_text_or_is_not_there_is_refused(folders: Folders) -> None
     (folders.datasets / "empty.txt").write_text("\n\n")
     with pytest.raises(DataError, match="empty.txt holds no text"):
         raw_texts("empty.txt", folders)
-    with pytest.raises(DataError, match="There is no dataset"):
+    with pytest.raises(DataError, match="There is no text or dataset"):
         raw_texts("gone.txt", folders)
     with pytest.raises(DataError, match="leads out"):
         raw_texts("../x.txt", folders)

@@ -135,7 +135,7 @@ def test_where_the_rates_are_known_they_decide(folders: Folders):
 def test_a_single_update_at_rate_0_is_refused(folders: Folders):
     choices: dict[str, Any] = {"dataset": "talks.jsonl", "epochs": 0.01, "warmup_steps": 0}
     found = verified(folders, rates=[0.0], **choices)
-    assert "The only update has learning rate 0" in found.refusals[0]
+    assert "The only update would have learning rate 0" in found.refusals[0]
     assert verified(folders, rates=[1.0], **choices).refusals == ()
 
 

@@ -47,6 +47,14 @@ def test_characters_written_without_spaces_are_joined_without() -> None:
     assert unwrap("\n".join([line] * 4)).replace("\n", "") == line * 4
 
 
+def test_korean_has_spaces_and_a_dash_is_no_hyphen() -> None:
+    line = "\ub4f1\ub300\uc9c0\uae30\ub294 \ud574\uc9c8\ub158\uc5d0 \uae34 \uacc4\ub2e8\uc744 \uc62c\ub790\ub2e4 " * 3
+    line = line.strip()
+    assert unwrap(f"{line}\n{line}\n").split() == (line + " " + line).split()
+    dashed = "The lamp keeper climbed the long stair at dusk, and counted all of its ninety steps -"
+    assert unwrap(f"{dashed}\nand lit it.") == f"{dashed} and lit it."
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200) | st.lists(st.sampled_from(
     [PROSE, PROSE + "\n", "\n", "- a", "```\n", "A: b\n", "- ", " ", "\t", "\u2028", "\u3002"]
 )).map("\n".join))  # fmt: skip

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from training_pro.errors import SettingsError
 from training_pro.settings import DEFAULTS, SPECS, Settings, to_dict
-from training_pro.ui.fields import SLIDERS, WIDENED, field_update, shown_value
+from training_pro.ui.fields import NOTHING, SLIDERS, WIDENED, field_update, shown_value
 from training_pro.ui.form import FIRST, PARTS, Form
 
 
@@ -39,6 +39,11 @@ def test_every_setting_has_one_control(form: Form) -> None:
 
 def test_an_untouched_page_gives_the_defaults(form: Form) -> None:
     assert form.settings(typed(form)) == Settings()
+
+
+@pytest.mark.parametrize("name", ["text_file", "dataset", "format", "eval_dataset", "chat_template"])
+def test_a_list_that_was_opened_and_left_still_says_nothing(name: str, form: Form) -> None:
+    assert getattr(form.settings(typed(form, **{name: NOTHING[0]})), name) == ""
 
 
 def test_labels_and_help_are_those_of_the_settings(form: Form) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,30 +14,58 @@ from training_pro.ui.lists import Lists
 
 
 @pytest.fixture
-def lists(folders: Folders) -> Lists:
-    return Lists(StandInSession(folders), lambda: [("files", [], dict), ("runs", [], dict)])
+def listed(folders: Folders) -> list[str]:
+    return ["tales.txt"]
 
 
-def test_lists_are_others_when_a_file_is_put_into_a_folder_or_taken_away(lists: Lists, folders: Folders) -> None:
-    files, runs = lists.pulled
-    assert (files.name, runs.name) == ("files", "runs")
-    before = files.stamp()
-    assert files.stamp() == before == runs.stamp()
-    for folder in (folders.datasets, folders.loras, folders.formats, folders.presets):
-        (folder / "new").touch()
-        os.utime(folder, ns=(1, before[0][0] + 1_000_000_000 + len(str(folder))))
-        assert files.stamp() != before
-        before = files.stamp()
+@pytest.fixture
+def lists(folders: Folders, listed: list[str], monkeypatch: pytest.MonkeyPatch) -> Lists:
+    monkeypatch.setattr("training_pro.ui.lists._LOOK_S", 0.0)
+    return Lists(StandInSession(folders), lambda: [("files", [], lambda: {"list": tuple(listed)})])
 
 
-def test_lists_are_others_when_a_run_has_begun_and_ended(lists: Lists, folders: Folders) -> None:
-    idle = lists.pulled[0].stamp()
+def stamp(lists: Lists) -> Any:
+    return lists.pulled[0].stamp()
+
+
+def test_a_list_is_another_only_when_what_it_says_is(lists: Lists, listed: list[str], folders: Folders) -> None:
+    before = stamp(lists)
+    (folders.datasets / "notes.pdf").touch()
+    assert stamp(lists) == before
+    listed.append("new.txt")
+    (folders.datasets / "new.txt").touch()
+    assert stamp(lists) != before
+
+
+def test_what_comes_into_a_folder_that_is_there_already_counts(
+    lists: Lists, listed: list[str], folders: Folders
+) -> None:
+    (folders.datasets / "novel").mkdir()
+    before = stamp(lists)
+    (folders.datasets / "novel" / "1.txt").touch()
+    os.utime(folders.datasets / "novel", ns=(1, 1))
+    listed.append("novel")
+    assert stamp(lists) != before
+
+
+def test_a_list_is_read_anew_only_when_something_has_changed(folders: Folders) -> None:
+    reads: list[int] = []
+    lists = Lists(StandInSession(folders), lambda: [("files", [], lambda: {"list": reads.append(1)})])
+    for _ in range(5):
+        stamp(lists)
+    assert len(reads) == 1
+
+
+def test_lists_are_read_anew_when_a_run_has_begun_and_ended(lists: Lists, listed: list[str], folders: Folders) -> None:
+    idle = stamp(lists)
     run = lists._session.run = StandInRun(folders, Settings(name="mine"))
-    going = lists.pulled[0].stamp()
+    listed.append("mine")
+    going = stamp(lists)
     run.status = replace(run.status, phase="ended", ending=Ending("finished", "because"))
-    assert len({idle, going, lists.pulled[0].stamp()}) == 3
+    listed.append("mine, ended")
+    assert len({idle, going, stamp(lists)}) == 3
 
 
 def test_a_folder_that_is_not_there_is_no_fault(lists: Lists, folders: Folders) -> None:
     folders.presets.rename(folders.user_data / "away")
-    assert lists.pulled[0].stamp()[0]
+    assert stamp(lists)

@@ -2,14 +2,25 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import gradio as gr
 import pytest
 
 from tests.ui.stand_ins import look
-from training_pro.errors import RunError
-from training_pro.ui.live import AFTER_A_FAULT_S, LOOK, PACE_S, QUIET_PACE_S, SCRIPT, Follows, Live, Pulled, Shown
+from training_pro.ui.live import (
+    AFTER_A_FAULT_S,
+    LOOK,
+    MOST_VIEWS,
+    PACE_S,
+    QUIET_PACE_S,
+    SCRIPT,
+    Follows,
+    Live,
+    Pulled,
+    Shown,
+)
 from training_pro.ui.run_chart import ChartView
 
 
@@ -18,7 +29,8 @@ class Panel(Follows):
 
     def __init__(self) -> None:
         self.number = 1
-        self.drawn = 0
+        self.drawn = self.views = 0
+        self.slow: threading.Event | None = None
         self.chosen = 1
         self.fault: Exception | None = None
         self.box = gr.Textbox()
@@ -27,7 +39,7 @@ class Panel(Follows):
     def shown(self) -> list[Shown]:
         return [
             Shown("one", self._stamp, self._draw),
-            Shown("other", lambda _: 0, lambda view: f"<p>{view.measure}</p>"),
+            Shown("other", lambda _: 0, self._draw_view, by_view=True),
         ]
 
     @property
@@ -41,7 +53,13 @@ class Panel(Follows):
 
     def _draw(self, _: ChartView) -> str:
         self.drawn += 1
+        if self.slow is not None:
+            self.slow.wait(20)
         return f"<b>{self.number}</b>"
+
+    def _draw_view(self, view: ChartView) -> str:
+        self.views += 1
+        return f"<p>{view.measure}</p>"
 
     def _updates(self) -> dict[Any, Any]:
         if self.fault:
@@ -115,23 +133,53 @@ def test_it_is_looked_more_rarely_while_nothing_goes(page: Page) -> None:
     assert look(page.live)["pace_ms"] == 1000 * QUIET_PACE_S
 
 
-def test_a_fault_is_told_in_its_place_and_looking_goes_on(page: Page) -> None:
+def test_a_fault_is_told_in_its_place_once_and_looking_goes_on(page: Page, caplog: pytest.LogCaptureFixture) -> None:
     first = look(page.live)
-    page.panel.fault = RunError("There is nothing to see.")
+    page.panel.fault = ValueError("There is nothing to see.")
     faulty = look(page.live, first)
     assert list(faulty["slots"]) == ["one"] and "There is nothing to see." in faulty["slots"]["one"][1]
-    assert faulty["pace_ms"] == 1000 * AFTER_A_FAULT_S, "so that a log is not flooded"
+    has_it = {"slots": first["slots"] | faulty["slots"]}
+    assert look(page.live, has_it)["slots"] == {} and len(caplog.records) == 1, "it is neither sent nor logged again"
+    assert faulty["pace_ms"] == 1000 * AFTER_A_FAULT_S
     page.panel.fault = None
-    assert look(page.live, faulty)["slots"]["one"][1] == "<b>1</b>"
+    assert look(page.live, has_it)["slots"]["one"][1] == "<b>1</b>"
 
 
-def test_many_ways_to_see_it_do_not_pile_up(page: Page) -> None:
-    for smoothing in range(500):
-        look(page.live, smoothing=smoothing)
-    assert len(page.live._known) < 50
+def test_many_ways_to_see_it_neither_pile_up_nor_push_out_the_rest(page: Page) -> None:
+    pages = [look(page.live, measure="memory_mb", smoothing=smoothing) for smoothing in range(MOST_VIEWS)]
+    drawn, views = page.panel.drawn, page.panel.views
+    for smoothing, had in enumerate(pages):
+        assert look(page.live, had, measure="memory_mb", smoothing=smoothing)["slots"] == {}
+    assert (page.panel.drawn, page.panel.views) == (drawn, views) == (1, MOST_VIEWS)
+    look(page.live, smoothing=999)
+    assert len(page.live._views) == MOST_VIEWS
+
+
+def test_a_part_that_takes_long_to_draw_holds_up_no_other_page(page: Page) -> None:
+    first = look(page.live)
+    page.panel.number, page.panel.slow = 2, threading.Event()
+    slow = threading.Thread(target=look, args=(page.live, first))
+    slow.start()
+    while page.panel.drawn < 2:
+        time.sleep(0.01)
+    assert look(page.live, first)["slots"] == {}, "the other page keeps what it has"
+    page.panel.slow.set()
+    slow.join()
+    page.panel.slow = None
+    assert look(page.live, first)["slots"]["one"][1] == "<b>2</b>"
+
+
+def test_a_page_is_told_when_a_pull_has_come(page: Page) -> None:
+    """Only then does its script take the controls for shown; what was lost on the way is asked for again."""
+    trigger = page.live.triggers["choice"]
+    (pull,) = [fn for fn in page.blocks.fns.values() if (trigger._id, "click") in map(tuple, fn.targets)]
+    (after,) = [fn for fn in page.blocks.fns.values() if fn.trigger_after == pull._id]
+    assert after.trigger_only_on_success and 'got("choice")' in str(after.js)
+    assert pull.trigger_mode == "always_last"
 
 
 def test_many_pages_at_once_are_answered_alike(page: Page) -> None:
+    look(page.live)
     answers: list[dict[str, Any]] = []
     threads = [threading.Thread(target=lambda: answers.append(look(page.live)["slots"])) for _ in range(8)]
     for thread in threads:

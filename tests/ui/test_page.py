@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.ui.browser import PHONE, Tab
@@ -181,6 +183,70 @@ def test_a_run_that_begins_is_brought_into_view(desk: Desk) -> None:
     desk.start(tab, "seen")
     top = "document.querySelector('#tp-status').getBoundingClientRect().top"
     tab.until(lambda: -5 <= tab.page.evaluate(top) < PHONE["height"] / 2, "the run in view")
+
+
+def test_a_list_that_is_opened_and_left_changes_nothing(desk: Desk) -> None:
+    tab = desk.open()
+    tab.choose("text-file", "tales.txt")
+    tab.type("name", "left")
+    for name in ("dataset", "format"):
+        field = tab.part(name).locator("input").first
+        field.click()
+        tab.page.wait_for_timeout(300)
+        field.press("Escape")
+        tab.part("host").click()
+    tab.press("start")
+    tab.until(lambda: tab.phase() == "ended", "the end", 120)
+
+
+LOOKS = "**/run/training_pro_live"
+
+
+def test_a_server_that_is_away_is_told_of_and_one_that_is_back_is_followed(desk: Desk) -> None:
+    tab = desk.open()
+    desk.start(tab, "away")
+    tab.page.route(LOOKS, lambda route: route.abort())
+    away = "document.querySelector('.training-pro').dataset.away ?? ''"
+    tab.until(lambda: "No answer from the server" in tab.page.evaluate(away), "the warning")
+    tab.complaints.clear()  # the browser's own, on what was aborted
+    tab.page.unroute(LOOKS)
+    tab.until(lambda: tab.page.evaluate(away) == "", "no warning")
+    desk.server.run.controls.pause()
+    tab.until(lambda: tab.phase() == "paused", "the pause")
+
+
+def test_buttons_whose_change_was_lost_on_the_way_are_asked_for_again(desk: Desk) -> None:
+    tab = desk.open()
+    lost = []
+
+    def lose(route: Any) -> None:
+        """All that is not a look, until something was lost."""
+        if "training_pro_live" in route.request.url or route.request.method != "POST" or len(lost) > 3:
+            route.continue_()
+        else:
+            lost.append(route.request.url)
+            route.abort()
+
+    desk.start(tab, "lost")
+    tab.until(lambda: tab.part("pause").is_enabled(), "the buttons of a run")
+    tab.page.route("**/gradio_api/**", lose)
+    tab.page.route("**/run/**", lose)
+    tab.page.route("**/queue/**", lose)
+    desk.server.run.controls.pause()
+    tab.until(lambda: lost, "a lost pull")
+    tab.until(lambda: tab.part("continue").is_enabled(), "the buttons of a pause")
+    tab.complaints.clear()
+
+
+def test_the_chart_goes_on_under_a_pointer_that_rests(desk: Desk) -> None:
+    tab = desk.open()
+    desk.start(tab, "rests")
+    hits = tab.part("chart").locator(".tp-hit")
+    tab.until(lambda: hits.count() > 3, "the chart")
+    hits.nth(1).hover()
+    version = "document.querySelector('#tp-chart .tp-slot').dataset.version"
+    before = tab.page.evaluate(version)
+    tab.until(lambda: tab.page.evaluate(version) != before, "another chart", 30)
 
 
 def test_runs_are_compared_deleted_and_brought_back(desk: Desk) -> None:

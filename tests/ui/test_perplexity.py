@@ -112,9 +112,10 @@ def test_a_line_is_taken_out(panel: Panel) -> None:
     assert "no such measurement" in press(panel.blocks, shown.remove, panel.lines[0].id)[shown.said]
 
 
-def test_a_bad_table_is_told_of_and_kept(panel: Panel) -> None:
+def test_a_bad_table_is_told_of_and_left(panel: Panel) -> None:
     panel.table.path.write_bytes(b"\xff")
-    assert "is kept as" in drawn(panel.panel, "perplexity-table")
+    assert "can't be read as the table" in Reader(drawn(panel.panel, "perplexity-table")).words
+    assert panel.table.path.read_bytes() == b"\xff", "whoever only looks leaves it where it is"
 
 
 def test_lists_are_those_of_now(panel: Panel, folders: Folders) -> None:

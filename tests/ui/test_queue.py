@@ -93,6 +93,26 @@ def test_runs_are_moved_and_taken_off(panel: Panel) -> None:
     assert "No run is chosen" in panel.press(panel.queue.up, None)[panel.queue.said]
 
 
+def test_a_run_can_be_meant_by_the_words_of_the_list(panel: Panel) -> None:
+    """Gradio 4 sends them when the list was opened and left."""
+    panel.add("red")
+    panel.add("blue")
+    words = pulled(panel.queue, "queue")[panel.queue.chosen]["choices"][1][0]
+    panel.press(panel.queue.up, words)
+    assert panel.names() == ["blue", "red"]
+    assert "no" in panel.press(panel.queue.up, "nobody (waiting)")[panel.queue.said].lower()
+
+
+def test_what_was_said_of_the_queue_goes_with_its_end(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    (said,) = [one for one in panel.queue.pulled if one.name == "queue-said"]
+    stamps = []
+    for going in (False, True, True, False, False, True):
+        monkeypatch.setattr(type(panel.session.queue), "going", property(lambda _, going=going: going))
+        stamps.append(said.stamp())
+    assert stamps == [0, 0, 0, 1, 1, 1]
+    assert said.updates() == {panel.queue.added: "", panel.queue.said: ""}
+
+
 def test_what_stands_against_a_run_stands_against_the_queue(panel: Panel) -> None:
     assert "No run waits" in panel.press(panel.queue.start)[panel.queue.said]
     panel.add("red")

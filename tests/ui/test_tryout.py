@@ -8,12 +8,13 @@ import pytest
 
 from tests.record.adapters import make_adapter
 from tests.ui.made import NASTY
-from tests.ui.stand_ins import StandInRun, StandInSession, press
+from tests.ui.stand_ins import StandInRun, StandInSession, drawn, press
 from tests.ui.test_markup import Reader
 from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.settings import Settings
-from training_pro.ui.tryout import LAST, TryOut, answers_view, as_chat
+from training_pro.training.ending import Ending
+from training_pro.ui.tryout import LAST, LAST_WORDS, TryOut, answers_view, as_chat
 
 
 class Panel:
@@ -79,10 +80,19 @@ def test_while_a_run_goes_nothing_is_asked_or_changed(panel: Panel, folders: Fol
 
 
 def test_on_and_off_with_one_click_each(panel: Panel) -> None:
-    assert "sea" in panel.said(panel.tryout.put_on, "sea")
-    assert panel.host.on == ["sea"]
+    assert drawn(panel.tryout, "try-state") == ""
+    panel.said(panel.tryout.put_on, "sea")
+    assert panel.host.on == ["sea"] and "On the model: &quot;sea&quot;" in drawn(panel.tryout, "try-state")
     panel.said(panel.tryout.take_off)
-    assert panel.host.on == []
+    assert panel.host.on == [] and drawn(panel.tryout, "try-state") == ""
+
+
+def test_words_of_the_list_that_stand_for_nothing_chosen_are_no_name(panel: Panel, folders: Folders) -> None:
+    """Gradio 4 sends them when the list was opened and left."""
+    ended = Ending("finished", "all updates are done")
+    panel.session.run = StandInRun(folders, Settings(name="mine"), phase="ended", ending=ended)
+    panel.said(panel.tryout.put_on, LAST_WORDS)
+    assert panel.host.on == ["mine"]
 
 
 def test_only_what_has_an_adapter_is_listed(panel: Panel, folders: Folders) -> None:

@@ -24,7 +24,7 @@ def found(*suggestions: Suggestion, **more: Any) -> Any:
     counts = dict.fromkeys(Facts.__dataclass_fields__, 0)
     facts = Facts(**{**counts, "samples": 40, "packed": 30, "overlap": 10, "total_updates": 30, **more})
     return SimpleNamespace(
-        prepared=None,
+        prepared=SimpleNamespace(report=SimpleNamespace(sources=(SimpleNamespace(kind="text"),))),
         memory=None,
         plan=make_plan(40, 4, 1, 3.0),
         verification=Verification(facts, suggestions, (f"note {NASTY}",), (f"refusal {NASTY}",)),

@@ -24,11 +24,11 @@ class Panel:
         self.folders = folders
         self.session = StandInSession(folders)
         with gr.Blocks() as self.blocks:
-            self.watch = Watch(self.session)
+            self.watch = Watch(self.session, editable)
             self.watch.build_host()
             self.watch.build_status()
             self.watch.build()
-            self.watch.connect(editable)
+            self.watch.connect()
 
     def start(self, **settings: Any) -> StandInRun:
         history = StandInHistory(points([3.0, 2.0]), (Event("checkpoint", 1, "by button"),))
@@ -66,8 +66,10 @@ def test_all_of_a_run_is_shown_and_only_what_is_another_is_another(panel: Panel)
 def test_without_a_run_the_page_says_what_to_do_first(panel: Panel) -> None:
     assert "No run yet" in drawn(panel.watch, "status")
     assert drawn(panel.watch, "chart") == drawn(panel.watch, "checkpoints") == drawn(panel.watch, "samples") == ""
-    assert set(pulled(panel.watch, "buttons")) == {panel.watch.loras_off}
-    assert "value" not in pulled(panel.watch, "live")[panel.watch.live["stop_at_loss"]]
+    buttons, live = pulled(panel.watch, "buttons"), pulled(panel.watch, "live")
+    assert not any(buttons[button]["interactive"] for button in panel.watch._steering())
+    assert buttons[panel.watch.checkpoint]["value"] == "Queue Checkpoint Now"
+    assert live[panel.watch.live["stop_at_loss"]] == gr.update(value=0.0, interactive=False)
 
 
 def test_a_chart_follows_its_run_at_its_own_pace(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +122,17 @@ def test_each_button_steers_the_run_and_says_so(panel: Panel) -> None:
     assert not run.controls.paused
     press(panel.blocks, watch.interrupt)
     assert run.controls.interrupt_reason
+
+
+def test_what_was_said_of_a_run_goes_with_its_end_and_with_the_next(panel: Panel) -> None:
+    run = panel.start()
+    before = panel.stamps()
+    end(run)
+    assert "steered" in panel.changed(before)
+    before = panel.stamps()
+    panel.start()
+    assert "steered" in panel.changed(before)
+    assert pulled(panel.watch, "steered") == {panel.watch.said: ""}
 
 
 def test_without_a_run_a_button_says_so(panel: Panel) -> None:

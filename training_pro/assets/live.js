@@ -2,9 +2,13 @@
   // Follows the session on this page: asks the server what is new, puts HTML into the page's slots, and presses a hidden
   // button where gradio's controls have to change. What a slot shows is written on it, so that one which the page has
   // made anew is filled again. The HTML is the server's own, in which all words from outside are escaped.
-  const SOON_MS = 250, HIDDEN_MS = 5000, AWAY_MS = 3000, STARTED_MS = 10000;
+  const SOON_MS = 250, HIDDEN_MS = 5000, AWAY_MS = 3000, STARTED_MS = 10000, READ_MS = 3000, PULL_MS = 5000;
+  const LONGEST_MS = 15000, MISSED = 3;
   if (window.trainingProLive) return;
-  const own = { view: {}, pulled: {}, timer: null, looking: false, again: false, goes: false, startedAt: 0 };
+  const own = {
+    view: {}, pulled: {}, asked: {}, timer: null, looking: false, again: false, goes: false, missed: 0,
+    startedAt: 0, movedAt: 0, changedAt: 0, verifiedAt: 0, answeredAt: new Date(),
+  };
 
   const slots = () => document.querySelectorAll(".training-pro .tp-slot");
   const ask = async () => {
@@ -12,39 +16,55 @@
     for (const slot of slots()) have[slot.dataset.slot] = slot.dataset.version;
     const config = window.gradio_config ?? {};
     const answer = await fetch(`${config.root ?? ""}${config.api_prefix ?? ""}/run/training_pro_live`, {
-      method: "POST", headers: { "Content-Type": "application/json" },
+      method: "POST", headers: { "Content-Type": "application/json" }, signal: AbortSignal.timeout(LONGEST_MS),
       // Without a session of its own gradio would make one anew for each question, which costs more than the answer.
       body: JSON.stringify({ data: [JSON.stringify({ have, view: own.view })], session_hash: "training-pro-live" }),
     });
     return JSON.parse((await answer.json()).data[0]);
   };
   const put = (slot, version, html) => {
-    if (slot.querySelector(".tp-hit:hover")) return; // somebody reads a value there
+    // A value that somebody reads with the pointer stays for a moment.
+    if (slot.querySelector(".tp-hit:hover") && Date.now() - own.movedAt < READ_MS) return;
     const open = [...slot.querySelectorAll("details")].map((one) => one.open);
+    const across = [...slot.querySelectorAll(".tp-cards, .tp-scroll")].map((one) => one.scrollLeft);
     slot.innerHTML = html;
     slot.querySelectorAll("details").forEach((one, place) => { if (place in open) one.open = open[place]; });
+    slot.querySelectorAll(".tp-cards, .tp-scroll").forEach((one, place) => { one.scrollLeft = across[place] ?? 0; });
     slot.dataset.version = version;
   };
+  // A list that is open under somebody's hand is not filled anew.
+  const choosing = () => document.querySelector('.training-pro [aria-expanded="true"]');
   const pull = (name, version) => {
-    const trigger = document.getElementById("tp-pull-" + name);
+    const trigger = document.getElementById("tp-pull-" + name), asked = own.asked[name];
     if (!trigger || own.pulled[name] === version) return;
-    own.pulled[name] = version;
+    if (asked?.version === version && Date.now() - asked.at < PULL_MS) return;
+    own.asked[name] = { version, at: Date.now() };
     trigger.click();
   };
+  const got = (name) => { own.pulled[name] = own.asked[name]?.version; };
   const show = (answer) => {
     for (const slot of slots()) {
       const drawn = answer.slots[slot.dataset.slot];
       if (drawn) put(slot, ...drawn);
     }
-    for (const [name, version] of Object.entries(answer.pulled)) pull(name, version);
+    if (!choosing()) for (const [name, version] of Object.entries(answer.pulled)) pull(name, version);
     follow(answer.pulse);
     window.trainingProNotices?.tell(answer.pulse);
+    markStale();
   };
   const follow = (run) => {
     const goes = Boolean(run.name && !run.ending);
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
     if (goes && !own.goes && Date.now() - own.startedAt < STARTED_MS)
-      document.getElementById("tp-status")?.scrollIntoView({ behavior: "smooth", block: "start" });
+      document.getElementById("tp-status")?.scrollIntoView({ behavior, block: "start" });
     own.goes = goes;
+  };
+  const told = (missed) => {
+    own.missed = missed;
+    if (!missed) own.answeredAt = new Date();
+    const words = `No answer from the server since ${own.answeredAt.toLocaleTimeString()}: what is shown may be old.`;
+    for (const page of document.querySelectorAll(".training-pro"))
+      if (missed >= MISSED) page.dataset.away = words; else delete page.dataset.away;
   };
   const after = (pause_ms) => { clearTimeout(own.timer); own.timer = setTimeout(look, pause_ms); };
   const look = async () => {
@@ -53,26 +73,45 @@
     let pause_ms = AWAY_MS;
     try {
       const answer = await ask();
+      told(0);
       show(answer);
       pause_ms = document.hidden ? Math.max(answer.pace_ms, HIDDEN_MS) : answer.pace_ms;
-    } catch { /* the server is away: it is asked again */ }
+    } catch { told(own.missed + 1); } // it is asked again
     own.looking = false;
     after(own.again ? SOON_MS : pause_ms);
     own.again = false;
   };
-  window.trainingProLive = { look, view: (measure, smoothing, log) => { own.view = { measure, smoothing, log }; look(); } };
+  window.trainingProLive = {
+    look, got, view: (measure, smoothing, log) => { own.view = { measure, smoothing, log }; look(); },
+  };
   const soon = (event) => {
     if (event.isTrusted && event.target.closest?.(".training-pro")) after(SOON_MS);
   };
-  // What Verify has found is of the settings as they were; that a run has been started is seen without scrolling.
-  const STALE = ".tp-setting, #tp-preset, #tp-copy-from, #tp-import", STARTS = "#tp-start, #tp-ask button";
-  const changed = (event) => {
-    if (event.isTrusted && event.target.closest?.(STALE) && event.target.closest(".training-pro"))
-      document.querySelector("#tp-verified .tp-checked")?.classList.add("tp-stale");
+  // What Verify has found is of the settings as they were when it was pressed. A run that was started is brought into
+  // view. FILLS are the buttons that fill settings in.
+  const SETTINGS = ".tp-setting, #tp-preset", STARTS = "#tp-start, #tp-ask button";
+  const VERIFIES = "#tp-verify, .tp-suggestion";
+  const FILLS = "#tp-copy, #tp-import, #tp-import-file, #tp-after-again, #tp-copy-run, #tp-largest-batch, #tp-tool-split, " +
+    "#tp-tool-rows, #tp-tool-text, #tp-tool-unwrap";
+  const markStale = () => {
+    const found = document.querySelector("#tp-verified .tp-checked");
+    if (found && own.changedAt > own.verifiedAt) found.classList.add("tp-stale");
   };
-  const pressed = (event) => { if (event.target.closest?.(STARTS)) own.startedAt = Date.now(); };
+  const changed = (event) => {
+    if (!event.isTrusted || !event.target.closest?.(".training-pro")) return;
+    if (!event.target.closest(event.type === "click" ? FILLS : SETTINGS)) return;
+    own.changedAt = Date.now();
+    markStale();
+  };
+  const pressed = (event) => {
+    if (event.target.closest?.(STARTS)) own.startedAt = Date.now();
+    if (event.target.closest?.(VERIFIES)) own.verifiedAt = Date.now();
+    changed(event);
+  };
   for (const sign of ["input", "change"]) document.addEventListener(sign, changed, true);
   document.addEventListener("mousedown", (event) => { if (event.target.closest?.("[role=option]")) changed(event); }, true);
+  document.addEventListener("keydown", (event) => { if (event.key === "Enter") changed(event); }, true);
+  document.addEventListener("pointermove", () => { own.movedAt = Date.now(); }, { capture: true, passive: true });
   document.addEventListener("click", pressed, true);
   for (const sign of ["click", "change", "pointerup"]) document.addEventListener(sign, soon, true);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });

@@ -9,7 +9,7 @@
   if (window.trainingProNotices) return window.trainingProNotices.state();
 
   const own = { sound: kept("sound"), desktop: kept("desktop") && granted(), audio: null };
-  let title = null, going = false;
+  let title = null, going = false, lastQueued = null, told = "";
 
   const beep = () => {
     try {
@@ -30,6 +30,7 @@
   const entitle = (words) => { title ??= document.title; document.title = words; };
   const untitle = () => { if (title !== null && !going) { document.title = title; title = null; } };
   const ended = (run) => {
+    told = run.name + run.ending;
     const words = `${END[run.ending] ?? "Ended"} · ${run.name}`;
     entitle(words);
     if (own.sound) beep();
@@ -37,10 +38,18 @@
       try { new Notification(words, { body: run.reason, tag: "training-pro-" + run.name }); } catch { /* phones */ }
     }
   };
+  // Of a queue the next run may go before anybody has looked: its list tells of the one that ended last.
+  const tellQueued = (queued) => {
+    const before = lastQueued;
+    lastQueued = queued?.key ?? "";
+    if (before !== null && lastQueued && lastQueued !== before && told !== queued.name + queued.ending) ended(queued);
+  };
   const tell = (run) => {
-    if (!run || !run.name) return;
+    tellQueued(run?.queued);
+    if (!run?.name) { going = false; untitle(); return; } // another server, which knows of no run
     if (!run.ending) {
       going = true;
+      told = "";
       entitle(`${["paused", "preparing"].includes(run.phase) ? run.phase + " " : ""}${run.percent} % · ${run.name}`);
     } else if (going) {
       going = false;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from training_pro.cli import tool_options
-from training_pro.cli.terminal import Bar, say
+from training_pro.cli.terminal import Bar, complain, say
 
 HELP = "join the lines of a text that were broken for width alone"
 
@@ -18,6 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     folders = tool_options.folders_of(options)
     with Bar() as bar:
-        name = tool_options.tools_of(options, bar).unwrap(tool_options.dataset_of(options.text, folders))
+        name, joined = tool_options.tools_of(options, bar).unwrap(tool_options.dataset_of(options.text, folders))
+    complain(f"{joined:,} line ends were joined.")
     say(str(folders.datasets / name))
     return 0

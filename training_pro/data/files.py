@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,14 @@ class DatasetFile:
     kind: str
 
 
+_NO_DATA = re.compile(r"\.|put-[a-z-]*-here\.txt$")  # the second: what the WebUI keeps its empty folders with
+
+
 def list_datasets(folder: Path) -> list[DatasetFile]:
     """Text files, folders of text files, and row files at the first level of `folder`, in natural order."""
     if not folder.is_dir():
         return []
-    found = (_dataset_at(path) for path in folder.iterdir() if not path.name.startswith("."))
+    found = (_dataset_at(path) for path in folder.iterdir() if not _NO_DATA.match(path.name))
     return sorted((file for file in found if file is not None), key=lambda file: natural_key(file.name))
 
 
@@ -52,4 +56,4 @@ def find_dataset(name: str, folder: Path) -> Path:
     except OSError as error:
         raise DataError(f"The dataset {name[:80]!r} can't be opened ({error.strerror}); check the name.") from None
     known = ", ".join(file.name for file in list_datasets(folder))[:300] or "none yet"
-    raise DataError(f"There is no dataset {name[:200]!r} in {folder}; the files there: {known}.")
+    raise DataError(f"There is no text or dataset {name[:200]!r} in {folder}; the files there: {known}.")

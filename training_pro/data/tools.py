@@ -98,19 +98,23 @@ class DatasetTools:
                 raise DataError(f"{path.name} holds no text; choose a file with some.")
         return target.name
 
-    def unwrap(self, name: str) -> str:
+    def unwrap(self, name: str) -> tuple[str, int]:
         """A text without the line ends that were made for width alone to ``NAME_unwrapped.txt``, files of a folder
-        parted by two empty lines; the name comes back."""
+        parted by two empty lines; the name comes back, and how many line ends were joined."""
         path = find_dataset(name, self.folders.datasets)
         if path.is_file() and path.suffix.lower() != ".txt":
             raise DataError(f"{path.name} is not a .txt file; only running text has lines to be joined.")
         files = text_files(path)
         target = self._target(path, "_unwrapped.txt")
+        joined = 0
         with _written(target) as written:
             for done, file in enumerate(files):
                 self.progress(done, len(files), "Joining lines")
-                _write_text(written, (_BETWEEN_FILES if done else "") + unwrap(read_text(file)))
-        return target.name
+                text = read_text(file)
+                whole = unwrap(text)
+                joined += text.count("\n") - whole.count("\n")
+                _write_text(written, (_BETWEEN_FILES if done else "") + whole)
+        return target.name, joined
 
     def write_blocks(self, samples: Samples, target: Path, with_ends: bool) -> None:
         """The samples as they are trained: to a ``.txt`` file for people to read, else one JSON object a line; see

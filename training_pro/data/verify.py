@@ -74,7 +74,7 @@ def verify(prepared: Prepared, settings: Settings, plan: Plan, rates: Sequence[f
     them; without them only warmup is judged.
     """
     report, refused = prepared.report, refusals(settings, plan, rates)
-    planned = (plan.without_warmup_note() if refused else plan).notes  # a refusal has said it
+    planned = () if refused else plan.notes  # of a plan that can't be
     return Verification(
         facts=_facts(prepared, settings, plan),
         suggestions=tuple(_suggestions(report, settings, plan)),
@@ -212,8 +212,9 @@ def refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> l
     total = plan.total_updates
     if rates is not None and not any(rate > 0 for rate in rates[:total]):
         updates = "The only update" if total == 1 else f"Each of the {total} updates"
+        warming = f" (Warmup Steps {settings.warmup_steps})" if settings.warmup_steps else ""
         return [
-            f"{updates} has learning rate 0 with {settings.lr_scheduler_type} and {plan.warmup_steps} warmup updates; "
+            f"{updates} would have learning rate 0 with {settings.lr_scheduler_type}{warming}; "
             "set Warmup Steps to 0, train more epochs or choose another LR Scheduler."
         ]
     if plan.warmup_steps >= total and _never_ends_warmup(settings, plan, rates):

@@ -5,6 +5,7 @@ Which line ends mean something is told by `line_borders`, as in splitting; a tex
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 
@@ -17,13 +18,16 @@ _CHUNK_CHARS = 1 << 20
 LOOKED_AT_BYTES = 1 << 16  # of a text, to judge it by
 _ENOUGH_LINES = 20
 _MOSTLY = 0.5
+_HYPHEN = re.compile(r"[^\W_]-$")
+_HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]")
 
 
 def unwrap(text: str) -> str:
     """`text` with every line that was broken for width alone joined to the next.
 
-    Guarantees: blank lines, headings, lists, verses, scripts, chat logs and fenced code keep their lines; apart from
-    white space at joined line ends nothing is changed.
+    Guarantees: apart from white space at joined line ends nothing is changed; blank lines stay, and so do the lines of
+    marked headings, bulleted lists, speakers and fenced code. Verse and unmarked lists keep those of their lines that
+    are well short of the widest in the paragraph.
     """
     return "".join(_unwrapped(text))
 
@@ -49,7 +53,7 @@ def _unwrapped(text: str) -> Iterator[str]:
         done = 0
         for end, start in _joints(scan, Lines(scan), fenced):
             yield chunk[done:end]
-            yield _between(chunk[end - 1], chunk[start])
+            yield _between(chunk[max(end - 2, 0) : end], chunk[start])
             done = start
         yield chunk[done:]
         fenced = open_fence(chunk, fenced)
@@ -81,7 +85,11 @@ def _covered(spans: list[tuple[int, int]], size: int) -> np.ndarray[tuple[int], 
     return covered
 
 
-def _between(before: str, after: str) -> str:
-    """A space; none after a hyphen, nor between characters that are written without."""
-    wide = all(unicodedata.east_asian_width(one) in ("W", "F") for one in (before, after))
-    return "" if before == "-" or wide else " "
+def _between(line: str, after: str) -> str:
+    """A space; none after a word's own hyphen, nor between characters that are written without."""
+    return "" if _HYPHEN.search(line[-2:]) or (_unspaced(line[-1:]) and _unspaced(after)) else " "
+
+
+def _unspaced(character: str) -> bool:
+    """Whether it belongs to a script that puts no spaces between words; Korean does."""
+    return unicodedata.east_asian_width(character) in ("W", "F") and not _HANGUL.match(character)

@@ -34,16 +34,20 @@ LOOK = "training_pro_live"  # the name of the question, part of its address
 PACE_S = 1.5
 QUIET_PACE_S = 2.5  # while nothing goes
 AFTER_A_FAULT_S = 10.0
-_MOST_KEPT = 32  # drawn parts; more are there only while people look at the chart in many ways
+MOST_VIEWS = 32  # ways to see the chart that are kept drawn
 
 
 @dataclass(frozen=True)
 class Shown:
-    """HTML in the slot `name`. What `stamp` gives stays equal for as long as `draw` would give the same."""
+    """HTML in the slot `name`. What `stamp` gives stays equal for as long as `draw` would give the same.
+
+    `by_view`: both depend on how a page wants to see the chart; they get that view, else the usual one.
+    """
 
     name: str
     stamp: Callable[[ChartView], Any]
     draw: Callable[[ChartView], str]
+    by_view: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,45 @@ def slot_area(name: str, html: str = "") -> Any:
     return area(name, f'<div class="tp-slot" data-slot="{text(name)}">{html}</div>')
 
 
+class _Kept:
+    """What was drawn last of one thing, for all pages; drawn by one of them at a time, while the others keep it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._stamp: Any = None
+        self._fault = ""
+        self.version = ""
+        self.html = ""
+
+    @property
+    def faulty(self) -> bool:
+        return bool(self._fault)
+
+    def refresh(self, stamp: Callable[[], Any], draw: Callable[[], str]) -> None:
+        """Draw anew if the stamp is another; a fault becomes what is shown, and is logged once. Never waits."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            now = stamp()
+            if not self.version or self._fault or now != self._stamp:
+                self._set(now, draw())
+                self._fault = ""
+        except Exception as error:  # noqa: BLE001 - looking must outlive a fault in what is looked at
+            self._fail(error)
+        finally:
+            self._lock.release()
+
+    def _set(self, stamp: Any, html: str) -> None:
+        self._stamp, self.html, self.version = stamp, html, secrets.token_hex(6)
+
+    def _fail(self, error: Exception) -> None:
+        fault = f"{type(error).__name__}: {error}"
+        if fault != self._fault:
+            self._set(None, box("error", explain(error, f"showing the {self._name.replace('-', ' ')}")))
+            self._fault = fault
+
+
 class Live:
     """Answers the looks of all pages. `pulse` says how the run is, for the notices; `goes`, whether anything does."""
 
@@ -84,10 +127,9 @@ class Live:
         self._panels = panels
         self._pulse = pulse
         self._goes = goes
-        self._lock = threading.Lock()
-        self._server = secrets.token_hex(4)
-        self._count = 0
-        self._known: dict[Any, tuple[Any, str, str]] = {}
+        self._lock = threading.Lock()  # of the two below, for moments
+        self._kept: dict[str, _Kept] = {}
+        self._views: dict[tuple[str, ChartView], _Kept] = {}
 
     def build(self) -> None:
         """The question, its answer, and a button for each of the `pulled`; nobody sees them."""
@@ -105,7 +147,9 @@ class Live:
         page.load(None, None, None, js=SCRIPT.read_text(encoding="utf-8"))
         self.asked.change(self.look, self.asked, self.answer, **{**AT_ONCE, "api_name": LOOK})
         for pulled in self._pulled:
-            self.triggers[pulled.name].click(partial(_updates, pulled), None, list(pulled.outputs), **AT_ONCE)
+            press = self.triggers[pulled.name].click
+            got = press(partial(_updates, pulled), None, list(pulled.outputs), trigger_mode="always_last", **AT_ONCE)
+            got.success(None, None, None, js=f"() => window.trainingProLive.got({json.dumps(pulled.name)})")
 
     def look(self, asked: str) -> str:
         """What a page is to show by now, as JSON.
@@ -115,43 +159,42 @@ class Live:
                 no sense is as if the page had nothing.
         """
         have, view = _read(asked)
-        faults: list[str] = []
-        with self._lock:
-            slots = {shown.name: self._drawn(shown, view, faults) for shown in self._shown}
-            pulled = {one.name: self._stamped(one, faults) for one in self._pulled}
+        slots = {shown.name: self._drawn(shown, view) for shown in self._shown}
+        pulled = {one.name: self._stamped(one) for one in self._pulled}
+        faulty = any(kept.faulty for kept in (*slots.values(), *pulled.values()))
         answer = {
-            "pace_ms": round(1000 * (AFTER_A_FAULT_S if faults else PACE_S if self._goes() else QUIET_PACE_S)),
+            "pace_ms": round(1000 * (AFTER_A_FAULT_S if faulty else PACE_S if self._goes() else QUIET_PACE_S)),
             "pulse": self._pulse(),
-            "slots": {name: drawn for name, drawn in slots.items() if have.get(name) != drawn[0]},
-            "pulled": pulled,
+            "slots": {
+                name: [kept.version, kept.html]
+                for name, kept in slots.items()
+                if kept.version and have.get(name) != kept.version
+            },
+            "pulled": {name: kept.version for name, kept in pulled.items() if kept.version},
         }
         return json.dumps(answer)
 
-    def _drawn(self, shown: Shown, view: ChartView, faults: list[str]) -> tuple[str, str]:
-        """Its version and HTML; drawn once for all pages that see the same. A fault is told in its place."""
-        try:
-            return self._version((shown.name, view), shown.stamp(view), lambda: shown.draw(view))
-        except Exception as error:  # noqa: BLE001 - looking must outlive a fault in what is looked at
-            faults.append(explain(error, f"showing the {shown.name.replace('-', ' ')}"))
-            return self._version((shown.name, view), faults[-1], lambda: box("error", faults[-1]))
+    def _drawn(self, shown: Shown, view: ChartView) -> _Kept:
+        view = view if shown.by_view else ChartView()
+        kept = self._kept_of(shown, view)
+        kept.refresh(partial(shown.stamp, view), partial(shown.draw, view))
+        return kept
 
-    def _stamped(self, pulled: Pulled, faults: list[str]) -> str:
-        """Its version."""
-        try:
-            return self._version(pulled.name, pulled.stamp(), str)[0]
-        except Exception as error:  # noqa: BLE001 - as above
-            faults.append(explain(error, f"looking at the {pulled.name.replace('-', ' ')}"))
-            return self._version(pulled.name, faults[-1], str)[0]
+    def _stamped(self, pulled: Pulled) -> _Kept:
+        with self._lock:
+            kept = self._kept.setdefault(f"pulled {pulled.name}", _Kept(pulled.name))
+        kept.refresh(pulled.stamp, str)
+        return kept
 
-    def _version(self, name: Any, stamp: Any, draw: Callable[[], str]) -> tuple[str, str]:
-        known = self._known.pop(name, None)
-        if known is None or known[0] != stamp:
-            self._count += 1
-            known = (stamp, f"{self._server}-{self._count}", draw())
-        self._known[name] = known
-        while len(self._known) > _MOST_KEPT + len(self._pulled):
-            del self._known[next(iter(self._known))]
-        return known[1], known[2]
+    def _kept_of(self, shown: Shown, view: ChartView) -> _Kept:
+        with self._lock:
+            if not shown.by_view:
+                return self._kept.setdefault(shown.name, _Kept(shown.name))
+            kept = self._views.pop((shown.name, view), None) or _Kept(shown.name)
+            self._views[shown.name, view] = kept
+            while len(self._views) > MOST_VIEWS:
+                del self._views[next(iter(self._views))]
+            return kept
 
 
 def _read(asked: Any) -> tuple[dict[str, Any], ChartView]:
@@ -169,5 +212,5 @@ def _updates(pulled: Pulled) -> dict[Any, Any]:
     try:
         return pulled.updates()
     except Exception:
-        logger.exception("The %s can't be shown.", pulled.name)
+        logger.exception("The %s can't be shown.", pulled.name.replace("-", " "))
         return {pulled.outputs[0]: gr.update()}

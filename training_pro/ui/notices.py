@@ -39,10 +39,18 @@ class Notices:
 
 def pulse(session: Session) -> dict[str, Any]:
     """The run in a few words: its name, phase, whole percent done, and how it ended; {} for none."""
-    run = session.run
+    run, queued = session.run, _queued(session)
     if run is None:
-        return {}
+        return queued
     status = run.status
     percent = 100 * status.update // status.total_updates if status.total_updates else 0
     kind, reason = (status.ending.kind, status.ending.reason) if status.ending else ("", "")
-    return {"name": status.name, "phase": status.phase, "percent": percent, "ending": kind, "reason": reason}
+    return {"name": status.name, "phase": status.phase, "percent": percent, "ending": kind, "reason": reason} | queued
+
+
+def _queued(session: Session) -> dict[str, Any]:
+    """The run of the queue that ended last, whatever goes by now."""
+    for entry in reversed(session.queue.view().entries):
+        if entry.has_ended:
+            return {"queued": {"key": entry.key, "name": entry.name, "ending": entry.state, "reason": entry.reason}}
+    return {}

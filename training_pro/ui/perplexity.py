@@ -137,11 +137,11 @@ class Perplexity(Follows):
         return {self.interrupt: gr.update(interactive=self._measures())}
 
     def _table(self) -> str:
-        lines, said = self._kept.read()
+        lines, said = self._kept.look()
         return box("warning", said) + perplexity_table(lines)
 
     def _lines(self) -> dict[Any, Any]:
-        lines, _ = self._kept.read()
+        lines, _ = self._kept.look()
         return {self.line: gr.update(choices=[(line_label(line), line.id) for line in lines])}
 
     # -- what people do -------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ class Perplexity(Follows):
         return {self.said: box("info", "It ends with the window in progress."), self.interrupt: gr.update()}
 
     def _show(self, line: str | None) -> dict[Any, Any]:
-        found = {one.id: one for one in self._kept.read()[0]}
+        found = {one.id: one for one in self._kept.look()[0]}
         return {self.comment: found[line].comment if line in found else "", self.said: ""}
 
     def _keep(self, line: str | None, comment: str | None) -> dict[Any, Any]:

@@ -35,6 +35,8 @@ class QueuePanel(Follows):
         self._queue = session.queue
         self._form = form
         self._editable = editable
+        self._went = False
+        self._ended = 0
 
     def build_add(self) -> None:
         """The button beside Start."""
@@ -123,8 +125,14 @@ class QueuePanel(Follows):
 
     @property
     def pulled(self) -> list[Pulled]:
-        """The buttons, and the runs to choose from."""
-        return [Pulled("queue", self._edited, self.followed, self._now)] if self._editable else []
+        """The buttons and the runs to choose from; and, when the queue has ended, that nothing is said any more."""
+        if not self._editable:
+            return []
+        said = [self.added, self.said]
+        return [
+            Pulled("queue", self._edited, self.followed, self._now),
+            Pulled("queue-said", self._ends, said, lambda: dict.fromkeys(said, "")),
+        ]
 
     @property
     def followed(self) -> list[Any]:
@@ -134,6 +142,12 @@ class QueuePanel(Follows):
     def _listed(self, _: ChartView) -> Any:
         view = self._queue.view()
         return view, self._percent()
+
+    def _ends(self) -> int:
+        """How often the queue has ended."""
+        was, self._went = self._went, self._queue.going
+        self._ended += was and not self._went
+        return self._ended
 
     def _edited(self) -> Any:
         view = self._queue.view()
@@ -154,7 +168,7 @@ class QueuePanel(Follows):
 
     def _now(self) -> dict[Any, Any]:
         view = self._queue.view()
-        choices = [(f"{entry.name} ({entry.state})", entry.key) for entry in view.entries]
+        choices = [(_words(entry), entry.key) for entry in view.entries]
         return {
             self.start: gr.update(interactive=bool(view.waiting) and (not view.going or view.stopping)),
             self.stop: gr.update(interactive=view.going and not view.stopping),
@@ -206,15 +220,25 @@ class QueuePanel(Follows):
         count = self._queue.clear_ended()
         return f"{count} taken off the list; their files stay."
 
+    def _key_of(self, chosen: str) -> str:
+        """Gradio 4 sends the words of a list that was left again, not what they stand for."""
+        entries = self._queue.view().entries
+        return next((entry.key for entry in entries if chosen in (entry.key, _words(entry))), chosen)
+
     def _edit(self, change: Callable[[str], Any], key: str | None) -> dict[Any, Any]:
         if not key:
             raise RunError("No run is chosen; choose one under Run.")
+        key = self._key_of(key)
         change(key)
         left = any(entry.key == key for entry in self._queue.view().entries)
         now = self._now()
         if not left:
             now[self.chosen] = gr.update(choices=now[self.chosen]["choices"], value=None)
         return {self.said: "", **now}
+
+
+def _words(entry: Entry) -> str:
+    return f"{entry.name} ({entry.state})"
 
 
 def _last_experiment(view: QueueView) -> tuple[str, tuple[Entry, ...]]:

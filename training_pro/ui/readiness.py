@@ -16,4 +16,14 @@ def host_line(session: Session) -> str:
     stands = obstacle(session)
     label = session.host.model_label()
     model = f'<p class="tp-host">Model <b>{text(label)}</b></p>' if label else ""
-    return model + box("warning", stands)
+    return model + _going(session) + box("warning", stands)
+
+
+def _going(session: Session) -> str:
+    """Where the run is on the page, for those who come to see it."""
+    run = session.run
+    if run is None or not run.status.running:
+        return ""
+    done, total = run.status.update, run.status.total_updates
+    how_far = f"update {done:,} of {total:,}" if total else "being prepared"
+    return f'<p class="tp-host">Going: <a href="#tp-status">{text(run.status.name)}</a>, {text(how_far)}</p>'

@@ -35,20 +35,29 @@ class Runs:
                 [], value=[], multiselect=True, label="Runs", info="One to open it, several to compare them.",
                 allow_custom_value=True, elem_id="tp-runs-chosen", scale=3,
             )  # fmt: skip
+            self.over_epochs = gr.Checkbox(
+                False, label="Over epochs", info="Compare where the same data has been seen.", min_width=160,
+                elem_id="tp-over-epochs",
+            )  # fmt: skip
             self.refresh = button("Refresh", "runs-refresh", scale=0)
+        if self._editable:
+            self._build_actions()
         self.said = area("runs-said")
         self.shown = area("runs-shown")
         if self._editable:
             self._build_edits()
 
-    def _build_edits(self) -> None:
-        self.notes = gr.Textbox(label="Notes on the run", lines=2, max_lines=8, elem_id="tp-notes")
+    def _build_actions(self) -> None:
         with button_row():
-            self.keep_notes = button("Keep the notes", "keep-notes")
             self.copy = button("Copy its settings", "copy-run")
             self.go_on = button("Continue it", "continue-run")
             self.open = button("Open folder", "open-run")
             self.delete = button("Delete", "delete-run", variant="stop")
+
+    def _build_edits(self) -> None:
+        self.notes = gr.Textbox(label="Notes on the run", lines=2, max_lines=8, elem_id="tp-notes")
+        with button_row():
+            self.keep_notes = button("Keep the notes", "keep-notes")
         with gr.Accordion("Rename, undo a delete", open=False):
             with gr.Row():
                 self.new_name = gr.Textbox(label="New name", max_lines=1)
@@ -65,7 +74,9 @@ class Runs:
         refresh = answering(self._lists, self.said, "listing the runs")
         self.refresh.click(refresh, None, outputs, **QUIET)
         shown = [self.shown, self.said, *([self.notes] if self._editable else [])]
-        self.chosen.change(answering(self._open, self.said, "opening the run"), self.chosen, shown, **QUIET)
+        open_ = answering(self._open, self.said, "opening the run")
+        for control in (self.chosen, self.over_epochs):
+            control.change(open_, [self.chosen, self.over_epochs], shown, **QUIET)
         if self._editable:
             self._connect_edits(outputs)
 
@@ -100,9 +111,13 @@ class Runs:
         runs = list_runs(folders)
         updates = {self.table: runs_table(runs), self.chosen: gr.update(choices=[run.name for run in runs])}
         if self._editable:
-            moved = [(f"{run.name} ({run.why}, {run.moved[:16]})", str(run.path)) for run in aside_runs(folders)]
-            updates[self.aside] = gr.update(choices=moved)
+            updates[self.aside] = gr.update(choices=self._moved())
         return updates
+
+    def _moved(self) -> list[tuple[str, str]]:
+        """Words and path of each run aside; gradio 4 sends the words of a list that was left again."""
+        moved = aside_runs(self._session.host.folders)
+        return [(f"{run.name} ({run.why}, {run.moved[:16]})", str(run.path)) for run in moved]
 
     def _path(self, name: str) -> Path:
         found = {run.name: run.path for run in list_runs(self._session.host.folders)}
@@ -116,9 +131,9 @@ class Runs:
             raise RunError(f"{len(chosen)} runs are chosen; choose exactly one under Runs.")
         return self._path(chosen[0])
 
-    def _open(self, names: list[str] | None) -> dict[Any, Any]:
+    def _open(self, names: list[str] | None, over_epochs: bool = False) -> dict[Any, Any]:
         records = [read_run(self._path(name)) for name in (names if isinstance(names, list) else [])]
-        view = run_in_full(records[0]) if len(records) == 1 else comparison(records) if records else ""
+        view = run_in_full(records[0]) if len(records) == 1 else comparison(records, over_epochs) if records else ""
         updates = {self.shown: view, self.said: ""}
         if self._editable:
             updates[self.notes] = records[0].notes if len(records) == 1 else ""
@@ -157,7 +172,7 @@ class Runs:
     def _undo(self, aside: str | None) -> dict[Any, Any]:
         if not aside or not isinstance(aside, str):
             raise RunError("Nothing is chosen; choose a run under Deleted and kept aside.")
-        back = put_back(self._session.host.folders, Path(aside))
+        back = put_back(self._session.host.folders, Path(dict(self._moved()).get(aside, aside)))
         return {**self._lists(), self.said: box("info", f'"{back.name}" is back.')}
 
     def _emptied(self) -> Any:

@@ -67,9 +67,9 @@ def run_in_full(record: RunRecord) -> str:
     )
 
 
-def comparison(records: Sequence[RunRecord]) -> str:
+def comparison(records: Sequence[RunRecord], over_epochs: bool = False) -> str:
     """Curves over each other, then the settings in which the runs differ, then their samples."""
-    return f"{_overlay(records)}{_differences(records)}{_samples(records)}"
+    return f"{_overlay(records, over_epochs)}{_differences(records)}{_samples(records)}"
 
 
 def comparison_page(title: str, records: Sequence[RunRecord]) -> str:
@@ -156,19 +156,21 @@ def _not_whole(complete: bool) -> str:
     return "" if complete else " <small>(can't be continued exactly)</small>"
 
 
-def _overlay(records: Sequence[RunRecord]) -> str:
+def _overlay(records: Sequence[RunRecord], over_epochs: bool) -> str:
+    over = "epoch" if over_epochs else "update"
     drawn = [record for record in records if len(record.history.points)][:COLOURS]
     if not drawn:
         return '<p class="tp-none">None of these runs has a curve.</p>'
     thinned = [_thinned(record.history.points) for record in drawn]
     left = axis_for([points.column("smoothed_loss") for points in thinned])
-    last = max(float(points.column("update")[-1]) for points in thinned)
+    last = max(float(points.column(over)[-1]) for points in thinned)
     curves = [
-        Curve(record.summary.name, f"c{place}", points.column("update"), points.column("smoothed_loss"), left)
+        Curve(record.summary.name, f"c{place}", points.column(over), points.column("smoothed_loss"), left)
         for place, (record, points) in enumerate(zip(drawn, thinned, strict=True))
     ]
-    tips = [_tip(at, curves) for at in np.linspace(0, last, 60)]
-    return draw(Chart(x=Axis(0.0, max(last, 1.0)), left=left, curves=curves, tips=tips, left_name="smoothed loss"))
+    tips = [_tip(at, curves, over) for at in np.linspace(0, last, 60)]
+    x = Axis(0.0, last if over_epochs else max(last, 1.0))
+    return draw(Chart(x=x, left=left, curves=curves, tips=tips, x_name=over, left_name="smoothed loss"))
 
 
 def _thinned(points: Points) -> Points:
@@ -176,13 +178,13 @@ def _thinned(points: Points) -> Points:
     return points.at(np.searchsorted(points.column("update"), kept))
 
 
-def _tip(at: float, curves: Sequence[Curve]) -> Tip:
+def _tip(at: float, curves: Sequence[Curve], over: str) -> Tip:
     lines = []
     for curve in curves:
         inside = curve.x[0] <= at <= curve.x[-1]
         value = float(curve.y[min(int(np.searchsorted(curve.x, at)), len(curve.y) - 1)]) if inside else float("nan")
         lines.append((curve.style, curve.label, number(value)))
-    return Tip(float(at), f"Update {at:,.0f}", tuple(lines))
+    return Tip(float(at), f"{over.capitalize()} {number(at, 2) if over == 'epoch' else f'{at:,.0f}'}", tuple(lines))
 
 
 def _differences(records: Sequence[RunRecord]) -> str:

@@ -8,10 +8,9 @@ from typing import Any
 import gradio as gr
 
 from training_pro.errors import RunError
-from training_pro.session import Existing, NameTaken, Session
+from training_pro.session import Existing, NameTaken, Session, check_early
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
-from training_pro.ui.live import Follows, Pulled
 from training_pro.ui.markup import box
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.placement import Placement
@@ -24,14 +23,13 @@ _WAYS: tuple[tuple[str, Existing, str], ...] = (
 )
 
 
-class Start(Follows):
+class Start:
     """The button, its answer, and the question."""
 
     def __init__(self, session: Session, form: Form, placement: Placement) -> None:
         self._session = session
         self._form = form
         self._placement = placement
-        self._ended_run: Any = None
 
     def build(self) -> None:
         self.button = gr.Button("Start LoRA Training", variant="primary", elem_id="tp-start")
@@ -48,18 +46,6 @@ class Start(Follows):
             pressed.click(start, self._form.inputs | self._placement.inputs, shown, **QUIET)
         self.cancel.click(self._cancel, None, shown, **QUIET)
 
-    @property
-    def pulled(self) -> list[Pulled]:
-        """The answer goes with the run that it was about."""
-        return [Pulled("started", self._ended, [self.said], lambda: {self.said: ""})]
-
-    def _ended(self) -> Any:
-        """The run that ended last."""
-        run = self._session.run
-        if run is not None and not run.status.running:
-            self._ended_run = run
-        return self._ended_run
-
     def _cancel(self) -> dict[Any, Any]:
         return {self.said: "", self.ask: gr.update(visible=False)}
 
@@ -71,11 +57,12 @@ class Start(Follows):
         stands = obstacle(self._session)
         if stands:
             raise RunError(stands)
+        check_early(settings, self._session.host.folders)
         try:
-            run = self._session.start(settings, existing, where=self._placement.chosen(data))
+            self._session.start(settings, existing, where=self._placement.chosen(data))
         except NameTaken as taken:
             return {self.said: box("warning", str(taken)), **self._asked(True, taken.can_continue)}
-        return {self.said: box("info", f'The run "{run.settings.name}" has begun.'), **self._asked(False)}
+        return {self.said: "", **self._asked(False)}  # the run's own status says it
 
     def _asked(self, asked: bool, can_continue: bool = False) -> dict[Any, Any]:
         return {self.ask: gr.update(visible=asked), self.ways["continue"]: gr.update(visible=can_continue)}

@@ -54,9 +54,11 @@ def _headline(status: RunStatus) -> str:
     if ending is None:
         done, total, what = status.progress
         doing = f"{what} ({done:,} of {total:,})" if what and total else what or _DOING.get(status.phase, status.phase)
+        if status.phase == "sampling" and not status.update:
+            doing += ", as it is before the first update"
         return f'<p class="tp-headline"><b>{text(status.name)}</b> · {text(doing)}</p>'
-    kind = "finished" if ending.kind == "finished" else ending.kind
-    return box(_TONES[ending.kind], f"{status.name}: {kind}, {ending.reason}") + (  # type: ignore[arg-type]
+    how = ending.reason if ending.reason.startswith(ending.kind) else f"{ending.kind}, {ending.reason}"
+    return box(_TONES[ending.kind], f"{status.name}: {how}") + (  # type: ignore[arg-type]
         f'<p class="tp-path">{text(status.folder)}</p>'
     )
 
@@ -82,9 +84,10 @@ def _numbers(status: RunStatus) -> str:
             ("Gradient norm", number(point.grad_norm)),
             ("Tokens/s", number(status.tokens_per_s, 0)),
             ("Elapsed", time_words(point.elapsed_s)),
-            ("Remaining", time_words(status.remaining_s) if status.running else "–"),
+            ("Remaining", time_words(status.remaining_s) if status.running else ""),
             ("Memory", megabytes(point.memory_mb)),
         ]
+        pairs = [(name, value) for name, value in pairs if value]
     return facts(pairs)
 
 

@@ -64,11 +64,11 @@ class Tab:
         self.queue = QueuePanel(session, self.form, self._editable)
         self.notices = Notices()
         self.after = After(session, self.recipes)
-        self.watch = Watch(session)
+        self.watch = Watch(session, self._editable)
         self.tryout = TryOut(session)
         self.runs = Runs(session, self.recipes, self._editable)
         following: list[Follows] = [self.watch, self.perplexity, self.queue]
-        following += [self.after, self.start] if self._editable else []
+        following += [self.after, self.tryout] if self._editable else []
         following += [Lists(session, self._listed)]
         self.live = Live(following, partial(pulse, session), partial(_goes, session))
 
@@ -144,7 +144,7 @@ class Tab:
         self.perplexity.connect()
         self.queue.connect()
         self.notices.connect(page)
-        self.watch.connect(self._editable)
+        self.watch.connect()
         self.live.connect(page)
         if self._editable:
             self._connect_work(page)

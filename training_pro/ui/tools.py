@@ -149,8 +149,8 @@ class Tools:
         return self._made(said, dataset=made, text_file="", dataset_kind="auto")
 
     def _unwrap(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
-        made = self._tools(data, bar).unwrap(self._chosen(data, "text_file"))
-        return self._made(f"{made} is chosen as the Text file.", text_file=made)
+        made, joined = self._tools(data, bar).unwrap(self._chosen(data, "text_file"))
+        return self._made(f"{made} is chosen as the Text file; {joined:,} line ends were joined.", text_file=made)
 
     def _write_blocks(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         settings, tools = self._form.settings(data), self._tools(data, bar)

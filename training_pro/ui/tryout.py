@@ -11,13 +11,15 @@ from training_pro.record.adapter_files import CONFIG_FILE
 from training_pro.record.runs import list_runs
 from training_pro.session import Session
 from training_pro.ui.handlers import answering
+from training_pro.ui.live import Follows, Shown, slot_area
 from training_pro.ui.markup import box, text
 from training_pro.ui.pieces import area, button, button_row
 
 LAST = ""  # whichever run went last
+LAST_WORDS = "The last run's"
 
 
-class TryOut:
+class TryOut(Follows):
     """The panel. While a run holds the model, the host says so."""
 
     def __init__(self, session: Session) -> None:
@@ -27,7 +29,7 @@ class TryOut:
         with gr.Accordion("Try it: ask with and without the LoRA", open=False, elem_id="tp-try"):
             with gr.Row():
                 self.name = gr.Dropdown(
-                    [("The last run's", LAST)], value=LAST, label="LoRA", allow_custom_value=True, elem_id="tp-try-name"
+                    [(LAST_WORDS, LAST)], value=LAST, label="LoRA", allow_custom_value=True, elem_id="tp-try-name"
                 )
                 self.tokens = gr.Slider(1, 1000, value=80, step=1, label="Length of the answer in tokens")
             self.prompt = gr.Textbox(label="Prompt", lines=3, max_lines=10, elem_id="tp-prompt")
@@ -38,6 +40,7 @@ class TryOut:
                 self.ask = button("Ask with and without", "ask-both", variant="primary")
                 self.put_on = button("Put the LoRA on", "put-on")
                 self.take_off = button("Take it off", "take-off")
+            self.state = slot_area("try-state")
             self.said = area("try-said")
 
     def connect(self) -> None:
@@ -48,13 +51,22 @@ class TryOut:
         take_off = answering(self._take_off, self.said, "taking the LoRA off")
         self.take_off.click(take_off, None, self.said, api_name=False)
 
+    @property
+    def shown(self) -> list[Shown]:
+        """Which LoRA is on the model, whoever put it there."""
+        return [Shown("try-state", lambda _: tuple(self._session.host.loras_on()), lambda _: self._on())]
+
+    def _on(self) -> str:
+        names = ", ".join(f'"{name}"' for name in self._session.host.loras_on())
+        return box("good", f"On the model: {names}. It answers with it until it is taken off.") if names else ""
+
     def lists(self) -> dict[Any, Any]:
         """The LoRAs as they are now."""
         names = [run.name for run in list_runs(self._session.host.folders) if (run.path / CONFIG_FILE).is_file()]
-        return {self.name: gr.update(choices=[("The last run's", LAST), *((name, name) for name in names)])}
+        return {self.name: gr.update(choices=[(LAST_WORDS, LAST), *((name, name) for name in names)])}
 
     def _chosen(self, name: str | None) -> str:
-        if name:
+        if name and name != LAST_WORDS:
             return name
         run = self._session.run
         if run is None:
@@ -65,12 +77,12 @@ class TryOut:
         chosen = self._chosen(name)
         self._refuse_while_busy()
         self._session.host.put_lora_on(chosen)
-        return {self.said: box("good", f'The LoRA "{chosen}" is on the model.')}
+        return {self.said: ""}
 
     def _take_off(self) -> dict[Any, Any]:
         self._refuse_while_busy()
         self._session.host.take_loras_off()
-        return {self.said: box("info", "The model is as it is without a LoRA.")}
+        return {self.said: ""}
 
     def _ask(self, name: str | None, prompt: str, tokens: float, chat: bool) -> dict[Any, Any]:
         """Both answers; afterwards the LoRAs that were on are on again."""

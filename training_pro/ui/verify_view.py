@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 
 SUGGESTIONS = '<p class="tp-none">Suggestions; a click takes one over and verifies again:</p>'
+_NO_FORECAST = (
+    '<p class="tp-none">What it needs of memory is told while no LoRA is on the model and nothing else uses it.</p>'
+)
 NO_SUGGESTIONS = '<p class="tp-none">No suggestions: the settings fit the data.</p>'
 
 
@@ -44,7 +47,7 @@ def _found(checked: Checked, named: Sequence[str]) -> str:
     return "".join(
         (
             facts(_pairs(checked)),
-            memory_line(checked.memory),
+            memory_line(checked.memory) or _NO_FORECAST,
             box("error", checked.verification.refusals),
             box("warning", named),
             box("info", checked.verification.notes),
@@ -65,7 +68,13 @@ def _pairs(checked: Checked) -> list[tuple[str, str]]:
     found, plan = checked.verification.facts, checked.plan
     kinds = [(found.packed, "packed"), (found.overlap, "overlap"), (found.windows, "windows")]
     made_of = ", ".join(f"{count:,} {kind}" for count, kind in kinds if count)
-    pairs = [("Blocks", f"{found.samples:,}"), ("Made of", made_of), ("Sections", _count(found.sections))]
+    sources = ", ".join(dict.fromkeys(source.kind for source in checked.prepared.report.sources))
+    pairs = [
+        ("Kind", sources),
+        ("Blocks", f"{found.samples:,}"),
+        ("Made of", made_of),
+        ("Sections", _count(found.sections)),
+    ]
     pairs += [
         ("Rows", _count(found.rows_read)),
         ("Dropped rows", _count(found.dropped_rows)),

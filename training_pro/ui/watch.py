@@ -16,12 +16,12 @@ import gradio as gr
 from training_pro.errors import RunError
 from training_pro.record.history import Event, HistoryData
 from training_pro.session import Session
-from training_pro.settings import SPECS
+from training_pro.settings import SPECS, Settings
 from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.run import Run
 from training_pro.ui.chart import MOST_POINTS
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
-from training_pro.ui.live import Follows, Pulled, Shown, slot_area
+from training_pro.ui.live import MOST_VIEWS, Follows, Pulled, Shown, slot_area
 from training_pro.ui.markup import box
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.readiness import host_line
@@ -33,14 +33,14 @@ CHART_PACE_S = 2.5
 LONG_CHART_PACE_S = 5.0  # of a run so long that a further update hardly shows
 REST_S = 0.8  # a slider that somebody is dragging is not pulled away
 _VIEW = "(measure, smoothing, log) => window.trainingProLive.view(measure, smoothing, log)"
-_MOST_VIEWS = 8
 
 
 class Watch(Follows):
     """Builds the panel where the page is being built; what it shows follows the run."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, editable: bool = True) -> None:
         self._session = session
+        self._editable = editable
         self._charts: dict[ChartView, tuple[float, Any]] = {}
         self._live: tuple[LiveValues | None, float] = None, 0.0
         self._rested: Any = None
@@ -98,12 +98,12 @@ class Watch(Follows):
 
     # -- hooking up -----------------------------------------------------------------------------------------------
 
-    def connect(self, editable: bool) -> None:
+    def connect(self) -> None:
         """Hook up the controls."""
         view = [self.measure, self.smoothing, self.log]
         for control in view:
             control.change(None, view, None, js=_VIEW)
-        if editable:
+        if self._editable:
             self._connect_controls()
 
     def _connect_controls(self) -> None:
@@ -135,17 +135,20 @@ class Watch(Follows):
         return [
             Shown("host", lambda _: host_line(self._session), lambda _: host_line(self._session)),
             Shown("status", self._status_stamp, lambda _: run_status(self._session.run)),
-            Shown("chart", self._chart_stamp, self._chart),
+            Shown("chart", self._chart_stamp, self._chart, by_view=True),
             Shown("checkpoints", self._events_stamp, lambda _: checkpoint_list(self._events())),
             Shown("samples", self._events_stamp, lambda _: samples_view(self._events())),
         ]
 
     @property
     def pulled(self) -> list[Pulled]:
-        """The buttons, and the live values."""
+        """The buttons and the live values; and, for another run or at its end, that nothing is said any more."""
+        if not self._editable:
+            return []
         buttons = [self.loras_off, *self._steering()]
         return [
             Pulled("buttons", self._buttons_stamp, buttons, self._all_buttons),
+            Pulled("steered", self._steered_stamp, [self.said], lambda: {self.said: ""}),
             Pulled("live", self._live_stamp, list(self.live.values()), self._live_values),
         ]
 
@@ -175,7 +178,7 @@ class Watch(Follows):
         if before != key and not (early and run.status.running):
             drawn_at, before = time.monotonic(), key
         self._charts[view] = drawn_at, before
-        while len(self._charts) > _MOST_VIEWS:
+        while len(self._charts) > MOST_VIEWS:
             del self._charts[next(iter(self._charts))]
         return before
 
@@ -186,6 +189,10 @@ class Watch(Follows):
         data = run.history.data()
         return run_chart(data.points, data.events, view, run.controls.values.stop_at_loss)
 
+    def _steered_stamp(self) -> Any:
+        run = self._session.run
+        return run, run is not None and run.status.running
+
     def _buttons_stamp(self) -> Any:
         run, loras = self._session.run, tuple(self._session.host.loras_on())
         steered = (run, run.status.running, _asked(run.controls)) if run is not None else None
@@ -194,10 +201,11 @@ class Watch(Follows):
     def _all_buttons(self) -> dict[Any, Any]:
         loras_off = gr.update(visible=bool(self._session.host.loras_on()) and not self._session.busy)
         run = self._session.run
-        return {self.loras_off: loras_off, **(self._buttons(run) if run is not None else {})}
+        return {self.loras_off: loras_off, **self._buttons(run)}
 
-    def _buttons(self, run: Run) -> dict[Any, Any]:
-        goes, controls = run.status.running, run.controls
+    def _buttons(self, run: Run | None) -> dict[Any, Any]:
+        goes = run is not None and run.status.running
+        controls = run.controls if run is not None else Controls(Settings())
         queued = goes and controls.checkpoint_asked
         return {
             self.interrupt: gr.update(interactive=goes and not controls.interrupt_reason),
@@ -223,11 +231,9 @@ class Watch(Follows):
 
     def _live_values(self) -> dict[Any, Any]:
         run = self._session.run
-        if run is None:
-            return {control: gr.update() for control in self.live.values()}
-        values = run.controls.values
+        values = (run.controls if run is not None else Controls(Settings())).values
         return {
-            control: gr.update(value=getattr(values, name), interactive=run.status.running)
+            control: gr.update(value=getattr(values, name), interactive=run is not None and run.status.running)
             for name, control in self.live.items()
         }
 
@@ -294,7 +300,7 @@ def _interrupt(controls: Controls) -> str:
 
 def _checkpoint(controls: Controls) -> str:
     controls.ask_checkpoint()
-    return "A checkpoint is queued: it is written with the update in progress."
+    return "A checkpoint is queued: it is written with the update in progress, and then listed below the chart."
 
 
 def _pause(controls: Controls) -> str:

@@ -67,7 +67,7 @@ def test_an_experiment_ends_with_its_runs_compared(
     said = capsys.readouterr().out
     assert "Gradient Accumulation Steps" in said and "study-accumulation-2" in said
     page = (folders.experiments / "study-accumulation.html").read_text(encoding="utf-8")
-    assert "study-accumulation-1" in page and "tp-c1" in page and "Last loss" in page
+    assert "study-accumulation-1" in page and "tp-c1" in page and "Last smoothed loss" in page
     assert main(command) == 0
     assert "at its end already" in capsys.readouterr().out
 

@@ -48,6 +48,24 @@ def test_what_comes_into_a_folder_that_is_there_already_counts(
     assert stamp(lists) != before
 
 
+def test_a_run_that_goes_on_writes_without_any_list_being_read(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training_pro.ui.lists._LOOK_S", 0.0)
+    reads: list[int] = []
+    lists = Lists(StandInSession(folders), lambda: [("runs", [], lambda: {"list": reads.append(1)})])
+    lora = folders.loras / "mine"
+    lora.mkdir()
+    stamp(lists)
+    for number in range(3):
+        (lora / f"checkpoint-{number}").mkdir()
+        stamp(lists)
+    assert len(reads) == 1
+    (lora / "adapter_config.json").touch()
+    stamp(lists)
+    assert len(reads) == 2, "now it can be put on a model"
+
+
 def test_a_list_is_read_anew_only_when_something_has_changed(folders: Folders) -> None:
     reads: list[int] = []
     lists = Lists(StandInSession(folders), lambda: [("files", [], lambda: {"list": reads.append(1)})])

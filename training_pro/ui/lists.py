@@ -14,11 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from training_pro.record.adapter_files import CONFIG_FILE
+from training_pro.record.runs import SETTINGS_FILE
 from training_pro.session import Session
 from training_pro.ui.live import Follows, Pulled
 
 Listed = tuple[str, list[Any], Callable[[], dict[Any, Any]]]
 _LOOK_S = 1.0
+_MARKS = (CONFIG_FILE, SETTINGS_FILE)
 
 
 class Lists(Follows):
@@ -53,11 +56,25 @@ class Lists(Follows):
             at, seen = self._looked
             if time.monotonic() - at >= _LOOK_S:
                 folders, run = self._session.host.folders, self._session.run
-                inside = (folders.datasets, folders.loras, folders.formats, folders.instruction_templates)
-                looked_at = (*inside, folders.presets, folders.models)
-                seen = tuple(map(_inside, looked_at)), run, run is not None and run.status.running
+                files = (folders.datasets, folders.formats, folders.instruction_templates, folders.presets)
+                seen = (
+                    tuple(map(_inside, (*files, folders.models))),
+                    _loras(folders.loras),
+                    run,
+                    run is not None and run.status.running,
+                )
                 self._looked = time.monotonic(), seen
             return seen
+
+
+def _loras(folder: Path) -> Any:
+    """Which there are, and which of them can be used or copied from; a run that goes on writes in its own all the
+    time."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry.name, [Path(entry.path, mark).exists() for mark in _MARKS]) for entry in entries)
+    except OSError:
+        return None
 
 
 def _inside(folder: Path) -> Any:

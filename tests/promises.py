@@ -109,6 +109,7 @@ PROMISES = (
 )
 
 MENDED = (
+    "An event of a history whose kind was a number came to the page as one.",
     "A run killed before its first file left a folder that its own command then refused to go on with.",
     "Override moved a killed run aside with its half-written files, which stayed there for good.",
     "Half-written files of a killed run stayed until that very run was started again; now any start takes them away.",

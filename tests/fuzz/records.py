@@ -51,6 +51,7 @@ def with_length(header: bytes) -> bytes:
     POINTS + EVENT,
     EVENT + b'{"update": 2, "loss"',
     b'{"update": 1, "loss": "nan"},{"update": 2, "loss": 1}\n',
+    b'{"update": 1, "event": 2, "loss": 1.0}\n',
 )
 def history(content: bytes) -> None:
     """Going on with a history loses nothing of what was read from it."""

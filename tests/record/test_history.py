@@ -312,3 +312,8 @@ def test_torn_lines_that_would_make_sense_together_are_torn_all_the_same(tmp_pat
     path.write_bytes(b'{"update": 1, "loss": 1.0}\n{"update": 2, "loss": [2.0\n3.0]}\n{"update": 4, "loss": 4.0}\n')
     read = read_history(path)
     assert updates(read) == [1, 4] and read.torn_lines == 2
+
+
+def test_an_event_s_kind_is_text_whatever_a_file_says(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"update": 1, "event": 2, "loss": 1.0}\n', encoding="utf-8")
+    assert [event.kind for event in read_history(tmp_path / "a.jsonl").events] == ["2"]

@@ -342,7 +342,7 @@ def _point(values: dict[str, Any]) -> Point:
 def _event(values: dict[str, Any]) -> Event:
     details = values.get("details")
     return Event(
-        values["event"],
+        str(values["event"]),
         values["update"],
         str(values.get("text", "")),
         details if isinstance(details, dict) else {},

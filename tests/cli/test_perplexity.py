@@ -56,7 +56,7 @@ def test_only_the_lora_and_what_can_not_be_measured(
 
 @pytest.mark.parametrize(
     ("wrong", "answer"),
-    [(["--stride", "64"], (2, "1 to 63")), (["--context", "3"], (2, "8 or more")), ([], (2, "no dataset"))],
+    [(["--stride", "64"], (2, "1 to 63")), (["--context", "3"], (2, "8 or more")), ([], (2, "no text or dataset"))],
 )
 def test_a_wrong_call_says_why(
     folders: Folders,

@@ -59,7 +59,7 @@ def test_no_blocks_at_all() -> None:
     [
         ({"lr_scheduler_type": "nope"}, SettingsError, "LR Scheduler is 'nope'"),
         ({"lr_scheduler_type": "reduce_lr_on_plateau"}, SettingsError, "follows the evaluation loss"),
-        ({"epochs": 0.1, "warmup_steps": 1}, RunError, "The only update has learning rate 0"),
+        ({"epochs": 0.1, "warmup_steps": 1}, RunError, "The only update would have learning rate 0"),
         ({"lr_scheduler_type": "linear", "warmup_steps": 500}, RunError, "would be warmup"),
     ],
 )

@@ -331,7 +331,7 @@ def test_the_status_tells_speed_and_remaining_time(owner: TinyOwner) -> None:
         ({"lr_scheduler_type": "nope"}, "LR Scheduler is 'nope'"),
         ({"lr_scheduler_type": "reduce_lr_on_plateau"}, "follows the evaluation loss"),
         ({"optimizer": "nope"}, "Optimizer is 'nope'"),
-        ({"epochs": 0.1, "warmup_steps": 5}, "has learning rate 0"),
+        ({"epochs": 0.1, "warmup_steps": 5}, "would have learning rate 0"),
         ({"targets": "own list", "target_modules": "nope"}, "no module named nope"),
     ],
 )

@@ -514,10 +514,12 @@ def settings_text(path: Path) -> str:
 
 def twice_named(names: Sequence[Any]) -> str:
     """The first of the names that comes again, as shown in a sentence; "" for none."""
-    if len(set(names)) == len(names):
-        return ""
     seen: set[Any] = set()
-    return next(_shown(name) for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    for name in names:
+        if name in seen:
+            return _shown(name)
+        seen.add(name)
+    return ""
 
 
 def without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ MEASURING = MeasuringStatus("t.txt", progress=(3, 10, "tiny without a LoRA: perp
     [({"interrupted": True}, "interrupted"), ({"faults": ("The model is gone.",)}, "failed"), ({}, "done")],
 )
 def test_a_measurings_end_is_told_as_it_was(end: dict[str, Any], word: str, capsys: pytest.CaptureFixture[str]) -> None:
-    _watched(Told(MEASURING, MeasuringStatus("t.txt", running=False, **end)))  # type: ignore[arg-type]
+    _watched(Told(MEASURING, MeasuringStatus("t.txt", running=False, **end)))  # type: ignore[arg-type]  # a stand-in
     assert f"tiny without a LoRA: {word}" in capsys.readouterr().err.splitlines()
 
 
@@ -44,7 +44,7 @@ def test_a_run_that_never_got_through_its_data_is_not_done(
 ) -> None:
     begun = RunStatus("tales", Path(), "preparing", (3, 10, "Slicing"))
     ended = RunStatus("tales", Path(), "ended", (3, 10, "Slicing"), ending=Ending(kind, "so it was"))
-    watch(Told(begun, ended))  # type: ignore[arg-type]
+    watch(Told(begun, ended))  # type: ignore[arg-type]  # a stand-in
     assert capsys.readouterr().err.splitlines()[-1] == f"Slicing: {word}"
 
 
@@ -55,5 +55,5 @@ def test_a_runs_last_line_says_how_it_ended(kind: Any, word: str, capsys: pytest
     point: Any = SimpleNamespace(update=3, loss=1.0, smoothed_loss=1.0, learning_rate=1e-4)
     plan: Any = SimpleNamespace(total_updates=10)
     ended = RunStatus("tales", Path(), "ended", plan=plan, point=point, ending=Ending(kind, "so it was"))
-    watch(Told(ended))  # type: ignore[arg-type]
+    watch(Told(ended))  # type: ignore[arg-type]  # a stand-in
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"{word}: 3/10, loss 1.000")

@@ -106,7 +106,7 @@ def test_two_pages_ten_clients_and_the_command_line(
         complaints = [complaint for tab in tabs for complaint in tab.complaints]
     page.close(verbose=False)
     with capsys.disabled():
-        print(f"{minutes:g} min, {clicks} clicks, done {dict(crowd.done)}, refused {dict(crowd.refused)}")  # noqa: T201
+        print(f"{minutes:g} min, {clicks} clicks, done {dict(crowd.done)}, refused {dict(crowd.refused)}")  # noqa: T201 - the figures are what this is for
     assert complaints == [] and clicks > 0
     check_all_is_well(crowd, fingerprint, errors)
     for _ in range(clicks + sum(crowd.done.values()) + sum(crowd.refused.values())):

@@ -114,7 +114,9 @@ def test_more_bytes_than_the_most_never_fit(name: str, text: str) -> None:
 
 
 def test_bytes_that_no_token_stands_for_may_be_any_number() -> None:
-    lengths = TokenLengths(byte_encoder().token_lengths.by_id, 0, "", "\u00e9".encode()[:1])  # type: ignore[union-attr]
+    known = byte_encoder().token_lengths
+    assert known is not None
+    lengths = TokenLengths(known.by_id, 0, "", "\u00e9".encode()[:1])
     assert lengths.most_bytes(2, "hen") == 2 * lengths.by_id.max()
     assert lengths.most_bytes(2, "h\u00e9n") is None
 

@@ -14,7 +14,7 @@ from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.settings import Settings
 from training_pro.training.ending import Ending
-from training_pro.ui.tryout import LAST, LAST_WORDS, TryOut, answers_view, as_chat
+from training_pro.ui.tryout import LAST, LAST_CHOICE, TryOut, answers_view, as_chat
 
 
 class Panel:
@@ -91,7 +91,7 @@ def test_words_of_the_list_that_stand_for_nothing_chosen_are_no_name(panel: Pane
     """Gradio 4 sends them when the list was opened and left."""
     ended = Ending("finished", "all updates are done")
     panel.session.run = StandInRun(folders, Settings(name="mine"), phase="ended", ending=ended)
-    panel.said(panel.tryout.put_on, LAST_WORDS)
+    panel.said(panel.tryout.put_on, LAST_CHOICE[0])
     assert panel.host.on == ["mine"]
 
 

@@ -43,13 +43,9 @@ def lock_folder(folder: Path) -> FolderLock:
     """
     path = _lock_file(folder.parent, folder.name)
     lock = filelock.FileLock(path, timeout=0, thread_local=False)
+    held = f'The run "{folder.name}" is going in another process; wait for its end or interrupt it there.'
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except filelock.Timeout:
-        raise RunError(
-            f'The run "{folder.name}" is going in another process; wait for its end or interrupt it there.'
-        ) from None
+        _take(lock, path, held)
     except OSError as error:
         raise write_fault(path, error) from error
     return FolderLock(lock)
@@ -66,19 +62,27 @@ def alone_in(loras: Path, doing: str) -> Iterator[None]:
     """
     path = _lock_file(loras, f".{doing}")  # with a dot, which no run's name has
     lock = filelock.FileLock(path, timeout=_MOST_S, poll_interval=0.005, thread_local=False)
+    held = f"Another process has held {path} for {_MOST_S:g} seconds; end it if it hangs, and try again."
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except filelock.Timeout:
-        raise RunError(
-            f"Another process has held {path} for {_MOST_S:g} seconds; end it if it hangs, and try again."
-        ) from None
+        _take(lock, path, held)
     except (OSError, NotImplementedError) as error:  # the latter: a file system without locks
         logger.info("%s goes on without a lock: %s", loras, error)
     try:
         yield
     finally:
         lock.release()
+
+
+def _take(lock: filelock.BaseFileLock, path: Path, held: str) -> None:
+    """Raises:
+    RunError: `held`, another has it.
+    OSError, NotImplementedError: there can be no such lock.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout:
+        raise RunError(held) from None
 
 
 def _lock_file(loras: Path, name: str) -> Path:

@@ -73,15 +73,13 @@ class PerplexityTable:
         return lines[::-1], said
 
     def look(self) -> tuple[list[Measurement], str]:
-        """As `read`, for those who only look: waits for nobody, and leaves a bad file where it is.
-
-        Raises:
-            OSError: the file can't be read.
-        """
+        """As `read`, for those who only look: waits for nobody, and leaves a bad file where it is."""
         try:
             return _measurements(self.path.read_bytes())[::-1], ""
         except FileNotFoundError:
             return [], ""
+        except OSError as error:
+            return [], f"{self.path} can't be read ({error.strerror or error}); allow it to be."
         except (ValueError, KeyError, csv.Error) as error:
             return [], f"{self.path} can't be read as the table ({error}); the next measurement keeps it aside."
 

@@ -97,7 +97,7 @@ class RemoteRun(Run):
             return told.status.ending
         state = read_state(self.folder) if self.folder.is_dir() else None
         if state is not None and state.state in _ENDS and told is not None and state.pid == told.process.pid:
-            return Ending(state.state, state.reason)  # type: ignore[arg-type]
+            return Ending(state.state, state.reason)  # type: ignore[arg-type]  # it is one of _ENDS
         return self._gone(told)
 
     def _gone(self, told: Live | None) -> Ending:

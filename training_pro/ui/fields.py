@@ -38,6 +38,11 @@ Choice = tuple[str, str]  # what is read, what it stands for
 NOTHING: Choice = ("None", "")
 
 
+def meant(chosen: str, listed: Sequence[Choice]) -> str:
+    """What the chosen entry stands for: gradio 4 sends the words themselves of a list that was opened and left."""
+    return dict(listed).get(chosen, chosen)
+
+
 def make_field(name: str, editable: bool = True, listed: Sequence[Choice] = ()) -> Any:
     """The control of the setting `name`, with its default, where the page is being built.
 

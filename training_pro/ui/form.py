@@ -14,7 +14,7 @@ import gradio as gr
 
 from training_pro.settings import DEFAULTS, Settings, from_dict, to_dict
 from training_pro.ui.choices import Choices
-from training_pro.ui.fields import LISTED, NOTHING, WIDENED, field_update, make_field, widened
+from training_pro.ui.fields import LISTED, NOTHING, WIDENED, field_update, make_field, meant, widened
 
 Rows = tuple[tuple[str, ...], ...]
 Values = Mapping[Any, Any]
@@ -151,6 +151,8 @@ class Form:
 
 def _given(name: str, value: Any) -> Any:
     """Text is taken without the line ends that a paste brings, but for what may have them."""
-    if isinstance(DEFAULTS[name], str) and (value is None or (name in LISTED and value == NOTHING[0])):
-        return ""  # gradio 4 sends the words of a list that was opened and left, not what they stand for
+    if isinstance(DEFAULTS[name], str) and value is None:
+        return ""
+    if name in LISTED and isinstance(value, str):
+        return meant(value, [NOTHING])
     return value.strip() if isinstance(value, str) and name in ("name", "learning_rate", "target_modules") else value

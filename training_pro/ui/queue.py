@@ -17,6 +17,7 @@ from training_pro.queue.experiment import experiment_from, experiment_settings
 from training_pro.queue.run_queue import QueueView
 from training_pro.session import Session
 from training_pro.settings import SPECS
+from training_pro.ui.fields import Choice, meant
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.live import Follows, Pulled, Shown, slot_area
@@ -168,12 +169,11 @@ class QueuePanel(Follows):
 
     def _now(self) -> dict[Any, Any]:
         view = self._queue.view()
-        choices = [(_words(entry), entry.key) for entry in view.entries]
         return {
             self.start: gr.update(interactive=bool(view.waiting) and (not view.going or view.stopping)),
             self.stop: gr.update(interactive=view.going and not view.stopping),
             self.interrupt: gr.update(interactive=view.going),
-            self.chosen: gr.update(choices=choices),
+            self.chosen: gr.update(choices=self._choices()),
         }
 
     def _add(self, data: Values) -> dict[Any, Any]:
@@ -220,25 +220,19 @@ class QueuePanel(Follows):
         count = self._queue.clear_ended()
         return f"{count} taken off the list; their files stay."
 
-    def _key_of(self, chosen: str) -> str:
-        """Gradio 4 sends the words of a list that was left again, not what they stand for."""
-        entries = self._queue.view().entries
-        return next((entry.key for entry in entries if chosen in (entry.key, _words(entry))), chosen)
+    def _choices(self) -> list[Choice]:
+        return [(f"{entry.name} ({entry.state})", entry.key) for entry in self._queue.view().entries]
 
     def _edit(self, change: Callable[[str], Any], key: str | None) -> dict[Any, Any]:
         if not key:
             raise RunError("No run is chosen; choose one under Run.")
-        key = self._key_of(key)
+        key = meant(key, self._choices())
         change(key)
         left = any(entry.key == key for entry in self._queue.view().entries)
         now = self._now()
         if not left:
             now[self.chosen] = gr.update(choices=now[self.chosen]["choices"], value=None)
         return {self.said: "", **now}
-
-
-def _words(entry: Entry) -> str:
-    return f"{entry.name} ({entry.state})"
 
 
 def _last_experiment(view: QueueView) -> tuple[str, tuple[Entry, ...]]:

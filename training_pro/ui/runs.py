@@ -12,6 +12,7 @@ from training_pro.record.aside import aside_runs, delete_run, put_back, rename_r
 from training_pro.record.runs import SETTINGS_FILE, list_runs, read_run, write_notes
 from training_pro.session import Session
 from training_pro.ui.after import continue_run
+from training_pro.ui.fields import Choice, meant
 from training_pro.ui.folder_button import copy_on_click, folder_said
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.markup import box
@@ -114,8 +115,7 @@ class Runs:
             updates[self.aside] = gr.update(choices=self._moved())
         return updates
 
-    def _moved(self) -> list[tuple[str, str]]:
-        """Words and path of each run aside; gradio 4 sends the words of a list that was left again."""
+    def _moved(self) -> list[Choice]:
         moved = aside_runs(self._session.host.folders)
         return [(f"{run.name} ({run.why}, {run.moved[:16]})", str(run.path)) for run in moved]
 
@@ -172,7 +172,7 @@ class Runs:
     def _undo(self, aside: str | None) -> dict[Any, Any]:
         if not aside or not isinstance(aside, str):
             raise RunError("Nothing is chosen; choose a run under Deleted and kept aside.")
-        back = put_back(self._session.host.folders, Path(dict(self._moved()).get(aside, aside)))
+        back = put_back(self._session.host.folders, Path(meant(aside, self._moved())))
         return {**self._lists(), self.said: box("info", f'"{back.name}" is back.')}
 
     def _emptied(self) -> Any:

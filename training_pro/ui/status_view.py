@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from training_pro.record.history import Event
 from training_pro.training.controls import Controls
+from training_pro.training.ending import EndKind
 from training_pro.training.run import Run
 from training_pro.training.status import RunStatus
 from training_pro.training.wording import live_words, time_words
-from training_pro.ui.markup import box, facts, megabytes, number, progress_bar, text
+from training_pro.ui.markup import Tone, box, facts, megabytes, number, progress_bar, text
 
 _DOING = {
     "waiting": "waiting",
@@ -22,7 +23,7 @@ _DOING = {
     "saving": "saving",
     "restoring": "giving the model back",
 }
-_TONES = {"finished": "good", "stopped": "good", "interrupted": "warning", "failed": "error"}
+_TONES: dict[EndKind, Tone] = {"finished": "good", "stopped": "good", "interrupted": "warning", "failed": "error"}
 
 
 def run_status(run: Run | None) -> str:
@@ -58,9 +59,7 @@ def _headline(status: RunStatus) -> str:
             doing += ", as it is before the first update"
         return f'<p class="tp-headline"><b>{text(status.name)}</b> · {text(doing)}</p>'
     how = ending.reason if ending.reason.startswith(ending.kind) else f"{ending.kind}, {ending.reason}"
-    return box(_TONES[ending.kind], f"{status.name}: {how}") + (  # type: ignore[arg-type]
-        f'<p class="tp-path">{text(status.folder)}</p>'
-    )
+    return box(_TONES[ending.kind], f"{status.name}: {how}") + (f'<p class="tp-path">{text(status.folder)}</p>')
 
 
 def _bar(status: RunStatus) -> str:

@@ -5,7 +5,6 @@ Data, verify, preview and tools, LoRA, batch and schedule, stops and checkpoints
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,7 +19,7 @@ from training_pro.ui.elsewhere import Elsewhere
 from training_pro.ui.form import ADAPTER, BATCH, BLOCKS, DATA, FIRST, STOPS, WATCHING, Form
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.largest_batch import LargestBatch
-from training_pro.ui.lists import Lists
+from training_pro.ui.lists import Listed, Lists
 from training_pro.ui.live import Follows, Live
 from training_pro.ui.markup import text
 from training_pro.ui.notices import Notices, pulse
@@ -163,9 +162,9 @@ class Tab:
         self.after.connect(self.watch.status)
         self.elsewhere.connect(page, self.refresh)
 
-    def _listed(self) -> list[tuple[str, list[Any], Callable[[], dict[Any, Any]]]]:
+    def _listed(self) -> list[Listed]:
         """The lists of what lies in the host's folders: name, controls, updates."""
-        lists = [("runs", self.runs.listed, self.runs.lists)]
+        lists: list[Listed] = [("runs", self.runs.listed, self.runs.lists)]
         if self._editable:
             lists += [
                 ("files", self._filed, self._files),

@@ -10,13 +10,14 @@ from training_pro.errors import RunError
 from training_pro.record.adapter_files import CONFIG_FILE
 from training_pro.record.runs import list_runs
 from training_pro.session import Session
+from training_pro.ui.fields import meant
 from training_pro.ui.handlers import answering
 from training_pro.ui.live import Follows, Shown, slot_area
 from training_pro.ui.markup import box, text
 from training_pro.ui.pieces import area, button, button_row
 
 LAST = ""  # whichever run went last
-LAST_WORDS = "The last run's"
+LAST_CHOICE = ("The last run's", LAST)
 
 
 class TryOut(Follows):
@@ -29,7 +30,7 @@ class TryOut(Follows):
         with gr.Accordion("Try it: ask with and without the LoRA", open=False, elem_id="tp-try"):
             with gr.Row():
                 self.name = gr.Dropdown(
-                    [(LAST_WORDS, LAST)], value=LAST, label="LoRA", allow_custom_value=True, elem_id="tp-try-name"
+                    [LAST_CHOICE], value=LAST, label="LoRA", allow_custom_value=True, elem_id="tp-try-name"
                 )
                 self.tokens = gr.Slider(1, 1000, value=80, step=1, label="Length of the answer in tokens")
             self.prompt = gr.Textbox(label="Prompt", lines=3, max_lines=10, elem_id="tp-prompt")
@@ -63,11 +64,12 @@ class TryOut(Follows):
     def lists(self) -> dict[Any, Any]:
         """The LoRAs as they are now."""
         names = [run.name for run in list_runs(self._session.host.folders) if (run.path / CONFIG_FILE).is_file()]
-        return {self.name: gr.update(choices=[(LAST_WORDS, LAST), *((name, name) for name in names)])}
+        return {self.name: gr.update(choices=[LAST_CHOICE, *((name, name) for name in names)])}
 
     def _chosen(self, name: str | None) -> str:
-        if name and name != LAST_WORDS:
-            return name
+        chosen = meant(name or LAST, [LAST_CHOICE])
+        if chosen != LAST:
+            return chosen
         run = self._session.run
         if run is None:
             raise RunError("No run has gone yet; choose a LoRA of the list.")

@@ -151,9 +151,9 @@ def _ground_to_package(arrow: Arrow) -> bool:
     [
         ("text/slicing.py", "training_pro.session", True),
         ("text/slicing.py", "torch", True),
-        ("data/rows.py", "training_pro.text.slicing", False),
+        ("data/rows.py", "training_pro.text.blocks.slicing", False),
         ("training/run.py", "training_pro.hosts.host", True),
-        ("hosts/standalone.py", "training_pro.training.snapshot", False),
+        ("hosts/standalone.py", "training_pro.training.model.snapshot", False),
         ("hosts/standalone.py", "modules.shared", True),
         ("hosts/webui.py", "modules.shared", False),
         ("ui/tab.py", "gradio", False),
@@ -162,7 +162,7 @@ def _ground_to_package(arrow: Arrow) -> bool:
         ("script.py", "training_pro.ui.tab", False),
         ("record/graph.py", "matplotlib.pyplot", False),
         ("record/card.py", "matplotlib.pyplot", True),
-        ("errors.py", "training_pro.text.slicing", True),
+        ("errors.py", "training_pro.text.blocks.slicing", True),
     ],
 )
 def test_the_rules_tell_right_from_wrong(file: str, module: str, wrong: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from training_pro.data.rendering import loss_place
+from training_pro.data.rendering.rendering import loss_place
 from training_pro.errors import SettingsError
 from training_pro.legacy_settings import from_legacy, is_legacy, our_values, settings_from
 from training_pro.settings import Settings

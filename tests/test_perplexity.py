@@ -21,7 +21,7 @@ from training_pro.record.perplexity_table import PerplexityTable
 from training_pro.session import Session
 from training_pro.settings import Settings
 from training_pro.training import perplexity as maths
-from training_pro.training.snapshot import model_fingerprint
+from training_pro.training.model.snapshot import model_fingerprint
 
 TEXT = "The lamp keeper climbs the tower at dusk. A ship passes far out; its light answers hers. " * 12
 

@@ -19,8 +19,8 @@ from training_pro.record.history import read_history
 from training_pro.record.runs import summarize
 from training_pro.session import NameTaken, Session, current_session
 from training_pro.settings import Settings
+from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.training.run import Run
-from training_pro.training.snapshot import model_fingerprint
 
 TEXT = "\n\n\n".join(
     f"Chapter {n}. The lamp keeper of tower {n} climbs at dusk. She counts {n + 90} steps. A ship answers her light."
@@ -106,7 +106,7 @@ def test_the_model_is_bit_for_bit_as_it_was_found(session: Session, how: str, mo
     before = model_fingerprint(loaded.model)
     tokenizer_before = loaded.tokenizer.backend_tokenizer.to_str()
     if how == "failed":
-        monkeypatch.setattr("training_pro.training.callbacks.meter.Meter.on_step_end", lambda *_, **__: 1 / 0)
+        monkeypatch.setattr("training_pro.training.behaviours.meter.Meter.on_step_end", lambda *_, **__: 1 / 0)
     run = session.start(small() if how == "finished" else forever(gradient_checkpointing=True, neftune_noise_alpha=5))
     if how == "interrupted":
         until(run, lambda: run.status.update >= 2)

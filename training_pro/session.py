@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from training_pro.data.formats import ship_formats
 from training_pro.data.prepare import Prepared, prepare
+from training_pro.data.rendering.formats import ship_formats
 from training_pro.data.sources import files_state
 from training_pro.data.verify import Verification, verify
 from training_pro.errors import BusyError, ModelError, RunError, SettingsError, UserError
@@ -31,13 +31,18 @@ from training_pro.record.runs import RunSummary, is_untouched, summarize
 from training_pro.record.state import read_state
 from training_pro.remote.channel import channel_folder, channels, read_live, sweep
 from training_pro.remote.launching import OwnProcess
-from training_pro.remote.live import Live
 from training_pro.remote.own_process import OwnProcessRun
-from training_pro.remote.remote_run import RemoteRun
-from training_pro.remote.steering import Steering
+from training_pro.remote.page_side import RemoteRun
+from training_pro.remote.snapshot import Live
+from training_pro.remote.trainer_side import Steering
 from training_pro.settings import Settings
 from training_pro.training.beginning import Begin
-from training_pro.training.continuing import (
+from training_pro.training.checks import early_faults, name_faults
+from training_pro.training.learning_rate import check_schedule
+from training_pro.training.model.vocabulary import vocabulary_fault
+from training_pro.training.owner import Trainable
+from training_pro.training.planning import plan_for, rates_of
+from training_pro.training.resume import (
     LIVE,
     check_same,
     continued_from,
@@ -46,19 +51,14 @@ from training_pro.training.continuing import (
     stored_processes,
     stored_settings,
 )
-from training_pro.training.distributed import ALONE, Team
-from training_pro.training.early import early_faults, name_faults
-from training_pro.training.learning_rate import check_schedule
-from training_pro.training.owner import Trainable
-from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.run import Run, check_installed
 from training_pro.training.same_data import check_same_data
+from training_pro.training.several.team import ALONE, Team
 from training_pro.training.sliding import Sliding
-from training_pro.training.vocabulary import vocabulary_fault
 
 if TYPE_CHECKING:
-    from training_pro.training.batch_size import Found
-    from training_pro.training.forecast import Forecast
+    from training_pro.training.memory.forecast import Forecast
+    from training_pro.training.memory.largest_batch import Found
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +168,7 @@ class Session:
 
     def _with_memory(self, checked: Checked, settings: Settings, loaded: Trainable) -> Checked:
         """`checked` with the forecast; a model that can't be trained as set is one more refusal."""
-        from training_pro.training.run_memory import RunMemory
+        from training_pro.training.memory.run_memory import RunMemory
 
         try:
             memory = RunMemory.of(loaded, settings, self.host.folders.cache)
@@ -180,14 +180,14 @@ class Session:
 
     def largest_batch_size(self, settings: Settings, progress: Progress = no_progress) -> Found:
         """The largest True Batch Size that these settings can train with, found by real updates; see
-        `training_pro.training.batch_size`. Holds the model as a run does and gives it back as it was.
+        `training_pro.training.memory.largest_batch`. Holds the model as a run does and gives it back as it was.
 
         Raises:
             UserError: the model is in use, bad data or settings, or not even one block fits.
             Cancelled: from `progress`.
         """
-        from training_pro.training.batch_size import find_largest
-        from training_pro.training.run_memory import RunMemory
+        from training_pro.training.memory.largest_batch import find_largest
+        from training_pro.training.memory.run_memory import RunMemory
 
         check_sources(settings)
         with self._lock:

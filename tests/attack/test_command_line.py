@@ -9,7 +9,7 @@ import pytest
 from tests.attack.refusing import listing
 from tests.promises import Cases
 from training_pro.cli.main import main
-from training_pro.data.formats import ship_formats
+from training_pro.data.rendering.formats import ship_formats
 from training_pro.folders import Folders
 
 pytestmark = pytest.mark.promise("bad input")

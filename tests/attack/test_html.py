@@ -24,15 +24,15 @@ from training_pro.record.history import Event
 from training_pro.record.runs import list_runs, read_run
 from training_pro.settings import Settings
 from training_pro.training.status import Ending
-from training_pro.ui import markup
-from training_pro.ui.chart import Axis, Chart, Curve, Mark, Tip, draw
-from training_pro.ui.preview_view import preview_view
-from training_pro.ui.queue_view import experiment_view, queue_table
-from training_pro.ui.readiness import host_line
-from training_pro.ui.runs_view import comparison, comparison_page, run_in_full, runs_table
-from training_pro.ui.samples_view import samples_view
-from training_pro.ui.status_view import checkpoint_list, run_status
-from training_pro.ui.tryout import answers_view
+from training_pro.ui.panels.readiness import host_line
+from training_pro.ui.panels.tryout import answers_view
+from training_pro.ui.views import markup
+from training_pro.ui.views.chart import Axis, Chart, Curve, Mark, Tip, draw
+from training_pro.ui.views.preview import preview_view
+from training_pro.ui.views.queue import experiment_view, queue_table
+from training_pro.ui.views.runs import comparison, comparison_page, run_in_full, runs_table
+from training_pro.ui.views.samples import samples_view
+from training_pro.ui.views.status import checkpoint_list, run_status
 
 pytestmark = pytest.mark.promise("no one in")
 UI = Path(training_pro.__file__).parent / "ui"

@@ -59,11 +59,11 @@ def _one_update(side: str, checkpointing: bool) -> dict[str, float]:
     from training_pro.folders import Folders
     from training_pro.hosts.standalone import StandaloneHost
     from training_pro.settings import Settings
-    from training_pro.training.adapter import attach
-    from training_pro.training.batches import pad
-    from training_pro.training.cpu_packing import prepare_for_training
-    from training_pro.training.loss import make_lean
-    from training_pro.training.memory import PeakMemory, give_freed_memory_back
+    from training_pro.training.loop.batches import pad
+    from training_pro.training.memory.in_use import PeakMemory, give_freed_memory_back
+    from training_pro.training.model.adapter import attach
+    from training_pro.training.model.chunked_loss import make_lean
+    from training_pro.training.model.cpu_packing import prepare_for_training
 
     with tempfile.TemporaryDirectory() as folder:
         loaded = StandaloneHost(Folders.under(Path(folder)), None).trainable_model()

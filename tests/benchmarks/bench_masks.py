@@ -20,11 +20,11 @@ from tests.data.mask_check import Tally, checked, numbers_of
 from tests.data.reference_chats import FAMILIES, Pieces
 from tests.data.rows import write_rows
 from tests.data.tiny import CONTROL
-from training_pro.data.bad_rows import BadRows
-from training_pro.data.conversations import chat_field, conversation_of
-from training_pro.data.formats import SHIPPED
 from training_pro.data.prepare import prepare
-from training_pro.data.rows import ROW_TYPES, Row, read_rows
+from training_pro.data.rendering.conversations import chat_field, conversation_of
+from training_pro.data.rendering.formats import SHIPPED
+from training_pro.data.rows.bad_rows import BadRows
+from training_pro.data.rows.rows import ROW_TYPES, Row, read_rows
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.hosts.embedded import embedded_model

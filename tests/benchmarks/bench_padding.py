@@ -27,18 +27,18 @@ import numpy as np
 import torch
 
 from tests.training.tiny import TinyOwner, make_run, prepared
-from training_pro.data.formats import ship_formats
 from training_pro.data.prepare import Prepared, prepare
+from training_pro.data.rendering.formats import ship_formats
 from training_pro.folders import Folders
 from training_pro.hosts.embedded import embedded_model
 from training_pro.hosts.host import LoadedModel
 from training_pro.settings import Settings
-from training_pro.training import update
-from training_pro.training.adapter import lora_config
-from training_pro.training.batches import MicroBatch, cut, pad
-from training_pro.training.order import epoch_order
-from training_pro.training.snapshot import ModelSnapshot
-from training_pro.training.targets import resolve_targets
+from training_pro.training.loop import update
+from training_pro.training.loop.batch_sampler import epoch_order
+from training_pro.training.loop.batches import MicroBatch, cut, pad
+from training_pro.training.model.adapter import lora_config
+from training_pro.training.model.snapshot import ModelSnapshot
+from training_pro.training.model.targets import resolve_targets
 
 BATCH, MAX_TOKENS = 4, 512
 UPDATES, RUNS = 6, 1

@@ -17,11 +17,11 @@ from statistics import median
 from typing import Any
 
 from training_pro.hosts.embedded import embedded_model
-from training_pro.text.corpus import Corpus
-from training_pro.text.encoding import TextEncoder
+from training_pro.text.blocks.corpus import Corpus
+from training_pro.text.blocks.slicing import Slicing, slice_documents
 from training_pro.text.reading import read_text, text_files
-from training_pro.text.sentences import sentence_starts
-from training_pro.text.slicing import Slicing, slice_documents
+from training_pro.text.splitting.sentences import sentence_starts
+from training_pro.text.tokenizing.encoding import TextEncoder
 
 Times = tuple[float, float]  # by the clock, and of the processors
 

@@ -30,14 +30,14 @@ from training_pro.folders import Folders
 from training_pro.hosts.host import LoadedModel
 from training_pro.record.points import Point
 from training_pro.settings import Settings
-from training_pro.training.batches import cut, pad, trained_tokens
-from training_pro.training.order import epoch_order
-from training_pro.training.readying import ready
+from training_pro.training.loop.batch_sampler import epoch_order
+from training_pro.training.loop.batches import cut, pad, trained_tokens
+from training_pro.training.model.prepare import ready
+from training_pro.training.model.snapshot import ModelSnapshot
 from training_pro.training.run import Run
-from training_pro.training.snapshot import ModelSnapshot
 from training_pro.training.status import StatusBoard
-from training_pro.ui.run_chart import run_chart
-from training_pro.ui.status_view import run_status
+from training_pro.ui.views.run_chart import run_chart
+from training_pro.ui.views.status import run_status
 
 RUNS = 9
 UPDATES = 20

@@ -32,9 +32,9 @@ from training_pro.settings import Settings, to_json
 from training_pro.training.beginning import Begin
 from training_pro.training.run import Run
 from training_pro.ui.live import Live
-from training_pro.ui.run_chart import run_chart
-from training_pro.ui.runs_view import run_in_full
 from training_pro.ui.tab import Tab as Panels
+from training_pro.ui.views.run_chart import run_chart
+from training_pro.ui.views.runs import run_in_full
 
 UPDATES = 100_000
 CLICKS = 7

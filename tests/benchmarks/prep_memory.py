@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.bench_prep import TEXT_BYTES, repeated
-from training_pro.text.corpus import Corpus
-from training_pro.text.encoding import TextEncoder
+from training_pro.text.blocks.corpus import Corpus
+from training_pro.text.blocks.slicing import Slicing, slice_documents
 from training_pro.text.reading import read_text, text_files
-from training_pro.text.slicing import Slicing, slice_documents
+from training_pro.text.tokenizing.encoding import TextEncoder
 
 LARGE_TEXT_BYTES = 300_000_000
 LIMIT_MB = 2000

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import sentencex
 
-from training_pro.text import sentences as ours
+from training_pro.text.splitting import sentences as ours
 
 CASES = Path(__file__).parents[1] / "text" / "sentence_cases.jsonl"
 Splitter = Callable[[str], list[str]]

@@ -138,7 +138,7 @@ def test_all_that_needs_no_model_is_told_at_once_before_it_is_loaded(
 def test_a_run_that_fails_in_training_is_code_1(
     command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("training_pro.training.callbacks.meter.Meter.on_step_end", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("training_pro.training.behaviours.meter.Meter.on_step_end", lambda *_, **__: 1 / 0)
     assert command() == 1
     assert "Something unexpected" in capsys.readouterr().err
 

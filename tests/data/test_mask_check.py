@@ -11,8 +11,8 @@ from tests.data.mask_check import checked, verdict_on
 from tests.data.reference_chats import FAMILIES
 from tests.data.rows import chat, write_rows
 from tests.data.tiny import tiny_tokenizer
-from training_pro.data.formats import load_format
 from training_pro.data.prepare import prepare
+from training_pro.data.rendering.formats import load_format
 from training_pro.folders import Folders
 from training_pro.settings import Settings
 

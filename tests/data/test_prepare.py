@@ -228,7 +228,7 @@ def test_an_encoded_text_serves_every_way_to_slice_it(name: str, data: Folders, 
     ]
     fresh = [prepare(Settings(dataset=name, max_tokens=48, **way), TOKENIZER, data, cache=False) for way in ways]
     ready(data, dataset=name, max_tokens=48)
-    monkeypatch.setattr("training_pro.text.slicing.index_text", None)  # calling it now would fail
+    monkeypatch.setattr("training_pro.text.blocks.slicing.index_text", None)  # calling it now would fail
     for way, wanted in zip(ways, fresh, strict=True):
         found = ready(data, dataset=name, max_tokens=48, **way)
         assert same(found, wanted) and found.report == wanted.report

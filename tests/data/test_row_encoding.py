@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from tests.data.tiny import tiny_tokenizer
-from training_pro.data.bad_rows import BadRows
-from training_pro.data.rendering import RenderedRow
+from training_pro.data.rendering.rendering import RenderedRow
 from training_pro.data.row_encoding import ReadyRow, RowArrays
+from training_pro.data.rows.bad_rows import BadRows
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 

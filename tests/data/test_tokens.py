@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from tests.data.tiny import tiny_tokenizer
-from training_pro.data.masks import trained_tokens
+from training_pro.data.rendering.masks import trained_tokens
 from training_pro.data.slow_tokens import SlowTokenizer, offsets_of
 from training_pro.data.tokens import RowTokenizer
 

@@ -19,7 +19,8 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 from tests.export.conftest import MakeLora
 from tests.export.tiny_models import save_lora, save_model
 from training_pro.errors import Cancelled, ModelError, RunError, UserError
-from training_pro.export import gguf_lora, place
+from training_pro.export import gguf_lora
+from training_pro.export import room as place
 from training_pro.export.gguf_lora import export_gguf, gguf_place
 from training_pro.export.lora_source import Lora, open_lora
 from training_pro.folders import Folders

@@ -16,13 +16,13 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from tests.export.conftest import MakeLora
 from tests.export.tiny_models import logits, save_lora, save_model
 from training_pro.errors import Cancelled, ModelError, RunError, UserError
-from training_pro.export import place
+from training_pro.export import room as place
 from training_pro.export.lora_source import Lora, open_lora
 from training_pro.export.merge import merge_lora, merged_place
 from training_pro.export.merge_layers import Rounding
 from training_pro.folders import Folders
 from training_pro.settings import Settings
-from training_pro.training.adapter import attach, save_adapter
+from training_pro.training.model.adapter import attach, save_adapter
 
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},

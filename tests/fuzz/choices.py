@@ -9,7 +9,7 @@ from tests.attack.refusing import unclear
 from tests.fuzz.target import answered, as_text, folder_with, target
 from training_pro.cli import settings_file
 from training_pro.cli.settings_file import settings_in
-from training_pro.data.rendering import loss_place
+from training_pro.data.rendering.rendering import loss_place
 from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.legacy_settings import settings_from

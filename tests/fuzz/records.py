@@ -28,8 +28,8 @@ from training_pro.record.safetensors_file import tensor_places
 from training_pro.record.state import RunState, read_state, standing
 from training_pro.remote import commands
 from training_pro.remote.channel import channel_folder, read_live, read_small, sweep
-from training_pro.remote.live import Live, to_values
-from training_pro.remote.sending import reach
+from training_pro.remote.snapshot import Live, to_values
+from training_pro.remote.terminal_side import reach
 from training_pro.settings import Settings
 from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.status import RunStatus

@@ -15,12 +15,12 @@ from tests.attack.refusing import unclear
 from tests.data.rows import chat as chat_of
 from tests.fakes import TINY_CHAT_TEMPLATE
 from tests.fuzz.target import answered, as_text, folder_with, in_parts, target
-from training_pro.data import chat
-from training_pro.data.bad_rows import BadRows, RowFault
-from training_pro.data.chat import ChatRenderer, ChatTemplate, load_template, make_template
-from training_pro.data.formats import InstructionRenderer, load_format, make_format
-from training_pro.data.rendering import RenderedRow, RowRenderer
-from training_pro.data.rows import read_rows
+from training_pro.data.rendering import chat
+from training_pro.data.rendering.chat import ChatRenderer, ChatTemplate, load_template, make_template
+from training_pro.data.rendering.formats import InstructionRenderer, load_format, make_format
+from training_pro.data.rendering.rendering import RenderedRow, RowRenderer
+from training_pro.data.rows.bad_rows import BadRows, RowFault
+from training_pro.data.rows.rows import read_rows
 
 PROBE_SECONDS = 2  # under which a template may need to be ended
 TOKENIZER: Any = SimpleNamespace(

@@ -7,11 +7,12 @@ from unittest.mock import patch
 import numpy as np
 
 from tests.fuzz.target import answered, as_text, folder_with, in_parts, target
-from training_pro.text import reading, sentences
-from training_pro.text.abbreviations import MOST_WORD_CHARS, read_abbreviations
+from training_pro.text import reading
 from training_pro.text.reading import clean_text, read_text
 from training_pro.text.sections import section_spans, unescape
-from training_pro.text.sentences import sentence_spans, split_sentences
+from training_pro.text.splitting import sentences
+from training_pro.text.splitting.abbreviations import MOST_WORD_CHARS, read_abbreviations
+from training_pro.text.splitting.sentences import sentence_spans, split_sentences
 
 PROSE = b'Mr. Smith said "no." He left at 5 p.m. on vol. 2; why? (Nobody knew...) ok.\n\n- one\n- two\n```\na. b\n```'
 

@@ -12,7 +12,7 @@ from training_pro.folders import Folders
 from training_pro.hosts.embedded import MODEL_NAME
 from training_pro.hosts.host import Host
 from training_pro.hosts.standalone import StandaloneHost
-from training_pro.training.snapshot import model_fingerprint
+from training_pro.training.model.snapshot import model_fingerprint
 
 PROMPT = "The lamp keeper"
 

@@ -12,7 +12,7 @@ from tests.fakes import save_tiny_lora
 from tests.hosts.fake_webui import FakeWebUI
 from training_pro.errors import ModelError, UserError
 from training_pro.hosts.host import Host
-from training_pro.training.snapshot import model_fingerprint
+from training_pro.training.model.snapshot import model_fingerprint
 
 PROMPT = "The lamp keeper"
 

@@ -8,7 +8,7 @@ import pytest
 from tests.record.adapters import make_checkpoint
 from training_pro.record import checkpoints as module
 from training_pro.record.checkpoints import CheckpointNote, checkpoints, newest_complete, write_checkpoint_note
-from training_pro.record.files import staged_folder
+from training_pro.record.whole_files import staged_folder
 
 
 def test_checkpoints_are_listed_by_update_with_their_reason(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from training_pro.errors import RunError
 from training_pro.record.aside import ASIDE_FOLDER
-from training_pro.record.files import sweep_temporaries
 from training_pro.record.process import ProcessMark, this_process
+from training_pro.record.whole_files import sweep_temporaries
 from training_pro.remote import channel as channel_module
 from training_pro.remote.channel import (
     ANSWERS,
@@ -24,7 +24,7 @@ from training_pro.remote.channel import (
     read_live,
     sweep,
 )
-from training_pro.remote.live import Live, to_values
+from training_pro.remote.snapshot import Live, to_values
 from training_pro.settings import Settings
 from training_pro.training.controls import LiveValues
 from training_pro.training.status import RunStatus

@@ -14,7 +14,7 @@ from training_pro.cli.main import main
 from training_pro.errors import BusyError
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
-from training_pro.record.files import write_json_whole
+from training_pro.record.whole_files import write_json_whole
 from training_pro.remote.channel import COMMANDS, channel_folder, channels, open_channel, read_live
 from training_pro.session import Session
 from training_pro.settings import Settings
@@ -112,7 +112,7 @@ def test_the_runs_own_prompts_are_answered_and_twice_in_a_pause(session: Session
 
 
 def test_the_wait_for_an_answer_has_an_end(run: Run, control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training_pro.training.callbacks.samples.SampleAnswers._answer_all", lambda *_: None)
+    monkeypatch.setattr("training_pro.training.behaviours.samples.SampleAnswers._answer_all", lambda *_: None)
     code, said = control("sample", "The lamp", "--wait", "2")
     assert code == 7 and "Not all is answered yet" in said and "--wait" in said
 
@@ -193,7 +193,7 @@ def test_a_call_without_a_run_says_which_there_are(folders: Folders, capsys: pyt
 def dead_channel(run: Path, tiny: Settings, **process: object) -> Path:
     """What a killed process leaves: a status that says "training", and a command that it never took."""
     from training_pro.record.process import this_process
-    from training_pro.remote.live import Live, to_values
+    from training_pro.remote.snapshot import Live, to_values
     from training_pro.training.controls import LiveValues
     from training_pro.training.status import RunStatus
 

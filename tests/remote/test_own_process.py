@@ -21,8 +21,8 @@ from training_pro.remote.launching import OwnProcess, shell_line, train_command
 from training_pro.remote.own_process import exit_words, refusal_in
 from training_pro.session import NameTaken, Session
 from training_pro.settings import Settings
+from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.training.run import Run
-from training_pro.training.snapshot import model_fingerprint
 
 TEXT = "\n\n\n".join(f"Chapter {n}. The keeper climbs. She counts {n + 90} steps." for n in range(8))
 OWN = OwnProcess()

@@ -15,9 +15,9 @@ from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.record.aside import aside_runs
 from training_pro.record.checkpoints import checkpoints
-from training_pro.record.files import sweep_temporaries
 from training_pro.record.history import HISTORY_FILE, read_history
 from training_pro.record.runs import list_runs, summarize
+from training_pro.record.whole_files import sweep_temporaries
 from training_pro.session import Existing, Session
 from training_pro.settings import Settings
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Protocol
 
 from training_pro.record.checkpoints import checkpoints, newest_complete
-from training_pro.record.files import is_temporary
 from training_pro.record.history import HISTORY_FILE, read_history
 from training_pro.record.state import read_state, standing
+from training_pro.record.whole_files import is_temporary
 
 LOOK_AGAIN_S = 0.0003
 TOO_LONG_S = 600.0

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.stress.writes import Write, is_passing, watched_writes
-from training_pro.record.files import is_temporary
+from training_pro.record.whole_files import is_temporary
 
 Tree = dict[str, bytes | None]
 """Files by path with their content; folders have None."""

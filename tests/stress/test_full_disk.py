@@ -21,7 +21,7 @@ from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.session import Session
 from training_pro.training.ending import Ending
-from training_pro.training.snapshot import model_fingerprint
+from training_pro.training.model.snapshot import model_fingerprint
 
 SIZES_KB = tuple(range(16, 480, 16))
 SHORT_OF = 24  # of so many writes, the ordinary tests refuse one
@@ -48,14 +48,14 @@ def _remount(folder: Path, kilobytes: int) -> None:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> bytes:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training_pro.training.finish.draw_graph", lambda *_: "no picture")
+        patch.setattr("training_pro.training.results.draw_graph", lambda *_: "no picture")
         folders = user_data(tmp_path_factory.mktemp("undisturbed") / "u")
         return (train(folders, tiny_folder, small()) / "adapter_model.safetensors").read_bytes()
 
 
 @pytest.fixture(autouse=True)
 def _no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training_pro.training.finish.draw_graph", lambda *_: "no picture")
+    monkeypatch.setattr("training_pro.training.results.draw_graph", lambda *_: "no picture")
     as_a_process_that_has_died(monkeypatch)
 
 
@@ -100,7 +100,7 @@ def writes(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> list[
     """All writes of a run, in order."""
     found: list[Write] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training_pro.training.finish.draw_graph", lambda *_: "no picture")
+        patch.setattr("training_pro.training.results.draw_graph", lambda *_: "no picture")
         folders = user_data(tmp_path_factory.mktemp("counted") / "u")
         with watched_writes(folders.user_data, found.append):
             train(folders, tiny_folder, small())

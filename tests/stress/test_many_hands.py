@@ -16,11 +16,11 @@ from tests.ui.browser import PHONE, Tab, chromium
 from training_pro.folders import Folders
 from training_pro.record.aside import aside_runs
 from training_pro.record.checkpoints import checkpoints
-from training_pro.record.files import is_temporary
 from training_pro.record.runs import list_runs
+from training_pro.record.whole_files import is_temporary
 from training_pro.session import Session
 from training_pro.settings import Settings, to_json
-from training_pro.training.snapshot import model_fingerprint
+from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.ui.standalone import launch
 
 TEXT = "\n\n\n".join(f"Night {n}. The keeper of lamp {n} climbs {n + 90} steps." for n in range(30))

@@ -22,9 +22,9 @@ from tests.test_session import TEXT
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.record.aside import ASIDE_FOLDER
-from training_pro.record.files import is_temporary
 from training_pro.record.history import HISTORY_FILE, read_history
 from training_pro.record.lock import LOCKS_FOLDER
+from training_pro.record.whole_files import is_temporary
 from training_pro.session import Existing, Session
 from training_pro.settings import Settings, to_json
 
@@ -160,14 +160,14 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def as_a_process_that_has_died(patch: pytest.MonkeyPatch) -> None:
     """This process plays those that are killed: seen from the next start, they are gone."""
-    patch.setattr("training_pro.record.files.lives", lambda mark: False)
+    patch.setattr("training_pro.record.whole_files.lives", lambda mark: False)
     patch.setattr("training_pro.record.state.lives", lambda mark: False)
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     as_a_process_that_has_died(monkeypatch)
-    monkeypatch.setattr("training_pro.training.finish.draw_graph", lambda *_: "no picture")
+    monkeypatch.setattr("training_pro.training.results.draw_graph", lambda *_: "no picture")
 
 
 def tries(run: Traced, picked: range, go_on_every: int, folder: Path, cases: Cases) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from training_pro.record.files import is_temporary
+from training_pro.record.whole_files import is_temporary
 
 BY_HANDLE = ("fsync", "write", "ftruncate")
 BY_PATH = ("replace", "rename", "mkdir", "rmdir", "unlink", "remove")

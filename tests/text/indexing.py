@@ -9,10 +9,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from training_pro.progress import no_progress
-from training_pro.text.corpus import Corpus
-from training_pro.text.encoding import TextEncoder
-from training_pro.text.indexed_text import IndexedText, index_text
-from training_pro.text.stretches import STRETCH_BYTES, Stretches, corpus_sections
+from training_pro.text.blocks.corpus import Corpus
+from training_pro.text.blocks.indexed_text import IndexedText, index_text
+from training_pro.text.blocks.stretches import STRETCH_BYTES, Stretches, corpus_sections
+from training_pro.text.tokenizing.encoding import TextEncoder
 
 CUT = "\n\n\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from training_pro.text.budget import Slicing
+from training_pro.text.blocks.budget import Slicing
 
 Span = tuple[int, int]
 

@@ -21,12 +21,12 @@ import numpy as np
 
 from tests.text.tokenizer_zoo import sentencepiece_bpe, sentencepiece_bpe_v3, tekken, unigram
 from training_pro.hosts.embedded import embedded_model
-from training_pro.text.blocks import Block, Blocks
-from training_pro.text.corpus import Corpus
-from training_pro.text.encoding import TextEncoder
+from training_pro.text.blocks.blocks import Block, Blocks
+from training_pro.text.blocks.corpus import Corpus
+from training_pro.text.blocks.slicing import Slicing, slice_documents
 from training_pro.text.reading import read_text, text_files
 from training_pro.text.sections import unescape
-from training_pro.text.slicing import Slicing, slice_documents
+from training_pro.text.tokenizing.encoding import TextEncoder
 
 NAMED_MAXIMA = (16, 17, 31, 32, 33, 64, 256, 1024, 4096)
 DRAWN_MAXIMA = 50

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from training_pro.errors import DataError
 from training_pro.text import reading
-from training_pro.text.corpus import Corpus
+from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.reading import clean_text, cleaned_pieces, read_text, text_files
 
 

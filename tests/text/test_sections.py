@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training_pro.text.corpus import Corpus
+from training_pro.text.blocks.corpus import Corpus
+from training_pro.text.blocks.stretches import corpus_sections
 from training_pro.text.sections import section_spans, unescape
-from training_pro.text.stretches import corpus_sections
 
 
 @pytest.mark.parametrize(

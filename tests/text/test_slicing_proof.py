@@ -16,9 +16,9 @@ from tests.text import slicing_proof
 from tests.text.slicing_proof import NAMED_MAXIMA, TOKENIZERS, Judge, Proven, all_maxima, prove, prove_books
 from tests.text.tokenizer_zoo import SAMPLE, ZOO, encoder_of
 from tests.text.words import WORDS
-from training_pro.text.blocks import Blocks
-from training_pro.text.encoding import TextEncoder
-from training_pro.text.slicing import Slicing
+from training_pro.text.blocks.blocks import Blocks
+from training_pro.text.blocks.slicing import Slicing
+from training_pro.text.tokenizing.encoding import TextEncoder
 
 RANDOM_TEXTS = 10_000
 TOLD_EVERY = 1000
@@ -159,7 +159,7 @@ class _Longer(Blocks):
 def test_the_proof_sees_faults(faulty: type[Blocks], said: str) -> None:
     text = "One two three four five six. " * 9
     encoder, judge = asked("SentencePiece v1")
-    with patch("training_pro.text.slicing.Blocks", faulty), pytest.raises(AssertionError, match=said):
+    with patch("training_pro.text.blocks.slicing.Blocks", faulty), pytest.raises(AssertionError, match=said):
         prove([text], Slicing(16, overlap=False), encoder, judge)
 
 

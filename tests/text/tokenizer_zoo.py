@@ -14,7 +14,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import LlamaTokenizer, PreTrainedTokenizerFast
 
-from training_pro.text.encoding import TextEncoder
+from training_pro.text.tokenizing.encoding import TextEncoder
 
 SAMPLE = Path(__file__).parents[2] / "training_pro" / "assets" / "sample.txt"
 _ALPHABET_TEXT = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"()-\n"

@@ -28,7 +28,7 @@ def _quick() -> None:
 def _no_picture(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of a tiny run's time would go into its picture; a test that wants it asks for `picture`."""
     if "picture" not in request.fixturenames:
-        monkeypatch.setattr("training_pro.training.finish.draw_graph", lambda *_: "no picture")
+        monkeypatch.setattr("training_pro.training.results.draw_graph", lambda *_: "no picture")
 
 
 @pytest.fixture

@@ -21,12 +21,12 @@ import torch
 from tests.stress.writes import Write, watched_writes
 from tests.training.tiny import TinyOwner
 from tests.training.watched import after_updates, at_micro_batch
+from training_pro.training.loop.update import UpdateRunner
 from training_pro.training.run import Run
-from training_pro.training.update import UpdateRunner
 
 Inject = Callable[[TinyOwner, Run], AbstractContextManager[Any]]
 TRAIN = "training_pro.training"
-MICRO_BATCH = f"{TRAIN}.update.UpdateRunner._micro_batch"
+MICRO_BATCH = f"{TRAIN}.loop.update.UpdateRunner._micro_batch"
 OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB."
 
 
@@ -231,14 +231,14 @@ MEMORY = (
     ),
     Fault(
         "an evaluation",
-        at_calls(f"{TRAIN}.evaluation.pad", out_of_memory, 3),
+        at_calls(f"{TRAIN}.loop.evaluation.pad", out_of_memory, 3),
         "finished",
         "Out of memory in the evaluation; it goes on with 1 blocks at once",
         same=True,
     ),
     Fault(
         "an evaluation of one block",
-        at_calls(f"{TRAIN}.evaluation.pad", out_of_memory, *range(5, 20)),
+        at_calls(f"{TRAIN}.loop.evaluation.pad", out_of_memory, *range(5, 20)),
         "failed",
         "Out of memory while evaluating one block",
     ),
@@ -249,17 +249,19 @@ MEMORY = (
         "The run goes on without it",
         SAMPLES,
     ),
-    Fault("saving a checkpoint, once", at_calls(f"{TRAIN}.trainer.save_adapter", out_of_memory, 2), "finished", ""),
+    Fault(
+        "saving a checkpoint, once", at_calls(f"{TRAIN}.loop.trainer.save_adapter", out_of_memory, 2), "finished", ""
+    ),
     Fault(
         "saving a checkpoint, twice",
-        at_calls(f"{TRAIN}.trainer.save_adapter", out_of_memory, 2, 3),
+        at_calls(f"{TRAIN}.loop.trainer.save_adapter", out_of_memory, 2, 3),
         "finished",
         "this checkpoint was left out, the run goes on",
     ),
-    Fault("saving the LoRA, once", at_calls(f"{TRAIN}.adapter.save_adapter", out_of_memory, 1), "finished", ""),
+    Fault("saving the LoRA, once", at_calls(f"{TRAIN}.model.adapter.save_adapter", out_of_memory, 1), "finished", ""),
     Fault(
         "saving the LoRA, twice",
-        at_calls(f"{TRAIN}.adapter.save_adapter", out_of_memory, 1, 2),
+        at_calls(f"{TRAIN}.model.adapter.save_adapter", out_of_memory, 1, 2),
         "failed",
         "continue the run from its newest checkpoint",
     ),
@@ -271,7 +273,7 @@ MEMORY = (
     ),
     Fault(
         "the snapshot of the model",
-        at_calls(f"{TRAIN}.snapshot._module_state", out_of_memory, 4),
+        at_calls(f"{TRAIN}.model.snapshot._module_state", out_of_memory, 4),
         "failed",
         "Out of memory while training tiny",
     ),
@@ -281,9 +283,14 @@ MEMORY = (
         "failed",
         "Out of memory while training tiny",
     ),
-    Fault("giving the model back", at_calls(f"{TRAIN}.snapshot._restore_module", out_of_memory, 7), "finished", ""),
     Fault(
-        "the picture", at_calls(f"{TRAIN}.finish.draw_graph", out_of_memory, 1), "finished", "writing how the run ended"
+        "giving the model back", at_calls(f"{TRAIN}.model.snapshot._restore_module", out_of_memory, 7), "finished", ""
+    ),
+    Fault(
+        "the picture",
+        at_calls(f"{TRAIN}.results.draw_graph", out_of_memory, 1),
+        "finished",
+        "writing how the run ended",
     ),
 )
 
@@ -331,13 +338,13 @@ PARTS = (
     ),
     Fault(
         "a callback that raises",
-        at_calls(f"{TRAIN}.callbacks.meter.Meter.on_step_end", broken, 5),
+        at_calls(f"{TRAIN}.behaviours.meter.Meter.on_step_end", broken, 5),
         "failed",
         "ValueError: a broken part (the log has the details)",
     ),
     Fault(
         "a callback that raises at the start",
-        at_calls(f"{TRAIN}.callbacks.pause.Pause.on_step_begin", broken, 1),
+        at_calls(f"{TRAIN}.behaviours.pause.Pause.on_step_begin", broken, 1),
         "failed",
         "ValueError: a broken part (the log has the details)",
     ),
@@ -350,20 +357,20 @@ PARTS = (
     ),
     Fault(
         "a log that raises",
-        at_calls(f"{TRAIN}.callbacks.scalars.TensorBoardWriter.write", broken, 2),
+        at_calls(f"{TRAIN}.behaviours.tensorboard_wandb.TensorBoardWriter.write", broken, 2),
         "finished",
         "The run goes on without it",
         {"report_to": "tensorboard"},
     ),
     Fault(
         "an evaluation that raises",
-        at_calls(f"{TRAIN}.evaluation.pad", broken, 5),
+        at_calls(f"{TRAIN}.loop.evaluation.pad", broken, 5),
         "failed",
         "ValueError: a broken part",
     ),
     Fault(
         "a picture that raises",
-        at_calls(f"{TRAIN}.finish.draw_graph", broken, 1),
+        at_calls(f"{TRAIN}.results.draw_graph", broken, 1),
         "finished",
         "writing how the run ended",
     ),

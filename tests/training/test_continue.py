@@ -24,9 +24,9 @@ from training_pro.errors import RunError
 from training_pro.record.checkpoints import checkpoints
 from training_pro.record.history import read_history
 from training_pro.settings import Settings
-from training_pro.training.continuing import differences, find_continuation
-from training_pro.training.evaluation import Evaluation
-from training_pro.training.optimizers import available_optimizers
+from training_pro.training.loop.evaluation import Evaluation
+from training_pro.training.loop.optimizers import available_optimizers
+from training_pro.training.resume import differences, find_continuation
 from training_pro.training.run import Begin
 from training_pro.training.status import RunStatus
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from accelerate.state import PartialState
 
-from training_pro.training.optimizers import _steps
+from training_pro.training.loop.optimizers import _steps
 
 
 def test_trying_an_optimizer_leaves_accelerates_state_alone() -> None:

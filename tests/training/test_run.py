@@ -26,7 +26,7 @@ from training_pro.hosts.model_folder import load_model_folder
 from training_pro.record.checkpoints import checkpoints
 from training_pro.record.history import read_history
 from training_pro.record.state import read_state
-from training_pro.training.snapshot import model_fingerprint
+from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.training.status import RunStatus
 
 FULL: dict[str, Any] = {

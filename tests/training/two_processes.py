@@ -26,9 +26,9 @@ from training_pro.hosts.model_folder import load_model_folder
 from training_pro.record.checkpoints import checkpoints
 from training_pro.settings import Settings
 from training_pro.training.beginning import Begin
-from training_pro.training.distributed import Team, TeamLost, join
+from training_pro.training.loop.update import UpdateRunner
 from training_pro.training.run import Run
-from training_pro.training.update import UpdateRunner
+from training_pro.training.several.team import Team, TeamLost, join
 
 SETTINGS = small_settings(
     batch_size=2, gradient_accumulation_steps=2, epochs=3.0, dropout=0.0, learning_rate=1e-3, save_steps=2, eval_steps=3
@@ -75,7 +75,7 @@ def told(run: Run) -> dict[str, Any]:
 @contextlib.contextmanager
 def weights_kept(into: list[float]) -> Any:
     """The sums of all trained tensors, in float64, after the last update of a run in this process."""
-    from training_pro.training.trainer import LoraTrainer
+    from training_pro.training.loop.trainer import LoraTrainer
 
     real = LoraTrainer._maybe_log_save_evaluate
 
@@ -201,7 +201,7 @@ def sharded_on_processors() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in FSDP2.items():
             patch.setenv(name, value)
-        patch.setattr("training_pro.training.distributed.check_spread", lambda *_: None)
+        patch.setattr("training_pro.training.several.team.check_spread", lambda *_: None)
         patch.setattr(PartialState, "_prepare_backend", lambda *_: ("gloo", DistributedType.MULTI_GPU))
         yield
 
@@ -268,5 +268,5 @@ def main(folder: Path, tiny_folder: Path) -> None:
 
 if __name__ == "__main__":
     with pytest.MonkeyPatch.context() as no_picture:
-        no_picture.setattr("training_pro.training.finish.draw_graph", lambda *_: "no picture")
+        no_picture.setattr("training_pro.training.results.draw_graph", lambda *_: "no picture")
         main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from training_pro.training.callbacks.meter import Meter
-from training_pro.training.update import UpdateRunner
+from training_pro.training.behaviours.meter import Meter
+from training_pro.training.loop.update import UpdateRunner
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from training_pro.record.points import Points
 from training_pro.settings import Settings
 from training_pro.training.controls import Controls
 from training_pro.training.status import RunStatus
-from training_pro.ui.run_chart import ChartView
+from training_pro.ui.views.run_chart import ChartView
 
 
 class StandInHost:

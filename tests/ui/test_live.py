@@ -21,7 +21,7 @@ from training_pro.ui.live import (
     Pulled,
     Shown,
 )
-from training_pro.ui.run_chart import ChartView
+from training_pro.ui.views.run_chart import ChartView
 
 
 class Panel(Follows):

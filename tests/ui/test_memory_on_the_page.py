@@ -7,15 +7,15 @@ from typing import Any
 
 import gradio as gr
 
-from tests.training.test_forecast import work
+from tests.training.memory.test_forecast import work
 from training_pro.cli.report import lines_of_memory
 from training_pro.errors import Cancelled
 from training_pro.settings import Settings
-from training_pro.training.batch_size import Found
-from training_pro.training.forecast import forecast
+from training_pro.training.memory.forecast import forecast
+from training_pro.training.memory.largest_batch import Found
 from training_pro.ui.handlers import answering
-from training_pro.ui.largest_batch import LargestBatch
-from training_pro.ui.verify_view import memory_line
+from training_pro.ui.panels.largest_batch import LargestBatch
+from training_pro.ui.views.verify import memory_line
 
 FITS, TOO_MUCH = forecast(work(100), 1, 256), forecast(work(1), 64, 512)
 FOUND = Found(6, 300, 40, 8 << 30, "cpu", {1: 1 << 30, 2: 2 << 30})

@@ -36,10 +36,10 @@ def run(options: argparse.Namespace) -> int:
     from training_pro.data.text_source import slicing_of
     from training_pro.hosts.embedded import embedded_model
     from training_pro.settings import from_dict
-    from training_pro.text.corpus import Corpus
-    from training_pro.text.encoding import TextEncoder
+    from training_pro.text.blocks.corpus import Corpus
+    from training_pro.text.blocks.slicing import slice_documents
     from training_pro.text.reading import text_files
-    from training_pro.text.slicing import slice_documents
+    from training_pro.text.tokenizing.encoding import TextEncoder
 
     checked = from_dict(
         {

@@ -10,7 +10,7 @@ from training_pro.folders import Folders
 from training_pro.hosts.host import Quantizing
 from training_pro.progress import no_progress
 from training_pro.session import Session
-from training_pro.training.distributed import ALONE, Team
+from training_pro.training.several.team import ALONE, Team
 
 DTYPES = ("bfloat16", "float16", "float32")
 DEFAULT_USER_DATA = Path("user_data")
@@ -70,7 +70,7 @@ def own_abbreviations(options: argparse.Namespace) -> frozenset[str]:
     Raises:
         DataError: it can't be used.
     """
-    from training_pro.text.abbreviations import read_abbreviations
+    from training_pro.text.splitting.abbreviations import read_abbreviations
 
     return read_abbreviations(folders_of(options).abbreviations)
 

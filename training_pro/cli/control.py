@@ -14,9 +14,9 @@ from training_pro.record.history import HISTORY_FILE, Event
 from training_pro.record.runs import list_runs
 from training_pro.remote.channel import channels, read_live
 from training_pro.remote.commands import WORDS, Command, command_from
-from training_pro.remote.live import Live, to_values
-from training_pro.remote.sending import Heard, NotRunning, reach, tell
-from training_pro.training.wording import live_words, time_words
+from training_pro.remote.snapshot import Live, to_values
+from training_pro.remote.terminal_side import Heard, NotRunning, reach, tell
+from training_pro.training.words import live_words, time_words
 
 HELP = "steer a run that goes: stops, checkpoint, sample, pause, resume, stop, learning rate, status"
 DEFAULT_WAIT_S = 60.0

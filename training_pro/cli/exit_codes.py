@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from training_pro.errors import BusyError, Cancelled, UserError
-from training_pro.remote.sending import NotRunning
+from training_pro.remote.terminal_side import NotRunning
 from training_pro.session import AlreadyFinished, NameTaken
 from training_pro.training.run import Run
 

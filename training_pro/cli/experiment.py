@@ -12,8 +12,8 @@ from training_pro.cli.terminal import say
 from training_pro.errors import SettingsError
 from training_pro.folders import Folders
 from training_pro.queue.experiment import Experiment, experiment_from
-from training_pro.record.files import write_whole
 from training_pro.record.runs import RunSummary, read_run, summarize
+from training_pro.record.whole_files import write_whole
 from training_pro.settings import SPECS
 
 HELP = "train with one setting at several values and compare the runs"
@@ -66,6 +66,6 @@ def _line(value: str, run: RunSummary) -> str:
 
 
 def _page(title: str, paths: list[Path]) -> str:
-    from training_pro.ui.runs_view import comparison_page
+    from training_pro.ui.views.runs import comparison_page
 
     return comparison_page(title, [read_run(path) for path in paths])

@@ -8,7 +8,7 @@ from pathlib import Path
 from training_pro.cli import export_options
 from training_pro.cli.terminal import Bar, say
 from training_pro.export.gguf_lora import export_gguf, gguf_place
-from training_pro.export.place import size_words
+from training_pro.export.room import size_words
 
 HELP = "save a LoRA as a GGUF file for llama.cpp"
 

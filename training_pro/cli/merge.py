@@ -8,7 +8,7 @@ from pathlib import Path
 from training_pro.cli import export_options
 from training_pro.cli.terminal import Bar, say
 from training_pro.export.merge import merge_lora, merged_place
-from training_pro.export.place import size_words
+from training_pro.export.room import size_words
 
 HELP = "merge a LoRA into its base model and save it as a model folder"
 

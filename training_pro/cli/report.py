@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from training_pro.cli.ways_out import with_options
-from training_pro.record.files import strict_json
+from training_pro.record.whole_files import strict_json
 from training_pro.session import Checked
-from training_pro.training.wording import gigabytes
+from training_pro.training.words import gigabytes
 
 if TYPE_CHECKING:
-    from training_pro.training.forecast import Forecast
+    from training_pro.training.memory.forecast import Forecast
 
 
 def json_of(checked: Checked) -> dict[str, Any]:

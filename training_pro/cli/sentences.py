@@ -19,7 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from training_pro.text.reading import read_text, text_files
-    from training_pro.text.sentences import split_sentences
+    from training_pro.text.splitting.sentences import split_sentences
 
     abbreviations = own_abbreviations(options)
     for path in text_files(options.file):

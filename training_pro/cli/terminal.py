@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from training_pro.record.files import strict_json
+from training_pro.record.whole_files import strict_json
 from training_pro.training.run import Run
 from training_pro.training.status import RunStatus
-from training_pro.training.wording import time_words
+from training_pro.training.words import time_words
 
 _LOOK_AGAIN_S = 0.2
 _LINE_EVERY_S = 10.0

@@ -16,9 +16,9 @@ from training_pro.record.names import check_name, run_folder
 from training_pro.record.runs import summarize
 from training_pro.session import Existing, Session
 from training_pro.settings import Settings
-from training_pro.training.continuing import stored_settings
-from training_pro.training.distributed import join
+from training_pro.training.resume import stored_settings
 from training_pro.training.run import Run
+from training_pro.training.several.team import join
 
 HELP = "train a LoRA; the same command after a kill goes on where it was"
 _LOOK_AGAIN_S = 0.5

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from training_pro.data.fingerprint import digest, files_digest
 from training_pro.errors import DataError, RunError
-from training_pro.record.files import free_bytes, staged_folder, sweep_temporaries
+from training_pro.record.whole_files import free_bytes, staged_folder, sweep_temporaries
 
 logger = logging.getLogger(__name__)
 

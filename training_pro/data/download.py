@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from training_pro.data.rows import ROW_TYPES
+from training_pro.data.rows.rows import ROW_TYPES
 from training_pro.errors import DataError
 from training_pro.progress import Progress, no_progress
-from training_pro.record.files import whole_file
+from training_pro.record.whole_files import whole_file
 
 EXTENSIONS = (".txt", *ROW_TYPES)
 MAX_BYTES = 2 << 30

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from training_pro.data.rows import ROW_TYPES
+from training_pro.data.rows.rows import ROW_TYPES
 from training_pro.errors import DataError
 from training_pro.text.reading import natural_key
 

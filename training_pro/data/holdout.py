@@ -14,8 +14,8 @@ import numpy.typing as npt
 from training_pro.data.fingerprint import digest
 from training_pro.data.samples import Indices, Samples, TextSamples
 from training_pro.errors import DataError
-from training_pro.text.blocks import Places
-from training_pro.text.packing import OVERLAP
+from training_pro.text.blocks.blocks import Places
+from training_pro.text.blocks.packing import OVERLAP
 
 TOLERANCE = 0.25  # how far whole sections may be from the share asked for, as a part of it
 _NEAR_ENOUGH = 0.01

@@ -17,7 +17,7 @@ from training_pro.data.cache import PreparedCache, cache_key
 from training_pro.data.dropped import left_out
 from training_pro.data.fingerprint import fingerprint, settings_parts, tokenizer_digest
 from training_pro.data.holdout import Parts, hold_out
-from training_pro.data.rendering import loss_place
+from training_pro.data.rendering.rendering import loss_place
 from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.row_source import RowJob, cached_row_samples, renderer_digest
 from training_pro.data.samples import Indices, Samples, Subset, mixed
@@ -29,11 +29,11 @@ from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
 from training_pro.settings import Settings
-from training_pro.text.abbreviations import abbreviations_digest, read_abbreviations
-from training_pro.text.budget import Slicing
-from training_pro.text.encoding import TextEncoder
-from training_pro.text.sentences import splitter_version
-from training_pro.text.slicing import index_identity
+from training_pro.text.blocks.budget import Slicing
+from training_pro.text.blocks.slicing import index_identity
+from training_pro.text.splitting.abbreviations import abbreviations_digest, read_abbreviations
+from training_pro.text.splitting.sentences import splitter_version
+from training_pro.text.tokenizing.encoding import TextEncoder
 
 _NONE: Indices = np.zeros(0, np.int64)
 

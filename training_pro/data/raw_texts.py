@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from training_pro.data.bad_rows import BadRows
 from training_pro.data.files import find_dataset
-from training_pro.data.rows import read_rows
+from training_pro.data.rows.bad_rows import BadRows
+from training_pro.data.rows.rows import read_rows
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.text.reading import clean_text, read_text, text_files

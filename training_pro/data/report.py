@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from training_pro.text.blocks import SlicingReport
+from training_pro.text.blocks.blocks import SlicingReport
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training_pro.data.bad_rows import BadRows, RowFault
 from training_pro.data.dropped import KEPT_ROW_TOKENS, KEPT_TOKENS, TOO_LONG, UNTRAINED
-from training_pro.data.masks import trained_tokens
-from training_pro.data.rendering import RenderedRow, Span
+from training_pro.data.rendering.masks import trained_tokens
+from training_pro.data.rendering.rendering import RenderedRow, Span
+from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.samples import RowSamples
 from training_pro.data.tokens import Encoded, Ids, RowTokenizer
 from training_pro.errors import DataError

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training_pro.data.bad_rows import BadRows, RowFault
 from training_pro.data.cache import Entry, PreparedCache, cache_key
-from training_pro.data.chat import ChatRenderer, load_template, make_template
 from training_pro.data.fingerprint import digest, settings_parts
-from training_pro.data.formats import InstructionRenderer, load_format
-from training_pro.data.rendering import LossPlace, RowRenderer, loss_place, trained_spans
+from training_pro.data.rendering.chat import ChatRenderer, load_template, make_template
+from training_pro.data.rendering.formats import InstructionRenderer, load_format
+from training_pro.data.rendering.rendering import LossPlace, RowRenderer, loss_place, trained_spans
 from training_pro.data.report import SourceReport
 from training_pro.data.row_encoding import ReadyRow, RowArrays
-from training_pro.data.rows import Row, read_rows
+from training_pro.data.rows.bad_rows import BadRows, RowFault
+from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import RowSamples
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from training_pro.data.preview import BlockPreview, token_previews
 from training_pro.data.tokens import RowTokenizer
-from training_pro.text.blocks import Blocks
-from training_pro.text.packing import KINDS as TEXT_KINDS
+from training_pro.text.blocks.blocks import Blocks
+from training_pro.text.blocks.packing import KINDS as TEXT_KINDS
 
 IGNORED = -100
 KINDS = (*TEXT_KINDS, "row")

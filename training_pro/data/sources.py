@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from training_pro.data.chat import TEMPLATE_SUFFIXES
 from training_pro.data.files import find_dataset
 from training_pro.data.fingerprint import files_digest
-from training_pro.data.kinds import detect_kind
+from training_pro.data.rendering.chat import TEMPLATE_SUFFIXES
+from training_pro.data.rows.kinds import detect_kind
 from training_pro.errors import DataError, UserError
 from training_pro.folders import Folders, is_file
 from training_pro.settings import Settings

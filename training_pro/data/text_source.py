@@ -13,21 +13,21 @@ from pathlib import Path
 
 import numpy as np
 
-from training_pro.data.bad_rows import BadRows, RowFault
 from training_pro.data.report import SourceReport
-from training_pro.data.rows import Row, read_rows
+from training_pro.data.rows.bad_rows import BadRows, RowFault
+from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import TextSamples
 from training_pro.data.text_store import TextStore
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.progress import Progress
 from training_pro.settings import Settings
-from training_pro.text.budget import Slicing
-from training_pro.text.corpus import Corpus
-from training_pro.text.encoding import TextEncoder
+from training_pro.text.blocks.budget import Slicing
+from training_pro.text.blocks.corpus import Corpus
+from training_pro.text.blocks.slicing import slice_documents
 from training_pro.text.reading import clean_text, text_files
-from training_pro.text.slicing import slice_documents
-from training_pro.text.unwrapping import LOOKED_AT_BYTES, wrapped_note
+from training_pro.text.splitting.unwrapping import LOOKED_AT_BYTES, wrapped_note
+from training_pro.text.tokenizing.encoding import TextEncoder
 
 _ROWS_A_REPORT = 1000
 

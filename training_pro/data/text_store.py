@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from training_pro.data.cache import Entry, PreparedCache
-from training_pro.text.corpus import Corpus
-from training_pro.text.encoding import TextEncoder
-from training_pro.text.indexed_text import IndexedText
-from training_pro.text.saved_index import index_arrays, restored_index
+from training_pro.text.blocks.corpus import Corpus
+from training_pro.text.blocks.indexed_text import IndexedText
+from training_pro.text.blocks.saved_index import index_arrays, restored_index
+from training_pro.text.tokenizing.encoding import TextEncoder
 
 
 class TextStore:

@@ -14,19 +14,19 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from training_pro.data.bad_rows import BadRows, RowFault
-from training_pro.data.conversations import Message, chat_field, conversation_of
 from training_pro.data.files import find_dataset
-from training_pro.data.rows import Row, read_rows
+from training_pro.data.rendering.conversations import Message, chat_field, conversation_of
+from training_pro.data.rows.bad_rows import BadRows, RowFault
+from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import Samples
 from training_pro.data.written_blocks import as_row, as_text
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
-from training_pro.record.files import strict_json, whole_file
+from training_pro.record.whole_files import strict_json, whole_file
 from training_pro.text.reading import read_text, text_files
 from training_pro.text.sections import section_spans, unescape
-from training_pro.text.unwrapping import unwrap
+from training_pro.text.splitting.unwrapping import unwrap
 
 _QUESTIONS = ("instruction", "question", "prompt")
 _ANSWERS = ("output", "response", "answer", "completion")

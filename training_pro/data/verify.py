@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from training_pro.data.order import padding_share
+from training_pro.data.batch_order import padding_share
 from training_pro.data.prepare import Prepared
 from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.samples import KINDS

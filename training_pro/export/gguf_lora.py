@@ -19,11 +19,11 @@ from training_pro.export.gguf_families import GgufNames
 from training_pro.export.gguf_limits import check_expressible
 from training_pro.export.gguf_pairs import Pair, pairs_of
 from training_pro.export.lora_source import Lora
-from training_pro.export.place import check_place, check_space
+from training_pro.export.room import check_place, check_space
 from training_pro.packages import installed
 from training_pro.progress import Progress, no_progress
 from training_pro.record.adapter_files import WEIGHTS_FILE, check_fits
-from training_pro.record.files import whole_file, write_fault
+from training_pro.record.whole_files import whole_file, write_fault
 
 if TYPE_CHECKING:
     import gguf

@@ -16,7 +16,7 @@ from training_pro.export.base_model import ITEM_BYTES, BaseModel, describe_base,
 from training_pro.export.lora_source import Lora
 from training_pro.export.merge_layers import Rounding, merge_all
 from training_pro.export.merged_folder import MergeFacts, is_merged_folder, save_merged
-from training_pro.export.place import check_memory, check_place, check_space
+from training_pro.export.room import check_memory, check_place, check_space
 from training_pro.folders import Folders
 from training_pro.hosts.loaded import loading_errors
 from training_pro.hosts.model_folder import check_model_folder

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from training_pro.export.watched import watched
 from training_pro.progress import Progress
-from training_pro.record.files import staged_folder, write_fault, write_json_whole, write_whole
+from training_pro.record.whole_files import staged_folder, write_fault, write_json_whole, write_whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

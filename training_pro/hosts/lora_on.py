@@ -29,7 +29,7 @@ def untouched_on_failure(model: PreTrainedModel, name: str) -> Iterator[None]:
     Raises:
         ModelError: for everything that a wrong or broken LoRA makes PEFT and safetensors raise.
     """
-    from training_pro.training.snapshot import ModelSnapshot
+    from training_pro.training.model.snapshot import ModelSnapshot
 
     before = ModelSnapshot.take(model)
     try:
@@ -52,7 +52,7 @@ class LoraOn:
     def __init__(self, base: PreTrainedModel, folder: Path, name: str) -> None:
         from peft import PeftModel
 
-        from training_pro.training.snapshot import ModelSnapshot
+        from training_pro.training.model.snapshot import ModelSnapshot
 
         self.name = name
         self._before = ModelSnapshot.take(base)

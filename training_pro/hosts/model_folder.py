@@ -94,7 +94,7 @@ def _load(folder: Path, quantizing: Quantizing, dtype: DtypeName | None) -> Load
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    from training_pro.training.cpu_packing import prepare_for_training
+    from training_pro.training.model.cpu_packing import prepare_for_training
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = dtype or compute_dtype(device, _native_bf16(device))
@@ -127,7 +127,7 @@ def _quantized(folder: Path, config: PretrainedConfig, how: Quantizing, dtype: D
 
     if how.kind == "8-bit":
         return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
-    from training_pro.training.sharding import quant_storage
+    from training_pro.training.several.sharding import quant_storage
 
     compute = getattr(torch, how.compute_dtype or dtype)
     return {

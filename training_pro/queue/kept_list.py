@@ -17,8 +17,8 @@ import filelock
 
 from training_pro.errors import RunError, UserError
 from training_pro.queue.entry import Entry, entry_from_dict, entry_to_dict
-from training_pro.record.files import write_fault, write_json_whole
 from training_pro.record.state import utc_now
+from training_pro.record.whole_files import write_fault, write_json_whole
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from training_pro.errors import RunError, SettingsError, explain
 from training_pro.folders import Folders
 from training_pro.queue.entry import Entry, State
 from training_pro.queue.kept_list import KeptList
-from training_pro.queue.places import Place, place_of
+from training_pro.queue.name_taken import Place, place_of
 from training_pro.record.names import check_name, run_folder
 from training_pro.record.process import lives, this_process
 from training_pro.record.runs import summarize

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.errors import RunError
-from training_pro.record.files import whole_file
 from training_pro.record.safetensors_file import TensorPlace, tensor_places
+from training_pro.record.whole_files import whole_file
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"

@@ -16,9 +16,9 @@ from typing import Literal
 
 from training_pro.errors import RunError
 from training_pro.folders import Folders
-from training_pro.record.files import HIDDEN_ENDING, make_folder, move_folder, sweep_temporaries, write_fault
 from training_pro.record.names import run_folder
 from training_pro.record.state import read_state, standing
+from training_pro.record.whole_files import HIDDEN_ENDING, make_folder, move_folder, sweep_temporaries, write_fault
 
 ASIDE_FOLDER = f".training_pro{HIDDEN_ENDING}"
 Why = Literal["kept", "deleted"]

@@ -13,8 +13,8 @@ from typing import Any
 
 from training_pro.errors import RunError
 from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
-from training_pro.record.files import write_json_whole
 from training_pro.record.safetensors_file import tensor_places
+from training_pro.record.whole_files import write_json_whole
 
 CHECKPOINT_FILE = "training_checkpoint.json"
 _FOLDER = re.compile(r"checkpoint-(\d{1,15})(?:-.*)?", re.DOTALL)  # the original adds "-loss-1_80" or "-epoch-2"

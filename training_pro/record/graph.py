@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training_pro.record.files import write_whole
 from training_pro.record.history import Event, HistoryData
 from training_pro.record.points import Point, Points, thin
+from training_pro.record.whole_files import write_whole
 
 GRAPH_IMAGE = "training_graph.png"
 _SIZE_PX = (1200, 700)

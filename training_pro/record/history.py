@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.errors import RunError
-from training_pro.record.files import strict_json, write_fault
 from training_pro.record.points import COLUMNS, Point, PointColumns, Points, point_from, spread
+from training_pro.record.whole_files import strict_json, write_fault
 
 HISTORY_FILE = "training_history.jsonl"
 _TAIL_BYTES = 65536

@@ -16,7 +16,7 @@ import filelock
 
 from training_pro.errors import RunError
 from training_pro.record.aside import ASIDE_FOLDER
-from training_pro.record.files import write_fault
+from training_pro.record.whole_files import write_fault
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from training_pro import __version__
-from training_pro.record.files import write_json_whole
 from training_pro.record.points import Points
+from training_pro.record.whole_files import write_json_whole
 
 LOG_FILE = "training_log.json"
 GRAPH_FILE = "training_graph.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from training_pro.errors import RunError
 from training_pro.folders import Folders
-from training_pro.record.files import HIDDEN_ENDING
+from training_pro.record.whole_files import HIDDEN_ENDING
 
 MOST_CHARACTERS = 100
 MOST_BYTES = 200  # of the 255 a file name may have; the rest is for what is put behind the name

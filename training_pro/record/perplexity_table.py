@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from training_pro.errors import RunError
 from training_pro.folders import Folders
-from training_pro.record.files import write_fault, write_whole
+from training_pro.record.whole_files import write_fault, write_whole
 
 TABLE_FILE = "perplexity.csv"
 MOST_COMMENT_CHARACTERS = 2000

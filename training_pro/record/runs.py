@@ -20,11 +20,11 @@ from training_pro.folders import Folders
 from training_pro.legacy_settings import is_legacy
 from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEIGHTS_FILE
 from training_pro.record.checkpoints import CheckpointInfo, checkpoints
-from training_pro.record.files import HIDDEN_ENDING, is_temporary, write_whole
 from training_pro.record.history import HISTORY_FILE, HistoryData, read_history, sample_history
 from training_pro.record.log import GRAPH_FILE, LOG_FILE
 from training_pro.record.points import Point, PointColumns, spread
 from training_pro.record.state import STATE_FILE, RunState, Standing, read_state, standing
+from training_pro.record.whole_files import HIDDEN_ENDING, is_temporary, write_whole
 
 SETTINGS_FILE = "training_parameters.json"
 NOTES_FILE = "training_notes.txt"

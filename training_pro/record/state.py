@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from training_pro.errors import RunError
-from training_pro.record.files import strict_json, write_json_whole
 from training_pro.record.process import ProcessMark, lives, this_process
+from training_pro.record.whole_files import strict_json, write_json_whole
 
 STATE_FILE = "training_state.json"
 Standing = Literal["running", "finished", "stopped", "interrupted", "failed", "unfinished", "running elsewhere"]

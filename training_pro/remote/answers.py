@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from training_pro.record.followed_history import FollowedHistory
 from training_pro.record.history import HISTORY_FILE, Event
-from training_pro.remote.live import Live
-from training_pro.training.callbacks.samples import sample_prompts
+from training_pro.remote.snapshot import Live
+from training_pro.training.behaviours.samples import sample_prompts
 
 _Mark = tuple[str, int, str]
 

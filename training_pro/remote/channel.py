@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.errors import BusyError, RunError, UserError
-from training_pro.record.files import HIDDEN_ENDING, remove_folder, strict_json, temporary_beside, write_fault
 from training_pro.record.lock import alone_in
 from training_pro.record.process import this_process
-from training_pro.remote.live import Live, live_from
+from training_pro.record.whole_files import HIDDEN_ENDING, remove_folder, strict_json, temporary_beside, write_fault
+from training_pro.remote.snapshot import Live, live_from
 
 STATUS_FILE, OWNER_FILE = "status.json", "owner"
 COMMANDS, ANSWERS = "commands", "answers"

@@ -18,15 +18,15 @@ from typing import Any
 from training_pro.errors import BusyError, RunError, UserError, explain
 from training_pro.hosts.host import Host, ModelSource
 from training_pro.hosts.source import source_of
-from training_pro.record.files import write_fault, write_whole
+from training_pro.record.whole_files import write_fault, write_whole
 from training_pro.remote.channel import read_live
 from training_pro.remote.launching import OwnProcess, start_child, this_python, train_command
-from training_pro.remote.live import Live
-from training_pro.remote.remote_run import PACE_S, RemoteRun
+from training_pro.remote.page_side import PACE_S, RemoteRun
+from training_pro.remote.snapshot import Live
 from training_pro.settings import Settings, to_json
 from training_pro.training.beginning import Begin
 from training_pro.training.ending import Ending
-from training_pro.training.wording import time_words
+from training_pro.training.words import time_words
 
 logger = logging.getLogger(__name__)
 

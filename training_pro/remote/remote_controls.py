@@ -8,8 +8,8 @@ from typing import Any
 
 from training_pro.remote.channel import COMMANDS, channel_folder
 from training_pro.remote.commands import Command
-from training_pro.remote.live import Live
-from training_pro.remote.sending import send
+from training_pro.remote.snapshot import Live
+from training_pro.remote.terminal_side import send
 from training_pro.settings import Settings
 from training_pro.training.controls import Controls, LiveValues
 

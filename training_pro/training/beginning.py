@@ -11,7 +11,7 @@ from pathlib import Path
 
 from training_pro.errors import ModelError, RunError
 from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEIGHTS_FILE
-from training_pro.record.files import write_json_whole
+from training_pro.record.whole_files import write_json_whole
 from training_pro.training.checkpoint import newest_first
 
 START_FILE = "training_start.json"

@@ -17,45 +17,45 @@ from training_pro.errors import ModelError, UserError
 from training_pro.plan import Plan
 from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
 from training_pro.record.checkpoints import CheckpointInfo
-from training_pro.record.files import files_into
 from training_pro.record.history import Event, History
+from training_pro.record.whole_files import files_into
 from training_pro.settings import Settings
-from training_pro.training import adapter as adapters
-from training_pro.training.arguments import training_arguments
-from training_pro.training.batches import Samples
-from training_pro.training.callbacks.behaviour import Behaviour
-from training_pro.training.callbacks.checkpoints import Checkpoints
-from training_pro.training.callbacks.dispensable import Dispensable
-from training_pro.training.callbacks.epoch_order import EpochOrder
-from training_pro.training.callbacks.evaluate import Evaluate
-from training_pro.training.callbacks.learning_rate_scale import LearningRateScale
-from training_pro.training.callbacks.memory_peak import MemoryPeak
-from training_pro.training.callbacks.meter import Meter
-from training_pro.training.callbacks.pause import Pause
-from training_pro.training.callbacks.samples import SampleAnswers
-from training_pro.training.callbacks.scalars import Scalars, scalars_behaviour
-from training_pro.training.callbacks.stop_at_epoch import StopAtEpoch
-from training_pro.training.callbacks.stop_at_loss import StopAtLoss
-from training_pro.training.callbacks.watchdog import Watchdog
+from training_pro.training.behaviours.behaviour import Behaviour
+from training_pro.training.behaviours.checkpoints import Checkpoints
+from training_pro.training.behaviours.dispensable import Dispensable
+from training_pro.training.behaviours.epoch_order import EpochOrder
+from training_pro.training.behaviours.evaluate import Evaluate
+from training_pro.training.behaviours.generation import answer
+from training_pro.training.behaviours.learning_rate_scale import LearningRateScale
+from training_pro.training.behaviours.memory_peak import MemoryPeak
+from training_pro.training.behaviours.meter import Meter
+from training_pro.training.behaviours.pause import Pause
+from training_pro.training.behaviours.rotation import rotate
+from training_pro.training.behaviours.samples import SampleAnswers
+from training_pro.training.behaviours.stop_at_epoch import StopAtEpoch
+from training_pro.training.behaviours.stop_at_loss import StopAtLoss
+from training_pro.training.behaviours.tensorboard_wandb import Scalars, scalars_behaviour
+from training_pro.training.behaviours.watchdog import Watchdog
 from training_pro.training.checkpoint import newest_first
-from training_pro.training.continuing import Continuation
 from training_pro.training.controls import Controls
-from training_pro.training.distributed import ALONE, Team
 from training_pro.training.ending import Diverged, EarlyEnd, Ending, NothingLeft
-from training_pro.training.generation import answer
-from training_pro.training.on_top import load_weights
-from training_pro.training.order import EpochSampler, UpdateSampler
-from training_pro.training.padding import pad_id
-from training_pro.training.readying import ready
-from training_pro.training.rotation import rotate
-from training_pro.training.run_memory import RunMemory
-from training_pro.training.saving import said_plainly, twice_if_short_of_memory
+from training_pro.training.loop.arguments import training_arguments
+from training_pro.training.loop.batch_sampler import EpochSampler, UpdateSampler
+from training_pro.training.loop.batches import Samples
+from training_pro.training.loop.checkpoint_files import said_plainly, twice_if_short_of_memory
+from training_pro.training.loop.padding import pad_id
+from training_pro.training.loop.trainer import LoraTrainer, Parts
+from training_pro.training.loop.update import Interrupted
+from training_pro.training.memory.run_memory import RunMemory
+from training_pro.training.model import adapter as adapters
+from training_pro.training.model.prepare import ready
+from training_pro.training.model.start_weights import load_weights
+from training_pro.training.model.vocabulary import embedding_rows
+from training_pro.training.resume import Continuation
 from training_pro.training.schedules.shape import Shape
-from training_pro.training.sharding import sharding_note, spread
+from training_pro.training.several.sharding import sharding_note, spread
+from training_pro.training.several.team import ALONE, Team
 from training_pro.training.status import SavedCheckpoint, StatusBoard
-from training_pro.training.trainer import LoraTrainer, Parts
-from training_pro.training.update import Interrupted
-from training_pro.training.vocabulary import embedding_rows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -17,11 +17,11 @@ import torch
 
 from training_pro.errors import ModelError
 from training_pro.progress import Progress, no_progress
-from training_pro.training.cpu_packing import prepare_for_training
-from training_pro.training.loss import IGNORED, make_lean
-from training_pro.training.oom import free_memory, is_out_of_memory
+from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
+from training_pro.training.model.chunked_loss import IGNORED, make_lean
+from training_pro.training.model.cpu_packing import prepare_for_training
+from training_pro.training.model.snapshot import ModelSnapshot
 from training_pro.training.sliding import Sliding, Window
-from training_pro.training.snapshot import ModelSnapshot
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

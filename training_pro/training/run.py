@@ -14,14 +14,19 @@ from training_pro.plan import Plan
 from training_pro.progress import Progress
 from training_pro.record import state as states
 from training_pro.record.aside import keep_aside, put_back
-from training_pro.record.files import make_folder, remove_folder, sweep_temporaries, write_whole
 from training_pro.record.history import HISTORY_FILE, Event, History
 from training_pro.record.lock import FolderLock, lock_folder
 from training_pro.record.log import losses
 from training_pro.record.runs import SETTINGS_FILE, is_untouched
+from training_pro.record.whole_files import make_folder, remove_folder, sweep_temporaries, write_whole
 from training_pro.settings import Settings, to_dict, to_json
 from training_pro.training.beginning import Begin, check_rank, remember_start, remembered_start, weights_in
-from training_pro.training.continuing import (
+from training_pro.training.controls import Controls
+from training_pro.training.ending import Ending
+from training_pro.training.owner import ModelOwner, Trainable
+from training_pro.training.planning import plan_run
+from training_pro.training.results import Story, write_results
+from training_pro.training.resume import (
     Continuation,
     check_same,
     continued_from,
@@ -30,16 +35,11 @@ from training_pro.training.continuing import (
     stored_processes,
     stored_settings,
 )
-from training_pro.training.controls import Controls
-from training_pro.training.distributed import ALONE, Team, TeamLost
-from training_pro.training.ending import Ending
-from training_pro.training.finish import Story, write_results
-from training_pro.training.owner import ModelOwner, Trainable
-from training_pro.training.planning import plan_run
 from training_pro.training.same_data import check_same_data, data_parts
-from training_pro.training.sharding import spread
+from training_pro.training.several.sharding import spread
+from training_pro.training.several.team import ALONE, Team, TeamLost
 from training_pro.training.status import RunStatus, StatusBoard
-from training_pro.training.wording import time_words
+from training_pro.training.words import time_words
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ class Run:
         """Raises:
         ModelError: the model has no embedding for a token of the data.
         """
-        from training_pro.training.vocabulary import vocabulary_fault
+        from training_pro.training.model.vocabulary import vocabulary_fault
 
         fault = vocabulary_fault(loaded.model, loaded.tokenizer, prepared.train, prepared.eval)
         if fault:
@@ -177,8 +177,8 @@ class Run:
 
     def _train(self, loaded: Trainable, prepared: Prepared, plan: Plan) -> Ending:
         from training_pro.training.job import Job
-        from training_pro.training.run_memory import RunMemory
-        from training_pro.training.snapshot import ModelSnapshot
+        from training_pro.training.memory.run_memory import RunMemory
+        from training_pro.training.model.snapshot import ModelSnapshot
 
         memory = RunMemory.of(loaded, self.settings, self._owner.folders.cache)
         continuation, live, start = self._begin(prepared, plan, loaded)
@@ -365,8 +365,8 @@ def check_installed(settings: Settings, loaded: Trainable) -> None:
     """Raises:
     SettingsError: an optimizer or a kind of log that does not work here.
     """
-    from training_pro.training.callbacks.scalars import check_report
-    from training_pro.training.optimizers import check_optimizer
+    from training_pro.training.behaviours.tensorboard_wandb import check_report
+    from training_pro.training.loop.optimizers import check_optimizer
 
     check_optimizer(settings.optimizer, loaded.model.get_input_embeddings().weight.device.type)
     check_report(settings.report_to)
@@ -374,7 +374,7 @@ def check_installed(settings: Settings, loaded: Trainable) -> None:
 
 def _explained(error: BaseException, doing: str) -> str:
     """The sentence for what ended the run; that memory ran out is no defect, wherever it happened."""
-    from training_pro.training.oom import is_out_of_memory
+    from training_pro.training.memory.out_of_memory import is_out_of_memory
 
     if isinstance(error, UserError) or not is_out_of_memory(error):
         return explain(error, doing)
@@ -388,7 +388,7 @@ def _explained(error: BaseException, doing: str) -> str:
 
 def _free_memory() -> None:
     """Late, because what failed is referred to by its trace until the thread's last stop."""
-    from training_pro.training.oom import free_memory
+    from training_pro.training.memory.out_of_memory import free_memory
 
     free_memory()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from training_pro.errors import explain
-from training_pro.ui.markup import box
+from training_pro.ui.views.markup import box
 
 Handler = Callable[..., Any]
 QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}

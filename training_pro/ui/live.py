@@ -23,9 +23,9 @@ import gradio as gr
 
 from training_pro.errors import explain
 from training_pro.ui.handlers import AT_ONCE
-from training_pro.ui.markup import box, text
 from training_pro.ui.pieces import area
-from training_pro.ui.run_chart import ChartView, view_of
+from training_pro.ui.views.markup import box, text
+from training_pro.ui.views.run_chart import ChartView, view_of
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any
 from training_pro.errors import UserError
 from training_pro.folders import Folders
 from training_pro.legacy_settings import settings_from
-from training_pro.record.files import write_whole
+from training_pro.record.whole_files import write_whole
 from training_pro.settings import DEFAULTS, Settings, read_json_object, to_dict
 
 PERSONAL = frozenset(

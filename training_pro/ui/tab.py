@@ -13,29 +13,29 @@ from gradio.context import Context
 
 from training_pro.folders import Folders
 from training_pro.session import Session
-from training_pro.ui.after import After
 from training_pro.ui.choices import FILES, choice_updates, file_choices, installed_choices
-from training_pro.ui.elsewhere import Elsewhere
 from training_pro.ui.form import ADAPTER, BATCH, BLOCKS, DATA, FIRST, STOPS, WATCHING, Form
 from training_pro.ui.handlers import QUIET, answering
-from training_pro.ui.largest_batch import LargestBatch
 from training_pro.ui.lists import Listed, Lists
 from training_pro.ui.live import Follows, Live
-from training_pro.ui.markup import text
 from training_pro.ui.notices import Notices, pulse
-from training_pro.ui.perplexity import Perplexity
+from training_pro.ui.panels.after import After
+from training_pro.ui.panels.elsewhere import Elsewhere
+from training_pro.ui.panels.largest_batch import LargestBatch
+from training_pro.ui.panels.perplexity import Perplexity
+from training_pro.ui.panels.placement import Placement
+from training_pro.ui.panels.preview import Preview
+from training_pro.ui.panels.queue import QueuePanel
+from training_pro.ui.panels.recipes import Recipes
+from training_pro.ui.panels.runs import Runs
+from training_pro.ui.panels.schedule import Schedule
+from training_pro.ui.panels.start import Start
+from training_pro.ui.panels.tools import Tools
+from training_pro.ui.panels.tryout import TryOut
+from training_pro.ui.panels.verify import Verify
+from training_pro.ui.panels.watch import Watch
 from training_pro.ui.pieces import button, button_row
-from training_pro.ui.placement import Placement
-from training_pro.ui.preview import Preview
-from training_pro.ui.queue import QueuePanel
-from training_pro.ui.recipes import Recipes
-from training_pro.ui.runs import Runs
-from training_pro.ui.schedule import Schedule
-from training_pro.ui.start import Start
-from training_pro.ui.tools import Tools
-from training_pro.ui.tryout import TryOut
-from training_pro.ui.verify import Verify
-from training_pro.ui.watch import Watch
+from training_pro.ui.views.markup import text
 
 
 def build_tab(session: Session) -> None:

@@ -1,0 +1,38 @@
+import pytest
+
+from training_pro.data.rows.bad_rows import KEPT_EXAMPLES, SHOWN_CHARS, BadRows, beginning
+from training_pro.errors import DataError
+
+
+def test_stopping_gives_file_row_reason_beginning_and_the_way_out():
+    with pytest.raises(DataError) as caught:
+        BadRows("a.json", "stop").reject(7, "it is empty", {"text": "ä"})
+    assert str(caught.value) == (
+        'a.json, row 7: it is empty (the row begins: {"text": "ä"}); correct the row or set "Bad rows" to skip.'
+    )
+
+
+def test_skipping_counts_all_and_keeps_the_first_few():
+    bad = BadRows("a.json", "skip")
+    for number in range(1, 20):
+        bad.reject(number, "it is empty", "x")
+    assert bad.count == 19 and len(bad.examples) == KEPT_EXAMPLES and "row 1:" in bad.examples[0]
+
+
+def test_a_break_is_an_error_whatever_the_setting():
+    assert "nothing after it can be read" in str(BadRows("a.json", "skip").broken(3, "it ends", ""))
+
+
+def test_the_beginning_is_short_and_on_one_line():
+    assert beginning("a\n\n b") == "a b"
+    assert len(beginning({"text": "x" * 10_000})) == SHOWN_CHARS
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert beginning(deep) == "list"
+
+
+def test_a_reason_with_a_long_name_of_several_lines_in_it_is_short_and_on_one_line():
+    bad = BadRows("a.json", "skip")
+    bad.reject(1, 'the key "a\nb' + "x" * 10_000 + '" appears twice', "x")
+    assert "\n" not in bad.examples[0] and "a b" in bad.examples[0] and len(bad.examples[0]) < 500

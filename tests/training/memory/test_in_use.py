@@ -1,0 +1,74 @@
+"""Peaks, what is free, and the allocator's setting; a card is a fake."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from training_pro.training.memory import in_use as memory
+from training_pro.training.memory.in_use import PeakMemory, free_bytes, give_freed_memory_back
+
+CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
+MB = 1024 * 1024
+
+
+@pytest.mark.parametrize("by_the_kernel", [True, False])
+def test_a_peak_is_seen_though_it_is_over(by_the_kernel: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not by_the_kernel:
+        monkeypatch.setattr(memory, "_reset_peak", lambda: False)
+        monkeypatch.setattr(memory, "_SAMPLE_EVERY_S", 0.0005)
+    give_freed_memory_back()
+    with PeakMemory(CPU) as peak:
+        for _ in range(20):
+            torch.ones(64 * MB // 4)
+    assert 55 * MB < peak.bytes < 200 * MB
+
+
+def test_a_peak_above_an_earlier_start() -> None:
+    with PeakMemory(CPU) as first:
+        kept = torch.ones(64 * MB // 4)
+    with PeakMemory(CPU, above=first.start) as second:
+        pass
+    assert second.start == first.start
+    assert second.bytes > 55 * MB, "what the first left in use counts"
+    del kept
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What torch says of a card."""
+    state = SimpleNamespace(allocated=100, peak=100, reserved=400, free=1000, resets=0)
+
+    def reset(device: torch.device) -> None:
+        state.resets += 1
+        state.peak = state.allocated
+
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device=None: state.allocated)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device=None: state.peak)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device=None: state.reserved)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None: (state.free, 5000))
+    return state
+
+
+def test_a_cards_peak_is_what_torch_allocated(card: SimpleNamespace) -> None:
+    with PeakMemory(CARD) as peak:
+        card.peak = 900
+    assert (peak.bytes, card.resets) == (800, 1)
+
+
+def test_a_cards_free_memory_counts_what_torch_holds_unused(card: SimpleNamespace) -> None:
+    assert free_bytes(CARD) == 1000 + 400 - 100
+
+
+def test_the_machines_free_memory() -> None:
+    import psutil
+
+    assert 0 < free_bytes(CPU) <= psutil.virtual_memory().total
+
+
+def test_a_container_that_allows_less_than_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "allowed_bytes", lambda: [7 * MB, 5 * MB, 1 << 62])
+    assert free_bytes(CPU) == 5 * MB

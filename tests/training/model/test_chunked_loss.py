@@ -1,0 +1,222 @@
+"""The chunked loss and its gradients equal the stock ones, whatever the head; no logits of all tokens are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+from tests.training import zoo
+from training_pro.training.model import chunked_loss as losses
+from training_pro.training.model.chunked_loss import CHUNK_TOKENS, chunked_loss_sum, make_lean
+
+
+def batch(masked: bool = True, padded: bool = True, count: int = 3, time: int = 20) -> dict[str, torch.Tensor]:
+    draw = torch.Generator().manual_seed(5)
+    ids = torch.randint(3, 64, (count, time), generator=draw)
+    labels = ids.clone()
+    labels[:, 0] = -100
+    if masked:
+        labels[1, :9] = -100
+    inputs = {"input_ids": ids, "labels": labels}
+    if padded:
+        labels[2, 12:] = -100
+        inputs["attention_mask"] = (torch.arange(time)[None] < torch.tensor([time, time, 12])[:, None]).long()
+    return inputs
+
+
+def loss_and_gradients(model: Any, inputs: dict[str, torch.Tensor], **more: Any) -> tuple[float, dict[str, Any]]:
+    model.zero_grad()
+    loss = model(**inputs, use_cache=False, **more).loss
+    loss.backward()
+    grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    return float(loss), grads
+
+
+def assert_same(one: tuple[float, dict[str, Any]], other: tuple[float, dict[str, Any]]) -> None:
+    assert one[0] == pytest.approx(other[0], rel=1e-5)
+    assert one[1].keys() == other[1].keys()
+    for name, grad in one[1].items():
+        torch.testing.assert_close(grad, other[1][name], rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("family", zoo.FAMILIES)
+def test_equal_to_the_stock_loss_of_every_family(family: str) -> None:
+    """The whole model learns here, head and embeddings too, tied or not, capped or scaled."""
+    inputs = batch()
+    stock = loss_and_gradients(zoo.make(family).eval(), inputs)
+    model = zoo.make(family).eval()
+    assert make_lean(model)
+    assert_same(loss_and_gradients(model, inputs), stock)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("chunk", [1, 7, 256])
+def test_equal_for_every_mask_and_chunk(
+    masked: bool, padded: bool, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(losses, "CHUNK_TOKENS", chunk)
+    inputs = batch(masked, padded)
+    stock = loss_and_gradients(zoo.make("llama"), inputs)
+    model = zoo.make("llama")
+    assert make_lean(model)
+    assert_same(loss_and_gradients(model, inputs), stock)
+
+
+@pytest.mark.parametrize("family", ["llama", "llama tied", "gemma2"])
+@pytest.mark.parametrize("targets", [["q_proj", "v_proj"], ["q_proj", "lm_head"]])
+def test_equal_under_peft(family: str, targets: list[str]) -> None:
+    """A frozen head, and a head with a LoRA on it."""
+    found = []
+    for lean in (False, True):
+        model = zoo.make(family)
+        if lean:
+            assert make_lean(model)
+        torch.manual_seed(1)
+        wrapped = get_peft_model(model, LoraConfig(r=4, target_modules=targets, init_lora_weights=False))
+        found.append(loss_and_gradients(wrapped, batch()))
+    assert_same(found[1], found[0])
+    assert any("lm_head" in name for name in found[0][1]) == ("lm_head" in targets)
+
+
+def test_num_items_in_batch_divides_the_sum() -> None:
+    model, inputs = zoo.make("llama"), batch()
+    assert make_lean(model)
+    trained = int((inputs["labels"][:, 1:] != -100).sum())
+    mean = float(model(**inputs).loss)
+    assert float(model(**inputs, num_items_in_batch=1).loss) == pytest.approx(mean * trained, rel=1e-5)
+    assert float(model(**inputs, num_items_in_batch=100).loss) == pytest.approx(mean * trained / 100, rel=1e-5)
+
+
+def test_accumulated_pieces_equal_the_whole() -> None:
+    inputs = batch()
+    count = int((inputs["labels"][:, 1:] != -100).sum())
+    model = zoo.make("llama")
+    assert make_lean(model)
+    whole = loss_and_gradients(model, inputs, num_items_in_batch=count)
+    model.zero_grad()
+    total = 0.0
+    for row in range(3):
+        part = model(**{k: v[row : row + 1] for k, v in inputs.items()}, num_items_in_batch=count).loss
+        part.backward()
+        total += float(part)
+    grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    assert_same((total, grads), whole)
+
+
+def test_no_trained_token_gives_0_and_no_gradient() -> None:
+    inputs = batch()
+    inputs["labels"] = torch.full_like(inputs["labels"], -100)
+    model = zoo.make("llama")
+    assert make_lean(model)
+    loss, grads = loss_and_gradients(model, inputs)
+    assert loss == 0.0
+    assert all(float(g.abs().max()) == 0.0 for g in grads.values())
+
+
+def test_without_labels_the_model_answers_as_before() -> None:
+    model, inputs = zoo.make("llama").eval(), batch()
+    before = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
+    assert make_lean(model)
+    after = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
+    assert torch.equal(before, after)
+
+
+class CountingHead(torch.nn.Linear):
+    most = 0
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        CountingHead.most = max(CountingHead.most, hidden.shape[0])
+        return super().forward(hidden)
+
+
+def test_the_head_never_sees_more_than_a_chunk_and_no_untrained_token() -> None:
+    head = CountingHead(4, 11)
+    hidden = torch.randn(4, 300, 4, requires_grad=True)
+    labels = torch.randint(0, 11, (4, 300))
+    chunked_loss_sum(hidden, labels, head, list(head.parameters())).backward()
+    assert CountingHead.most == CHUNK_TOKENS
+    CountingHead.most = 0
+    labels[:, :290] = -100
+    chunked_loss_sum(hidden, labels, head, []).backward()
+    assert CountingHead.most == 40
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_gradients_are_not_scaled_in_half_precision(dtype: torch.dtype) -> None:
+    """1 / 3000 rounded to bfloat16 is off by 0.1 %: all gradients would be."""
+    torch.manual_seed(0)
+    hidden = torch.randn(1, 51, 8).to(dtype).requires_grad_(True)
+    head = torch.nn.Linear(8, 16, bias=False).to(dtype).requires_grad_(False)
+    labels = torch.randint(0, 16, (1, 51))
+    total = chunked_loss_sum(hidden, labels, head, [])
+    (total / 3).backward()
+    thirds = hidden.grad.clone()
+    hidden.grad = None
+    chunked_loss_sum(hidden, labels, head, []).backward()
+    wanted = (hidden.grad.float() / 3).to(dtype)
+    assert torch.equal(thirds, wanted)
+
+
+# -- models whose loss is their own ------------------------------------------------------------------------------
+
+
+class OwnLoss(torch.nn.Module):
+    """Adds something to the cross entropy, as some models do."""
+
+
+def with_own_loss(model: Any) -> Any:
+    """Makes the model's loss more than that of head(hidden), and deaf to `num_items_in_batch`."""
+    kind = type(model)
+
+    class Odd(kind):
+        def forward(self, *args: Any, labels: Any = None, num_items_in_batch: Any = None, **kwargs: Any) -> Any:
+            output = super().forward(*args, labels=labels, **kwargs)
+            if labels is not None:
+                output.loss = output.loss * 1.5
+            return output
+
+    model.__class__ = Odd
+    return model
+
+
+def test_a_model_with_a_loss_of_its_own_keeps_it_and_is_weighted_by_tokens() -> None:
+    model, inputs = with_own_loss(zoo.make("llama")), batch()
+    own = float(model(**inputs).loss)
+    assert not make_lean(model)
+    count = int((inputs["labels"][:, 1:] != -100).sum())
+    assert float(model(**inputs).loss) == pytest.approx(own, rel=1e-5)
+    pieces = [
+        model(**{k: v[row : row + 1] for k, v in inputs.items()}, num_items_in_batch=count).loss for row in range(3)
+    ]
+    assert float(sum(pieces)) == pytest.approx(own, rel=1e-5)
+
+
+def test_its_batches_without_any_trained_token_cost_nothing() -> None:
+    model, inputs = with_own_loss(zoo.make("llama")), batch()
+    assert not make_lean(model)
+    inputs["labels"] = torch.full_like(inputs["labels"], -100)
+    assert float(model(**inputs, num_items_in_batch=5).loss) == 0.0
+
+
+def test_hooks_of_accelerate_still_run() -> None:
+    """A model spread by a device map has its forward replaced already; ours goes below that."""
+    from accelerate.hooks import ModelHook, add_hook_to_module
+
+    class Counting(ModelHook):
+        calls = 0
+
+        def pre_forward(self, module: Any, *args: Any, **kwargs: Any) -> Any:
+            Counting.calls += 1
+            return args, kwargs
+
+    stock = loss_and_gradients(zoo.make("llama"), batch())
+    model = zoo.make("llama")
+    add_hook_to_module(model, Counting())
+    assert make_lean(model)
+    Counting.calls = 0
+    assert_same(loss_and_gradients(model, batch()), stock)
+    assert Counting.calls == 1

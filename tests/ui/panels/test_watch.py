@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from tests.ui.made import points
+from tests.ui.stand_ins import StandInHistory, StandInRun, StandInSession, drawn, press, pulled
+from training_pro.folders import Folders
+from training_pro.record.history import Event
+from training_pro.settings import Settings
+from training_pro.training.ending import Ending
+from training_pro.ui.panels import watch as module
+from training_pro.ui.panels.watch import Watch
+from training_pro.ui.views.run_chart import ChartView
+
+
+class Panel:
+    """The panel on a page of its own."""
+
+    def __init__(self, folders: Folders, editable: bool = True) -> None:
+        self.folders = folders
+        self.session = StandInSession(folders)
+        with gr.Blocks() as self.blocks:
+            self.watch = Watch(self.session, editable)
+            self.watch.build_host()
+            self.watch.build_status()
+            self.watch.build()
+            self.watch.connect()
+
+    def start(self, **settings: Any) -> StandInRun:
+        history = StandInHistory(points([3.0, 2.0]), (Event("checkpoint", 1, "by button"),))
+        self.session.run = StandInRun(self.folders, Settings(**{"name": "mine", **settings}), history)
+        return self.session.run
+
+    def stamps(self) -> dict[str, Any]:
+        stamps = {shown.name: shown.stamp(ChartView()) for shown in self.watch.shown}
+        return stamps | {one.name: one.stamp() for one in self.watch.pulled}
+
+    def changed(self, before: dict[str, Any]) -> set[str]:
+        return {name for name, stamp in self.stamps().items() if stamp != before[name]}
+
+
+@pytest.fixture
+def panel(folders: Folders) -> Panel:
+    return Panel(folders)
+
+
+def end(run: StandInRun, kind: Any = "finished") -> None:
+    run.status = replace(run.status, phase="ended", ending=Ending(kind, "because"))
+
+
+def test_all_of_a_run_is_shown_and_only_what_is_another_is_another(panel: Panel) -> None:
+    run = panel.start()
+    assert "tiny" in drawn(panel.watch, "host") and "training" in drawn(panel.watch, "status")
+    assert "tp-chart" in drawn(panel.watch, "chart") and "by button" in drawn(panel.watch, "checkpoints")
+    before = panel.stamps()
+    assert panel.changed(before) == set()
+    run.status = replace(run.status, phase="paused")
+    assert panel.changed(before) == {"status"}
+    assert "paused" in drawn(panel.watch, "status")
+
+
+def test_without_a_run_the_page_says_what_to_do_first(panel: Panel) -> None:
+    assert "No run yet" in drawn(panel.watch, "status")
+    assert drawn(panel.watch, "chart") == drawn(panel.watch, "checkpoints") == drawn(panel.watch, "samples") == ""
+    buttons, live = pulled(panel.watch, "buttons"), pulled(panel.watch, "live")
+    assert not any(buttons[button]["interactive"] for button in panel.watch._steering())
+    assert buttons[panel.watch.checkpoint]["value"] == "Queue Checkpoint Now"
+    assert live[panel.watch.live["stop_at_loss"]] == gr.update(value=0.0, interactive=False)
+
+
+def test_a_chart_follows_its_run_at_its_own_pace(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHART_PACE_S", 1000.0)
+    run = panel.start()
+    before = panel.stamps()
+    run.history = StandInHistory(points([3.0, 2.0, 1.0]), ())
+    assert "chart" not in panel.changed(before)
+    end(run)
+    assert "chart" in panel.changed(before), "the end is shown at once"
+    before = panel.stamps()
+    panel.start()
+    assert "chart" in panel.changed(before), "and another run, too"
+
+
+def test_the_chart_is_drawn_as_a_page_wants_it(panel: Panel) -> None:
+    panel.start()
+    assert "tp-line tp-memory" in drawn(panel.watch, "chart", ChartView("memory_mb"))
+    assert "tp-line tp-memory" not in drawn(panel.watch, "chart", ChartView("learning_rate", True, 3))
+
+
+def test_buttons_are_those_that_make_sense_now(panel: Panel) -> None:
+    run, watch = panel.start(), panel.watch
+    going = pulled(panel.watch, "buttons")
+    assert going[watch.interrupt]["interactive"] and going[watch.pause]["interactive"]
+    assert not going[watch.resume]["interactive"]
+    run.controls.pause()
+    held = pulled(panel.watch, "buttons")
+    assert held[watch.resume]["interactive"] and not held[watch.pause]["interactive"]
+    end(run)
+    over = pulled(panel.watch, "buttons")
+    assert not any(over[b]["interactive"] for b in (watch.interrupt, watch.pause, watch.resume, watch.checkpoint))
+
+
+def test_samples_can_be_asked_for_and_without_prompts_it_is_said_what_is_missing(panel: Panel) -> None:
+    run = panel.start()
+    assert "has no sample prompts" in press(panel.blocks, panel.watch.sample)[panel.watch.said]
+    assert not run.controls.sample_asked
+    run = panel.start(sample_prompts="Hello")
+    assert "are answered after the update" in press(panel.blocks, panel.watch.sample)[panel.watch.said]
+    assert run.controls.sample_asked
+
+
+def test_each_button_steers_the_run_and_says_so(panel: Panel) -> None:
+    run, watch = panel.start(), panel.watch
+    assert "queued" in press(panel.blocks, watch.checkpoint)[watch.said] and run.controls.checkpoint_asked
+    press(panel.blocks, watch.pause)
+    assert run.controls.paused
+    press(panel.blocks, watch.resume)
+    assert not run.controls.paused
+    press(panel.blocks, watch.interrupt)
+    assert run.controls.interrupt_reason
+
+
+def test_what_was_said_of_a_run_goes_with_its_end_and_with_the_next(panel: Panel) -> None:
+    run = panel.start()
+    before = panel.stamps()
+    end(run)
+    assert "steered" in panel.changed(before)
+    before = panel.stamps()
+    panel.start()
+    assert "steered" in panel.changed(before)
+    assert pulled(panel.watch, "steered") == {panel.watch.said: ""}
+
+
+def test_without_a_run_a_button_says_so(panel: Panel) -> None:
+    for pressed in (panel.watch.interrupt, panel.watch.checkpoint, panel.watch.pause, panel.watch.sample):
+        assert "No run is going" in press(panel.blocks, pressed)[panel.watch.said]
+
+
+def test_a_live_value_goes_to_the_run_and_a_wrong_one_is_refused(panel: Panel) -> None:
+    run, slider = panel.start(), panel.watch.live["stop_at_loss"]
+    press(panel.blocks, slider, 1.5, event="release")
+    assert run.controls.values.stop_at_loss == 1.5
+    said = press(panel.blocks, panel.watch.live["learning_rate_scale"], -1, event="input")[panel.watch.said]
+    assert "Learning rate scale" in said
+    assert run.controls.values.learning_rate_scale == 1.0
+    press(panel.blocks, slider, None, event="release")
+    assert run.controls.values.stop_at_loss == 1.5
+
+
+def test_a_slider_in_a_hand_is_not_pulled_away(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = panel.start()
+    monkeypatch.setattr(module, "REST_S", 1000.0)
+    before = panel.stamps()
+    for value in (1.0, 1.1, 1.2):
+        run.controls.set(stop_at_loss=value)
+        assert "live" not in panel.changed(before)
+    monkeypatch.setattr(module, "REST_S", 0.0)
+    assert "live" in panel.changed(before)
+    slider = pulled(panel.watch, "live")[panel.watch.live["stop_at_loss"]]
+    assert slider["value"] == 1.2 and slider["interactive"]
+    end(run)
+    assert not pulled(panel.watch, "live")[panel.watch.live["stop_at_loss"]]["interactive"]
+
+
+def test_a_lora_that_is_on_brings_the_button_that_takes_it_off(panel: Panel) -> None:
+    watch, before = panel.watch, panel.stamps()
+    assert pulled(watch, "buttons")[watch.loras_off]["visible"] is False
+    panel.session.host.on = ["sea"]
+    assert "buttons" in panel.changed(before)
+    assert pulled(watch, "buttons")[watch.loras_off]["visible"] is True
+    assert press(panel.blocks, watch.loras_off)[watch.loras_off]["visible"] is False
+    assert panel.session.host.on == []
+
+
+def test_what_stands_against_a_run_is_told_as_soon_as_it_does(panel: Panel) -> None:
+    before = panel.stamps()
+    panel.session.host.stands = "The model is writing a reply right now."
+    assert "host" in panel.changed(before) and "writing a reply" in drawn(panel.watch, "host")
+    panel.session.host.stands = ""
+    assert panel.changed(before) == set() and "writing a reply" not in drawn(panel.watch, "host")

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.ui.made import NASTY, points
+from tests.ui.views.test_markup import Reader
+from training_pro.record.history import Event, HistoryData
+from training_pro.record.runs import RunRecord, RunSummary
+from training_pro.settings import Settings, to_dict
+from training_pro.ui.views.runs import comparison, run_in_full, runs_table, settings_of
+
+
+def record(name: str, losses: list[float], **settings: object) -> RunRecord:
+    events = (Event("sample", 1, "", {"prompt": NASTY, "answer": NASTY}),)
+    summary = RunSummary(name, Path("/loras") / name, origin="ours", state="finished", sparkline=tuple(losses))
+    return RunRecord(summary, to_dict(Settings(**settings)), {}, HistoryData(points(losses), events), "")
+
+
+def test_an_empty_list_says_so() -> None:
+    assert "no LoRA yet" in runs_table([])
+
+
+def test_a_line_a_run_with_its_curve_and_its_fault() -> None:
+    runs = [record("a", [3.0, 2.0]).summary, RunSummary("b", Path("b"), fault="It is broken.")]
+    html = runs_table(runs)
+    assert html.count("<tr>") == 4
+    assert html.count("tp-spark") == 1
+    assert "It is broken." in html
+
+
+def test_settings_that_differ_are_shown_and_no_others() -> None:
+    html = run_in_full(record("a", [3.0, 2.0], rank=7))
+    assert "LoRA Rank" in html and "LoRA Alpha" not in html
+
+
+def test_runs_are_compared_by_what_differs() -> None:
+    html = comparison([record("a", [3.0, 2.0], rank=7), record("b", [3.0, 1.0, 1.0], rank=8)])
+    assert "tp-c0" in html and "tp-c1" in html
+    assert "LoRA Rank" in html and "LoRA Alpha" not in html
+
+
+def test_runs_without_a_curve_are_compared_too() -> None:
+    assert "None of these runs has a curve" in comparison([record("a", []), record("b", [], rank=9)])
+
+
+def test_settings_of_other_trainers_are_understood() -> None:
+    foreign = RunRecord(
+        record("a", []).summary, {"lora_rank": 16, "micro_batch_size": 2}, {}, HistoryData(points([])), ""
+    )
+    assert settings_of(foreign)["rank"] == 16
+    broken = RunRecord(foreign.summary, {"rank": "high"}, {}, foreign.history, "")
+    assert settings_of(broken) == {}
+
+
+def test_nothing_from_outside_becomes_markup() -> None:
+    nasty = RunSummary(NASTY, Path(NASTY), origin="other", reason=NASTY, created=NASTY, base_model=NASTY, fault=NASTY)
+    seen = RunRecord(nasty, {NASTY: NASTY, "text_file": NASTY}, {}, record("a", [2.0, 1.0]).history, "")
+    for html in (runs_table([nasty]), run_in_full(seen), comparison([seen, record("b", [1.0, 2.0])])):
+        assert "img" not in Reader(html).tags

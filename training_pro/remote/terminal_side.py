@@ -1,0 +1,120 @@
+"""The other end of the channel: find a run that goes, tell it something, learn what it really took over."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from training_pro.errors import RunError
+from training_pro.record.history import Event
+from training_pro.record.runs import summarize
+from training_pro.record.whole_files import write_fault
+from training_pro.remote import commands
+from training_pro.remote.answers import AwaitedAnswers
+from training_pro.remote.channel import ANSWERS, COMMANDS, channel_folder, command_name, put, read_live, read_small
+from training_pro.remote.commands import Command
+from training_pro.remote.snapshot import Live
+
+_LOOK_AGAIN_S = 0.1
+
+
+class NotRunning(RunError):
+    """There is no such run, it has ended, or it can't be reached."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """`ok` False: the run refused, `said` tells why. `taken`: what was asked for has happened; `live` shows it.
+
+    `answers`: what has come of samples that were asked for.
+    """
+
+    ok: bool
+    said: str
+    taken: bool
+    live: Live
+    answers: tuple[Event, ...] = ()
+
+
+def reach(run: Path) -> Live:
+    """The run whose folder is `run`, which goes.
+
+    Raises:
+        NotRunning: it does not, or there is none; in a sentence.
+    """
+    channel = channel_folder(run)
+    live = read_live(channel)
+    if live is not None and live.alive(channel):
+        return live
+    name = run.name
+    if not run.is_dir():
+        dead = f" Its process ({live.process.pid}) is gone." if live is not None and live.status.running else ""
+        raise NotRunning(f'There is no run "{name}" in {run.parent}.{dead}')
+    found = summarize(run)
+    if found.state in ("running", "running elsewhere"):
+        raise NotRunning(f'The run "{name}" is running in a process that takes no commands; steer it where it runs.')
+    end = f": {found.reason}" if found.reason else ""
+    raise NotRunning(f'The run "{name}" is not running; it is {found.state}, update {found.updates}{end}')
+
+
+def send(run: Path, command: Command) -> Path:
+    """Put the command before the run; the place of its answer.
+
+    Raises:
+        RunError: the run belongs to somebody else, or the disk refuses.
+    """
+    channel, name = channel_folder(run), command_name()
+    try:
+        put(channel / COMMANDS / name, commands.to_values(command))
+    except PermissionError:
+        raise RunError(f'The run "{run.name}" belongs to another user, who alone can steer it.') from None
+    except OSError as error:
+        raise write_fault(channel, error) from error
+    return channel / ANSWERS / name
+
+
+def tell(run: Path, command: Command, wait_s: float) -> Heard:
+    """Send the command and wait, at most `wait_s`, until the run has answered and done what was asked.
+
+    Raises:
+        RunError: as `reach` and `send`; or the run was gone before it answered.
+    """
+    before = reach(run)
+    awaited = AwaitedAnswers(before, command.text) if command.do == "sample" else None
+    answer_at, end = send(run, command), time.monotonic() + wait_s
+    while (answer := read_small(answer_at)) is None:
+        before = reach(run)
+        if time.monotonic() > end:
+            return Heard(True, "The run has not looked yet.", False, before)
+        time.sleep(_LOOK_AGAIN_S)
+    answer_at.unlink(missing_ok=True)
+    said = str(answer.get("said"))
+    if not answer.get("ok"):
+        return Heard(False, said, False, before)
+    live = before
+    while True:
+        live, ended = _look(run, live)
+        done = awaited.complete(live) if awaited else _done(command, before, live)
+        if ended or done or time.monotonic() > end:
+            return Heard(True, said, ended or done, live, tuple(awaited.found(live)) if awaited else ())
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _look(run: Path, before: Live) -> tuple[Live, bool]:
+    """The run as it is now, and whether it is at its end."""
+    channel = channel_folder(run)
+    live = read_live(channel)
+    return (before, True) if live is None else (live, not live.alive(channel))
+
+
+def _done(command: Command, before: Live, now: Live) -> bool:
+    """Whether a command that asks for no answers has taken effect."""
+    happened = {
+        "set": all(getattr(now.taken, name) == value for name, value in command.values.items()),
+        "checkpoint": len(now.status.checkpoints) > len(before.status.checkpoints) and not now.checkpoint_asked,
+        "pause": now.status.phase == "paused",
+        "resume": now.status.phase != "paused",
+        "stop": not now.status.running,
+    }
+    return happened[command.do]

@@ -1,0 +1,270 @@
+"""Sentences that don't fit into a block, split at the best border inside: line, clause, word, then code point.
+
+The pieces count as sentences from there on. Costs some hundred microseconds per long sentence; none where all fit. A
+stretch without any space (a picture in base64) costs some milliseconds a piece where the longest token is known: of
+what is longer than so many of these as a block holds, no ids are asked for. Elsewhere the time grows with the square of
+its length. It can be cancelled at every piece.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from training_pro.errors import DataError
+from training_pro.progress import Progress
+from training_pro.text.blocks.budget import Budget
+from training_pro.text.blocks.corpus import Offsets
+from training_pro.text.blocks.indexed_text import NOWHERE, IndexedText, SentenceTable
+from training_pro.text.blocks.sentence_runs import Runs
+from training_pro.text.blocks.stores import NO_PATCH
+from training_pro.text.blocks.stretches import byte_offsets
+
+_CLOSERS = ")]}\"'\u2019\u201d\u00bb"
+_CLAUSE_ENDS = ",;:\u2013\u2014\u3001\uff0c\uff1b\uff1a\u060c\u061b"
+_SPACE = re.compile(r"\s+")
+_INSIDE_WORDS = re.compile("(?:[\u2013\u2014]+|[\u3001\uff0c\uff1b\uff1a\u060c\u061b])(?=\\S)")
+
+
+@dataclass(frozen=True)
+class _Cuts:
+    """The safe cuts in and next to one sentence, as bytes of the corpus, and the id at each; rising."""
+
+    offsets: list[int]
+    ids: list[int]
+
+
+def split_long(text: IndexedText, budget: Budget, progress: Progress) -> tuple[IndexedText, int]:
+    """The text with every sentence short enough for `budget`, and how many sentences were split.
+
+    One that was cut on the way already counts as one, into however many pieces.
+
+    Raises:
+        DataError: one character alone takes more tokens than a block may hold.
+        Cancelled: from `progress`.
+    """
+    runs = Runs(text)
+    every = np.arange(len(text.sentences))
+    too_long = np.flatnonzero(runs.counts(every, every) > budget.room_each(runs.is_last)).tolist()
+    rows: list[_Row] = []
+    for done, number in enumerate(too_long):
+        told = partial(progress, done, len(too_long), "Splitting long sentences")
+        rows.append(_Sentence(text, number, budget, bool(runs.is_last[number])).split(told))
+    split = _sentences_split(text.forced, np.array(too_long, dtype=np.int64))
+    return (_with_rows(text, too_long, rows) if rows else text), split
+
+
+def _sentences_split(forced: Offsets, too_long: Offsets) -> int:
+    """How many sentences these are parts of, if after each of `forced` the same sentence goes on."""
+    parts = np.concatenate([forced, too_long])
+    return len(np.unique(parts - np.searchsorted(forced, parts)))
+
+
+_Row = list[tuple[int, ...]]  # one per piece: the columns of SentenceTable
+
+
+def _with_rows(text: IndexedText, numbers: Sequence[int], rows: Sequence[_Row]) -> IndexedText:
+    """The text whose table has the row of each of `numbers` replaced by several."""
+    table = text.sentences
+    repeats = np.ones(len(table), dtype=np.int64)
+    repeats[list(numbers)] = [len(row) for row in rows]
+    firsts = np.cumsum(repeats) - repeats
+    new_at = np.concatenate([np.arange(firsts[n], firsts[n] + len(row)) for n, row in zip(numbers, rows, strict=True)])
+    values = np.array([piece for row in rows for piece in row], dtype=np.int64)
+    columns = {}
+    for place, column in enumerate(fields(SentenceTable)):
+        spread = np.repeat(getattr(table, column.name), repeats)
+        spread[new_at] = values[:, place]
+        columns[column.name] = spread
+    forced = np.cumsum(repeats)[text.forced] - 1
+    return replace(text, sentences=SentenceTable(**columns), forced=forced, pieces=new_at)
+
+
+class _Sentence:
+    """One sentence that is too long. Places are characters of it unless called offsets (bytes of the corpus)."""
+
+    def __init__(self, text: IndexedText, number: int, budget: Budget, is_last: bool) -> None:
+        table = text.sentences
+        self._text = text
+        self._number = number
+        self._section = int(table.sections[number])
+        self._budget = budget
+        self._is_last = is_last
+        start, end = int(table.starts[number]), int(table.ends[number])
+        self._string = text.corpus.text(start, end)
+        self._offsets: list[int] = byte_offsets(self._string, start).tolist()
+        self._section_start = int(table.starts[np.searchsorted(table.sections, self._section)])
+        self._starts_section = start == self._section_start
+        self._cuts = _Cuts([], []) if text.opaque[self._section] else self._find_cuts()
+        self._borders = _borders(self._string)
+        self._most_bytes = self._find_most_bytes()
+
+    def split(self, progress: Callable[[], None]) -> _Row:
+        """`progress` is called before every piece: a sentence without a space can be half a megabyte."""
+        row: _Row = []
+        for start, end in self._pieces():
+            progress()
+            row.append(self._row(start, end))
+        return row
+
+    def _pieces(self) -> Iterator[tuple[int, int]]:
+        start, end = 0, len(self._string)
+        while not self._fits(start, end):
+            stop, next_start = self._first_piece(start)
+            yield start, stop
+            start = next_start
+        yield start, end
+
+    def _first_piece(self, start: int) -> tuple[int, int]:
+        """Where the longest piece from `start` that fits ends, by the best kind of border; where the next starts."""
+        for stops, next_starts in self._borders:
+            first = bisect_right(stops, start)
+            found = _last_that_holds(partial(self._fits_to_border, start, stops), first, len(stops))
+            if found >= first:
+                return stops[found], next_starts[found]
+        words = self._borders[-1][0]
+        word = bisect_right(words, start)
+        word_end = words[word] if word < len(words) else len(self._string)
+        stop = _last_that_holds(partial(self._fits, start), start + 1, word_end)
+        if stop <= start:
+            raise self._too_small(start)
+        return stop, stop
+
+    def _fits_to_border(self, start: int, stops: list[int], number: int) -> bool:
+        return self._fits(start, stops[number])
+
+    def _fits(self, start: int, stop: int) -> bool:
+        if self._is_far(self._offsets[start], self._offsets[stop]):
+            return False
+        at_section_end = self._is_last and stop == len(self._string)
+        return self._count(start, stop) <= self._budget.room(at_section_end)
+
+    def _count(self, start: int, stop: int) -> int:
+        first, last = self._cuts_of(start, stop)
+        if first < 0:
+            return self._text.encoder.count(self._string[start:stop])
+        patches, cuts = self._text.patches, self._cuts
+        head, tail = self._patches_of(start, stop, first, last)
+        return patches.length(head) + cuts.ids[last] - cuts.ids[first] + patches.length(tail)
+
+    def _row(self, start: int, stop: int) -> tuple[int, ...]:
+        """The piece's columns; a head or a tail that ends in another sentence is in order too."""
+        first, last = self._after(start), self._upto(stop)
+        offsets = self._offsets[start], self._offsets[stop], self._section
+        if not self._cuts.offsets:
+            return (*offsets, NOWHERE, 0, NO_PATCH, -1, 0, NO_PATCH)
+        head, tail = self._patches_of(start, stop, first, last)
+        cuts = self._cuts
+        return (*offsets, cuts.offsets[first], cuts.ids[first], head, cuts.offsets[last], cuts.ids[last], tail)
+
+    def _cuts_of(self, start: int, stop: int) -> tuple[int, int]:
+        """The numbers of the first cut after `start` and the last up to `stop`; -1, -1: none lies between."""
+        first, last = self._after(start), self._upto(stop)
+        return (first, last) if 0 <= first <= last < len(self._cuts.offsets) else (-1, -1)
+
+    def _after(self, start: int) -> int:
+        if start == 0 and self._starts_section:
+            return 0
+        return bisect_right(self._cuts.offsets, self._offsets[start])
+
+    def _upto(self, stop: int) -> int:
+        return bisect_right(self._cuts.offsets, self._offsets[stop]) - 1
+
+    def _patches_of(self, start: int, stop: int, first: int, last: int) -> tuple[int, int]:
+        """The patches from `start` to the cut `first` and from the cut `last` to `stop`."""
+        cuts = self._cuts.offsets
+        head = self._patch(self._offsets[start], cuts[first], middle=False)
+        tail = self._patch(cuts[last], self._offsets[stop], middle=cuts[last] > self._section_start)
+        return head, tail
+
+    def _patch(self, start: int, stop: int, middle: bool) -> int:
+        """The patch between two offsets; where no block can hold that much, one that is merely too long as well."""
+        patches = self._text.patches
+        if self._is_far(start, stop):
+            return patches.filler(self._budget.max_tokens + 1)
+        return patches.number(self._text.corpus.buffer[start:stop], middle)
+
+    def _is_far(self, start: int, stop: int) -> bool:
+        """Whether between two offsets, whatever the tokens, there are more than a block may hold."""
+        return self._most_bytes is not None and stop - start > self._most_bytes
+
+    def _find_most_bytes(self) -> int | None:
+        """The most bytes here that may fit into a block, if that can be told."""
+        cuts = self._cuts.offsets or self._offsets
+        lengths = self._text.encoder.token_lengths
+        around = self._text.corpus.text(min(cuts[0], self._offsets[0]), max(cuts[-1], self._offsets[-1]))
+        return lengths.most_bytes(self._budget.max_tokens, around) if lengths is not None else None
+
+    def _find_cuts(self) -> _Cuts:
+        table, number = self._text.sentences, self._number
+        head, tail = int(table.head_cuts[number]), int(table.tail_cuts[number])
+        before = [] if self._starts_section else [number - 1]
+        after = [] if self._is_last else [number + 1]
+        offsets = [int(table.tail_cuts[n]) for n in before]
+        ids = [int(table.tail_ids[n]) for n in before]
+        if head <= tail:
+            inside = self._cuts_inside(head, tail, offsets[0] if offsets else head)
+            offsets += inside.offsets
+            ids += inside.ids
+        offsets += [int(table.head_cuts[n]) for n in after]
+        ids += [int(table.head_ids[n]) for n in after]
+        return _Cuts(offsets, ids)
+
+    def _cuts_inside(self, head: int, tail: int, seen_from: int) -> _Cuts:
+        """The safe cuts from `head` to `tail`, counted up from the id at `head`; looked for from `seen_from` on."""
+        encoder = self._text.encoder
+        assert encoder.cut_rule is not None, "only opaque sections are without one"
+        around = self._text.corpus.text(seen_from, self._offsets[-1])
+        found = byte_offsets(around, seen_from)[encoder.cut_rule.safe(around)]
+        offsets = sorted({head, *found[(head < found) & (found < tail)].tolist(), tail})
+        parts = [self._text.corpus.text(start, stop) for start, stop in pairwise(offsets)]
+        at_start = [self._starts_section, *([False] * len(parts))][: len(parts)]
+        counts = map(len, encoder.encode_parts(parts, at_start))
+        return _Cuts(offsets, list(accumulate(counts, initial=int(self._text.sentences.head_ids[self._number]))))
+
+    def _too_small(self, start: int) -> DataError:
+        character = self._string[start]
+        needed = self._text.encoder.count(character) + self._budget.max_tokens - self._budget.room(False)
+        return DataError(
+            f"The character {character!r} (U+{ord(character):04X}) alone takes {needed} tokens with BOS and EOS, "
+            f"but the Maximum context length is {self._budget.max_tokens}; raise it to {needed} or more."
+        )
+
+
+def _borders(text: str) -> list[tuple[list[int], list[int]]]:
+    """Where `text` may be parted, the best kind first: stops of pieces, and the starts of what follows each."""
+    spaces = [match.span() for match in _SPACE.finditer(text)]
+    lines = [(stop, after) for stop, after in spaces if "\n" in text[stop:after]]
+    clauses = [(stop, after) for stop, after in spaces if _ends_clause(text[max(stop - 4, 0) : stop])]
+    clauses += [(match.end(), match.end()) for match in _INSIDE_WORDS.finditer(text)]
+    kinds = (lines, sorted(clauses), spaces)
+    return [([stop for stop, _ in kind], [after for _, after in kind]) for kind in kinds]
+
+
+def _ends_clause(words_end: str) -> bool:
+    return words_end.rstrip(_CLOSERS).endswith(tuple(_CLAUSE_ENDS))
+
+
+def _last_that_holds(test: Callable[[int], bool], first: int, stop: int) -> int:
+    """The last number from `first` up to `stop` for which `test` holds, if it holds up to there; else first - 1.
+
+    Few calls, and none far beyond the answer: what is tested grows with the number.
+    """
+    good, step = first - 1, 1
+    while good + step < stop and test(good + step):
+        good += step
+        step *= 2
+    bad = min(good + step, stop)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        if test(middle):
+            good = middle
+        else:
+            bad = middle
+    return good

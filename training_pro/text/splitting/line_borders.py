@@ -1,0 +1,212 @@
+"""Line ends that are borders: blank lines, and the ends of lines that were not broken for width alone.
+
+A hard-wrapped book breaks a line only where the next word would not have fitted; a chat log, a list, a script,
+a heading or code breaks it for its own sake. Costs array passes per line, and a regex on odd-looking lines.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from training_pro.text.splitting.characters import BREAK, CLOSER, DIGIT, LETTER, LINE_BREAKS, LOWER, STOP, Mask, Scan
+from training_pro.text.splitting.speech import speaker_labels
+
+_FENCE = re.compile(r"[ \t]*(?:`{3}|~{3})")
+_FENCE_LINES = re.compile(
+    rf"(?:^|(?<=[{LINE_BREAKS}]))[ \t]*((?:`{{3}}|~{{3}})[^{LINE_BREAKS}]*?)\s*(?=[{LINE_BREAKS}]|\Z)"
+)
+_BULLET = re.compile(
+    r"""[ \t]*(?:
+    [-+*\u2022\u2023\u25aa\u25e6\u00b7]
+    |\d{1,2}:\d\d(?::\d\d)?
+    |[(\[]?(?:\d{1,3}|[ivxIVX]{1,4}|[a-zA-Z])[.)\]]
+    )[ \t]+\S""",
+    re.VERBOSE,
+)
+_DASH_SPEECH = re.compile(r"[ \t]*[\u2013\u2014\u2015]")
+_HEADING = re.compile(r"[ \t]*(?:\#{1,6}[ \t]|[=*_-]{3,}[ \t]*$)", re.MULTILINE)
+_MARKED = re.compile(r"[ \t]*(?:\||\[\d{1,2}:\d\d|\d{4}-\d\d-\d\d\s|<[^\W\d_][^>\n]*>|!\[)")
+_ASIDE = re.compile(r"[ \t]*\([^()\n]*\)[ \t]*$", re.MULTILINE)
+_SPEAKER = re.compile(r"[ \t]*[*_\[<(@]*[^\W\d_][^:\uff1a\n.!?,;]{0,30}(?::[*_]*\s|\uff1a)")
+
+_NARROWEST_WRAP = 30  # shorter lines are never taken for wrapped prose
+_WIDEST_WRAP = 120  # longer lines were never wrapped: each is a paragraph
+_SPEAKER_CHARS = 34  # a speaker's colon stands no farther into its line
+
+
+class LineBorders(NamedTuple):
+    """What the lines of a text tell: all offsets rising.
+
+    borders: where a line, or the first after blank ones, starts something new (at its first visible character).
+    whole: starts and ends of parts in which no stop ends a sentence, such as lines of code.
+    """
+
+    borders: list[int]
+    whole: list[tuple[int, int]]
+
+
+class Lines:
+    """The lines of a scanned text, as arrays of one entry per line; a break's index is that of the line it ends."""
+
+    def __init__(self, scan: Scan) -> None:
+        self.scan = scan
+        breaks = np.flatnonzero(scan.kinds & BREAK)
+        self.starts = np.append(0, breaks + 1)
+        self.ends = np.append(breaks, len(scan.text))
+        words = np.searchsorted(scan.word_starts[:-1], self.starts)  # index of each line's first word, or a later one
+        self.first = scan.word_starts[words]
+        self.first_word_ends = scan.word_ends[words]
+        self.blank = self.first >= self.ends
+        last_words = np.append(words[1:], len(scan.word_starts) - 1) - 1
+        self.last = np.maximum(scan.word_ends[last_words] - 1, 0)  # last visible character; of a blank line, anything
+        paragraph_opens = self.blank.copy()
+        paragraph_opens[0] = True
+        self.paragraph_firsts = np.flatnonzero(paragraph_opens)
+        self.paragraph = np.cumsum(paragraph_opens) - 1  # index of each line's paragraph
+
+    @cached_property
+    def ended(self) -> Mask:
+        """Whether the line ends with a stop or a colon, closing quotes aside."""
+        before = np.maximum(self.last - 1, 0)
+        stopped = self.scan.has(self.last, STOP) | (self.scan.has(self.last, CLOSER) & self.scan.has(before, STOP))
+        codes = self.scan.codes[self.last]
+        ended: Mask = stopped | (codes == ord(":")) | (codes == ord("\uff1a"))
+        return ended
+
+    @cached_property
+    def full(self) -> Mask:
+        """Breaks at which the next line's first word would not have fitted in the width of the paragraph."""
+        length = self.ends - self.starts
+        narrow = np.where(length <= _WIDEST_WRAP, length, 0)
+        width = np.maximum(np.maximum.reduceat(narrow, self.paragraph_firsts), _NARROWEST_WRAP)
+        first_word = self.first_word_ends - self.first
+        full: Mask = length[:-1] + 1 + first_word[1:] > width[self.paragraph[:-1]]
+        return full
+
+    def matching(self, pattern: re.Pattern[str], candidates: Mask) -> Mask:
+        """Which of the candidate lines `pattern` matches at their start."""
+        matches = candidates.copy()
+        for line in np.flatnonzero(candidates):
+            matches[line] = pattern.match(self.scan.text, int(self.starts[line])) is not None
+        return matches
+
+
+def line_borders(scan: Scan, fenced: bool = False) -> LineBorders:
+    """The borders at line ends; `fenced`: a code fence was open at the start of the text."""
+    lines = Lines(scan)
+    if len(lines.starts) == 1 and not fenced:
+        return LineBorders([], [])
+    hard = _always(lines) | _owned(lines) | _unpunctuated(lines)
+    whole = speaker_labels(scan, lines.first[_paragraph_firsts(lines)])
+    if fenced or "```" in scan.text or "~~~" in scan.text:
+        code = _code(lines, fenced)
+        hard |= code[:-1] | code[1:]
+        whole += zip(lines.starts[code].tolist(), lines.ends[code].tolist(), strict=True)
+    starts = set(scan.visible_from(lines.starts[1:][hard]).tolist())
+    return LineBorders(sorted(starts), sorted(whole))
+
+
+def open_fence(text: str, fenced: bool = False) -> bool:
+    """Whether a code fence is open at the end of `text`, which starts and ends with whole lines.
+
+    `fenced`: one is open at its start. A fence that names a language opens, whatever came before.
+    """
+    if "```" in text or "~~~" in text:
+        for fence in _FENCE_LINES.finditer(text):
+            fenced = not fenced or bool(fence[1].strip("`~"))
+    return fenced
+
+
+def _paragraph_firsts(lines: Lines) -> Mask:
+    """Lines that start a paragraph: after a blank line, or after a line that ended with a stop."""
+    firsts: Mask = ~lines.blank & np.append(True, lines.blank[:-1] | lines.ended[:-1])
+    return firsts
+
+
+def _code(lines: Lines, fenced: bool) -> Mask:
+    """The code fences and the lines between two, or after the last."""
+    code = np.zeros(len(lines.starts), dtype=np.bool_)
+    inside_from = 0 if fenced else None
+    for line in np.flatnonzero(lines.matching(_FENCE, ~lines.blank)):
+        code[line] = True
+        fence = lines.scan.text[lines.first[line] : lines.ends[line]].strip()
+        if inside_from is None or fence.strip("`~"):  # one that names a language opens, whatever came before
+            inside_from = line
+        else:
+            code[inside_from : line + 1] = True
+            inside_from = None
+    if inside_from is not None:
+        code[inside_from:] = True
+    return code
+
+
+def _visible_starts(lines: Lines, hard: Mask) -> list[int]:
+    """The first visible characters after the hard breaks, each once."""
+    return sorted(set(lines.scan.visible_from(lines.starts[1:][hard]).tolist()))
+
+
+def _always(lines: Lines) -> Mask:
+    """Breaks beside blank lines, at form feeds and paragraph separators, and after lines too long to be wrapped."""
+    codes = lines.scan.codes[lines.ends[:-1]]
+    long = (lines.ends - lines.starts)[:-1] > _WIDEST_WRAP
+    always: Mask = lines.blank[:-1] | lines.blank[1:] | long | (codes == 0x0C) | (codes == 0x2029)
+    return always
+
+
+def _unpunctuated(lines: Lines) -> Mask:
+    """Breaks in paragraphs of short lines without any punctuation at their ends, such as letter heads."""
+    inner = ~lines.blank[:-1] & ~lines.blank[1:]
+    running = inner & (
+        ~lines.scan.has(lines.last[:-1], LETTER | DIGIT) | lines.full | lines.scan.has(lines.first[1:], LOWER)
+    )
+    count = np.bincount(lines.paragraph[:-1][running], minlength=len(lines.paragraph_firsts))
+    unpunctuated: Mask = count[lines.paragraph[:-1]] == 0
+    return unpunctuated
+
+
+def _owned(lines: Lines) -> Mask:
+    """Breaks before or after a line that is something of its own: a list item, a heading, a speaker's line."""
+    scan = lines.scan
+    odd = ~lines.blank & ~scan.has(lines.first, LETTER)
+    headings = lines.matching(_HEADING, odd)
+    marked = lines.matching(_MARKED, odd) | headings
+    bullets = lines.matching(_BULLET, odd | _short_first_words(lines))
+    dashes = lines.matching(_DASH_SPEECH, odd)
+    alone = headings | lines.matching(_ASIDE, odd) | _capitals(lines)
+    before_item = lines.ended[:-1] | bullets[:-1] | ~lines.full
+    owned: Mask = marked[1:] | alone[:-1] | _speakers(lines)[1:]
+    owned |= (bullets[1:] & before_item) | (dashes[1:] & lines.ended[:-1])
+    return owned
+
+
+def _capitals(lines: Lines) -> Mask:
+    """Lines in capitals alone, without a stop: the name of who speaks next in a script, or a heading."""
+    scan = lines.scan
+    capitals: Mask = ~lines.blank & (lines.ends - lines.first < _SPEAKER_CHARS) & scan.has(lines.last, LETTER | CLOSER)
+    capitals &= ~scan.has(np.minimum(lines.first + 1, lines.ends), LOWER)
+    for line in np.flatnonzero(capitals):
+        capitals[line] = scan.text[lines.first[line] : lines.ends[line]].isupper()
+    return capitals
+
+
+def _short_first_words(lines: Lines) -> Mask:
+    """Lines that may start with "iv." or "a)"."""
+    ends = lines.first_word_ends
+    last = lines.scan.codes[np.maximum(ends - 1, 0)]
+    short: Mask = ~lines.blank & (ends - lines.first <= 5) & ((last == ord(".")) | (last == ord(")")))
+    return short
+
+
+def _speakers(lines: Lines) -> Mask:
+    """Lines like "Alice: Hello", in paragraphs that have at least two."""
+    colons = np.flatnonzero((lines.scan.codes == ord(":")) | (lines.scan.codes == ord("\uff1a")))
+    colons = np.append(colons, len(lines.scan.text) + _SPEAKER_CHARS)
+    near = colons[np.searchsorted(colons[:-1], lines.first)] - lines.first < _SPEAKER_CHARS
+    speakers = lines.matching(_SPEAKER, ~lines.blank & near)
+    count = np.bincount(lines.paragraph[speakers], minlength=len(lines.paragraph_firsts))
+    speakers &= count[lines.paragraph] > 1
+    return speakers

@@ -1,0 +1,124 @@
+"""Detailed logs for TensorBoard or W&B, where they are installed: the same numbers as the history, one per update.
+
+Nothing here goes to the network: W&B writes offline (``wandb sync`` uploads) unless its own variable WANDB_MODE
+says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from training_pro.errors import SettingsError
+from training_pro.packages import installed
+from training_pro.record.points import Point
+from training_pro.settings import Settings, to_dict
+from training_pro.training.behaviours.behaviour import Behaviour
+from training_pro.training.behaviours.meter import Meter
+
+MEASURES = ("loss", "smoothed_loss", "learning_rate", "grad_norm", "tokens_per_s", "memory_mb")
+TENSORBOARD_FOLDER = "tensorboard"
+
+
+class Writer(Protocol):
+    """Where scalars go."""
+
+    def write(self, update: int, scalars: dict[str, float]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Scalars(Behaviour):
+    """Opens its writer at the start with the update it goes on from, and closes it at the end."""
+
+    def __init__(self, meter: Meter, open_writer: Callable[[int], Writer]) -> None:
+        self._meter = meter
+        self._open = open_writer
+        self._writer: Writer | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._writer = self._open(state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._writer is not None and self._meter.last is not None:
+            self._writer.write(state.global_step, scalars_of(self._meter.last))
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._writer is not None:
+            self._writer.write(state.global_step, {"eval/loss": kwargs["metrics"]["eval_loss"]})
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Also for runs that end early."""
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+
+
+def scalars_of(point: Point) -> dict[str, float]:
+    """The measures of an update under the names that the tools group by."""
+    return {f"train/{name}": getattr(point, name) for name in MEASURES} | {"train/epoch": point.epoch}
+
+
+class TensorBoardWriter:
+    """Event files in ``tensorboard`` of the run's folder; what a crash had written beyond `update` is overlaid."""
+
+    def __init__(self, folder: Path, update: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer: Any = SummaryWriter(str(folder / TENSORBOARD_FOLDER), purge_step=update + 1)
+
+    def write(self, update: int, scalars: dict[str, float]) -> None:
+        for name, value in scalars.items():
+            self._writer.add_scalar(name, value, update)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class WandbWriter:
+    """A W&B run of the LoRA's name; a run that is continued gives a further one in the same group."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        import wandb
+
+        self._run: Any = wandb.init(
+            project="training-pro",
+            name=settings.name,
+            group=settings.name,
+            dir=str(folder),
+            config=to_dict(settings),
+            mode=os.environ.get("WANDB_MODE", "offline"),
+        )
+
+    def write(self, update: int, scalars: dict[str, float]) -> None:
+        self._run.log(scalars, step=update)
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+def check_report(report_to: str) -> None:
+    """Raises:
+    SettingsError: what the logs need is not installed.
+    """
+    if report_to != "none" and not installed(report_to):
+        raise SettingsError(
+            [
+                f"Save detailed logs with {report_to} needs the package {report_to}; run: pip install {report_to}, or "
+                "choose none."
+            ]
+        )
+
+
+def scalars_behaviour(settings: Settings, folder: Path, meter: Meter) -> Scalars | None:
+    """The behaviour for what the settings ask, None for none."""
+    if settings.report_to == "tensorboard":
+        return Scalars(meter, lambda update: TensorBoardWriter(folder, update))
+    if settings.report_to == "wandb":
+        return Scalars(meter, lambda update: WandbWriter(folder, settings))
+    return None

@@ -1,0 +1,56 @@
+"""What stands against a run as far as it can be seen without its model: all of it at once, within a second or so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from training_pro.data.rendering.chat import check_template
+from training_pro.data.rendering.formats import load_format
+from training_pro.data.sources import found_sources
+from training_pro.errors import UserError
+from training_pro.folders import Folders
+from training_pro.record.names import run_folder
+from training_pro.settings import Settings
+from training_pro.text.splitting.abbreviations import read_abbreviations
+
+
+def early_faults(settings: Settings, folders: Folders) -> list[str]:
+    """A sentence for each of data files, format, template, abbreviations, schedule, optimizer and logs that can't be
+    used; the name apart. What is missing altogether is `check_sources`' to say."""
+    sources, faults = found_sources(settings, folders)
+    kinds = {source.kind for source in sources}
+    if "alpaca" in kinds or (faults and settings.format):
+        faults += _faults(partial(load_format, settings.format, folders.formats))
+    if settings.chat_template and (faults or kinds & {"sharegpt", "messages"}):
+        faults += _faults(partial(check_template, settings.chat_template, folders.instruction_templates))
+    if any(source.is_text for source in sources):
+        faults += _faults(partial(read_abbreviations, folders.abbreviations))
+    return [*dict.fromkeys(faults), *_training_faults(settings, folders)]
+
+
+def name_faults(name: str, folders: Folders) -> list[str]:
+    """Why a LoRA can't be called so, if it can't; that the name is taken is no fault here."""
+    return list(_faults(partial(run_folder, folders, name)))
+
+
+def _training_faults(settings: Settings, folders: Folders) -> Iterator[str]:
+    import torch
+
+    from training_pro.training.behaviours.tensorboard_wandb import check_report
+    from training_pro.training.learning_rate import check_schedule
+    from training_pro.training.loop.optimizers import check_optimizer
+
+    has_eval = bool(settings.eval_dataset) or settings.eval_percent > 0
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    yield from _faults(partial(check_schedule, settings.lr_scheduler_type, folders.schedules, has_eval))
+    yield from _faults(partial(check_optimizer, settings.optimizer, device))
+    yield from _faults(partial(check_report, settings.report_to))
+
+
+def _faults(check: Callable[[], Any]) -> Iterator[str]:
+    try:
+        check()
+    except UserError as error:
+        yield from str(error).splitlines()

@@ -1,0 +1,112 @@
+"""From samples to the tensors of one micro-batch: padded to its own longest, on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import Dataset
+
+from training_pro.errors import DataError
+from training_pro.training.model.chunked_loss import IGNORED
+
+
+class Samples(Protocol):
+    """What the data room hands over: `lengths` (n,) int32, and per index ``input_ids`` and ``labels``."""
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int32]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> dict[str, npt.NDArray[Any]]: ...
+
+
+class ReadableSamples(Dataset[dict[str, Any]]):
+    """The samples as the data loader asks for them; one that can't be read is named."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> dict[str, npt.NDArray[Any]]:
+        try:
+            return self._samples[index]
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise DataError(
+                f"Block {index + 1} of {len(self)} can't be read ({type(error).__name__}: {error}); prepare the data "
+                "anew: run Verify, or empty the cache folder."
+            ) from error
+
+
+@dataclass(frozen=True)
+class UpdateBatch:
+    """All blocks of one update, not yet cut into micro-batches."""
+
+    samples: list[dict[str, npt.NDArray[Any]]]
+
+
+def collate(samples: list[dict[str, npt.NDArray[Any]]]) -> UpdateBatch:
+    """The data loader's collator: keeps the blocks apart until the update knows its micro-batch size."""
+    return UpdateBatch(samples)
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Tensors on the device; `attention_mask` is None when nothing is padded."""
+
+    input_ids: torch.Tensor  # (batch, time) int64
+    labels: torch.Tensor  # (batch, time) int64, -100 where no loss is wanted
+    attention_mask: torch.Tensor | None  # (batch, time) int64
+
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """Keyword arguments for the model's forward."""
+        named = {"input_ids": self.input_ids, "labels": self.labels}
+        return named if self.attention_mask is None else {**named, "attention_mask": self.attention_mask}
+
+
+def trained_tokens(samples: Sequence[dict[str, npt.NDArray[Any]]]) -> int:
+    """How many tokens of these samples are predicted with a loss (a first token never is)."""
+    return int(sum(np.count_nonzero(sample["labels"][1:] != IGNORED) for sample in samples))
+
+
+def pad(samples: Sequence[dict[str, npt.NDArray[Any]]], pad_id: int, device: torch.device) -> MicroBatch:
+    """The micro-batch of `samples`, padded on the right to its longest.
+
+    The label at position 0 is -100: no token predicts it, and versions of transformers differ in counting it.
+    """
+    lengths = [len(sample["input_ids"]) for sample in samples]
+    shape = (len(samples), max(lengths))
+    ids = np.full(shape, pad_id, dtype=np.int64)
+    labels = np.full(shape, IGNORED, dtype=np.int64)
+    for row, (sample, length) in enumerate(zip(samples, lengths, strict=True)):
+        ids[row, :length] = sample["input_ids"]
+        labels[row, 1:length] = sample["labels"][1:]
+    mask = None
+    if min(lengths) < shape[1]:
+        mask = _to(np.arange(shape[1])[None, :] < np.array(lengths)[:, None], device).long()
+    return MicroBatch(_to(ids, device), _to(labels, device), mask)
+
+
+def nothing_to_learn(pad_id: int, device: torch.device) -> MicroBatch:
+    """A micro-batch without loss, for a process that has no blocks left while others have."""
+    ids = np.full((1, 2), pad_id, dtype=np.int64)
+    return MicroBatch(_to(ids, device), _to(np.full((1, 2), IGNORED, dtype=np.int64), device), None)
+
+
+def _to(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def cut(samples: list[Any], size: int) -> list[list[Any]]:
+    """`samples` in order, in pieces of `size`; the last may be smaller."""
+    return [samples[start : start + size] for start in range(0, len(samples), size)]

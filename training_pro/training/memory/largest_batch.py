@@ -1,0 +1,197 @@
+"""Finds the largest True Batch Size: real updates on the data's longest blocks, of which no trace stays.
+
+Each trial is forward, backward and optimizer step on a fresh LoRA. On a card sizes are tried until one does not fit;
+on the CPU, where the system kills rather than raises, sizes 1, 2 and 4 are measured and the rest is extrapolated,
+within `CPU_SHARE` of what is free. Costs a few updates: seconds on a card, up to minutes on a CPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from training_pro.errors import ModelError
+from training_pro.plan import make_plan
+from training_pro.progress import Progress
+from training_pro.settings import SPECS, Settings
+from training_pro.training.loop.arguments import training_arguments
+from training_pro.training.loop.batches import Samples, pad, trained_tokens
+from training_pro.training.loop.optimizers import make_optimizer
+from training_pro.training.loop.padding import pad_id
+from training_pro.training.memory.batch_search import largest_by_extrapolating, largest_by_trying
+from training_pro.training.memory.forecast import CPU_SHARE
+from training_pro.training.memory.in_use import PeakMemory, free_bytes, give_freed_memory_back
+from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
+from training_pro.training.memory.run_memory import RunMemory
+from training_pro.training.model.precision import DeviceFacts, mixed_precision
+from training_pro.training.model.prepare import ready
+from training_pro.training.model.snapshot import ModelSnapshot
+from training_pro.training.words import gigabytes
+
+if TYPE_CHECKING:
+    from training_pro.training.owner import Trainable
+
+logger = logging.getLogger(__name__)
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The largest True Batch Size on `longest_tokens`, and what was really tried: sizes with their peaks in bytes.
+
+    `most` is the size that was not to be passed: that of the data, or of the setting.
+    """
+
+    batch_size: int
+    longest_tokens: int
+    most: int
+    free_bytes: int
+    device: str
+    tried: dict[int, int] = field(default_factory=dict)
+
+    def sentence(self) -> str:
+        """One line for people."""
+        said = f"True Batch Size {self.batch_size} fits with blocks of {self.longest_tokens} tokens"
+        if self.batch_size == self.most:
+            return f"{said}; more is not to be had from this data."
+        sizes = ", ".join(f"{size}: {gigabytes(peak)}" for size, peak in sorted(self.tried.items()))
+        how = f"; tried with {sizes}"
+        if self.device == "cpu":
+            how += f", reckoned to {CPU_SHARE:.0%} of the {gigabytes(self.free_bytes)} that are free"
+        return said + how + "."
+
+
+def find_largest(
+    loaded: Trainable, samples: Samples, settings: Settings, memory: RunMemory, progress: Progress
+) -> Found:
+    """The largest batch of the longest `samples` that can be trained with `settings`.
+
+    Guarantees: the model, the random state and the disk are as before, whatever happens.
+
+    Raises:
+        ModelError: not even one block fits; with the ways out.
+        Cancelled: from `progress`, asked before each layer of each forward pass.
+    """
+    longest_first = np.argsort(-samples.lengths, kind="stable")
+    longest = int(samples.lengths[longest_first[0]])
+    most = min(len(samples), int(SPECS["batch_size"].high or len(samples)))
+    with _trials(loaded, settings, progress) as trials:
+        trials.order, trials.samples = longest_first.tolist(), samples
+        free = free_bytes(trials.device)
+        if not trials.may_raise:
+            expected = memory.forecast(1, longest).needed_bytes
+            size = largest_by_extrapolating(trials.taken, expected, int(free * CPU_SHARE), most)
+        else:
+            size = largest_by_trying(trials.fits, most)
+        found = Found(size, longest, most, free, trials.device.type, trials.tried)
+    if size == 0:
+        one = memory.forecast(1, longest)
+        needed = max(one.needed_bytes, found.tried.get(1, 0))
+        raise ModelError(
+            f"Not even one block of {longest} tokens fits: {gigabytes(free)} are free, about {gigabytes(needed)} are "
+            f"needed. To need less: {one.ways_out}."
+        )
+    return found
+
+
+@dataclass
+class _Trials:
+    """Real updates on the model, each with its peak kept in `tried`."""
+
+    model: Any
+    optimizer: torch.optim.Optimizer
+    device: torch.device
+    dtype: torch.dtype | None  # of autocast
+    pad_id: int
+    progress: Progress
+    tried: dict[int, int] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
+    samples: Samples | None = None
+    size: int = 0
+    start: int | None = None
+
+    @property
+    def may_raise(self) -> bool:
+        """Whether too much is answered by an error that can be caught, rather than by the process's end."""
+        return self.device.type != "cpu"
+
+    def taken(self, size: int) -> int:
+        """The peak of an update of `size` blocks, above what was in use before the first."""
+        self.size = size
+        if self.device.type == "cpu":
+            give_freed_memory_back()
+        with PeakMemory(self.device, self.start) as peak:
+            self.start = peak.start
+            self._update(size)
+        self.tried[size] = peak.bytes
+        return peak.bytes
+
+    def fits(self, size: int) -> bool:
+        """Whether an update of `size` blocks can be done."""
+        try:
+            self.taken(size)
+        except BaseException as error:
+            if not is_out_of_memory(error):
+                raise
+            logger.info("%d blocks do not fit", size)
+            fitted = False
+        else:
+            fitted = True
+        self.model.zero_grad(set_to_none=True)
+        free_memory()
+        return fitted
+
+    def _update(self, size: int) -> None:
+        assert self.samples is not None
+        blocks = [self.samples[index] for index in self.order[:size]]
+        batch = pad(blocks, self.pad_id, self.device)
+        with self._autocast():
+            loss = self.model(**batch.inputs(), num_items_in_batch=max(1, trained_tokens(blocks)), use_cache=False).loss
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.dtype is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def may_go_on(self, *_: Any) -> None:
+        """Before each layer: ask whoever waits."""
+        self.progress(len(self.tried), 0, f"trying True Batch Size {self.size}")
+
+
+@contextmanager
+def _trials(loaded: Trainable, settings: Settings, progress: Progress) -> Iterator[_Trials]:
+    """The model with a LoRA and an optimizer as in a run; afterwards as it was."""
+    snapshot = ModelSnapshot.take(loaded.model)
+    try:
+        yield _make_trials(loaded, settings, progress)
+    finally:
+        snapshot.restore()
+        free_memory()
+
+
+def _make_trials(loaded: Trainable, settings: Settings, progress: Progress) -> _Trials:
+    weight = loaded.model.get_input_embeddings().weight
+    model = ready(loaded.model, settings, logger.info).model
+    arguments = training_arguments(settings, make_plan(1, 1, 1, 1.0), Path("unused"), weight.device, weight.dtype)
+    optimizer = make_optimizer(model, arguments, settings.lora_plus_ratio)
+    precision = mixed_precision(DeviceFacts.of(weight.device), weight.dtype)
+    trials = _Trials(
+        model, optimizer, weight.device, _AUTOCAST.get(precision), pad_id(loaded.tokenizer, len(weight)), progress
+    )
+    for module in loaded.model.modules():
+        if isinstance(module, torch.nn.ModuleList):
+            for layer in module:
+                layer.register_forward_pre_hook(trials.may_go_on)
+    return trials

@@ -1,0 +1,112 @@
+"""A run's memory: forecast before it starts, on the CPU made to fit, and learned from what its updates really take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from training_pro.errors import ModelError
+from training_pro.settings import Settings
+from training_pro.training.memory import measured_memory
+from training_pro.training.memory.forecast import CPU_SHARE, Forecast, Work, forecast, largest_that_fits
+from training_pro.training.memory.in_use import free_bytes
+from training_pro.training.memory.measured_memory import Kind
+from training_pro.training.memory.model_shape import model_shape, target_shapes
+from training_pro.training.memory.ways_out import ways_out
+from training_pro.training.words import gigabytes
+
+if TYPE_CHECKING:
+    from training_pro.training.owner import Trainable
+
+_WRITTEN_AFTER = (2, 5)  # updates
+
+
+class Updates(Protocol):
+    """What is asked of an `UpdateRunner`."""
+
+    micro_batch_size: int
+    largest: tuple[int, int]
+
+
+@dataclass
+class RunMemory:
+    """`at_once` is how many blocks the run begins with on the device; set by `begin`."""
+
+    work: Work
+    kind: Kind
+    cache: Path
+    at_once: int = 0
+    _largest_bytes: int = 0
+    _factor: float | None = None
+
+    @classmethod
+    def of(cls, loaded: Trainable, settings: Settings, cache: Path) -> RunMemory:
+        """The memory of a run of `settings` on this model; `cache` has what earlier runs took.
+
+        Raises:
+            ModelError: the model lacks the targets.
+        """
+        device = loaded.model.get_input_embeddings().weight.device
+        quantized = loaded.quantization != "none"
+        kind = Kind(loaded.label, loaded.quantization, device.type, settings.gradient_checkpointing)
+        work = Work(
+            shape=model_shape(loaded.model),
+            targets=target_shapes(loaded.model, settings),
+            settings=settings,
+            device="cuda" if device.type == "cuda" else "cpu",
+            free_bytes=free_bytes(device),
+            quantized=quantized,
+            correction=measured_memory.correction(cache, kind),
+        )
+        return cls(work, kind, cache)
+
+    def forecast(self, batch_size: int, longest_tokens: int) -> Forecast:
+        """What batches of so many blocks take, the longest having so many tokens."""
+        return forecast(self.work, batch_size, longest_tokens)
+
+    def ways_out(self, longest_tokens: int) -> str:
+        """What would make the run need less where one block of so many tokens is too much."""
+        return ways_out(self.work.settings, self.work.quantized, longest_tokens, at_once=1)
+
+    def begin(self, batch_size: int, longest_tokens: int) -> str:
+        """Set `at_once`; what a person should know about it, or "".
+
+        On the CPU, where the system would kill the process, the size is one that stays within `CPU_SHARE` of what is
+        free; on a card it is `batch_size`, and running out of memory is met when it happens.
+
+        Raises:
+            ModelError: on the CPU not even one block fits into all that is free.
+        """
+        self.at_once = batch_size
+        if self.work.device != "cpu":
+            return ""
+        expected = self.forecast(batch_size, longest_tokens)
+        if expected.fits:
+            return ""
+        self.at_once = max(1, largest_that_fits(self.work, batch_size, longest_tokens))
+        one = self.forecast(self.at_once, longest_tokens)
+        if self.at_once == 1 and one.needed_bytes > one.free_bytes:
+            raise ModelError(
+                f"One block of {longest_tokens} tokens at a time needs about {gigabytes(one.needed_bytes)} of memory, "
+                f"and {gigabytes(one.free_bytes)} are free. Close other programs, or: {one.ways_out}."
+            )
+        if self.at_once == batch_size:
+            return expected.sentence()
+        return (
+            f"{batch_size} blocks of up to {longest_tokens} tokens at once would need about "
+            f"{gigabytes(expected.needed_bytes)}, more than {CPU_SHARE:.0%} of the {gigabytes(expected.free_bytes)} "
+            f"that are free; the run takes {self.at_once} at a time with more accumulation. The result is the same."
+        )
+
+    def learn(self, updates: Updates, number: int, taken_bytes: int) -> None:
+        """Take note of what the `number`-th update of this process took above what was in use before the first."""
+        if updates.micro_batch_size != self.at_once:  # it ran out of memory and was done again
+            self.at_once = updates.micro_batch_size
+            return
+        expected = forecast(replace(self.work, correction=1.0), *updates.largest)
+        found = measured_memory.factor(expected, taken_bytes)
+        if found is not None and expected.activations >= self._largest_bytes:
+            self._largest_bytes, self._factor = expected.activations, found
+        if self._factor is not None and number in _WRITTEN_AFTER:
+            measured_memory.keep(self.cache, self.kind, self._factor)

@@ -1,0 +1,35 @@
+"""The loaded model made ready to be trained, the same for a run and for a trial. To be undone by a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from training_pro.settings import Settings
+from training_pro.training.memory.in_use import give_freed_memory_back
+from training_pro.training.model.adapter import Attached, attach
+from training_pro.training.model.chunked_loss import make_lean
+from training_pro.training.model.cpu_packing import prepare_for_training
+from training_pro.training.several.sharding import spread
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def ready(model: PreTrainedModel, settings: Settings, on_note: Callable[[str], None]) -> Attached:
+    """`model` with a fresh LoRA, the loss that training wants, and checkpointing as set.
+
+    Raises:
+        ModelError: no such target, or an option that this model can't do.
+    """
+    if model.get_input_embeddings().weight.device.type == "cpu":
+        give_freed_memory_back()
+        prepare_for_training(model)
+    if not make_lean(model, may_chunk=spread() == "copies"):
+        on_note("This model computes its own loss: more memory is needed than usual.")
+    attached = attach(model, settings, settings.seed)
+    for note in attached.notes:
+        on_note(note)
+    if settings.gradient_checkpointing:
+        attached.model.gradient_checkpointing_enable({"use_reentrant": False})
+    return attached

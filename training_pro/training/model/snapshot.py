@@ -1,0 +1,183 @@
+"""The host's model as it was found, and how it gets back to that, whatever a run did to it.
+
+A snapshot copies no weights: it keeps, for every module, its own attributes (hooks, mode, children, patched
+methods) and for every parameter and buffer the very storage, flags and gradient. PEFT puts its layers *into* the model;
+putting each module's attributes back takes them out again, bit for bit, quantized weights included.
+Cost: some milliseconds and a few kB a module.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from training_pro.training.loop.random_state import RandomState
+from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
+
+_CONFIGS = ("config", "generation_config")
+
+
+@dataclass(frozen=True)
+class _ParameterState:
+    parameter: nn.Parameter
+    data: torch.Tensor
+    requires_grad: bool
+    grad: torch.Tensor | None
+    attributes: dict[str, Any]
+    quantization: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _ModuleState:
+    module: nn.Module
+    attributes: dict[str, Any]
+    containers: dict[str, tuple[Any, dict[Any, Any]]]
+
+
+@dataclass(frozen=True)
+class ModelSnapshot:
+    """What `restore` needs to give the model back as it was found."""
+
+    modules: list[_ModuleState]
+    parameters: list[_ParameterState]
+    configs: list[tuple[Any, dict[str, Any]]]
+    random: RandomState
+
+    @classmethod
+    def take(cls, model: nn.Module) -> ModelSnapshot:
+        """A snapshot of `model` and of the random generators."""
+        modules = [_module_state(module) for module in model.modules()]
+        parameters = [_parameter_state(parameter) for parameter in model.parameters()]
+        return cls(modules, parameters, _config_states(model), RandomState.take())
+
+    def restore(self) -> None:
+        """Put everything back in place; what was added since is dropped. Should memory run out, it begins anew."""
+        try:
+            self._put_back()
+            return
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        free_memory()
+        self._put_back()
+
+    def _put_back(self) -> None:
+        for state in self.modules:
+            _restore_module(state)
+        for kept in self.parameters:
+            _restore_parameter(kept)
+        for config, attributes in self.configs:
+            config.__dict__.clear()
+            config.__dict__.update(attributes)
+        self.random.restore()
+
+
+def _parameter_state(parameter: nn.Parameter) -> _ParameterState:
+    quantization = dict(getattr(getattr(parameter, "quant_state", None), "__dict__", {}))
+    return _ParameterState(
+        parameter, parameter.data, parameter.requires_grad, parameter.grad, dict(vars(parameter)), quantization
+    )
+
+
+def _restore_parameter(kept: _ParameterState) -> None:
+    parameter = kept.parameter
+    if parameter.data_ptr() != kept.data.data_ptr() or parameter.dtype != kept.data.dtype:
+        parameter.data = kept.data
+    vars(parameter).clear()
+    vars(parameter).update(kept.attributes)
+    if kept.quantization:
+        own = vars(kept.attributes["quant_state"])
+        own.clear()
+        own.update(kept.quantization)
+    parameter.requires_grad_(kept.requires_grad)
+    parameter.grad = kept.grad
+
+
+def _module_state(module: nn.Module) -> _ModuleState:
+    attributes = dict(vars(module))
+    containers = {
+        name: (value, dict(value)) for name, value in attributes.items() if isinstance(value, (dict, OrderedDict))
+    }
+    return _ModuleState(module, attributes, containers)
+
+
+def _restore_module(state: _ModuleState) -> None:
+    own = vars(state.module)
+    own.clear()
+    own.update(state.attributes)
+    for container, content in state.containers.values():
+        container.clear()
+        container.update(content)
+
+
+def _config_states(model: nn.Module) -> list[tuple[Any, dict[str, Any]]]:
+    found: dict[int, tuple[Any, dict[str, Any]]] = {}
+    for module in model.modules():
+        for name in _CONFIGS:
+            _collect_config(vars(module).get(name), found)
+    return list(found.values())
+
+
+def _collect_config(config: Any, found: dict[int, tuple[Any, dict[str, Any]]]) -> None:
+    """Configs hold configs (text_config, quantization_config): each is kept as the object it is."""
+    if not hasattr(config, "to_dict") or not hasattr(config, "__dict__") or id(config) in found:
+        return
+    attributes = {key: copy.deepcopy(v) if isinstance(v, (dict, list)) else v for key, v in vars(config).items()}
+    found[id(config)] = (config, attributes)
+    for value in attributes.values():
+        _collect_config(value, found)
+
+
+def model_fingerprint(model: nn.Module) -> str:
+    """A SHA-256 over every tensor (gradients and quantization state included) and each module's own attributes.
+
+    Two equal fingerprints: the model is bit for bit the same.
+    """
+    digest = hashlib.sha256()
+    for name, module in model.named_modules():
+        digest.update(f"{name}|{type(module).__qualname__}|{_attributes_in_words(module)}".encode())
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|{tensor.requires_grad}".encode())
+        digest.update(_bytes_of(tensor))
+        digest.update(b"" if tensor.grad is None else _bytes_of(tensor.grad))
+        _digest_quantization(digest, getattr(tensor, "quant_state", None))
+    for config, attributes in _config_states(model):
+        plain = {key: value for key, value in attributes.items() if not hasattr(value, "to_dict")}
+        digest.update(f"{type(config).__name__}|{sorted(map(str, plain.items()))}".encode())
+    return digest.hexdigest()
+
+
+def _attributes_in_words(module: nn.Module) -> str:
+    """Plain values as they are, dicts by their size (hooks, children), functions by name, all else by type."""
+    return "|".join(f"{name}={_in_words(value)}" for name, value in sorted(vars(module).items()))
+
+
+def _in_words(value: Any) -> str:
+    if value is None or isinstance(value, (bool, int, float, str, torch.dtype)):
+        return repr(value)
+    if isinstance(value, (dict, OrderedDict)):
+        return (
+            f"{len(value)} {sorted(map(str, value))}" if all(isinstance(key, str) for key in value) else str(len(value))
+        )
+    return getattr(value, "__qualname__", type(value).__qualname__)
+
+
+def _digest_quantization(digest: hashlib._Hash, state: Any) -> None:
+    """Scales and flags of a quantized tensor, those of its second level included."""
+    for name, value in sorted(vars(state).items()) if hasattr(state, "__dict__") else ():
+        if isinstance(value, torch.Tensor):
+            digest.update(name.encode() + _bytes_of(value))
+        elif hasattr(value, "absmax"):
+            _digest_quantization(digest, value)
+        else:
+            digest.update(f"{name}={value}".encode())
+
+
+def _bytes_of(tensor: torch.Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""

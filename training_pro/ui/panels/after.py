@@ -1,0 +1,149 @@
+"""After a run: its folder, going on with it, or its settings again with changes. Offers a run that was killed, too."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from training_pro.errors import RunError
+from training_pro.folders import Folders
+from training_pro.record.runs import SETTINGS_FILE, list_runs
+from training_pro.session import Session
+from training_pro.training.resume import stored_settings
+from training_pro.ui.handlers import QUIET, answering
+from training_pro.ui.live import Follows, Pulled
+from training_pro.ui.panels.folder_button import copy_on_click, folder_said
+from training_pro.ui.panels.recipes import Recipes
+from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.views.markup import box, text
+
+_CAN_GO_ON = ("interrupted", "stopped", "failed", "unfinished")
+_NUMBERED = re.compile(r"(.*?)-(\d+)")
+
+
+@dataclass(frozen=True)
+class Last:
+    """The run that went last: of this session, or one that was cut off before it. `told`: the page shows its end."""
+
+    folder: Path
+    state: str
+    told: bool
+    line: str = ""
+
+
+class After(Follows):
+    """The row of buttons below the status; there only when no run goes."""
+
+    def __init__(self, session: Session, recipes: Recipes) -> None:
+        self._session = session
+        self._recipes = recipes
+
+    def build(self) -> None:
+        self.line = area("after-run")
+        with button_row(visible=False) as self.row:
+            self.open = button("Open folder", "after-open")
+            self.go_on = button("Continue this run", "after-continue")
+            self.again = button("Run again with changes", "after-again")
+        self.said = area("after-said")
+
+    def connect(self, status: Any) -> None:
+        """`status` is the area that tells how a run of this session ended, and where it is."""
+        copy_on_click(self.open, self.line, status)
+        self.open.click(answering(self._open, self.said, "opening the folder"), None, self.said, **QUIET)
+        go_on = answering(self._go_on, self.said, "continuing the run")
+        self.go_on.click(go_on, None, [self.said, self.row], **QUIET)
+        again = answering(self._again, self.said, "filling in the settings")
+        self.again.click(again, None, [self.said, *self._recipes.filled], **QUIET)
+
+    # -- followed by every page -----------------------------------------------------------------------------------
+
+    @property
+    def pulled(self) -> list[Pulled]:
+        """The row, when another run is the last one, or a run has begun."""
+        stamp = partial(_went, self._session)
+        return [Pulled("after", stamp, [self.line, self.row, self.go_on], self.updates)]
+
+    def updates(self) -> dict[Any, Any]:
+        """The row as it is now."""
+        last = self._last()
+        if last is None:
+            return {self.line: "", self.row: gr.update(visible=False)}
+        return {
+            self.line: "" if last.told else f'{box("warning", last.line)}<p class="tp-path">{text(last.folder)}</p>',
+            self.row: gr.update(visible=True),
+            self.go_on: gr.update(visible=last.state in _CAN_GO_ON),
+        }
+
+    def _last(self) -> Last | None:
+        """None while a run goes, and where nothing waits for anybody."""
+        if self._session.busy:
+            return None
+        run = self._session.run
+        if run is not None:
+            ending = run.status.ending
+            there = run.folder.is_dir()
+            return Last(run.folder, ending.kind if ending else "", told=True) if there else None
+        return self._cut_off()
+
+    def _cut_off(self) -> Last | None:
+        """The latest run there is, if its process was killed; an older one is not brought up again and again."""
+        runs = list_runs(self._session.host.folders)
+        latest = next((found for found in runs if found.origin == "ours"), None)
+        if latest is None or latest.state != "unfinished" or latest.fault:
+            return None
+        how_far = f"update {latest.updates:,} of {latest.total_updates:,}"
+        line = f'The run "{latest.name}" was cut off at {how_far}; it can go on from its last checkpoint.'
+        return Last(latest.path, latest.state, told=False, line=line)
+
+    # -- what people do -------------------------------------------------------------------------------------------
+
+    def _there(self) -> Last:
+        last = self._last()
+        if last is None:
+            raise RunError("There is no run that has ended; start one, or choose one under Runs.")
+        return last
+
+    def _open(self, request: gr.Request) -> dict[Any, Any]:
+        return {self.said: folder_said(self._there().folder, request)}
+
+    def _go_on(self) -> dict[Any, Any]:
+        name = continue_run(self._session, self._there().folder)
+        return {self.said: box("info", f'The run "{name}" goes on.'), self.row: gr.update(visible=False)}
+
+    def _again(self) -> dict[Any, Any]:
+        folder = self._there().folder
+        filled = self._recipes.filled_from(folder / SETTINGS_FILE, free_name(self._session.host.folders, folder.name))
+        said = "Its settings are filled in above under a new name; change what you like and press Start."
+        return {**filled, self.said: box("info", said)}
+
+
+def _went(session: Session) -> Any:
+    return session.run, session.busy
+
+
+def continue_run(session: Session, folder: Path) -> str:
+    """Go on with the run in `folder` as it was chosen; its name.
+
+    Raises:
+        UserError: it can't be continued; with the way out.
+    """
+    settings = stored_settings(folder)
+    if settings is None:
+        raise RunError(f"The settings of {folder.name} can't be read any more; start it anew under another name.")
+    session.start(settings.changed(name=folder.name, override=False), "continue", where=session.last_place)
+    return folder.name
+
+
+def free_name(folders: Folders, name: str) -> str:
+    """`name` with the first number behind it that no LoRA has: "tales" becomes "tales-2"."""
+    numbered = _NUMBERED.fullmatch(name)
+    stem, number = (numbered[1], int(numbered[2])) if numbered and numbered[1] else (name, 1)
+    while True:
+        number += 1
+        if not (folders.loras / f"{stem}-{number}").exists():
+            return f"{stem}-{number}"

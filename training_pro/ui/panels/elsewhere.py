@@ -1,0 +1,67 @@
+"""Runs that go in other processes: watch and steer one here as if it were ours, or leave it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from training_pro.errors import RunError
+from training_pro.remote.page_side import RemoteRun
+from training_pro.session import Session
+from training_pro.ui.handlers import QUIET, answering
+from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.views.markup import box
+
+
+class Elsewhere:
+    """Shown only where there is such a run."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def build(self) -> None:
+        self.said = area("elsewhere-said")
+        with button_row(visible=False, elem_id="tp-elsewhere") as self.row:
+            self.name = gr.Dropdown([], label="Runs going in other processes", elem_id="tp-elsewhere-name")
+            self.watch = button("Watch and steer it", "watch-it")
+            self.leave = button("Leave it alone", "leave-it")
+
+    def connect(self, page: Any, refresh: Any) -> None:
+        shown = [self.said, self.row, self.name, self.watch, self.leave]
+        look = answering(self._look, self.said, "looking for runs elsewhere")
+        page.load(look, None, shown, **QUIET)
+        refresh.click(look, None, shown, **QUIET)
+        watch = answering(self._watch, self.said, "taking up the run")
+        self.watch.click(watch, self.name, shown, **QUIET)
+        leave = answering(self._leave, self.said, "leaving the run")
+        self.leave.click(leave, None, shown, **QUIET)
+
+    def _look(self) -> dict[Any, Any]:
+        names = [live.name for live in self._session.elsewhere()]
+        run = self._session.run
+        attached = type(run) is RemoteRun and run.status.running
+        said = ""
+        if attached and run is not None:
+            said = box(
+                "info", f'The run "{run.settings.name}" goes in another process; this page watches and steers it.'
+            )
+        elif names:
+            said = box("info", f"Going in another process: {', '.join(names)}.")
+        return {
+            self.said: said,
+            self.row: gr.update(visible=attached or bool(names)),
+            self.name: gr.update(choices=names, value=names[0] if names else None, visible=not attached),
+            self.watch: gr.update(visible=not attached),
+            self.leave: gr.update(visible=attached),
+        }
+
+    def _watch(self, name: str | None) -> dict[Any, Any]:
+        if not name:
+            raise RunError("No run is chosen; choose one of the list.")
+        self._session.attach(name)
+        return self._look()
+
+    def _leave(self) -> dict[Any, Any]:
+        self._session.leave()
+        return self._look()

@@ -1,0 +1,51 @@
+"""Find the largest True Batch Size: a button below the field that it fills."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import gradio as gr
+
+from training_pro.session import Session
+from training_pro.ui.form import Form, Values
+from training_pro.ui.handlers import AT_ONCE, answering
+from training_pro.ui.panels.verify import Telling
+from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.views.markup import box
+
+
+class LargestBatch:
+    """The button, its Cancel, and what was found."""
+
+    def __init__(self, session: Session, form: Form) -> None:
+        self._session = session
+        self._form = form
+        self._cancelled = threading.Event()
+
+    def build(self) -> None:
+        with button_row():
+            self.button = button("Find the largest True Batch Size", "largest-batch", min_width=240)
+            self.cancel = button("Cancel", "largest-batch-cancel", visible=False, scale=0)
+        self.said = area("largest-batch-said")
+
+    def connect(self) -> None:
+        find = answering(self._find, self.said, "looking for the largest True Batch Size")
+        begun = self.button.click(self._begun, None, self.cancel, **AT_ONCE)
+        filled = [self.said, self._form.controls["batch_size"]]
+        done = begun.then(find, self._form.inputs, filled, api_name=False)
+        done.then(_hidden, None, self.cancel, **AT_ONCE)
+        self.cancel.click(self._cancelled.set, None, None, **AT_ONCE)
+
+    def _begun(self) -> Any:
+        self._cancelled.clear()
+        return gr.update(visible=True)
+
+    def _find(self, data: Values, bar: gr.Progress = gr.Progress()) -> dict[Any, Any]:  # noqa: B008 - gradio's way
+        settings = self._form.settings(data)
+        found = self._session.largest_batch_size(settings, Telling(bar, self._cancelled))
+        return {self.said: box("good", found.sentence()), **self._form.change({"batch_size": found.batch_size})}
+
+
+def _hidden() -> Any:
+    return gr.update(visible=False)

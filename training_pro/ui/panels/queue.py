@@ -1,0 +1,242 @@
+"""The queue on the page: the list as it is on every page, what can be done with it, and experiments.
+
+The list belongs to the session; a page only shows it, and is sent what has changed with the run's own status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from training_pro.errors import RunError
+from training_pro.queue.entry import Entry
+from training_pro.queue.experiment import experiment_from, experiment_settings
+from training_pro.queue.run_queue import QueueView
+from training_pro.session import Session
+from training_pro.settings import SPECS
+from training_pro.ui.fields import Choice, meant
+from training_pro.ui.form import Form, Values
+from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.live import Follows, Pulled, Shown, slot_area
+from training_pro.ui.panels.readiness import obstacle
+from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.views.markup import box
+from training_pro.ui.views.queue import experiment_view, queue_table
+from training_pro.ui.views.run_chart import ChartView
+
+
+class QueuePanel(Follows):
+    """Builds the panel where the page is being built; what it shows follows the queue."""
+
+    def __init__(self, session: Session, form: Form, editable: bool) -> None:
+        self._session = session
+        self._queue = session.queue
+        self._form = form
+        self._editable = editable
+        self._went = False
+        self._ended = 0
+
+    def build_add(self) -> None:
+        """The button beside Start."""
+        with button_row():
+            self.add = button("Add to the queue", "queue-add")
+        self.added = area("queue-added")
+
+    def build(self) -> None:
+        self.table = slot_area("queue-table", queue_table(self._queue.view()))
+        if self._editable:
+            self._build_edits()
+            self._build_experiment()
+        self.result = slot_area("queue-result")
+
+    def _build_edits(self) -> None:
+        with button_row():
+            self.start = button("Start the queue", "queue-start", variant="primary")
+            self.stop = button("Stop after this run", "queue-stop", interactive=False)
+            self.interrupt = button("Interrupt all", "queue-interrupt", interactive=False, variant="stop")
+            self.clear = button("Clear what has ended", "queue-clear")
+        with gr.Row():
+            self.chosen = gr.Dropdown(
+                [], label="Run", info="To move it, take it off, or let it go on.", allow_custom_value=True,
+                elem_id="tp-queue-chosen", min_width=220,
+            )  # fmt: skip
+        with button_row():
+            self.up = button("Up", "queue-up")
+            self.down = button("Down", "queue-down")
+            self.again = button("Wait again", "queue-again")
+            self.remove = button("Take it off", "queue-remove")
+        self.said = area("queue-said")
+
+    def _build_experiment(self) -> None:
+        with gr.Accordion("Experiment: one setting over several values", open=False, elem_id="tp-experiment"):
+            with gr.Row():
+                choices = [(f"{SPECS[name].label} ({name})", name) for name in experiment_settings()]
+                self.over = gr.Dropdown(
+                    choices, value="gradient_accumulation_steps", label="Setting",
+                    info="All else is as under Train.", elem_id="tp-experiment-over", min_width=220,
+                )  # fmt: skip
+                self.values = gr.Textbox(
+                    "1, 2, 4", label="Values", info="With commas between them; the names are made from them.",
+                    max_lines=1, elem_id="tp-experiment-values", min_width=220,
+                )  # fmt: skip
+            with button_row():
+                self.add_all = button("Add the experiment to the queue", "experiment-add")
+
+    # -- hooking up -----------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        if not self._editable:
+            return
+        add = answering(self._add, self.added, "adding to the queue")
+        self.add.click(add, self._form.inputs, [self.added, *self.followed], **QUIET)
+        asked = {*self._form.inputs, self.over, self.values}
+        add_all = answering(self._add_experiment, self.said, "adding the experiment")
+        self.add_all.click(add_all, asked, [self.said, *self.followed], **QUIET)
+        actions: list[tuple[Any, Callable[[], str]]] = [
+            (self.start, self._start),
+            (self.stop, self._stop),
+            (self.interrupt, self._interrupt),
+            (self.clear, self._clear),
+        ]
+        for pressed, action in actions:
+            act = answering(partial(self._act, action), self.said, "working on the queue")
+            pressed.click(act, None, [self.said, *self.followed], **AT_ONCE)
+        moves: list[tuple[Any, Callable[[str], Any]]] = [
+            (self.up, partial(self._queue.move, places=-1)),
+            (self.down, partial(self._queue.move, places=1)),
+            (self.again, self._queue.again),
+            (self.remove, self._queue.remove),
+        ]
+        for pressed, change in moves:
+            edit = answering(partial(self._edit, change), self.said, "changing the queue")
+            pressed.click(edit, self.chosen, [self.said, *self.followed], **AT_ONCE)
+
+    # -- followed by every page -----------------------------------------------------------------------------------
+
+    @property
+    def shown(self) -> list[Shown]:
+        """The list, and the comparison of the last experiment."""
+        return [
+            Shown("queue-table", self._listed, lambda _: queue_table(self._queue.view(), self._percent())),
+            Shown("queue-result", lambda _: _last_experiment(self._queue.view()), self._comparison),
+        ]
+
+    @property
+    def pulled(self) -> list[Pulled]:
+        """The buttons and the runs to choose from; and, when the queue has ended, that nothing is said any more."""
+        if not self._editable:
+            return []
+        said = [self.added, self.said]
+        return [
+            Pulled("queue", self._edited, self.followed, self._now),
+            Pulled("queue-said", self._ends, said, lambda: dict.fromkeys(said, "")),
+        ]
+
+    @property
+    def followed(self) -> list[Any]:
+        """The controls that are as the queue is."""
+        return [self.start, self.stop, self.interrupt, self.chosen]
+
+    def _listed(self, _: ChartView) -> Any:
+        view = self._queue.view()
+        return view, self._percent()
+
+    def _ends(self) -> int:
+        """How often the queue has ended."""
+        was, self._went = self._went, self._queue.going
+        self._ended += was and not self._went
+        return self._ended
+
+    def _edited(self) -> Any:
+        view = self._queue.view()
+        return view.entries, view.going, view.stopping
+
+    def _percent(self) -> int | None:
+        run = self._session.run
+        if not self._queue.going or run is None or not run.status.running or not run.status.total_updates:
+            return None
+        return 100 * run.status.update // run.status.total_updates
+
+    def _comparison(self, _: ChartView) -> str:
+        experiment, ended = _last_experiment(self._queue.view())
+        folders = [self._session.host.folders.loras / entry.name for entry in ended]
+        return experiment_view(experiment, [folder for folder in folders if folder.is_dir()]) if ended else ""
+
+    # -- what people do -------------------------------------------------------------------------------------------
+
+    def _now(self) -> dict[Any, Any]:
+        view = self._queue.view()
+        return {
+            self.start: gr.update(interactive=bool(view.waiting) and (not view.going or view.stopping)),
+            self.stop: gr.update(interactive=view.going and not view.stopping),
+            self.interrupt: gr.update(interactive=view.going),
+            self.chosen: gr.update(choices=self._choices()),
+        }
+
+    def _add(self, data: Values) -> dict[Any, Any]:
+        settings = self._form.settings(data)
+        if any(entry.settings == settings for entry in self._queue.view().entries if not entry.has_ended):
+            return {self.added: box("info", f'"{settings.name}" is in the queue already.')}
+        (entry,) = self._queue.add([settings]).entries
+        goes_on = "; the unfinished run of this name is gone on with" if entry.continues else ""
+        said = box("info", f'"{entry.name}" waits in the queue{goes_on}. Start the queue under Queue.')
+        return {self.added: said, **self._now()}
+
+    def _add_experiment(self, data: Values) -> dict[Any, Any]:
+        experiment = experiment_from(self._form.settings(data), str(data[self.over] or ""), str(data[self.values]))
+        added = self._queue.add(experiment.runs(), experiment.name, skip_done=True)
+        said = [f"{len(added.entries)} runs of {experiment.name} wait in the queue."]
+        if added.done:
+            said.append(f"At their end already: {', '.join(added.done)}.")
+        return {self.said: box("info", said), **self._now()}
+
+    def _act(self, action: Callable[[], str]) -> dict[Any, Any]:
+        return {self.said: box("info", action()), **self._now()}
+
+    def _start(self) -> str:
+        if self._queue.going:
+            self._queue.start()  # takes a stop back
+            return "The queue is going."
+        stands = obstacle(self._session)
+        if stands:
+            raise RunError(stands)
+        after = self._session.occupied()
+        self._queue.start()
+        return f"The queue begins as soon as it can: {after}" if after else "The queue has begun."
+
+    def _stop(self) -> str:
+        self._queue.stop()
+        return "The queue ends after the present run." if self._queue.going else "The queue is not going."
+
+    def _interrupt(self) -> str:
+        goes = self._queue.going
+        self._queue.interrupt()
+        return "The present run ends with its batch, and no other starts." if goes else "The queue is not going."
+
+    def _clear(self) -> str:
+        count = self._queue.clear_ended()
+        return f"{count} taken off the list; their files stay."
+
+    def _choices(self) -> list[Choice]:
+        return [(f"{entry.name} ({entry.state})", entry.key) for entry in self._queue.view().entries]
+
+    def _edit(self, change: Callable[[str], Any], key: str | None) -> dict[Any, Any]:
+        if not key:
+            raise RunError("No run is chosen; choose one under Run.")
+        key = meant(key, self._choices())
+        change(key)
+        left = any(entry.key == key for entry in self._queue.view().entries)
+        now = self._now()
+        if not left:
+            now[self.chosen] = gr.update(choices=now[self.chosen]["choices"], value=None)
+        return {self.said: "", **now}
+
+
+def _last_experiment(view: QueueView) -> tuple[str, tuple[Entry, ...]]:
+    """The experiment that was added last, and those of its runs that have ended."""
+    name = next((entry.experiment for entry in reversed(view.entries) if entry.experiment), "")
+    ended = (entry for entry in view.entries if name and entry.experiment == name and entry.has_ended)
+    return name, tuple(ended)

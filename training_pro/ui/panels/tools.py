@@ -1,0 +1,193 @@
+"""Tools for datasets: fetch one, split it, turn rows or a text into chats, write down the prepared blocks.
+
+They work on the Dataset and the Text file that are chosen above. One goes at a time, in a thread of its own, with
+gradio's bar and a way to cancel it.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from training_pro.data.download import MAX_BYTES, Limits, download
+from training_pro.data.tools import DatasetTools
+from training_pro.errors import DataError
+from training_pro.session import Session
+from training_pro.ui.choices import choice_updates, file_choices
+from training_pro.ui.form import Form, Values
+from training_pro.ui.handlers import AT_ONCE, answering
+from training_pro.ui.panels.verify import Telling, Verify
+from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.views.markup import box
+
+_JOB: dict[str, Any] = {"api_name": False, "concurrency_id": "tp-tools", "concurrency_limit": 1}
+_MEGABYTES = MAX_BYTES >> 20
+_BAR = gr.Progress()  # gradio's way of asking for one: a default value
+_LISTS = ("text_file", "dataset", "eval_dataset")
+
+
+class Tools:
+    """The panel. What a tool makes is in the lists at once, and chosen where it takes the place of its source."""
+
+    def __init__(self, session: Session, form: Form, verify: Verify) -> None:
+        self._session = session
+        self._form = form
+        self._verify = verify
+        self._cancelled = threading.Event()
+
+    def build(self) -> None:
+        with gr.Accordion("Tools: download, split, convert, write the blocks", open=False, elem_id="tp-tools"):
+            self._build_download()
+            self._build_split()
+            self._build_chats()
+            self._build_blocks()
+            with button_row():
+                self.overwrite = gr.Checkbox(
+                    False, label="Overwrite", info="A file of the same name is replaced.", elem_id="tp-tool-overwrite"
+                )
+                self.cancel = button("Cancel", "tool-cancel", visible=False, scale=0)
+            self.said = area("tool-said")
+
+    def _build_download(self) -> None:
+        self.url = gr.Textbox(
+            label="Address of a dataset file", info="http or https; the file itself, not a page about it.",
+            max_lines=1, elem_id="tp-tool-url",
+        )  # fmt: skip
+        with gr.Row():
+            self.megabytes = gr.Number(_MEGABYTES, label="At most MB", precision=0, elem_id="tp-tool-megabytes")
+            self.private = gr.Checkbox(
+                False, label="Allow private addresses", info="Those of this machine and its network.",
+                elem_id="tp-tool-private",
+            )  # fmt: skip
+        with button_row():
+            self.fetch = button("Download", "tool-download")
+
+    def _build_split(self) -> None:
+        with gr.Row():
+            self.percent = gr.Number(
+                10, label="Rows to evaluate on in %", info="Of the Dataset chosen above, drawn by the Seed.",
+                elem_id="tp-tool-percent",
+            )  # fmt: skip
+        with button_row():
+            self.split = button("Split the Dataset", "tool-split")
+
+    def _build_chats(self) -> None:
+        with gr.Row():
+            self.system = gr.Textbox(
+                label="System message", info="For chats that have none of their own; may be empty.",
+                max_lines=3, elem_id="tp-tool-system",
+            )  # fmt: skip
+            self.prompt = gr.Textbox(
+                label="Prompt", info="What each section of the Text file answers; for text to chats.",
+                max_lines=3, elem_id="tp-tool-prompt",
+            )  # fmt: skip
+        with button_row():
+            self.rows = button("Dataset to chats", "tool-rows")
+            self.text = button("Text file to chats", "tool-text")
+            self.unwrap = button("Unwrap the Text file", "tool-unwrap")
+
+    def _build_blocks(self) -> None:
+        with gr.Row():
+            self.ends = gr.Checkbox(
+                True, label="With BOS and EOS", info="As the blocks are trained, or the text alone.",
+                elem_id="tp-tool-ends",
+            )  # fmt: skip
+        with button_row():
+            self.blocks = button("Write the blocks to a file", "tool-blocks")
+
+    # -- hooking up -----------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        jobs = (
+            (self.fetch, self._download, "downloading a file"),
+            (self.split, self._split, "splitting the dataset"),
+            (self.rows, self._rows_to_chats, "turning rows into chats"),
+            (self.text, self._text_to_chats, "turning a text into chats"),
+            (self.unwrap, self._unwrap, "joining a text's lines"),
+            (self.blocks, self._write_blocks, "writing the blocks"),
+        )
+        fields = {self.url, self.megabytes, self.private, self.percent, self.system, self.prompt, self.ends}
+        inputs = self._form.inputs | fields | {self.overwrite}
+        chosen = [self._form.controls[name] for name in ("text_file", "dataset", "eval_dataset", "dataset_kind")]
+        for pressed, job, doing in jobs:
+            begun = pressed.click(_begun, None, [self.cancel, self.said], **AT_ONCE)
+            done = begun.then(answering(job, self.said, doing), inputs, [self.said, *chosen], **_JOB)
+            done.then(_ended, None, self.cancel, **AT_ONCE)
+        self.cancel.click(self._cancelled.set, None, None, **AT_ONCE)
+
+    # -- the jobs -------------------------------------------------------------------------------------------------
+
+    def _download(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+        megabytes = data[self.megabytes]
+        if megabytes is None or megabytes < 1:
+            raise DataError(f'"At most MB" is {megabytes}; it must be 1 or more.')
+        limits = Limits(int(megabytes) << 20, data[self.private], data[self.overwrite])
+        url = str(data[self.url] or "")
+        target = download(url, self._folder, limits, self._telling(bar))
+        return self._made(f"{target.name} is here and in the lists above.")
+
+    def _split(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+        name = self._chosen(data, "dataset")
+        seed = int(self._form.values(data)["seed"] or 0)
+        train, evaluation = self._tools(data, bar).split(name, float(data[self.percent] or 0), seed)
+        said = f"Both halves are chosen: {train} to train on, {evaluation} to evaluate on."
+        return self._made(said, dataset=train, eval_dataset=evaluation)
+
+    def _rows_to_chats(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+        name = self._chosen(data, "dataset")
+        made = self._tools(data, bar).rows_to_chats(name, str(data[self.system] or ""))
+        return self._made(f"{made} is chosen as the Dataset.", dataset=made, dataset_kind="auto")
+
+    def _text_to_chats(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+        name, cut = self._chosen(data, "text_file"), str(self._form.values(data)["hard_cut"])
+        system, prompt = str(data[self.system] or ""), str(data[self.prompt] or "")
+        made = self._tools(data, bar).text_to_chats(name, cut, system, prompt)
+        said = f"{made} is chosen as the Dataset in place of the Text file."
+        return self._made(said, dataset=made, text_file="", dataset_kind="auto")
+
+    def _unwrap(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+        made, joined = self._tools(data, bar).unwrap(self._chosen(data, "text_file"))
+        return self._made(f"{made} is chosen as the Text file; {joined:,} line ends were joined.", text_file=made)
+
+    def _write_blocks(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+        settings, tools = self._form.settings(data), self._tools(data, bar)
+        samples = self._verify.checked(settings, tools.progress).prepared.train
+        target = self._folder / f"{Path(settings.text_file or settings.dataset).stem}_blocks.jsonl"
+        tools.write_blocks(samples, target, data[self.ends])
+        return self._made(f"{len(samples):,} blocks are in {target}.")
+
+    @property
+    def _folder(self) -> Path:
+        return self._session.host.folders.datasets
+
+    def _telling(self, bar: gr.Progress) -> Telling:
+        self._cancelled.clear()
+        return Telling(bar, self._cancelled)
+
+    def _tools(self, data: Values, bar: gr.Progress) -> DatasetTools:
+        return DatasetTools(self._session.host.folders, data[self.overwrite], self._telling(bar))
+
+    def _chosen(self, data: Values, setting: str) -> str:
+        control = self._form.controls[setting]
+        if not data[control]:
+            raise DataError(f"No {control.label} is chosen; choose one above.")
+        return str(data[control])
+
+    def _made(self, said: str, **chosen: str) -> dict[Any, Any]:
+        """The sentence, fresh lists, and what is chosen in them now."""
+        lists = choice_updates(self._form.controls, file_choices(self._session.host.folders))
+        updates = {self._form.controls[name]: lists[self._form.controls[name]] for name in _LISTS}
+        for control, update in self._form.change(chosen).items():
+            updates[control] = {**updates.get(control, {}), **update}
+        return {self.said: box("good", said), **updates}
+
+
+def _begun() -> tuple[Any, str]:
+    return gr.update(visible=True), ""
+
+
+def _ended() -> Any:
+    return gr.update(visible=False)

@@ -1,0 +1,64 @@
+"""Measured perplexities as HTML: how far a measuring is, and the kept table. No gradio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from training_pro.perplexity import MeasuringStatus
+from training_pro.record.perplexity_table import Measurement
+from training_pro.ui.views.markup import box, number, progress_bar, table, text
+
+_HEADS = ("Date", "Model", "LoRA", "Text", "Context", "Stride", "Tokens", "Perplexity", "Comment")
+
+
+def measuring_status(status: MeasuringStatus | None) -> str:
+    """What the page says of the measuring that goes, or of the last one; "" for none."""
+    if status is None:
+        return ""
+    parts = []
+    if status.running:
+        done, total, what = status.progress
+        parts.append(f'<p class="tp-headline"><b>{text(status.text)}</b> · {text(what or "beginning")}</p>')
+        parts.append(progress_bar(done, total))
+    parts += [box("good", [_sentence(line) for line in status.done])] if status.done else []
+    parts += [box("error", status.faults), box("info", status.notes)]
+    return f'<div class="tp-measuring" data-running="{str(status.running).lower()}">{"".join(parts)}</div>'
+
+
+def perplexity_table(lines: Sequence[Measurement]) -> str:
+    """The kept table, the latest first."""
+    if not lines:
+        return '<p class="tp-none">No perplexity has been measured yet.</p>'
+    return f'<div class="tp-measured">{table(_HEADS, [_cells(line) for line in lines])}</div>'
+
+
+def line_label(line: Measurement) -> str:
+    """One line of the table in a few words, for a list to choose from."""
+    return f"{_date(line)} · {_who(line)} on {line.text}: {number(line.perplexity)}"
+
+
+def _sentence(line: Measurement) -> str:
+    return f"{_who(line)}: {number(line.perplexity)} on {line.text} ({line.tokens:,} tokens)"
+
+
+def _who(line: Measurement) -> str:
+    return f"{line.model} with {line.lora}" if line.lora else line.model
+
+
+def _cells(line: Measurement) -> tuple[str, ...]:
+    quantized = f" ({line.quantization})" if line.quantization not in ("", "none") else ""
+    return (
+        _date(line),
+        line.model + quantized,
+        line.lora or "–",
+        line.text,
+        f"{line.context:,}",
+        f"{line.stride:,}",
+        f"{line.tokens:,}{'' if line.bos else ', no BOS'}",
+        number(line.perplexity),
+        line.comment,
+    )
+
+
+def _date(line: Measurement) -> str:
+    return line.date[:16].replace("T", " ")

@@ -22,7 +22,7 @@ from training_pro.hosts.loaded import lora_folder
 from training_pro.hosts.lora_on import LoraOn
 from training_pro.record.perplexity_table import Measurement, PerplexityTable
 from training_pro.text.tokenizing.private_tokenizer import private_copy
-from training_pro.training.sliding import fitted
+from training_pro.training.perplexity import fitted
 
 logger = logging.getLogger(__name__)
 

@@ -36,15 +36,17 @@ from training_pro.remote.page_side import RemoteRun
 from training_pro.remote.snapshot import Live
 from training_pro.remote.trainer_side import Steering
 from training_pro.settings import Settings
-from training_pro.training.beginning import Begin
 from training_pro.training.checks import early_faults, name_faults
 from training_pro.training.learning_rate import check_schedule
 from training_pro.training.model.vocabulary import vocabulary_fault
 from training_pro.training.owner import Trainable
+from training_pro.training.perplexity import Sliding
 from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.resume import (
     LIVE,
+    Begin,
     check_same,
+    check_same_data,
     continued_from,
     differences,
     find_continuation,
@@ -52,9 +54,7 @@ from training_pro.training.resume import (
     stored_settings,
 )
 from training_pro.training.run import Run, check_installed
-from training_pro.training.same_data import check_same_data
 from training_pro.training.several.team import ALONE, Team
-from training_pro.training.sliding import Sliding
 
 if TYPE_CHECKING:
     from training_pro.training.memory.forecast import Forecast

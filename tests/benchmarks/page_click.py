@@ -29,7 +29,7 @@ from training_pro.record.points import Point
 from training_pro.record.runs import SETTINGS_FILE, read_run
 from training_pro.record.state import starting_state, write_state
 from training_pro.settings import Settings, to_json
-from training_pro.training.beginning import Begin
+from training_pro.training.resume import Begin
 from training_pro.training.run import Run
 from training_pro.ui.live import Live
 from training_pro.ui.tab import Tab as Panels

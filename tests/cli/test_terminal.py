@@ -11,8 +11,7 @@ import pytest
 from training_pro.cli.perplexity import _watched
 from training_pro.cli.terminal import watch
 from training_pro.perplexity import MeasuringStatus
-from training_pro.training.ending import Ending
-from training_pro.training.status import RunStatus
+from training_pro.training.status import Ending, RunStatus
 
 
 class Told:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from training_pro.cli.main import main
-from training_pro.cli.signals import Signals
+from training_pro.cli.train import Signals
 from training_pro.folders import Folders
 from training_pro.record.runs import summarize
 from training_pro.settings import Settings
@@ -169,7 +169,7 @@ def test_sigterm_saves_and_leaves_with_code_3_and_the_same_command_goes_on(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_at_once(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[int] = []
-    monkeypatch.setattr("training_pro.cli.signals._end_at_once", ended.append)
+    monkeypatch.setattr("training_pro.cli.train._end_at_once", ended.append)
     controls = Controls(Settings())
     with Signals(controls.interrupt):
         os.kill(os.getpid(), number)

@@ -12,7 +12,7 @@ from training_pro.cli.main import main, parser
 from training_pro.cli.ways_out import _PHRASES, SETTINGS_COMMANDS, options_for, with_options
 from training_pro.folders import Folders
 from training_pro.settings import Settings
-from training_pro.training.memory.ways_out import ways_out
+from training_pro.training.memory.forecast import ways_out
 
 FINISHED = 'The run "t" is finished (2 updates); choose another name, or turn on Override Existing Files.'
 TAKEN = (

@@ -9,8 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.rendering.masks import trained_tokens
-from training_pro.data.slow_tokens import SlowTokenizer, offsets_of
-from training_pro.data.tokens import RowTokenizer
+from training_pro.data.tokens import RowTokenizer, SlowTokenizer, offsets_of
 
 HOST = tiny_tokenizer()
 TOKENIZER = RowTokenizer(HOST)

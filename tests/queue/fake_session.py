@@ -14,8 +14,7 @@ from training_pro.record.runs import SETTINGS_FILE
 from training_pro.record.state import RunState, starting_state, write_state
 from training_pro.settings import Settings, to_json
 from training_pro.training.controls import Controls
-from training_pro.training.ending import Ending, EndKind
-from training_pro.training.status import RunStatus
+from training_pro.training.status import Ending, EndKind, RunStatus
 
 
 class FakeRun:

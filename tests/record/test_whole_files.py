@@ -223,7 +223,8 @@ def test_temporaries_of_a_living_process_stay(tmp_path: Path) -> None:
 
 def test_temporaries_of_a_killed_process_go(tmp_path: Path) -> None:
     program = (
-        "import sys, os; from pathlib import Path\nfrom training_pro.record.whole_files import staged_folder, whole_file\n"
+        "import sys, os; from pathlib import Path\n"
+        "from training_pro.record.whole_files import staged_folder, whole_file\n"
         "run = Path(sys.argv[1])\n"
         "with staged_folder(run / 'c') as s, whole_file(run / 'sub' / 'f') as f:\n"
         "    (s / 'x').write_text('x'); f.write_text('x'); os.kill(os.getpid(), 9)\n"

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.stress.killing import Forked
-from training_pro.cli.exit_codes import ExitCode
+from training_pro.cli.common import ExitCode
 from training_pro.errors import UserError
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.record.aside import aside_runs, delete_run, put_back, rename_run

@@ -20,8 +20,8 @@ from tests.stress.writes import Write, watched_writes
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.session import Session
-from training_pro.training.ending import Ending
 from training_pro.training.model.snapshot import model_fingerprint
+from training_pro.training.status import Ending
 
 SIZES_KB = tuple(range(16, 480, 16))
 SHORT_OF = 24  # of so many writes, the ordinary tests refuse one

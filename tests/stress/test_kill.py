@@ -24,7 +24,7 @@ from tests.stress.killing import (
     killed_when,
     left_unfinished,
 )
-from training_pro.cli.exit_codes import ExitCode
+from training_pro.cli.common import ExitCode
 from training_pro.folders import Folders
 from training_pro.record.history import HISTORY_FILE, read_history
 from training_pro.record.runs import summarize

@@ -14,8 +14,7 @@ from training_pro.errors import Cancelled, ModelError
 from training_pro.hosts.host import LoadedModel
 from training_pro.training.model import chunked_loss as losses
 from training_pro.training.model.snapshot import model_fingerprint
-from training_pro.training.perplexity import Measured, measure
-from training_pro.training.sliding import Sliding
+from training_pro.training.perplexity import Measured, Sliding, measure
 
 
 def ids(count: int, vocabulary: int = 512, seed: int = 0) -> Any:

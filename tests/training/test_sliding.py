@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training_pro.errors import SettingsError
-from training_pro.training.sliding import Sliding, Window, fitted
+from training_pro.training.perplexity import Sliding, Window, fitted
 
 sizes = st.integers(8, 40).flatmap(lambda context: st.tuples(st.just(context), st.integers(1, context - 1)))
 

@@ -25,8 +25,8 @@ from training_pro.folders import Folders
 from training_pro.hosts.model_folder import load_model_folder
 from training_pro.record.checkpoints import checkpoints
 from training_pro.settings import Settings
-from training_pro.training.beginning import Begin
 from training_pro.training.loop.update import UpdateRunner
+from training_pro.training.resume import Begin
 from training_pro.training.run import Run
 from training_pro.training.several.team import Team, TeamLost, join
 

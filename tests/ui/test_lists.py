@@ -9,7 +9,7 @@ import pytest
 from tests.ui.stand_ins import StandInRun, StandInSession
 from training_pro.folders import Folders
 from training_pro.settings import Settings
-from training_pro.training.ending import Ending
+from training_pro.training.status import Ending
 from training_pro.ui.lists import Lists
 
 

@@ -5,7 +5,7 @@ from tests.ui.stand_ins import StandInRun, StandInSession
 from training_pro.folders import Folders
 from training_pro.plan import make_plan
 from training_pro.settings import Settings
-from training_pro.training.ending import Ending
+from training_pro.training.status import Ending
 from training_pro.ui.notices import SCRIPT, pulse
 
 

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 
 from training_pro.cli import common, settings_file
-from training_pro.cli.exit_codes import ExitCode
+from training_pro.cli.common import ExitCode
 from training_pro.cli.terminal import Bar, say, say_json
 
 HELP = "find the largest True Batch Size that fits in memory, by trying"

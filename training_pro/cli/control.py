@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training_pro.cli.common import DEFAULT_USER_DATA
-from training_pro.cli.exit_codes import ExitCode
+from training_pro.cli.common import DEFAULT_USER_DATA, ExitCode
 from training_pro.cli.terminal import complain, say, say_json
 from training_pro.errors import UserError
 from training_pro.folders import Folders

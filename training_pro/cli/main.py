@@ -30,7 +30,7 @@ from training_pro.cli import (
     unwrap,
     verify,
 )
-from training_pro.cli.exit_codes import ExitCode, of_error
+from training_pro.cli.common import ExitCode, of_error
 from training_pro.cli.terminal import complain, say_json
 from training_pro.cli.ways_out import with_options
 from training_pro.errors import Cancelled, UserError, explain

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from training_pro.cli import common
-from training_pro.cli.exit_codes import ExitCode
+from training_pro.cli.common import ExitCode
 from training_pro.cli.terminal import Bar, complain, say
 from training_pro.cli.ways_out import with_options
 from training_pro.data.files import find_dataset

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.cli import common, settings_file
-from training_pro.cli.exit_codes import ExitCode
-from training_pro.cli.signals import Signals
+from training_pro.cli.common import ExitCode
 from training_pro.cli.terminal import complain, say, watch
+from training_pro.cli.train import Signals
 from training_pro.cli.ways_out import with_options
 from training_pro.errors import SettingsError, UserError
 from training_pro.queue.entry import Entry

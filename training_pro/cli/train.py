@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from training_pro.cli import common, settings_file
-from training_pro.cli.exit_codes import ExitCode, of_error, of_run
-from training_pro.cli.signals import Signals
+from training_pro.cli.common import ExitCode, of_error, of_run
 from training_pro.cli.terminal import complain, say, say_json, watch
 from training_pro.cli.verify import verified
 from training_pro.cli.ways_out import with_options
@@ -132,3 +137,40 @@ def _result(run: Run, code: ExitCode) -> dict[str, object]:
         "notes": list(status.notes),
         "exit_code": int(code),
     }
+
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # what of them this system has
+
+
+class Signals:
+    """While entered, a signal calls `interrupt` with the reason; `received` tells that one came."""
+
+    def __init__(self, interrupt: Callable[[str], None]) -> None:
+        self._interrupt = interrupt
+        self.received = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        if self.received:
+            _end_at_once(128 + number)
+        self.received = True
+        self._interrupt(f"ended by {name}")
+        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, _SAVING)
+
+
+_SAVING = b"\nSaving the LoRA and a checkpoint; once more ends at once.\n"
+
+
+def _end_at_once(code: int) -> None:
+    """Without waiting for threads in the middle of an update; what is on the disk is whole at any time."""
+    os._exit(code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from training_pro.cli import common, settings_file
-from training_pro.cli.exit_codes import ExitCode
+from training_pro.cli.common import ExitCode
 from training_pro.cli.report import json_of, lines_of
 from training_pro.cli.terminal import Bar, say, say_json
 from training_pro.session import Existing, Session

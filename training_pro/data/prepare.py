@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from training_pro.data.cache import PreparedCache, cache_key
+from training_pro.data.cache import PreparedCache, TextStore, cache_key
 from training_pro.data.dropped import left_out
 from training_pro.data.fingerprint import fingerprint, settings_parts, tokenizer_digest
 from training_pro.data.holdout import Parts, hold_out
@@ -23,7 +23,6 @@ from training_pro.data.row_source import RowJob, cached_row_samples, renderer_di
 from training_pro.data.samples import Indices, Samples, Subset, mixed
 from training_pro.data.sources import Source, chosen_sources, eval_source
 from training_pro.data.text_source import TextJob, slicing_of, text_row_samples, text_samples
-from training_pro.data.text_store import TextStore
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.folders import Folders

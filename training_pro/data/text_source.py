@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from training_pro.data.cache import TextStore
 from training_pro.data.report import SourceReport
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import TextSamples
-from training_pro.data.text_store import TextStore
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.progress import Progress

@@ -127,7 +127,7 @@ class StandaloneHost:
             self._holder = None
 
     def generate(self, prompt: str, max_new_tokens: int) -> str:
-        from training_pro.training.behaviours.generation import answer
+        from training_pro.training.behaviours.samples import answer
 
         if not prompt:
             raise UserError("The prompt is empty; write how the text should begin.")

@@ -220,7 +220,7 @@ class WebUIHost:
         return partial(_one_sentence, held.sentence) if held and shared.model is held.stand_in else None
 
     def generate(self, prompt: str, max_new_tokens: int) -> str:
-        from training_pro.training.behaviours.generation import answer
+        from training_pro.training.behaviours.samples import answer
 
         if not prompt:
             raise UserError("The prompt is empty; write how the text should begin.")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training_pro.errors import RunError
+from training_pro.errors import ModelError, RunError
 from training_pro.record.safetensors_file import TensorPlace, tensor_places
 from training_pro.record.whole_files import whole_file
 
@@ -144,6 +144,21 @@ def _missing_weights(folder: Path) -> str:
     if (folder / OLD_WEIGHTS_FILE).is_file():
         return f"{folder} has its weights as {OLD_WEIGHTS_FILE}, the old form; convert it to safetensors first."
     return f"{folder} has no {WEIGHTS_FILE}; the LoRA is unfinished: continue its run or choose another."
+
+
+def check_rank(folder: Path, rank: int) -> None:
+    """Raises:
+    ModelError: the LoRA in `folder` says that it has another rank.
+    """
+    try:
+        own = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["r"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return  # its weights will tell
+    if isinstance(own, int) and own != rank:
+        raise ModelError(
+            f"The LoRA in {folder} has rank {own}, these settings have {rank}: set LoRA Rank to {own} to train on top "
+            "of its weights, or choose another name to begin anew."
+        )
 
 
 def _check_ranks(folder: Path, config: dict[str, Any], places: Mapping[str, TensorPlace]) -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.errors import RunError
-from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
+from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEIGHTS_FILE
 from training_pro.record.safetensors_file import tensor_places
 from training_pro.record.whole_files import write_json_whole
 
 CHECKPOINT_FILE = "training_checkpoint.json"
+RESUME_STATE_FILE = "run_state.json"  # what a checkpoint carries besides the Trainer's own files
 _FOLDER = re.compile(r"checkpoint-(\d{1,15})(?:-.*)?", re.DOTALL)  # the original adds "-loss-1_80" or "-epoch-2"
 _FOR_RESUMING = ("trainer_state.json", "scheduler.pt")
 _OPTIMIZER_STATES = ("optimizer.pt", "optimizer.bin", "optimizer_0")  # of a sharded model a folder, or gathered
@@ -77,6 +78,43 @@ def newest_complete(run: Path) -> CheckpointInfo | None:
     """The checkpoint to resume from, if there is one."""
     complete = [checkpoint for checkpoint in checkpoints(run) if checkpoint.complete]
     return complete[-1] if complete else None
+
+
+def newest_first(run: Path) -> list[CheckpointInfo]:
+    """The checkpoints in a run's folder, the newest update first."""
+    return list(reversed(checkpoints(run)))
+
+
+def weights_in(folder: Path) -> Path:
+    """The folder that holds a LoRA's weights: `folder` itself or, for a run that never ended, its newest checkpoint.
+
+    Raises:
+        RunError: there are none.
+    """
+    if any((folder / name).is_file() for name in (WEIGHTS_FILE, OLD_WEIGHTS_FILE)):
+        return folder
+    for checkpoint in newest_first(folder):
+        if checkpoint.loadable:
+            return checkpoint.path
+    raise RunError(f'The LoRA "{folder.name}" has no weights to train on top of; replace it or choose another name.')
+
+
+def read_resume_state(checkpoint: CheckpointInfo) -> dict[str, Any]:
+    """The content of ``run_state.json``.
+
+    Raises:
+        RunError: the checkpoint is not whole.
+    """
+    if not checkpoint.complete:
+        raise RunError(f"{checkpoint.fault} Continue from another checkpoint.")
+    path = checkpoint.path / RESUME_STATE_FILE
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path} can't be read ({error}); continue from another checkpoint.") from None
+    if not isinstance(state, dict) or not isinstance(state.get("update"), int):
+        raise RunError(f"{path} has no update number; continue from another checkpoint.")
+    return state
 
 
 def _look_if_there(folder: Path, update: int) -> CheckpointInfo | None:

@@ -24,8 +24,8 @@ from training_pro.remote.launching import OwnProcess, start_child, this_python, 
 from training_pro.remote.page_side import PACE_S, RemoteRun
 from training_pro.remote.snapshot import Live
 from training_pro.settings import Settings, to_json
-from training_pro.training.beginning import Begin
-from training_pro.training.ending import Ending
+from training_pro.training.resume import Begin
+from training_pro.training.status import Ending
 from training_pro.training.words import time_words
 
 logger = logging.getLogger(__name__)

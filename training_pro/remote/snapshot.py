@@ -16,8 +16,7 @@ from training_pro.record.points import Point
 from training_pro.record.process import ProcessMark, lives
 from training_pro.settings import Settings, from_dict, to_dict
 from training_pro.training.controls import Controls, LiveValues
-from training_pro.training.ending import Ending
-from training_pro.training.status import RunStatus, SavedCheckpoint
+from training_pro.training.status import Ending, RunStatus, SavedCheckpoint
 
 HEARTBEAT_S = 10.0
 _QUIET_S = 120.0  # a process of another machine that says nothing for so long is taken for dead

@@ -16,34 +16,28 @@ from typing import TYPE_CHECKING, Any
 from training_pro.errors import ModelError, UserError
 from training_pro.plan import Plan
 from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
-from training_pro.record.checkpoints import CheckpointInfo
+from training_pro.record.checkpoints import CheckpointInfo, newest_first
 from training_pro.record.history import Event, History
 from training_pro.record.whole_files import files_into
 from training_pro.settings import Settings
-from training_pro.training.behaviours.behaviour import Behaviour
-from training_pro.training.behaviours.checkpoints import Checkpoints
-from training_pro.training.behaviours.dispensable import Dispensable
+from training_pro.training.behaviours.behaviour import Behaviour, Dispensable
+from training_pro.training.behaviours.checkpoints import Checkpoints, rotate
 from training_pro.training.behaviours.epoch_order import EpochOrder
 from training_pro.training.behaviours.evaluate import Evaluate
-from training_pro.training.behaviours.generation import answer
 from training_pro.training.behaviours.learning_rate_scale import LearningRateScale
 from training_pro.training.behaviours.memory_peak import MemoryPeak
 from training_pro.training.behaviours.meter import Meter
 from training_pro.training.behaviours.pause import Pause
-from training_pro.training.behaviours.rotation import rotate
-from training_pro.training.behaviours.samples import SampleAnswers
+from training_pro.training.behaviours.samples import SampleAnswers, answer
 from training_pro.training.behaviours.stop_at_epoch import StopAtEpoch
 from training_pro.training.behaviours.stop_at_loss import StopAtLoss
 from training_pro.training.behaviours.tensorboard_wandb import Scalars, scalars_behaviour
 from training_pro.training.behaviours.watchdog import Watchdog
-from training_pro.training.checkpoint import newest_first
 from training_pro.training.controls import Controls
-from training_pro.training.ending import Diverged, EarlyEnd, Ending, NothingLeft
 from training_pro.training.loop.arguments import training_arguments
 from training_pro.training.loop.batch_sampler import EpochSampler, UpdateSampler
-from training_pro.training.loop.batches import Samples
+from training_pro.training.loop.batches import Samples, pad_id
 from training_pro.training.loop.checkpoint_files import said_plainly, twice_if_short_of_memory
-from training_pro.training.loop.padding import pad_id
 from training_pro.training.loop.trainer import LoraTrainer, Parts
 from training_pro.training.loop.update import Interrupted
 from training_pro.training.memory.run_memory import RunMemory
@@ -55,7 +49,7 @@ from training_pro.training.resume import Continuation
 from training_pro.training.schedules.shape import Shape
 from training_pro.training.several.sharding import sharding_note, spread
 from training_pro.training.several.team import ALONE, Team
-from training_pro.training.status import SavedCheckpoint, StatusBoard
+from training_pro.training.status import Diverged, EarlyEnd, Ending, NothingLeft, SavedCheckpoint, StatusBoard
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

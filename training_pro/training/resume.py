@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training_pro.data.fingerprint import differences as data_differences
+from training_pro.data.prepare import Prepared
 from training_pro.errors import RunError, UserError
+from training_pro.record.checkpoints import newest_first, read_resume_state
 from training_pro.record.runs import SETTINGS_FILE
+from training_pro.record.state import RunState
 from training_pro.record.state import read_state as read_run_state
+from training_pro.record.whole_files import write_json_whole
 from training_pro.settings import SPECS, Settings, from_dict, read_json_object, to_dict
-from training_pro.training.checkpoint import newest_first, read_state
 from training_pro.training.learning_rate import FOLLOWS_EVALUATION
 
 logger = logging.getLogger(__name__)
@@ -65,10 +70,10 @@ def find_continuation(folder: Path, update: int | None = None) -> Continuation:
         if asked is None:
             there = ", ".join(str(checkpoint.update) for checkpoint in found) or "none"
             raise RunError(f"There is no checkpoint of update {update} in {folder}; there is: {there}.")
-        return Continuation(asked.path, read_state(asked))
+        return Continuation(asked.path, read_resume_state(asked))
     for checkpoint in found:
         try:
-            return Continuation(checkpoint.path, read_state(checkpoint))
+            return Continuation(checkpoint.path, read_resume_state(checkpoint))
         except RunError as error:
             logger.warning("%s", error)
     return Continuation(None, {})
@@ -156,3 +161,70 @@ def live_values(state: dict[str, Any], now: Settings, settings_win: bool = False
         if settings_win or chosen.get(name) != getattr(now, name):
             values[name] = getattr(now, name)
     return values
+
+
+def data_parts(prepared: Prepared) -> dict[str, str]:
+    """What the samples are made of, beside settings: a digest of each part by its name."""
+    return {name: str(part) for name, part in prepared.fingerprint_parts.items() if name not in SPECS}
+
+
+def check_same_data(name: str, state: RunState, prepared: Prepared) -> None:
+    """Whether the run `name`, which `state` tells of, was started with just the samples of `prepared`.
+
+    Raises:
+        RunError: naming what has changed and the ways out.
+    """
+    if not state.data_fingerprint or state.data_fingerprint == prepared.fingerprint:
+        return
+    changed = data_differences(data_parts(prepared), state.data_parts) if state.data_parts else []
+    what = f"changed since: {', '.join(changed)}" if changed else "its data or the tokenizer has changed"
+    raise RunError(
+        f'The run "{name}" can\'t be continued exactly: {what}. Put that back, train on top of its weights, or turn on '
+        "Override Existing Files."
+    )
+
+
+START_FILE = "training_start.json"
+
+
+@dataclass(frozen=True)
+class Begin:
+    """`replace`: a LoRA of this name is kept aside first. `on_top`: it is kept aside and its weights are the start.
+
+    `on_top_of` names a folder with the first weights; `checkpoint_update` the checkpoint to continue from (None: the
+    newest).
+    """
+
+    continue_exactly: bool = False
+    checkpoint_update: int | None = None
+    replace: bool = False
+    on_top: bool = False
+    on_top_of: Path | None = None
+
+
+def remember_start(folder: Path, weights: Path) -> None:
+    """Write down in the run's folder where its first weights are.
+
+    Raises:
+        RunError: it couldn't be written.
+    """
+    write_json_whole(folder / START_FILE, {"on_top_of": str(weights)})
+
+
+def remembered_start(folder: Path) -> Path | None:
+    """Where the first weights of the run in `folder` are; None for a run that began anew.
+
+    Raises:
+        RunError: they are not there any more.
+    """
+    try:
+        start = json.loads((folder / START_FILE).read_text(encoding="utf-8"))["on_top_of"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunError(
+            f"{folder / START_FILE} can't be read ({error}); remove the run or turn on Override Existing Files."
+        ) from None
+    if not Path(start).is_dir():
+        raise RunError(f'The run "{folder.name}" began on top of {start}, which is gone; put it back or begin anew.')
+    return Path(start)

@@ -13,32 +13,36 @@ from training_pro.errors import Cancelled, ModelError, RunError, UserError, expl
 from training_pro.plan import Plan
 from training_pro.progress import Progress
 from training_pro.record import state as states
+from training_pro.record.adapter_files import check_rank
 from training_pro.record.aside import keep_aside, put_back
+from training_pro.record.checkpoints import weights_in
 from training_pro.record.history import HISTORY_FILE, Event, History
 from training_pro.record.lock import FolderLock, lock_folder
 from training_pro.record.log import losses
 from training_pro.record.runs import SETTINGS_FILE, is_untouched
 from training_pro.record.whole_files import make_folder, remove_folder, sweep_temporaries, write_whole
 from training_pro.settings import Settings, to_dict, to_json
-from training_pro.training.beginning import Begin, check_rank, remember_start, remembered_start, weights_in
 from training_pro.training.controls import Controls
-from training_pro.training.ending import Ending
 from training_pro.training.owner import ModelOwner, Trainable
 from training_pro.training.planning import plan_run
 from training_pro.training.results import Story, write_results
 from training_pro.training.resume import (
+    Begin,
     Continuation,
     check_same,
+    check_same_data,
     continued_from,
+    data_parts,
     find_continuation,
     live_values,
+    remember_start,
+    remembered_start,
     stored_processes,
     stored_settings,
 )
-from training_pro.training.same_data import check_same_data, data_parts
 from training_pro.training.several.sharding import spread
 from training_pro.training.several.team import ALONE, Team, TeamLost
-from training_pro.training.status import RunStatus, StatusBoard
+from training_pro.training.status import Ending, RunStatus, StatusBoard
 from training_pro.training.words import time_words
 
 logger = logging.getLogger(__name__)

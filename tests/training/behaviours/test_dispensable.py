@@ -9,8 +9,7 @@ import pytest
 
 from tests.training.behaviours.moments import Moments
 from training_pro.errors import RunError
-from training_pro.training.behaviours.behaviour import Behaviour
-from training_pro.training.behaviours.dispensable import Dispensable
+from training_pro.training.behaviours.behaviour import Behaviour, Dispensable
 
 
 class Noisy(Behaviour):

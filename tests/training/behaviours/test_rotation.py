@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from training_pro.record.checkpoints import CheckpointNote, checkpoints, write_checkpoint_note
-from training_pro.training.behaviours.rotation import rotate
+from training_pro.training.behaviours.checkpoints import rotate
 
 
 def made(run: Path, update: int, reason: str = "every 2 updates", whole: bool = True) -> None:

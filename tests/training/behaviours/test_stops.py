@@ -12,7 +12,7 @@ from tests.training.tiny import small_settings
 from training_pro.training.behaviours.evaluate import Evaluate
 from training_pro.training.behaviours.stop_at_epoch import StopAtEpoch
 from training_pro.training.behaviours.stop_at_loss import StopAtLoss
-from training_pro.training.ending import EarlyEnd
+from training_pro.training.status import EarlyEnd
 
 
 def made(folder: Path, kind: Any, **changes: Any) -> tuple[Moments, EarlyEnd]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.training.behaviours.moments import Moments
 from training_pro.training.behaviours.watchdog import WINDOW, Watchdog
-from training_pro.training.ending import Diverged
+from training_pro.training.status import Diverged
 
 
 def made(folder: Path) -> tuple[Moments, Watchdog]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training_pro.training.memory.batch_search import largest_by_extrapolating, largest_by_trying
+from training_pro.training.memory.largest_batch import largest_by_extrapolating, largest_by_trying
 
 
 @given(st.integers(0, 1500), st.integers(1, 1024))

@@ -15,10 +15,8 @@ from tests.training.tiny import TinyOwner, prepared, small_settings, train
 from training_pro.errors import ModelError
 from training_pro.training.behaviours import memory_peak
 from training_pro.training.behaviours.memory_peak import MEASURED_UPDATES, MemoryPeak
-from training_pro.training.memory.forecast import forecast
-from training_pro.training.memory.measured_memory import FILE, LEAST, MOST, Kind, correction, factor, keep
-from training_pro.training.memory.run_memory import RunMemory
-from training_pro.training.memory.ways_out import ways_out
+from training_pro.training.memory.forecast import forecast, ways_out
+from training_pro.training.memory.run_memory import FILE, LEAST, MOST, Kind, RunMemory, correction, factor, keep
 
 KIND = Kind("tiny", "4-bit", "cpu", False)
 

@@ -24,10 +24,9 @@ from training_pro.folders import Folders
 from training_pro.hosts.model_folder import load_model_folder
 from training_pro.plan import make_plan
 from training_pro.record.history import read_history
-from training_pro.training.beginning import Begin
 from training_pro.training.controls import Controls
 from training_pro.training.loop.batch_sampler import EpochSampler, UpdateSampler, share_of
-from training_pro.training.resume import check_same, differences
+from training_pro.training.resume import Begin, check_same, differences
 from training_pro.training.several.team import ALONE, LaunchedTeam, TeamLost, join
 
 ROOT = Path(__file__).parents[3]

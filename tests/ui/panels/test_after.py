@@ -12,7 +12,7 @@ from training_pro.folders import Folders
 from training_pro.record.runs import SETTINGS_FILE
 from training_pro.record.state import starting_state, write_state
 from training_pro.settings import Settings, to_json
-from training_pro.training.ending import Ending
+from training_pro.training.status import Ending
 from training_pro.ui import desktop
 from training_pro.ui.form import FIRST, PARTS, Form
 from training_pro.ui.panels import folder_button

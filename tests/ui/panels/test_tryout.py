@@ -13,7 +13,7 @@ from tests.ui.views.test_markup import Reader
 from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.settings import Settings
-from training_pro.training.ending import Ending
+from training_pro.training.status import Ending
 from training_pro.ui.panels.tryout import LAST, LAST_CHOICE, TryOut, answers_view, as_chat
 
 

@@ -11,7 +11,7 @@ from tests.ui.stand_ins import StandInHistory, StandInRun, StandInSession, drawn
 from training_pro.folders import Folders
 from training_pro.record.history import Event
 from training_pro.settings import Settings
-from training_pro.training.ending import Ending
+from training_pro.training.status import Ending
 from training_pro.ui.panels import watch as module
 from training_pro.ui.panels.watch import Watch
 from training_pro.ui.views.run_chart import ChartView

@@ -10,8 +10,7 @@ from training_pro.plan import make_plan
 from training_pro.record.history import Event
 from training_pro.settings import Settings
 from training_pro.training.controls import Controls
-from training_pro.training.ending import Ending
-from training_pro.training.status import RunStatus
+from training_pro.training.status import Ending, RunStatus
 from training_pro.ui.views.samples import MOST_ANSWERS, samples_view
 from training_pro.ui.views.status import checkpoint_list, run_status
 

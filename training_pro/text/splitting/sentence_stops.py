@@ -31,7 +31,7 @@ from training_pro.text.splitting.characters import (
     Offsets,
     Scan,
 )
-from training_pro.text.splitting.speech_tags import continues_speech, names_speaker
+from training_pro.text.splitting.speech import continues_speech, names_speaker
 
 _FULL_STOP = ord(".")
 _LEADS = DASHES + "-\u00bf\u00a1"  # what may stand before the first letter of words that go on

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from pathlib import Path
 from typing import Any
 
+from training_pro.errors import RunError
+from training_pro.record.checkpoints import newest_first
+from training_pro.record.whole_files import remove_folder
 from training_pro.settings import Settings
 from training_pro.training.behaviours.behaviour import Behaviour
 from training_pro.training.behaviours.meter import Meter
@@ -91,3 +96,29 @@ class Checkpoints(Behaviour):
         self._last_loss = values["last_loss"]
         self._best_eval = values["best_eval"]
         self._epochs_done = int(values["epochs_done"])
+
+
+logger = logging.getLogger(__name__)
+
+
+def rotate(folder: Path, keep: int) -> list[Path]:
+    """Remove the oldest checkpoints beyond `keep` (0: none); what was removed.
+
+    Guarantees: the newest and the last one saved for its evaluation loss stay. One that can't be continued from (a
+    person has taken files out of it) is not counted, and stays.
+    """
+    if keep <= 0:
+        return []
+    found = [checkpoint for checkpoint in newest_first(folder) if checkpoint.complete]
+    best = next((checkpoint for checkpoint in found if BEST in checkpoint.reason), None)
+    removed = []
+    for checkpoint in found[keep:]:
+        if checkpoint is best:
+            continue
+        try:
+            remove_folder(checkpoint.path)
+        except RunError as error:
+            logger.warning("%s", error)
+            continue
+        removed.append(checkpoint.path)
+    return removed

@@ -8,7 +8,7 @@ from typing import Any
 
 from training_pro.settings import Settings
 from training_pro.training.behaviours.behaviour import Behaviour
-from training_pro.training.ending import EarlyEnd
+from training_pro.training.status import EarlyEnd
 
 
 class Evaluate(Behaviour):

@@ -6,7 +6,7 @@ from typing import Any
 
 from training_pro.training.behaviours.behaviour import Behaviour
 from training_pro.training.controls import Controls
-from training_pro.training.ending import EarlyEnd
+from training_pro.training.status import EarlyEnd
 
 _ROUNDING = 1e-9
 

@@ -7,7 +7,7 @@ from typing import Any
 from training_pro.training.behaviours.behaviour import Behaviour
 from training_pro.training.behaviours.meter import Meter
 from training_pro.training.controls import Controls
-from training_pro.training.ending import EarlyEnd
+from training_pro.training.status import EarlyEnd
 
 
 class StopAtLoss(Behaviour):

@@ -8,7 +8,7 @@ from typing import Any
 
 from training_pro.training.behaviours.behaviour import Behaviour
 from training_pro.training.behaviours.meter import Meter
-from training_pro.training.ending import Diverged
+from training_pro.training.status import Diverged
 
 WINDOW = 10
 FACTOR = 2.0

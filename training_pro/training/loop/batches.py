@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -110,3 +115,15 @@ def _to(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
 def cut(samples: list[Any], size: int) -> list[list[Any]]:
     """`samples` in order, in pieces of `size`; the last may be smaller."""
     return [samples[start : start + size] for start in range(0, len(samples), size)]
+
+
+def pad_id(tokenizer: PreTrainedTokenizerBase, rows: int) -> int:
+    """The tokenizer's own padding; else its EOS or 0: padded positions are masked and have no loss.
+
+    `rows` is how many tokens the model has embeddings for: a padding token that was added to the tokenizer alone is
+    not used.
+    """
+    for candidate in (tokenizer.pad_token_id, tokenizer.eos_token_id):
+        if isinstance(candidate, int) and 0 <= candidate < rows:
+            return candidate
+    return 0

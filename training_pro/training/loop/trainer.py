@@ -19,16 +19,14 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 
-from training_pro.record.checkpoints import CheckpointNote, write_checkpoint_note
+from training_pro.record.checkpoints import RESUME_STATE_FILE, CheckpointNote, newest_first, write_checkpoint_note
 from training_pro.record.state import utc_now
 from training_pro.record.whole_files import staged_folder, write_json_whole
 from training_pro.training.behaviours.behaviour import Behaviour
 from training_pro.training.behaviours.checkpoints import Checkpoints
 from training_pro.training.behaviours.meter import Meter
 from training_pro.training.behaviours.watchdog import Watchdog
-from training_pro.training.checkpoint import STATE_FILE, newest_first
 from training_pro.training.controls import Controls, LiveValues
-from training_pro.training.ending import Diverged, NothingLeft
 from training_pro.training.learning_rate import make_scheduler
 from training_pro.training.loop.batch_sampler import EpochSampler, UpdateSampler
 from training_pro.training.loop.batches import ReadableSamples, Samples, UpdateBatch, collate
@@ -40,7 +38,7 @@ from training_pro.training.loop.update import UpdateRunner
 from training_pro.training.model.adapter import adapter_tensors, save_adapter, whole_tensor
 from training_pro.training.schedules.shape import Shape
 from training_pro.training.several.team import Team
-from training_pro.training.status import Phase
+from training_pro.training.status import Diverged, NothingLeft, Phase
 
 logger = logging.getLogger(__name__)
 
@@ -269,7 +267,7 @@ class LoraTrainer(Trainer):
         with said_plainly(final), staged_folder(final) as staging:
             self._fill(str(self.parts.team.gather(str(staging))[0]) if self.sharded else str(staging))
             self._lift(staging / final.name, staging)
-            write_json_whole(staging / STATE_FILE, self._run_state())
+            write_json_whole(staging / RESUME_STATE_FILE, self._run_state())
             write_checkpoint_note(staging, self._note(reason))
 
     def _all_random_states(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 Counted per token are the tensors that autograd keeps in a layer of the Llama family; other families differ by some
 tens of percent, which is what `correction` is for: how much more (or less) the first updates of earlier runs of this
-model really took. See `training_pro.training.memory.measured_memory`.
+model really took. See `training_pro.training.memory.run_memory`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Literal
 from training_pro.settings import Settings
 from training_pro.training.loop.optimizers import STATE_BYTES, UNKNOWN_STATE_BYTES
 from training_pro.training.memory.model_shape import ModelShape, TargetShape, trained_numbers
-from training_pro.training.memory.ways_out import ways_out
 from training_pro.training.model.chunked_loss import CHUNK_TOKENS
 from training_pro.training.words import gigabytes
 
@@ -161,3 +160,25 @@ def largest_that_fits(work: Work, batch_size: int, longest_tokens: int) -> int:
     """The largest micro-batch up to `batch_size` that should fit; 0: not even one block."""
     sizes = range(batch_size, 0, -1)
     return next((size for size in sizes if forecast(work, size, longest_tokens).fits), 0)
+
+
+_SMALL_RANK = 8
+_SHORT_TOKENS = 64
+_MUCH_STATE = 8.0  # bytes a number that learns
+
+
+def ways_out(settings: Settings, quantized: bool, longest_tokens: int, at_once: int) -> str:
+    """The ways, the most effective first, parted by commas; `at_once` blocks were too many."""
+    ways = [
+        (not settings.gradient_checkpointing, "turn on Use Gradient Checkpoint"),
+        (at_once > 1, "lower the True Batch Size"),
+        (longest_tokens > _SHORT_TOKENS, f"lower the Maximum context length (the longest block has {longest_tokens})"),
+        (settings.train_head, "turn off Train Head"),
+        (settings.use_dora, "turn off Use DoRA"),
+        (not quantized, "load the model in 4-bit"),
+        (settings.rank > _SMALL_RANK, f"lower the LoRA Rank ({settings.rank})"),
+        (STATE_BYTES.get(settings.optimizer, _MUCH_STATE) >= _MUCH_STATE, "choose an 8-bit Optimizer"),
+        (settings.targets not in ("q-v", "own list"), "choose fewer Target Projections"),
+        (True, "load a smaller model"),
+    ]
+    return ", ".join(way for helps, way in ways if helps)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from training_pro.errors import ModelError
+from training_pro.errors import ModelError, RunError
+from training_pro.record.whole_files import write_json_whole
 from training_pro.settings import Settings
-from training_pro.training.memory import measured_memory
-from training_pro.training.memory.forecast import CPU_SHARE, Forecast, Work, forecast, largest_that_fits
+from training_pro.training.memory.forecast import CPU_SHARE, Forecast, Work, forecast, largest_that_fits, ways_out
 from training_pro.training.memory.in_use import free_bytes
-from training_pro.training.memory.measured_memory import Kind
 from training_pro.training.memory.model_shape import model_shape, target_shapes
-from training_pro.training.memory.ways_out import ways_out
 from training_pro.training.words import gigabytes
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class RunMemory:
             device="cuda" if device.type == "cuda" else "cpu",
             free_bytes=free_bytes(device),
             quantized=quantized,
-            correction=measured_memory.correction(cache, kind),
+            correction=correction(cache, kind),
         )
         return cls(work, kind, cache)
 
@@ -105,8 +107,67 @@ class RunMemory:
             self.at_once = updates.micro_batch_size
             return
         expected = forecast(replace(self.work, correction=1.0), *updates.largest)
-        found = measured_memory.factor(expected, taken_bytes)
+        found = factor(expected, taken_bytes)
         if found is not None and expected.activations >= self._largest_bytes:
             self._largest_bytes, self._factor = expected.activations, found
         if self._factor is not None and number in _WRITTEN_AFTER:
-            measured_memory.keep(self.cache, self.kind, self._factor)
+            keep(self.cache, self.kind, self._factor)
+
+
+logger = logging.getLogger(__name__)
+
+FILE = "measured_memory.json"
+LEAST, MOST = 0.25, 8.0
+_TELLING_BYTES = 32 * 1024 * 1024  # below this, what else the process does weighs as much
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Runs that are alike in how their memory grows."""
+
+    model: str
+    quantization: str
+    device: str
+    gradient_checkpointing: bool
+
+    @property
+    def key(self) -> str:
+        return (
+            f"{self.model}|{self.quantization}|{self.device}|{'checkpointing' if self.gradient_checkpointing else ''}"
+        )
+
+
+def correction(cache: Path, kind: Kind) -> float:
+    """The factor on activations and loss for runs of this kind; 1.0 where none was measured."""
+    value = _read(cache).get(kind.key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return 1.0
+    return min(max(float(value), LEAST), MOST)
+
+
+def factor(expected: Forecast, measured_bytes: int) -> float | None:
+    """How many times what was expected (uncorrected) an update really took above what was in use before the first one;
+    None: too little to tell."""
+    certain = expected.gradients + expected.optimizer
+    varying = expected.activations + expected.loss
+    if min(measured_bytes, varying) < _TELLING_BYTES:
+        return None
+    return min(max((measured_bytes - certain) / varying, LEAST), MOST)
+
+
+def keep(cache: Path, kind: Kind, value: float) -> None:
+    """Remember `value` for the next run of this kind; never the reason for a failure."""
+    known = _read(cache)
+    if known.get(kind.key) == value:
+        return
+    with suppress(OSError, RunError):
+        cache.mkdir(parents=True, exist_ok=True)
+        write_json_whole(cache / FILE, {**known, kind.key: round(value, 3)})
+
+
+def _read(cache: Path) -> dict[str, Any]:
+    try:
+        known = json.loads((cache / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return known if isinstance(known, dict) else {}

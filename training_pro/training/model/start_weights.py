@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.errors import ModelError, RunError
-from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEIGHTS_FILE, convert_old_weights
-from training_pro.training.beginning import check_rank
+from training_pro.record.adapter_files import (
+    CONFIG_FILE,
+    OLD_WEIGHTS_FILE,
+    WEIGHTS_FILE,
+    check_rank,
+    convert_old_weights,
+)
 from training_pro.training.model.adapter import Attached
 
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from training_pro.record.history import Event
 from training_pro.training.controls import Controls
-from training_pro.training.ending import EndKind
 from training_pro.training.run import Run
-from training_pro.training.status import RunStatus
+from training_pro.training.status import EndKind, RunStatus
 from training_pro.training.words import live_words, time_words
 from training_pro.ui.views.markup import Tone, box, facts, megabytes, number, progress_bar, text
 

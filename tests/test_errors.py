@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from training_pro.errors import Cancelled, DataError, RunError, SettingsError, explain, without_traces
+from training_pro.errors import Cancelled, DataError, Fault, RunError, SettingsError, explain, without_traces
 
 
 def test_a_user_error_speaks_for_itself() -> None:
@@ -17,6 +17,19 @@ def test_a_user_error_speaks_for_itself() -> None:
 
 def test_all_faults_are_shown() -> None:
     assert explain(SettingsError(["One.", "Two."]), "reading") == "One.\nTwo."
+
+
+def test_a_fault_knows_its_setting_and_its_way_out() -> None:
+    error = SettingsError([Fault("Warmup is too long.", "warmup_steps", ("--set warmup_steps=2",)), "Two."])
+    assert [(str(fault), fault.setting, fault.options) for fault in error.faults] == [
+        ("Warmup is too long.", "warmup_steps", ("--set warmup_steps=2",)),
+        ("Two.", "", ()),
+    ]
+
+
+def test_an_option_is_kept_beside_the_sentence() -> None:
+    assert RunError("It exists.", option="--existing replace").options == ("--existing replace",)
+    assert RunError("It exists.").options == ()
 
 
 def test_a_request_to_end_is_no_fault() -> None:

@@ -7,20 +7,44 @@ defect: it is logged with its trace and shown as one sentence that says where th
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 logger = logging.getLogger("training_pro")
 
 
 class UserError(Exception):
-    """Something the person can put right; its text is the sentence they read."""
+    """Something the person can fix; its text is the sentence they read.
+
+    `option` is what to type on the command line for the way out ("--existing replace"; several: a tuple), `setting`
+    the field of `Settings` that the sentence is about, `code` a short name for programs and tests.
+    """
+
+    def __init__(self, text: str, *, option: str | tuple[str, ...] = (), setting: str = "", code: str = "") -> None:
+        super().__init__(text)
+        self.options = (option,) if isinstance(option, str) else tuple(option)
+        self.setting = setting
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong in a form: the sentence, the setting it belongs to, what to type for the way out."""
+
+    text: str
+    setting: str = ""
+    options: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class SettingsError(UserError):
-    """One or more settings are wrong; `faults` holds one sentence each, in the order of the page."""
+    """One or more settings are wrong; `faults` holds one each, in the order of the page."""
 
-    def __init__(self, faults: list[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(self.faults))
+    def __init__(self, faults: Sequence[Fault | str]) -> None:
+        self.faults = tuple(fault if isinstance(fault, Fault) else Fault(fault) for fault in faults)
+        super().__init__("\n".join(fault.text for fault in self.faults))
 
 
 class DataError(UserError):

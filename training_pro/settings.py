@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from training_pro.errors import SettingsError, UserError
+from training_pro.errors import Fault, SettingsError, UserError
 
 TARGET_PRESETS = ("q-v", "q-k-v", "q-k-v-o", "k-v-down", "all", "all-linear", "own list")
 EOS_PLACES = ("none", "block", "cut")
@@ -345,7 +345,7 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        faults: list[str] = []
+        faults: list[Fault | str] = []
         for name, value in list(vars(self).items()):
             try:
                 object.__setattr__(self, name, checked_value(name, value))
@@ -449,7 +449,7 @@ def from_dict(values: Mapping[str, Any]) -> Settings:
     Raises:
         SettingsError: all faults at once.
     """
-    faults: list[str] = []
+    faults: list[Fault | str] = []
     good = {}
     for number, (name, value) in enumerate(values.items()):
         if len(faults) >= _MOST_FAULTS:

@@ -12,7 +12,7 @@ import yaml
 
 from training_pro.cli.common import folders_of
 from training_pro.cli.terminal import complain
-from training_pro.errors import SettingsError, UserError
+from training_pro.errors import Fault, SettingsError, UserError
 from training_pro.legacy_settings import our_values
 from training_pro.session import check_early
 from training_pro.settings import (
@@ -99,14 +99,14 @@ def settings_in(path: Path | None, overrides: list[str], datasets: Path | None =
     return settings
 
 
-def _values(path: Path | None, overrides: list[str], datasets: Path | None) -> tuple[dict[str, Any], list[str]]:
+def _values(path: Path | None, overrides: list[str], datasets: Path | None) -> tuple[dict[str, Any], list[Fault | str]]:
     """The values of the file and of ``--set`` over it, not yet looked at, and which ``--set`` set nothing."""
     if path is None and not overrides:
         raise UserError("There are no settings; give a settings file, or at least one --set NAME=VALUE.")
     values, notes = our_values(_read(path), datasets) if path else ({}, [])
     for note in notes:
         complain(f"  {note}")
-    faults: list[str] = []
+    faults: list[Fault | str] = []
     for text in overrides:
         name, equals, value = text.partition("=")
         if equals:
@@ -116,7 +116,7 @@ def _values(path: Path | None, overrides: list[str], datasets: Path | None) -> t
     return values, faults
 
 
-def _good(values: dict[str, Any]) -> tuple[Settings, list[str], list[str]]:
+def _good(values: dict[str, Any]) -> tuple[Settings, list[str], list[Fault]]:
     """The settings with the defaults where a value is wrong, the names of those, and what is wrong with the values."""
     try:
         return from_dict(values), [], []

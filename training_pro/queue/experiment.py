@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from training_pro.errors import RunError, SettingsError
+from training_pro.errors import Fault, RunError, SettingsError
 from training_pro.record.names import check_name
 from training_pro.settings import DEFAULTS, SPECS, Settings, checked_value
 
@@ -91,7 +91,7 @@ def _value(name: str, word: str) -> Any:
     return checked_value(name, word)
 
 
-def _name_faults(base: Settings) -> list[str]:
+def _name_faults(base: Settings) -> list[Fault | str]:
     try:
         check_name(base.name)
     except RunError as error:

@@ -128,7 +128,7 @@ def test_numbers_may_come_as_text_as_the_original_stored_them() -> None:
 def test_a_bad_value_gets_one_sentence_with_label_value_and_way_out(name: str, value: Any, said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         from_dict({name: value})
-    (fault,) = caught.value.faults
+    (fault,) = map(str, caught.value.faults)
     assert SPECS[name].label in fault
     assert said in fault
     assert len(fault) < 300
@@ -162,7 +162,7 @@ def test_whatever_comes_in_gives_settings_or_sentences(values: dict[str, Any]) -
     try:
         made = from_dict(values)
     except SettingsError as error:
-        assert error.faults and all(fault.strip() for fault in error.faults)
+        assert error.faults and all(str(fault).strip() for fault in error.faults)
     else:
         assert from_dict(to_dict(made)) == made
 

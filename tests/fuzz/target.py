@@ -51,7 +51,7 @@ def answered(make: Callable[[], T]) -> T | None:
     try:
         return make()
     except SettingsError as error:
-        wrong = [unclear(fault) for fault in error.faults] or ["no sentence"]
+        wrong = [unclear(str(fault)) for fault in error.faults] or ["no sentence"]
     except UserError as error:
         wrong = [unclear(str(error))]
     assert not any(wrong), wrong

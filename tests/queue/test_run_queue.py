@@ -87,7 +87,7 @@ def test_all_faults_of_all_runs_at_once_and_none_is_added(session: FakeSession, 
     queue.add([settings("waits")])
     with pytest.raises(SettingsError) as caught:
         queue.add([settings(name) for name in ("red", "blue", "red", "x.y", "there", "Waits")])
-    said = "\n".join(caught.value.faults)
+    said = "\n".join(map(str, caught.value.faults))
     for words in (
         "blue: No data",
         "blue: It is all warmup",

@@ -18,7 +18,10 @@ def complaint(attempt: Attempt) -> str:
     try:
         made = attempt()
     except SettingsError as error:
-        return next((wrong for wrong in map(unclear, map(str, error.faults)) if wrong), "" if error.faults else "no sentence")
+        sentences = [unclear(str(fault)) for fault in error.faults] or ["no sentence"]
+        return next(filter(None, sentences), "")
+            (wrong for wrong in map(unclear, map(str, error.faults)) if wrong), "" if error.faults else "no sentence"
+        )
     except UserError as error:
         return unclear(str(error))
     except Exception as error:  # noqa: BLE001 - that there is another is what is looked for

@@ -20,8 +20,6 @@ def complaint(attempt: Attempt) -> str:
     except SettingsError as error:
         sentences = [unclear(str(fault)) for fault in error.faults] or ["no sentence"]
         return next(filter(None, sentences), "")
-            (wrong for wrong in map(unclear, map(str, error.faults)) if wrong), "" if error.faults else "no sentence"
-        )
     except UserError as error:
         return unclear(str(error))
     except Exception as error:  # noqa: BLE001 - that there is another is what is looked for

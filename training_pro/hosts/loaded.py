@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from training_pro.errors import ModelError
 from training_pro.folders import is_file
 from training_pro.hosts.host import LoadedModel, Quantization
+from training_pro.training.model.config import value_of, whole_number_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -43,11 +44,10 @@ def quantization_of(model: PreTrainedModel, label: str) -> Quantization:
 
 def context_tokens_of(config: Any) -> int | None:
     """The context length that a model's config states, that of its text part where it has several."""
-    for part in (getattr(config, "text_config", None), config):
-        for name in CONTEXT_NAMES:
-            tokens = getattr(part, name, None)
-            if isinstance(tokens, int) and tokens > 0:
-                return tokens
+    for part in (value_of(config, "text_config"), config):
+        tokens = whole_number_of(part, *CONTEXT_NAMES)
+        if tokens is not None:
+            return tokens
     return None
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from training_pro.training.loop.random_state import RandomState
+from training_pro.training.model.config import text_config, whole_number_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -133,8 +134,8 @@ def answer(
 
 def _room_tokens(model: Any, max_new_tokens: int) -> int:
     """How many tokens of a prompt fit before the answer; at least one."""
-    context = getattr(model.config, "max_position_embeddings", None) or 1 << 30
-    return max(1, int(context) - max_new_tokens)
+    context = whole_number_of(text_config(model), "max_position_embeddings", "n_positions") or 1 << 30
+    return max(1, context - max_new_tokens)
 
 
 def _pad(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from training_pro.errors import ModelError
 from training_pro.settings import Settings
+from training_pro.training.model.config import text_config, value_of, whole_number_of
 from training_pro.training.model.heads import is_tied
 from training_pro.training.model.targets import resolve_targets
 
@@ -47,25 +48,36 @@ class TargetShape:
 
 
 def model_shape(model: PreTrainedModel) -> ModelShape:
-    """The shape of `model`; what its config does not say is taken to be as in Llama."""
-    config: Any = model.config.get_text_config()
-    hidden = int(config.hidden_size)
-    heads = int(getattr(config, "num_attention_heads", 0) or 1)
-    experts = int(getattr(config, "num_experts_per_tok", 0) or 1)
-    inner = getattr(config, "moe_intermediate_size", None) or getattr(config, "intermediate_size", None)
-    inner = inner or getattr(config, "n_inner", None) or 4 * hidden
+    """The shape of `model`; what its config does not say is taken to be as in Llama.
+
+    Never raises: sizes that the config hides come from the embeddings and the layers themselves. Where layers differ,
+    the largest counts.
+    """
+    config = text_config(model)
+    embeddings: Any = model.get_input_embeddings().weight
+    hidden = whole_number_of(config, "hidden_size") or int(embeddings.shape[-1])
+    heads = whole_number_of(config, "num_attention_heads") or 1
+    experts = whole_number_of(config, "num_experts_per_tok") or 1
+    inner = whole_number_of(config, "moe_intermediate_size", "intermediate_size", "n_inner") or 4 * hidden
     return ModelShape(
-        layers=int(config.num_hidden_layers),
+        layers=whole_number_of(config, "num_hidden_layers") or _layers_of(model),
         hidden=hidden,
-        feed_forward=int(inner) * experts,
-        queries=heads * int(getattr(config, "head_dim", None) or hidden // heads),
+        feed_forward=inner * experts,
+        queries=heads * (whole_number_of(config, "head_dim") or max(1, hidden // heads)),
         heads=heads,
-        vocabulary=int(config.vocab_size),
-        number_bytes=int(model.get_input_embeddings().weight.dtype.itemsize),
+        vocabulary=whole_number_of(config, "vocab_size") or int(embeddings.shape[0]),
+        number_bytes=int(embeddings.dtype.itemsize),
         weights_bytes=_weights_bytes(model),
         tied=is_tied(model),
-        whole_attention=getattr(config, "_attn_implementation", "") == "eager",
+        whole_attention=value_of(config, "_attn_implementation") == "eager",
     )
+
+
+def _layers_of(model: nn.Module) -> int:
+    """The length of the longest list of modules."""
+    from torch import nn
+
+    return max((len(module) for module in model.modules() if isinstance(module, nn.ModuleList)), default=1)
 
 
 def _weights_bytes(model: nn.Module) -> int:
@@ -89,11 +101,18 @@ def target_shapes(model: PreTrainedModel, settings: Settings) -> tuple[TargetSha
 
 
 def _target_shape(name: str, module: Any) -> TargetShape:
-    if hasattr(module, "in_features"):
-        return TargetShape(int(module.in_features), int(module.out_features))
-    if hasattr(module, "nf"):  # GPT-2's Conv1D
-        return TargetShape(int(module.weight.shape[0]), int(module.nf))
-    raise ModelError(f"The width of {name} can't be read ({type(module).__name__}); choose other targets.")
+    """Raises: ModelError: what stands there is no layer with a width."""
+    given, made = value_of(module, "in_features"), value_of(module, "out_features")
+    if isinstance(given, int) and isinstance(made, int):
+        return TargetShape(given, made)
+    shape = value_of(value_of(module, "weight"), "shape")
+    if shape is not None and len(shape) == 2:  # GPT-2's Conv1D has its input first
+        return TargetShape(int(shape[0]), int(shape[1]))
+    raise ModelError(
+        f"The width of {name} can't be read ({type(module).__name__}); choose other Target Projections.",
+        option="--set targets=q-v",
+        setting="targets",
+    )
 
 
 def trained_numbers(shape: ModelShape, targets: tuple[TargetShape, ...], settings: Settings) -> int:

@@ -14,6 +14,7 @@ import math
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -46,40 +47,19 @@ def _setting(default: Any, spec: Spec) -> Any:
     return field(default=default, metadata={"spec": spec})
 
 
-def _run(default: Any, label: str, help_: str, **more: Any) -> Any:
-    return _setting(default, Spec(label, help_, "run", **more))
+def _in_group(group: str, default: Any, label: str, help_: str, **more: Any) -> Any:
+    return _setting(default, Spec(label, help_, group, **more))
 
 
-def _data(default: Any, label: str, help_: str, **more: Any) -> Any:
-    return _setting(default, Spec(label, help_, "data", **more))
-
-
-def _text(default: Any, label: str, help_: str, **more: Any) -> Any:
-    return _setting(default, Spec(label, help_, "text", **more))
-
-
-def _adapter(default: Any, label: str, help_: str, **more: Any) -> Any:
-    return _setting(default, Spec(label, help_, "adapter", **more))
-
-
-def _batch(default: Any, label: str, help_: str, **more: Any) -> Any:
-    return _setting(default, Spec(label, help_, "batch", **more))
-
-
-def _schedule(default: Any, label: str, help_: str, **more: Any) -> Any:
-    return _setting(default, Spec(label, help_, "schedule", **more))
-
-
-def _stop(default: Any, label: str, help_: str, **more: Any) -> Any:
-    return _setting(default, Spec(label, help_, "stops", **more))
-
-
-def _checkpoint(default: Any, label: str, help_: str, **more: Any) -> Any:
-    return _setting(default, Spec(label, help_, "checkpoints", **more))
-
-
-def _watch(default: Any, label: str, help_: str, **more: Any) -> Any:
-    return _setting(default, Spec(label, help_, "watch", **more))
+_run = partial(_in_group, "run")
+_data = partial(_in_group, "data")
+_text = partial(_in_group, "text")
+_adapter = partial(_in_group, "adapter")
+_batch = partial(_in_group, "batch")
+_schedule = partial(_in_group, "schedule")
+_stop = partial(_in_group, "stops")
+_checkpoint = partial(_in_group, "checkpoints")
+_watch = partial(_in_group, "watch")
 
 
 @dataclass(frozen=True)
@@ -95,49 +75,66 @@ class Settings:
     override: bool = _run(
         False,
         "Override Existing Files",
-        "On: a LoRA of this name is kept aside and a new one is trained. Off: you are asked.",
+        "On: an existing LoRA of this name is set aside and a new one is trained. Off: you are asked.",
     )
     seed: int = _run(42, "Seed", "The same seed, data and settings give the same LoRA.", low=0, high=2**32 - 1, step=1)
 
     # data
-    text_file: str = _data("", "Text file", "A .txt file, or a folder of them, to be learned as running text.")
-    dataset: str = _data("", "Dataset", "JSON, JSONL, CSV or Parquet rows: instructions, chats or texts.")
+    text_file: str = _data("", "Text file", "A text file, or a folder of them, to learn as running text.")
+    dataset: str = _data("", "Dataset", "Rows in JSON, JSONL, CSV or Parquet: instructions, chats or texts.")
     dataset_kind: str = _data(
         "auto",
         "Kind of dataset",
-        "Found by looking at the rows; choose here if it was found wrong.",
+        "Detected from the rows. Choose it here if the detection is wrong.",
         choices=DATASET_KINDS,
     )
-    format: str = _data("", "Data Format", "For instruction rows: the format file that turns a row into text.")
+    format: str = _data("", "Data Format", "For instruction rows: the format file that turns each row into text.")
     chat_template: str = _data(
         "", "Chat template", "Empty: the model's own. Else the name of a file in user_data/instruction-templates."
     )
     bad_rows: str = _data(
-        "stop", "Bad rows", "A row that can't be used: stop and say which, or skip it and count.", choices=BAD_ROW_WAYS
+        "stop", "Bad rows", "If a row can't be used: stop and name it, or skip it and count it.", choices=BAD_ROW_WAYS
     )
     loss_on: str = _data(
-        "all", "Train on", "All tokens, only the assistant's turns, or only what follows a string.", choices=LOSS_PLACES
+        "all",
+        "Train on",
+        "All tokens, only the assistant's turns, or only the part after a string.",
+        choices=LOSS_PLACES,
     )
     train_only_after: str = _data(
-        "", "Train Only After", 'Train only on what follows the first such string of a row, e.g. "### Response:".'
+        "", "Train Only After", 'Train only on the part of each row after this string, for example "### Response:".'
     )
     too_long: str = _data(
-        "trim", "Rows that are too long", "Trim them, eliminate them, or stop with an error.", choices=TOO_LONG_WAYS
+        "trim", "Rows that are too long", "Trim them, leave them out, or stop with an error.", choices=TOO_LONG_WAYS
     )
-    hybrid: bool = _data(False, "Hybrid Training", "Train on the text file and the dataset in one run.")
+    hybrid: bool = _data(False, "Hybrid Training", "Train on the text file and the dataset together.")
     hybrid_data_percent: float = _data(
-        100.0, "Percentage of Dataset used", "A seeded sample.", unit="%", low=0, high=100, step=1
+        100.0,
+        "Percentage of Dataset used",
+        "A random part; the same seed picks the same part.",
+        unit="%",
+        low=0,
+        high=100,
+        step=1,
     )
     hybrid_text_percent: float = _data(
-        100.0, "Percentage of Text file used", "A seeded sample.", unit="%", low=0, high=100, step=1
+        100.0,
+        "Percentage of Text file used",
+        "A random part; the same seed picks the same part.",
+        unit="%",
+        low=0,
+        high=100,
+        step=1,
     )
     eval_dataset: str = _data(
-        "", "Evaluation Dataset", "A file of the same kind to measure the loss on while training."
+        "",
+        "Evaluation Dataset",
+        "A file of the same kind, not trained: its loss shows whether the LoRA only memorizes.",
     )
     eval_percent: float = _data(
         0.0,
         "Hold out for evaluation",
-        "Used when there is no evaluation file; 5 to 10 is usual.",
+        "Used without an evaluation file. Usual: 5 to 10 %.",
         unit="%",
         low=0,
         high=50,
@@ -148,7 +145,7 @@ class Settings:
     max_tokens: int = _text(
         256,
         "Maximum context length (Cutoff)",
-        "Tokens in a block. 256 is good for style; more costs memory.",
+        "Most tokens in a block. 256 suits style; more needs more memory.",
         unit="tokens",
         low=8,
         high=131072,
@@ -157,50 +154,59 @@ class Settings:
     hard_cut: str = _text(
         "\\n\\n\\n",
         "Hard Cut String",
-        "Parts the text into ideas or chapters; no block crosses it. Escapes like \\n are understood.",
+        "Separates ideas or chapters; no block crosses it. Escapes such as \\n work.",
     )
     overlap: bool = _text(
-        True, "Add Overlapping blocks", "One more block across each border of two blocks, never across a hard cut."
+        True, "Add Overlapping blocks", "Adds a block across the border of two blocks, never across a hard cut."
     )
     dementor: bool = _text(
         False,
         "DEMENTOR Long-form Learning",
-        "A window from every sentence on. 1 epoch at constant rate, or 2 with FP_low_epoch_annealing.",
+        "One block starts at every sentence. Use 1 epoch with a constant rate, or 2 with FP_low_epoch_annealing.",
     )
     min_block_chars: int = _text(
         0,
         "Ignore small blocks",
-        "Blocks of at most this many characters are dropped. 0: keep all.",
+        "Leaves out blocks of up to this many characters. 0: keep all.",
         unit="characters",
         low=0,
         high=100000,
         step=1,
     )
-    add_bos: bool = _text(True, "Add BOS token", "The token that begins a text, where the model has one. Leave it on.")
+    add_bos: bool = _text(True, "Add BOS token", "The token that starts a text, if the model has one. Leave it on.")
     eos: str = _text(
         "block",
         "EOS placement",
-        "The token that ends a text: never, after every block, or only where a section ends.",
+        "The token that ends a text: never, after every block, or only at the end of a section.",
         choices=EOS_PLACES,
     )
 
     # adapter
     rank: int = _adapter(
-        32, "LoRA Rank", "8 to 16 for style, 32 to 128 for knowledge. Higher: a larger LoRA.", low=1, high=2048, step=1
+        32,
+        "LoRA Rank",
+        "8 to 16 for style, 32 to 128 for knowledge. Higher makes a larger LoRA.",
+        low=1,
+        high=2048,
+        step=1,
     )
     alpha: float = _adapter(
-        64.0, "LoRA Alpha", "How strongly the LoRA speaks: 1 to 2 times the rank.", low=0.001, high=8192, step=1
+        64.0, "LoRA Alpha", "How strongly the LoRA acts. Usual: 1 to 2 times the rank.", low=0.001, high=8192, step=1
     )
-    dropout: float = _adapter(0.05, "LoRA Dropout", "Against learning by rote; 0 to 0.1.", low=0, high=0.99, step=0.01)
-    use_rslora: bool = _adapter(False, "Use rsLoRA", "Scale by alpha / sqrt(rank): steadier at high ranks.")
+    dropout: float = _adapter(
+        0.05, "LoRA Dropout", "Reduces overfitting. Usual: 0 to 0.1.", low=0, high=0.99, step=0.01
+    )
+    use_rslora: bool = _adapter(False, "Use rsLoRA", "Scales by alpha / sqrt(rank): more stable at high ranks.")
     rslora_alpha: float = _adapter(
         16.0, "rsLoRA Alpha", "Used instead of LoRA Alpha with rsLoRA.", low=0.001, high=8192, step=1
     )
-    use_dora: bool = _adapter(False, "Use DoRA", "Learns size and direction apart: often better at low rank, slower.")
+    use_dora: bool = _adapter(
+        False, "Use DoRA", "Learns size and direction separately: often better at low rank, but slower."
+    )
     lora_plus_ratio: float = _adapter(
         0.0,
         "LoRA+ ratio",
-        "How many times faster the B matrices learn; 16 is the paper's value. 0: off.",
+        "Learning rate of the B matrices, as a multiple. The paper uses 16. 0: off.",
         low=0,
         high=1000,
         step=1,
@@ -208,16 +214,16 @@ class Settings:
     targets: str = _adapter(
         "q-v", "Target Projections", "Which layers learn. q-v is usual; q-k-v-o learns more.", choices=TARGET_PRESETS
     )
-    target_modules: str = _adapter("", "Own list of targets", 'With "own list": module names, parted by commas.')
+    target_modules: str = _adapter("", "Own list of targets", 'For "own list": module names, separated by commas.')
     train_head: bool = _adapter(
-        False, "Train Head", "Also train lm_head and embed_tokens (large files, for new vocabulary)."
+        False, "Train Head", "Also trains lm_head and embed_tokens. For new vocabulary; makes large files."
     )
 
     # batch
     batch_size: int = _batch(
         4,
         "True Batch Size",
-        "Blocks on the device at once. As many as fit in memory.",
+        "Blocks processed at once. As many as fit in memory.",
         unit="blocks",
         low=1,
         high=1024,
@@ -226,69 +232,82 @@ class Settings:
     gradient_accumulation_steps: int = _batch(
         1,
         "Gradient Accumulation Steps",
-        "Batches per update: a larger batch without more memory.",
+        "Batches per update: acts like a larger batch without more memory.",
         low=1,
         high=1024,
         step=1,
     )
     epochs: float = _batch(
-        3.0, "Epochs", "How often every block is seen. Fractions are allowed.", low=0.001, high=10000, step=0.1
+        3.0, "Epochs", "How many times each block is trained. Fractions work.", low=0.001, high=10000, step=0.1
     )
     group_by_length: bool = _batch(
-        True, "Group Samples by Length", "Blocks of like length share a batch: less padding, faster."
+        True, "Group Samples by Length", "Puts blocks of similar length into one batch: less padding, faster."
     )
     gradient_checkpointing: bool = _batch(
-        False, "Use Gradient Checkpoint", "Much less memory for about a third more time; the result is the same."
+        False, "Use Gradient Checkpoint", "Much less memory for about a third more time. The result is the same."
     )
 
     # schedule
-    learning_rate: float = _schedule(3e-4, "Learning Rate", "1e-4 to 3e-4 is usual for LoRA.", low=1e-9, high=1.0)
+    learning_rate: float = _schedule(3e-4, "Learning Rate", "Usual for a LoRA: 1e-4 to 3e-4.", low=1e-9, high=1.0)
     lr_scheduler_type: str = _schedule(
-        "FP_low_epoch_annealing", "LR Scheduler", "How the rate changes over the run; see the curve below."
+        "FP_low_epoch_annealing", "LR Scheduler", "How the rate changes during the run; see the curve below."
     )
     warmup_steps: int = _schedule(
         100,
         "Warmup Steps",
-        "Updates over which the rate rises from 0. Wins over the ratio.",
+        "Updates in which the rate rises from 0. Has priority over the ratio.",
         unit="updates",
         low=0,
         high=1_000_000,
         step=1,
     )
     warmup_ratio: float = _schedule(
-        0.0, "Warmup Ratio", "Share of the run; used when Warmup Steps is 0.", low=0, high=0.5, step=0.005
+        0.0, "Warmup Ratio", "Warmup as a part of the run. Used if Warmup Steps is 0.", low=0, high=0.5, step=0.005
     )
     optimizer: str = _schedule(
-        "adamw_torch", "Optimizer", "adamw_torch is standard; 8-bit and paged ones take less memory."
+        "adamw_torch", "Optimizer", "adamw_torch is the standard. 8-bit and paged ones need less memory."
     )
-    weight_decay: float = _schedule(0.0, "Weight decay", "Pulls weights towards 0; 0 to 0.1.", low=0, high=1, step=0.01)
+    weight_decay: float = _schedule(
+        0.0, "Weight decay", "Pulls the weights towards 0. Usual: 0 to 0.1.", low=0, high=1, step=0.01
+    )
     max_grad_norm: float = _schedule(
-        1.0, "Largest gradient norm", "Longer gradients are shortened to this. 0: off.", low=0, high=1000, step=0.1
+        1.0, "Gradient clipping", "Maximum gradient norm. Usual: 1. 0: off.", low=0, high=1000, step=0.1
     )
     neftune_noise_alpha: float = _schedule(
-        0.0, "NEFTune noise scale", "Noise on the embeddings: 5 is a start. 0: off.", low=0, high=100, step=1
+        0.0,
+        "NEFTune noise scale",
+        "Random noise on the embeddings, against overfitting. A good start: 5. 0: off.",
+        low=0,
+        high=100,
+        step=1,
     )
 
     # stops
     stop_at_loss: float = _stop(
-        0.0, "Stop at loss", "Ends the run when the smoothed loss falls to this. 0: off.", low=0, high=10, step=0.01
+        0.0, "Stop at loss", "Stops the run when the smoothed loss falls to this. 0: off.", low=0, high=10, step=0.01
     )
     loss_window: int = _stop(
         5,
         "Smoothing of the stop loss",
-        "The mean of so many updates. 1: the raw loss.",
+        "The stop loss uses the mean of this many updates. 1: the raw loss.",
         unit="updates",
         low=1,
         high=1000,
         step=1,
     )
     stop_at_epoch: int = _stop(
-        0, "Stop at Epoch", "Ends the run after so many whole epochs. 0: off.", unit="epochs", low=0, high=10000, step=1
+        0,
+        "Stop at Epoch",
+        "Stops the run after this many whole epochs. 0: off.",
+        unit="epochs",
+        low=0,
+        high=10000,
+        step=1,
     )
     eval_patience: int = _stop(
         0,
-        "Stop when evaluation gets no better",
-        "After so many evaluations without a better loss. 0: off.",
+        "Early stopping (patience)",
+        "Stops after this many evaluations without a better loss. 0: off.",
         low=0,
         high=1000,
         step=1,
@@ -298,7 +317,7 @@ class Settings:
     save_steps: int = _checkpoint(
         0,
         "Save every n steps",
-        "A checkpoint every n updates and at each epoch. 0: neither.",
+        "Saves a checkpoint every n updates and after each epoch. 0: neither.",
         unit="updates",
         low=0,
         high=1_000_000,
@@ -307,41 +326,47 @@ class Settings:
     save_at_loss: float = _checkpoint(
         1.8,
         "Save at 10% Loss change",
-        "A checkpoint when the loss first falls to this, then at each further 10 %. 0: off.",
+        "Saves a checkpoint when the loss first falls to this, then at every further 10 %. 0: off.",
         low=0,
         high=10,
         step=0.01,
     )
     keep_checkpoints: int = _checkpoint(
-        0, "Checkpoints to keep", "Older ones are removed. 0: keep all.", low=0, high=1000, step=1
+        0, "Checkpoints to keep", "Deletes older checkpoints. 0: keep all.", low=0, high=1000, step=1
     )
     save_best: bool = _checkpoint(
-        True, "Keep the best", "With evaluation data: a checkpoint at the lowest evaluation loss."
+        True, "Keep the best", "With evaluation data: keeps a checkpoint of the lowest evaluation loss."
     )
 
     # watch
     eval_steps: int = _watch(
-        100, "Evaluate every n steps", "Used with evaluation data.", unit="updates", low=1, high=1_000_000, step=1
+        100, "Evaluate every n steps", "Needs evaluation data.", unit="updates", low=1, high=1_000_000, step=1
     )
     sample_prompts: str = _watch(
         "",
         "Sample prompts",
-        "One a line; answered before the run, during it and at its end, but not after an interrupt.",
+        "One per line. The model answers them before, during and after training; not after an interrupt.",
     )
     sample_tokens: int = _watch(
-        60, "Length of samples", "Longest answer to a sample prompt.", unit="tokens", low=1, high=2000, step=1
+        60,
+        "Length of samples",
+        "Maximum length of an answer to a sample prompt.",
+        unit="tokens",
+        low=1,
+        high=2000,
+        step=1,
     )
     sample_steps: int = _watch(
         0,
         "Sample every n steps",
-        "0: at evaluations, at the start and at the end.",
+        "0: at the start, at evaluations and at the end.",
         unit="updates",
         low=0,
         high=1_000_000,
         step=1,
     )
     report_to: str = _watch(
-        "none", "Save detailed logs with", "Also write logs for TensorBoard or W&B.", choices=REPORT_TARGETS
+        "none", "Save detailed logs with", "Also writes logs for TensorBoard or W&B.", choices=REPORT_TARGETS
     )
 
     def __post_init__(self) -> None:
@@ -379,7 +404,14 @@ def _shown(value: Any) -> str:
 
 
 def _fault(name: str, value: Any, wanted: str) -> SettingsError:
-    return SettingsError([f"{SPECS[name].label} ({name}) is {_shown(value)}; it must be {wanted}."])
+    sentence = f"{SPECS[name].label} ({name}) is {_shown(value)}; it must be {wanted}."
+    return SettingsError([Fault(sentence, name, (f"--set {name}=...",))])
+
+
+def _no_setting(name: Any) -> Fault:
+    close = difflib.get_close_matches(str(name)[:100], SPECS, n=1)
+    hint = f"did you mean {close[0]}?" if close else "the settings command lists all of them."
+    return Fault(f"There is no setting {_shown(name)}; {hint}")
 
 
 def _as_number(name: str, value: Any) -> float:
@@ -409,9 +441,7 @@ def checked_value(name: str, value: Any) -> Any:
         SettingsError: unknown name, wrong type, or outside the limits.
     """
     if name not in SPECS:
-        close = difflib.get_close_matches(str(name)[:100], SPECS, n=1)
-        hint = f"did you mean {close[0]}?" if close else "see --help or the docs for the list."
-        raise SettingsError([f"There is no setting {_shown(name)}; {hint}"])
+        raise SettingsError([_no_setting(name)])
     kind = _TYPES[name]
     if kind is bool:
         if not isinstance(value, bool):
@@ -449,19 +479,16 @@ def from_dict(values: Mapping[str, Any]) -> Settings:
     Raises:
         SettingsError: all faults at once.
     """
-    faults: list[Fault | str] = []
-    good = {}
-    for number, (name, value) in enumerate(values.items()):
-        if len(faults) >= _MOST_FAULTS:
-            faults.append(f"{len(values) - number:,} more values were not looked at; correct these first.")
-            break
-        try:
-            good[name] = checked_value(name, value)
-        except SettingsError as error:
-            faults.extend(error.faults)
-    if faults:
-        raise SettingsError(faults)
-    return Settings(**good)
+    unknown: list[Fault | str] = [_no_setting(name) for name in values if name not in SPECS]
+    try:
+        made = Settings(**{name: value for name, value in values.items() if name in SPECS})
+    except SettingsError as error:
+        unknown = [*error.faults, *unknown]
+    if len(unknown) > _MOST_FAULTS:
+        unknown[_MOST_FAULTS:] = [f"{len(unknown) - _MOST_FAULTS:,} more faults are not shown; correct these first."]
+    if unknown:
+        raise SettingsError(unknown)
+    return made
 
 
 def to_dict(settings: Settings) -> dict[str, Any]:
@@ -488,7 +515,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
     except ValueError as error:
         reason = str(error)[:200]
         raise UserError(
-            f"The settings file {where} is not valid JSON ({reason}); correct it or save it anew."
+            f"The settings file {where} is not valid JSON ({reason}); correct it or save it again."
         ) from None
     if not isinstance(values, dict):
         raise UserError(f"The settings file {where} holds a {type(values).__name__}; it must be one JSON object.")
@@ -530,7 +557,7 @@ def without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """
     twin = twice_named([name for name, _ in pairs])
     if twin:
-        raise ValueError(f"{twin} stands there twice: leave one of them")
+        raise ValueError(f"{twin} appears twice: remove one of them")
     return dict(pairs)
 
 

@@ -195,7 +195,7 @@ def test_overrides_of_the_command_line(texts: list[str], tmp_path: Path, cases: 
 def test_a_setting_named_twice_is_not_silently_the_last(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{"rank": 8, "rank": 9}')
-    with pytest.raises(Exception, match=r"'rank' stands there twice"):
+    with pytest.raises(Exception, match=r"'rank' appears twice"):
         read_json_object(path)
 
 

@@ -165,7 +165,7 @@ def _parsed_yaml(text: str, where: str) -> dict[str, Any]:
         names = [name.value for name, _ in node.value] if isinstance(node, yaml.MappingNode) else []
         twin = twice_named([name for name in names if isinstance(name, str)])
         if twin:
-            raise ValueError(f"{twin} stands there twice: leave one of them")
+            raise ValueError(f"{twin} appears twice: leave one of them")
         values = yaml.safe_load(text)
         named = {str(name): value for name, value in values.items()} if isinstance(values, dict) else None
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date with a 13th month, for one

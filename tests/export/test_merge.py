@@ -65,7 +65,7 @@ def test_in_float32_the_merged_model_says_what_base_and_lora_say(
     merged = merge_lora(lora, tmp_path / "merged", dtype="float32")
     assert largest_difference(wanted, alone) > 0.1
     assert largest_difference(logits(in_float32(merged.folder)), wanted) < 1e-3
-    assert merged.rounding.share == 0 and "rounds nothing" in merged.notes[0]
+    assert merged.rounding.share == 0 and merged.notes[0].startswith("Saved in float32")
 
 
 @pytest.mark.parametrize("kind", ["mistral", "mixtral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text"])
@@ -107,7 +107,7 @@ def test_only_the_merged_number_is_rounded_and_the_share_is_told(
     rounded = sum(float((found[name].float() - exact[name]).norm()) ** 2 for name in changed) ** 0.5
     assert merged.rounding == Rounding(14, pytest.approx(rounded / moved, rel=1e-3))
     assert AutoConfig.from_pretrained(merged.folder).dtype == kind
-    assert any("--dtype float32 keeps everything" in note for note in merged.notes) is (dtype != "float32")
+    assert any("--dtype float32" in note for note in merged.notes) is (dtype != "float32")
 
 
 def test_a_lora_learned_over_4_bit_meets_the_full_weights_and_it_is_said(
@@ -117,7 +117,7 @@ def test_a_lora_learned_over_4_bit_meets_the_full_weights_and_it_is_said(
     (lora.run / "training_log.json").write_text(json.dumps({"base_loaded_in_4bit": True}))
     wanted = together(lora)
     merged = merge_lora(open_lora(lora.run, folders), tmp_path / "merged", dtype="float32")
-    assert "over the base in 4-bit" in merged.notes[0] and "full precision" in merged.notes[0]
+    assert "4-bit" in merged.notes[0] and "full precision" in merged.notes[0]
     assert largest_difference(logits(in_float32(merged.folder)), wanted) < 1e-3
 
 
@@ -167,14 +167,14 @@ def test_what_is_there_stays_unless_it_may_be_replaced(make_lora: MakeLora, tmp_
     lora, target = make_lora(), tmp_path / "merged"
     merge_lora(lora, target, dtype="float32")
     before = (target / "model.safetensors").read_bytes()
-    with pytest.raises(RunError, match="exists"):
+    with pytest.raises(RunError, match="already exists"):
         merge_lora(lora, target)
     assert (target / "model.safetensors").read_bytes() == before
     (target / "stale.txt").write_text("from before")
     merge_lora(lora, target, replace=True)
     assert (target / "model.safetensors").read_bytes() != before and not (target / "stale.txt").exists()
     for taken in (lora.base, lora.run, tmp_path):
-        with pytest.raises(RunError, match="left alone"):
+        with pytest.raises(RunError, match="was not made by this command"):
             merge_lora(lora, taken, replace=True)
     assert (lora.base / "model.safetensors").is_file()
 
@@ -225,12 +225,12 @@ def test_no_room_on_disk_or_in_memory_is_said_before_anything_is_read(
     save_file({"x": torch.zeros(2, 2)}, lora.base / "model.safetensors")  # reading it would fail
     with monkeypatch.context() as patch:
         patch.setattr(place, "free_bytes", lambda path: 100_000)
-        with pytest.raises(RunError, match="needs 285 kB, and its disk has 100 kB left"):
+        with pytest.raises(RunError, match="needs 285 kB.*disk has only 100 kB"):
             merge_lora(lora, tmp_path / "merged")
     with monkeypatch.context() as patch:
         patch.setattr(place.psutil, "virtual_memory", lambda: type("Free", (), {"available": 0}))
         patch.setattr(place.psutil, "swap_memory", lambda: type("Free", (), {"free": 1000}))
-        with pytest.raises(RunError, match="of memory, and 1 kB are free"):
+        with pytest.raises(RunError, match="of memory.* 1 kB are free"):
             merge_lora(lora, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 
@@ -242,7 +242,7 @@ def test_the_memory_that_is_free_is_the_machines_or_what_the_container_allows(
     monkeypatch.setattr(place.psutil, "virtual_memory", lambda: type("Free", (), {"available": 8_000_000}))
     monkeypatch.setattr(place.psutil, "swap_memory", lambda: type("Free", (), {"free": 1_000_000}))
     monkeypatch.setattr(place, "allowed_bytes", lambda: allowed)
-    with pytest.raises(RunError, match=f"of memory, and {free} are free"):
+    with pytest.raises(RunError, match=f"of memory.* {free} are free"):
         place.check_memory(10_000_000, "Merging")
     if not allowed or min(allowed) > 9_000_000:
         place.check_memory(9_000_000, "Merging")

@@ -1,1 +1,1 @@
-"""A finished LoRA taken to where it is used: merged into its base model, or as a file for llama.cpp."""
+"""A finished LoRA, ready to use elsewhere: merged into its base model, or as a file for llama.cpp."""

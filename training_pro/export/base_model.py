@@ -1,7 +1,7 @@
 """The base model of a LoRA: its size and shapes without loading it, and its weights in memory, unquantized.
 
-Shapes come from a model without storage: well under a second. Loading takes the memory of the weights as they
-lie on disk; those of a quantized folder are dequantized to what the layers computed with.
+Shapes come from a model without storage, in well under a second. Loading needs as much memory as the weights take
+on disk; the weights of a quantized folder are dequantized to the type that its layers computed in.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _DTYPE_NAMES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 class BaseModel:
     """What a model folder holds.
 
-    `weights`: how many numbers, shared ones once; `linears`: (outputs, inputs) by module name; `dtype`: what its
-    matrices are stored in (of a quantized folder: those that are not quantized).
+    `weights`: how many numbers (shared ones count once); `linears`: (outputs, inputs) by module name; `dtype`: the
+    type its matrices are stored in (in a quantized folder: those that are not quantized).
     """
 
     folder: Path
@@ -43,11 +43,11 @@ class BaseModel:
 
     @property
     def loaded_dtype(self) -> str:
-        """8-bit weights times their scales fit in nothing smaller than float32."""
+        """8-bit weights times their scales need float32."""
         return "float32" if self.quantized == "8-bit" else self.dtype
 
     def merging_bytes(self, saved_dtype: str) -> int:
-        """The memory that merging takes: all weights as loaded or as saved, and copies of the largest layer."""
+        """The memory that merging needs: all weights, as loaded or as saved, and copies of the largest layer."""
         largest = max((rows * columns for rows, columns in self.linears.values()), default=0)
         return self.weights * max(ITEM_BYTES[self.loaded_dtype], ITEM_BYTES[saved_dtype]) + 4 * 4 * largest
 
@@ -56,7 +56,7 @@ def describe_base(folder: Path) -> BaseModel:
     """What the model folder `folder` holds. No weights are read.
 
     Raises:
-        ModelError: no model, one that can't be built, or one quantized by something else than bitsandbytes.
+        ModelError: no model, one that can't be built, or one that was quantized by anything but bitsandbytes.
     """
     config = read_config(folder)
     quantized = _quantized(folder, config)
@@ -69,12 +69,14 @@ def read_config(folder: Path) -> PretrainedConfig:
     """The config of the model in `folder`.
 
     Raises:
-        ModelError: there is none, or one that transformers does not know.
+        ModelError: there is none, or transformers doesn't know it.
     """
     from transformers import AutoConfig
 
     if not (folder / "config.json").is_file():
-        raise ModelError(f"The folder {folder} holds no model (no config.json); name the base model's folder.")
+        raise ModelError(
+            f"The folder {folder} holds no model (no config.json). Give the base model's folder.", option="--model DIR"
+        )
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except loading_errors() as error:
@@ -91,7 +93,7 @@ def linear_shapes(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int
 
 
 def load_unquantized(base: BaseModel) -> PreTrainedModel:
-    """The model on the CPU, its weights as exact as the folder has them.
+    """The model on the CPU, with its weights as exact as the folder has them.
 
     Raises:
         ModelError: broken files, or bitsandbytes is missing for a quantized folder.
@@ -101,8 +103,9 @@ def load_unquantized(base: BaseModel) -> PreTrainedModel:
 
     if base.quantized and not installed("bitsandbytes"):
         raise ModelError(
-            f"{base.folder} is quantized; reading it needs the package bitsandbytes, which is not installed: "
-            'run pip install "bitsandbytes>=0.49", or name the folder of the original model.'
+            f"{base.folder} is quantized. Reading it needs the package bitsandbytes, which is not installed. "
+            'Run pip install "bitsandbytes>=0.49", or give the folder of the original model.',
+            option="--model DIR",
         )
     try:
         model = AutoModelForCausalLM.from_pretrained(
@@ -123,7 +126,7 @@ def _dequantized(model: PreTrainedModel, base: BaseModel) -> PreTrainedModel:
     states = (getattr(parameter, "quant_state", None) for parameter in model.parameters())
     exact = next((state.dtype for state in states if state is not None), getattr(torch, base.loaded_dtype))
     model = model.dequantize(dtype=exact)
-    if hasattr(model, "hf_device_map"):  # saving and PEFT would take the model for one that is partly elsewhere
+    if hasattr(model, "hf_device_map"):  # with it, saving and PEFT treat the model as spread over devices
         del model.hf_device_map
     conversions = getattr(model, "_weight_conversions", None) or []
     model._weight_conversions = [conversion for conversion in conversions if _can_be_undone(conversion)]
@@ -131,7 +134,7 @@ def _dequantized(model: PreTrainedModel, base: BaseModel) -> PreTrainedModel:
 
 
 def _can_be_undone(conversion: Any) -> bool:
-    """Saving undoes what loading did to names and shapes; for the quantizer's own part there is nothing to undo."""
+    """Saving reverses what loading did to names and shapes. The quantizer's own part can't be reversed."""
     try:
         conversion.reverse_transform()
     except NotImplementedError:
@@ -149,8 +152,9 @@ def _quantized(folder: Path, config: PretrainedConfig) -> Quantized:
     if facts.get("load_in_8bit"):
         return "8-bit"
     raise ModelError(
-        f"{folder} is quantized with {facts.get('quant_method')}, which can't be undone here; "
-        "name the folder of the original model."
+        f"{folder} is quantized with {facts.get('quant_method')}, which can't be dequantized here. "
+        "Give the folder of the original model.",
+        option="--model DIR",
     )
 
 
@@ -184,7 +188,7 @@ def _linears(model: PreTrainedModel) -> dict[str, tuple[int, int]]:
 
 
 def _stored_dtype(folder: Path, config: PretrainedConfig) -> str:
-    """The widest that a matrix is stored in: loading in it rounds nothing."""
+    """The widest type that a matrix is stored in, so that loading rounds nothing."""
     found = set()
     for path in folder.glob("*.safetensors"):
         try:
@@ -202,6 +206,7 @@ def _unusable(folder: Path, error: Exception) -> ModelError:
     logger.info("Reading %s failed", folder, exc_info=error)
     reason = " ".join(str(error).split())[:200]
     return ModelError(
-        f"The model in {folder} can't be read ({type(error).__name__}: {reason}); "
-        "check that its files are whole, or name another folder."
+        f"The model in {folder} can't be read ({type(error).__name__}: {reason}). "
+        "Check that its files are complete, or give another folder.",
+        option="--model DIR",
     )

@@ -1,4 +1,4 @@
-"""Which LoRA is to be taken out, and where its base model lies. Reads two small JSON files and a header."""
+"""The LoRA to export and the folder of its base model. Reads two small JSON files and a header."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from training_pro.record.log import LOG_FILE
 class Lora:
     """A LoRA on disk and the model folder it belongs to.
 
-    `folder` is that of the adapter: the run's own or one of its checkpoints; `run` is the run's. `config` is the
-    adapter's own. `over_4bit`: the run's record says that it learned over a base in 4-bit.
+    `run` is the folder of the run, `folder` that of the adapter: the run's own or one of its checkpoints. `config` is
+    the adapter's own. `over_4bit`: the run's record says that the base was in 4-bit while training.
     """
 
     name: str
@@ -44,13 +44,13 @@ def open_lora(run: Path, folders: Folders, checkpoint: int | None = None, base: 
     """The LoRA in the folder `run`, as it was at update `checkpoint` if one is given.
 
     `base` is the folder of its base model; None: the one that the LoRA names. Weights in the original
-    extension's old form are written on as safetensors first.
+    extension's old format are converted to safetensors first.
 
     Raises:
-        RunError: no such LoRA or checkpoint, damaged files, or a base model that is not to be found.
+        RunError: no such LoRA or checkpoint, damaged files, or a base model that can't be found.
     """
     if not run.is_dir():
-        raise RunError(f'There is no LoRA "{run.name}" in {run.parent}; give the name of one, or its folder.')
+        raise RunError(f'There is no LoRA "{run.name}" in {run.parent}. Give the name of a LoRA, or its folder.')
     folder = run if checkpoint is None else _checkpoint_of(run, checkpoint)
     if (folder / OLD_WEIGHTS_FILE).is_file() and not (folder / WEIGHTS_FILE).exists():
         convert_old_weights(folder)
@@ -70,12 +70,15 @@ def _checkpoint_of(run: Path, update: int) -> Path:
     found = [checkpoint for checkpoint in checkpoints(run) if checkpoint.update == update]
     if not found:
         there = ", ".join(str(checkpoint.update) for checkpoint in checkpoints(run)) or "none"
-        raise RunError(f'The LoRA "{run.name}" has no checkpoint of update {update}; it has: {there}.')
+        raise RunError(
+            f'The LoRA "{run.name}" has no checkpoint of update {update}. It has: {there}.',
+            option=f"--checkpoint {checkpoints(run)[-1].update}" if checkpoints(run) else (),
+        )
     return found[-1].path
 
 
 def _named_base(folders: Folders, name: str, base_model: str) -> Path:
-    """Where the model that the adapter's config names lies; it may have been trained on another machine."""
+    """The folder of the model that the adapter's config names; it may have been trained on another machine."""
     if base_model:
         last = Path(base_model).name
         places = [Path(base_model), folders.models / last]
@@ -85,8 +88,9 @@ def _named_base(folders: Folders, name: str, base_model: str) -> Path:
         if found:
             return found[0]
     raise RunError(
-        f'The base model of the LoRA "{name}" ({base_model or "not named in its config"}) is not here; '
-        "name the folder it lies in."
+        f'The base model of the LoRA "{name}" ({base_model or "not named in its config"}) was not found. '
+        "Give its folder.",
+        option="--model DIR",
     )
 
 

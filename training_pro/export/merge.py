@@ -1,8 +1,8 @@
 """A LoRA merged into its base model and saved as a model folder of its own.
 
-Each layer is merged by PEFT in float32 and only then rounded to what is saved, one layer after the other: the
-memory is that of the model and one layer, the time that of reading and writing it. The base's own weights are
-taken from disk, never the 4-bit ones that a run learned over, unless there are no others.
+PEFT merges one layer after the other in float32; each is then rounded to the type that is saved. Memory: the model
+and one layer. Time: reading and writing the model. The base's weights come from disk, in full precision where the
+folder has them, even if the base was in 4-bit while training.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DtypeName = Literal["bfloat16", "float16", "float32"]
 
 @dataclass(frozen=True)
 class Merged:
-    """A merged model on disk. `notes`: what a person should know of its weights, one sentence each."""
+    """A merged model on disk. `notes`: what a person should know about its weights, one sentence each."""
 
     folder: Path
     weights_bytes: int
@@ -41,7 +41,7 @@ class Merged:
 
 
 def merged_place(folders: Folders, lora: Lora) -> Path:
-    """Where a merged model goes unless told otherwise: among the host's models, named after base and LoRA."""
+    """The default folder of a merged model: in the host's models folder, named after base and LoRA."""
     return folders.models / f"{lora.base.name}-{lora.name}"
 
 
@@ -50,14 +50,14 @@ def merge_lora(
 ) -> Merged:
     """Merge `lora` into its base and save the model to `target`, with config and tokenizer.
 
-    `replace`: an older merged model at `target` gives way once the new one is whole.
+    `replace`: a complete new model takes the place of an older merged model at `target`.
 
-    Guarantees: `target` is whole or as it was; base and LoRA are only read.
+    Guarantees: `target` is complete or unchanged; base and LoRA are only read.
 
     Raises:
         ModelError: the base can't be read, is another model than the LoRA's, or the LoRA can't be merged.
-        RunError: the place is taken, or disk or memory do not suffice.
-        Cancelled: `progress` wanted no more.
+        RunError: something is in the way at `target`, or there is too little disk space or memory.
+        Cancelled: `progress` cancelled it.
     """
     check_model_folder(lora.base)
     base = describe_base(lora.base)
@@ -76,7 +76,7 @@ def merge_lora(
 
 
 def _with_lora(model: PreTrainedModel, lora: Lora) -> PeftModel:
-    """The LoRA on the model; what it trained as a whole is held in float32 until it is saved."""
+    """The model with the LoRA; modules that were trained as a whole stay in float32 until they are saved."""
     from peft import PeftModel
 
     trained = tuple(f".{name}" for name in lora.config.get("modules_to_save") or ())
@@ -88,8 +88,9 @@ def _with_lora(model: PreTrainedModel, lora: Lora) -> PeftModel:
     except loading_errors() as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"The LoRA {lora.name} can't be put on {lora.base.name} ({reason}); "
-            "it was trained on another model, or is damaged."
+            f"The LoRA {lora.name} doesn't fit {lora.base.name} ({reason}). "
+            "It was trained on another model or is damaged; give the folder of its own base model.",
+            option="--model DIR",
         ) from error
 
 
@@ -104,12 +105,12 @@ def _merged(wrapped: PeftModel, lora: Lora, dtype: DtypeName, progress: Progress
 def _notes(lora: Lora, base: BaseModel) -> list[str]:
     if base.quantized:
         return [
-            f"{base.folder.name} is quantized ({base.quantized}), so its weights were dequantized before merging; "
-            "with the folder of the original model the result would be better."
+            f"{base.folder.name} is quantized ({base.quantized}), so its weights were dequantized before merging. "
+            "The folder of the original model (--model DIR) gives a better result."
         ]
     if lora.over_4bit:
         return [
-            "The LoRA learned over the base in 4-bit and was merged into the original weights in full precision: "
+            "The LoRA was trained with the base in 4-bit and is now merged into the weights in full precision: "
             "answers can differ a little from those seen while training."
         ]
     return []
@@ -117,14 +118,13 @@ def _notes(lora: Lora, base: BaseModel) -> list[str]:
 
 def _rounding_note(dtype: DtypeName, rounding: Rounding) -> str:
     if rounding.share == 0:
-        return f"Saved in {dtype}, which rounds nothing here."
-    return f"Saved in {dtype}: rounding moved the merged layers by {rounding.share:.1%} of what the LoRA moves them" + (
-        " (--dtype float32 keeps everything and takes twice the space)." if dtype != "float32" else "."
-    )
+        return f"Saved in {dtype} without any rounding."
+    way_out = " (--dtype float32 rounds nothing and takes twice the space)" if dtype != "float32" else ""
+    return f"Saved in {dtype}: rounding is {rounding.share:.1%} of the LoRA's change to the merged layers{way_out}."
 
 
 def _tying_note(model: PreTrainedModel, base: BaseModel) -> list[str]:
     was_tied = base.config.get_text_config().tie_word_embeddings
     if not was_tied or model.config.get_text_config().tie_word_embeddings:
         return []
-    return ["Embeddings and head were one matrix in the base; the LoRA made them differ, so both are saved."]
+    return ["Embeddings and head share one matrix in the base. The LoRA makes them differ, so both are saved."]

@@ -1,4 +1,4 @@
-"""PEFT's own merge, layer by layer in float32, with a measure of what rounding to the saved type costs."""
+"""PEFT's own merge, layer by layer in float32; measures how much rounding to the saved type loses."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rounding:
-    """`share`: how far rounding moved the merged layers, over how far the LoRA moved them (both as 2-norms)."""
+    """`share`: how far rounding moved the merged layers, divided by how far the LoRA moved them (2-norms)."""
 
     layers: int
     share: float
 
 
 def merge_all(wrapped: PeftModel, dtype_name: str, progress: Progress) -> tuple[PreTrainedModel, Rounding]:
-    """The model without PEFT, the LoRA in its weights, all of them in `dtype_name`.
+    """The model without PEFT, with the LoRA in its weights, all in `dtype_name`.
 
     Raises:
-        ModelError: a merged weight is no number, or too large for the type.
-        ValueError: PEFT knows no merge for this kind of LoRA.
+        ModelError: a merged weight is not a finite number, or too large for the type.
+        ValueError: PEFT can't merge this kind of LoRA.
     """
     from peft.tuners.lora import LoraLayer
 
@@ -44,7 +44,7 @@ def merge_all(wrapped: PeftModel, dtype_name: str, progress: Progress) -> tuple[
         layer_moved, layer_rounded = _merge_layer(name, layer, dtype)
         moved, rounded = moved + layer_moved, rounded + layer_rounded
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that each layer is merged already
+        warnings.simplefilter("ignore")  # PEFT warns that each layer is already merged
         model = wrapped.merge_and_unload(safe_merge=True)
     _settle_tying(model, tied)
     progress(len(layers), len(layers), "merging")
@@ -52,12 +52,12 @@ def merge_all(wrapped: PeftModel, dtype_name: str, progress: Progress) -> tuple[
 
 
 def _merge_layer(name: str, layer: Any, dtype: torch.dtype) -> tuple[float, float]:
-    """Merge one layer; the squared norms of its move and of the rounding."""
+    """Merge one layer. Returns the squared norms of the change and of the rounding."""
     own = list(layer.get_base_layer().parameters(recurse=False))
     before = [parameter.data.float() for parameter in own]
     for parameter, exact in zip(own, before, strict=True):
         parameter.data = exact
-    layer.merge(safe_merge=True)  # into a copy: `before` stays what it was
+    layer.merge(safe_merge=True)  # PEFT merges into a copy: `before` keeps its values
     moved = rounded = 0.0
     for parameter, old in zip(layer.get_base_layer().parameters(recurse=False), before, strict=True):
         exact = parameter.data
@@ -66,8 +66,9 @@ def _merge_layer(name: str, layer: Any, dtype: torch.dtype) -> tuple[float, floa
         rounded += _squared(parameter.data.float() - exact)
     if not math.isfinite(rounded):
         raise ModelError(
-            f"Merged, {name} has weights too large for {str(dtype).removeprefix('torch.')}; save in another type: "
-            "--dtype bfloat16 or --dtype float32."
+            f"The merged {name} has weights too large for {str(dtype).removeprefix('torch.')}. Save in another type: "
+            "bfloat16 or float32.",
+            option=("--dtype bfloat16", "--dtype float32"),
         )
     return moved, rounded
 
@@ -81,15 +82,15 @@ def _heads(model: Any) -> tuple[Any, Any]:
 
 
 def _bare(module: nn.Module) -> Any:
-    """The module itself, out of PEFT's wrapping."""
+    """The module itself, without PEFT's wrapper."""
     bare = getattr(module, "get_base_layer", lambda: module)()
     return getattr(bare, "original_module", bare)
 
 
 def _untied_where_merged(wrapped: PeftModel) -> bool:
-    """Whether embeddings and head are one matrix. If a LoRA lies on one of them, they are two from now on.
+    """Whether embeddings and head share one matrix. If a LoRA changes one of them, they are separated here.
 
-    A LoRA on the embeddings changes only what they give, not the head: merged into one matrix it would do both.
+    A LoRA on the embeddings changes their output only, not the head: merged into one matrix it would change both.
     """
     from peft.tuners.lora import LoraLayer
     from torch import nn
@@ -103,9 +104,9 @@ def _untied_where_merged(wrapped: PeftModel) -> bool:
 
 
 def _settle_tying(model: PreTrainedModel, were_tied: bool) -> None:
-    """One matrix where embeddings and head are alike, two where the LoRA made them differ, and a config that says so.
+    """One matrix where embeddings and head are equal, two where the LoRA makes them differ; the config says which.
 
-    PEFT itself may tie them, also in a model where they were apart.
+    PEFT itself may tie them, even in a model where they were separate.
     """
     given, output = _heads(model)
     if given is None or output is None or not (were_tied or given.weight is output.weight):

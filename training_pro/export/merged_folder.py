@@ -1,15 +1,16 @@
-"""A merged model as a folder that every tool reads: safetensors, config, the base's tokenizer, a short card."""
+"""A merged model as a folder that every tool can read: safetensors, config, the base's tokenizer, a short card."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training_pro.export.watched import watched
 from training_pro.progress import Progress
 from training_pro.record.whole_files import staged_folder, write_fault, write_json_whole, write_whole
 
@@ -22,11 +23,12 @@ _SHARD_SIZE = "5GB"
 _COMPANION_ENDINGS = {".json", ".jinja", ".model", ".txt", ".tiktoken"}
 _LEGAL = ("license", "notice", "use_policy")
 _NOT_COPIED = {"config.json", "adapter_config.json", MERGE_FILE}
+_LOOK_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
 class MergeFacts:
-    """What the folder says of its own making."""
+    """What the folder says about how it was made."""
 
     lora: str
     base: Path
@@ -36,26 +38,28 @@ class MergeFacts:
 
 
 def is_merged_folder(folder: Path) -> bool:
-    """Whether `folder` is one of ours, which may be replaced when asked for."""
+    """Whether `folder` was made by a merge, so that --replace may replace it."""
     return folder.is_dir() and (folder / MERGE_FILE).is_file()
 
 
 def save_merged(model: PreTrainedModel, target: Path, facts: MergeFacts, progress: Progress) -> int:
-    """Save `model` to `target` beside the base's tokenizer; the size of the weight files in bytes.
+    """Save `model` to `target` with the base's tokenizer. Returns the size of the weight files in bytes.
 
     Raises:
-        RunError: the disk refuses; `target` is then as it was.
-        Cancelled: `progress` wanted no more.
+        RunError: the disk refuses; `target` is unchanged.
+        Cancelled: `progress` cancelled it.
     """
     from safetensors import SafetensorError
     from transformers import GenerationConfig
 
-    model.generation_config = GenerationConfig()  # the base's own file is copied: saving would refuse odd ones
+    model.generation_config = (
+        GenerationConfig()
+    )  # the base's own file is copied; transformers would refuse to save odd ones
     total = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with staged_folder(target) as staging:
-            watched(
+            _watched(
                 lambda: model.save_pretrained(staging, max_shard_size=_SHARD_SIZE),
                 lambda: progress(min(_weights_bytes(staging), total), total, f"saving {target.name}"),
             )
@@ -71,12 +75,22 @@ def save_merged(model: PreTrainedModel, target: Path, facts: MergeFacts, progres
     return size
 
 
+def _watched(work: Callable[[], object], look: Callable[[], None]) -> None:
+    """Do `work()` in a thread and call `look()` every 0.2 s until it has ended, even if `look` raises `Cancelled`."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        while not future.done():
+            look()
+            wait([future], timeout=_LOOK_EVERY_S)
+        future.result()
+
+
 def _weights_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
 def _copy_companions(base: Path, folder: Path) -> None:
-    """Tokenizer, templates and licence, byte for byte as they came with the base."""
+    """Copy tokenizer, templates and licence as they are."""
     for path in sorted(base.iterdir()):
         companion = path.suffix in _COMPANION_ENDINGS and not path.name.endswith(".index.json")
         legal = path.name.lower().startswith(_LEGAL)
@@ -102,6 +116,6 @@ def _write_facts(folder: Path, name: str, facts: MergeFacts) -> None:
 
 
 def _disk_fault(error: Exception) -> OSError:
-    """safetensors speaks of the disk in words: "... (os error 28)"."""
+    """safetensors puts the disk's error number into its text: "... (os error 28)"."""
     number = re.search(r"os error (\d+)", str(error))
     return OSError(int(number[1]) if number else 0, " ".join(str(error).split())[:200])

@@ -1,4 +1,4 @@
-"""Whether what is to be written has a place: nothing is overwritten unasked, and the disk is asked beforehand."""
+"""Whether there is room for an export: nothing is overwritten without --replace; disk and memory are checked first."""
 
 from __future__ import annotations
 
@@ -12,50 +12,53 @@ from training_pro.cgroup import allowed_bytes
 from training_pro.errors import RunError
 from training_pro.record.whole_files import free_bytes
 
-_SPARE = 1.02  # headers, indexes, a tokenizer
+_SPARE = 1.02  # for headers, indexes, a tokenizer
 
 
 def check_place(target: Path, replace: bool, is_ours: Callable[[Path], bool]) -> None:
-    """Whether `target` may be written. With `replace`, what is there must be of the kind that would be written.
+    """Whether `target` may be written. With `replace`, only a result of the same kind of export is replaced.
 
     Raises:
-        RunError: something is there that stays.
+        RunError: something is there that must not be overwritten.
     """
     if not os.path.lexists(target):
         return
     if target.is_symlink():
-        raise RunError(f"{target} is a link; nothing is written through it: choose another place.")
+        raise RunError(f"{target} is a link, and links are not overwritten. Choose another place.")
     if not is_ours(target):
-        raise RunError(f"{target} exists and was not made by such an export; it is left alone: choose another place.")
+        raise RunError(
+            f"{target} already exists and was not made by this command, so it is not overwritten. Choose another place."
+        )
     if not replace:
-        raise RunError(f"{target} exists; choose another place, or ask for it to be replaced.")
+        raise RunError(f"{target} already exists. Choose another place, or replace it.", option="--replace")
 
 
 def check_space(target: Path, needed_bytes: int) -> None:
     """Raises:
-    RunError: the disk of `target` has not that much room.
+    RunError: the disk of `target` has too little space.
     """
     needed, free = int(needed_bytes * _SPARE), free_bytes(target)
     if free < needed:
         raise RunError(
-            f"{target} needs {size_words(needed)}, and its disk has {size_words(free)} left; "
-            "free some space or choose another place."
+            f"{target} needs {size_words(needed)}, but its disk has only {size_words(free)} left. "
+            "Free some space or choose another place.",
+            option="--output PATH",
         )
 
 
 def check_memory(needed_bytes: int, doing: str) -> None:
-    """Asked beforehand, because the system ends a process that takes too much without a word.
+    """Checked first, because the system kills a process that takes too much memory.
 
-    Free is what the machine has with its swap, or what the container still allows of memory if that is less.
+    Free memory is the machine's, with its swap, or what the container still allows if that is less.
 
     Raises:
-        RunError: that much memory is not free.
+        RunError: too little memory is free.
     """
     free = min([psutil.virtual_memory().available + psutil.swap_memory().free, *allowed_bytes()])
     if free < needed_bytes:
         raise RunError(
-            f"{doing} needs some {size_words(needed_bytes)} of memory, and {size_words(free)} are free; "
-            "unload models, close other programs, or do it on a larger machine."
+            f"{doing} needs about {size_words(needed_bytes)} of memory, but only {size_words(free)} are free. "
+            "Unload models, close other programs, or use a larger machine."
         )
 
 

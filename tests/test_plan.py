@@ -73,3 +73,18 @@ def test_updates_cover_every_block(blocks: int, batch: int, accumulation: int, e
     assert plan.updates_per_epoch * used * batch >= blocks > (plan.updates_per_epoch - 1) * used * batch
     assert plan.updates_per_epoch == math.ceil(math.ceil(blocks / batch) / used)
     assert 1 <= plan.total_updates <= math.ceil(epochs * plan.updates_per_epoch)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "epochs", "warmup"), [(1, 1, 0), (2, 1, 1), (20, 3, 6), (1000, 3, 100), (500, 0.1, 5)]
+)
+def test_the_automatic_warmup_is_what_is_suggested_and_never_the_whole_run(
+    blocks: int, epochs: float, warmup: int
+) -> None:
+    plan = make_plan(blocks, 1, 1, epochs, warmup_steps=-1)
+    assert plan.warmup_steps == warmup < plan.total_updates
+    assert plan.notes == ()
+
+
+def test_a_ratio_wins_over_the_automatic_warmup() -> None:
+    assert make_plan(100, 1, 1, 1, warmup_steps=-1, warmup_ratio=0.5).warmup_steps == 50

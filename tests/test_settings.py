@@ -28,7 +28,7 @@ from training_pro.settings import (
 SPECIFIED = {
     "override": False,
     "rank": 32,
-    "alpha": 64.0,
+    "alpha": 0.0,
     "dropout": 0.05,
     "use_rslora": False,
     "rslora_alpha": 16.0,
@@ -40,7 +40,7 @@ SPECIFIED = {
     "epochs": 3.0,
     "learning_rate": 3e-4,
     "lr_scheduler_type": "FP_low_epoch_annealing",
-    "warmup_steps": 100,
+    "warmup_steps": -1,
     "warmup_ratio": 0.0,
     "optimizer": "adamw_torch",
     "neftune_noise_alpha": 0.0,
@@ -153,6 +153,19 @@ def test_constructing_checks_too() -> None:
 def test_rslora_has_its_own_alpha() -> None:
     assert Settings(use_rslora=True).lora_alpha_used() == 16
     assert Settings().lora_alpha_used() == 64
+
+
+def test_alpha_follows_the_rank_until_it_is_given() -> None:
+    assert Settings(rank=8).lora_alpha_used() == 16
+    assert Settings(rank=8, alpha=64).lora_alpha_used() == 64
+
+
+def test_auto_is_a_word_for_the_settings_that_have_it() -> None:
+    settings = from_dict({"warmup_steps": "auto", "alpha": "Auto"})
+    assert (settings.warmup_steps, settings.alpha) == (-1, 0)
+    with pytest.raises(SettingsError) as refused:
+        from_dict({"rank": "auto"})
+    assert "rank" in str(refused.value)
 
 
 @given(

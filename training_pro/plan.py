@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from training_pro.errors import DataError
 
+AUTO_WARMUP = -1
 _WARMUP_LOWERED = "Warmup lowered"
 
 
@@ -60,7 +61,8 @@ def make_plan(  # noqa: PLR0913 - all numbers of one piece of arithmetic
     *,
     processes: int = 1,
 ) -> Plan:
-    """The plan of a run; warmup steps win over the ratio.
+    """The plan of a run; warmup steps above 0 win over the ratio, and -1 (auto) without a ratio is what
+    `suggested_warmup_steps` says.
 
     Raises:
         DataError: there is no block to train on.
@@ -82,11 +84,21 @@ def make_plan(  # noqa: PLR0913 - all numbers of one piece of arithmetic
         )
     per_epoch = math.ceil(batches / accumulation)
     total = _share(epochs, per_epoch)
-    warmup = warmup_steps if warmup_steps > 0 else _share(warmup_ratio, total)
+    plan = Plan(blocks, batch_size, accumulation, epochs, batches, per_epoch, total, 0, (), processes)
+    warmup = _warmup(plan, warmup_steps, warmup_ratio)
     if warmup > total:
         notes.append(f"{_WARMUP_LOWERED} from {warmup} to {total} updates: the whole run has no more.")
         warmup = total
-    return Plan(blocks, batch_size, accumulation, epochs, batches, per_epoch, total, warmup, tuple(notes), processes)
+    return replace(plan, warmup_steps=warmup, notes=tuple(notes))
+
+
+def _warmup(plan: Plan, warmup_steps: int, warmup_ratio: float) -> int:
+    """In updates; what the schedule could use of it is its own business."""
+    if warmup_steps > 0:
+        return warmup_steps
+    if warmup_steps == AUTO_WARMUP and not warmup_ratio:
+        return suggested_warmup_steps(plan) if plan.total_updates > 1 else 0
+    return _share(warmup_ratio, plan.total_updates)
 
 
 def _share(times: float, count: int) -> int:

@@ -31,7 +31,8 @@ REPORT_TARGETS = ("none", "tensorboard", "wandb")
 
 @dataclass(frozen=True)
 class Spec:
-    """What a control needs to know about one setting."""
+    """What a control needs to know about one setting. `auto`: the value that stands for "chosen for this run"; the
+    word "auto" is taken for it."""
 
     label: str
     help: str
@@ -41,6 +42,7 @@ class Spec:
     high: float | None = None
     step: float | None = None
     choices: tuple[str, ...] = ()
+    auto: float | None = None
 
 
 def _setting(default: Any, spec: Spec) -> Any:
@@ -191,7 +193,13 @@ class Settings:
         step=1,
     )
     alpha: float = _adapter(
-        64.0, "LoRA Alpha", "How strongly the LoRA acts. Usual: 1 to 2 times the rank.", low=0.001, high=8192, step=1
+        0.0,
+        "LoRA Alpha",
+        "How strongly the LoRA acts. Usual: 1 to 2 times the rank. 0 (auto): 2 times the rank.",
+        low=0,
+        high=8192,
+        step=1,
+        auto=0,
     )
     dropout: float = _adapter(
         0.05, "LoRA Dropout", "Reduces overfitting. Usual: 0 to 0.1.", low=0, high=0.99, step=0.01
@@ -253,16 +261,22 @@ class Settings:
         "FP_low_epoch_annealing", "LR Scheduler", "How the rate changes during the run; see the curve below."
     )
     warmup_steps: int = _schedule(
-        100,
+        -1,
         "Warmup Steps",
-        "Updates in which the rate rises from 0. Has priority over the ratio.",
+        "Updates in which the rate rises from 0. -1 (auto): at most a tenth of the run. 0: none.",
         unit="updates",
-        low=0,
+        low=-1,
         high=1_000_000,
         step=1,
+        auto=-1,
     )
     warmup_ratio: float = _schedule(
-        0.0, "Warmup Ratio", "Warmup as a part of the run. Used if Warmup Steps is 0.", low=0, high=0.5, step=0.005
+        0.0,
+        "Warmup Ratio",
+        "Warmup as a part of the run. Used unless Warmup Steps is above 0.",
+        low=0,
+        high=0.5,
+        step=0.005,
     )
     optimizer: str = _schedule(
         "adamw_torch", "Optimizer", "adamw_torch is the standard. 8-bit and paged ones need less memory."
@@ -384,8 +398,10 @@ class Settings:
         return from_dict({**dataclasses.asdict(self), **changes})
 
     def lora_alpha_used(self) -> float:
-        """The alpha that counts: rsLoRA has its own."""
-        return self.rslora_alpha if self.use_rslora else self.alpha
+        """The alpha that counts: rsLoRA has its own; auto is twice the rank."""
+        if self.use_rslora:
+            return self.rslora_alpha
+        return self.alpha or 2.0 * self.rank
 
 
 SPECS: dict[str, Spec] = {f.name: f.metadata["spec"] for f in dataclasses.fields(Settings)}
@@ -449,6 +465,8 @@ def checked_value(name: str, value: Any) -> Any:
         return value
     if kind is str:
         return _checked_text(name, value)
+    if SPECS[name].auto is not None and isinstance(value, str) and value.strip().lower() == "auto":
+        value = SPECS[name].auto
     number = _as_number(name, value)
     _in_limits(name, value, number)
     if kind is int:

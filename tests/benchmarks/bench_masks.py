@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.data.mask_check import Tally, checked, numbers_of
 from tests.data.reference_chats import FAMILIES, Pieces
-from tests.data.rows import write_rows
+from tests.data.row_files import write_rows
 from tests.data.tiny import CONTROL
 from training_pro.data.prepare import prepare
 from training_pro.data.rendering.conversations import chat_field, conversation_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.data.rows import chat
+from tests.data.row_files import chat
 
 MARKERS = (
     "<|im_start|>assistant\nyes<|im_end|>\n",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.data.chat_templates import CHATML
-from tests.data.rows import chat, write_rows
+from tests.data.row_files import chat, write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.find import least_trained, longest, next_of_kind, next_split, next_with, shortest
 from training_pro.data.prepare import prepare

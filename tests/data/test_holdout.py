@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.data.chat_templates import CHATML
-from tests.data.rows import chat, write_rows
+from tests.data.row_files import chat, write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.holdout import _sections_for
 from training_pro.data.prepare import Prepared, prepare

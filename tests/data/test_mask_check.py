@@ -9,7 +9,7 @@ import pytest
 from tests.data.hard_chats import hard_chats
 from tests.data.mask_check import checked, verdict_on
 from tests.data.reference_chats import FAMILIES
-from tests.data.rows import chat, write_rows
+from tests.data.row_files import chat, write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.prepare import prepare
 from training_pro.data.rendering.formats import load_format

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.data.chat_templates import CHATML
-from tests.data.rows import chat, trained_text, write_rows
+from tests.data.row_files import chat, trained_text, write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.fingerprint import differences
 from training_pro.data.prepare import Prepared, prepare

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.data.rows import chat, write_rows
+from tests.data.row_files import chat, write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.prepare import Prepared, prepare
 from training_pro.data.samples import Mix, Samples, Subset, mixed

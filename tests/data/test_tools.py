@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.data.chat_templates import CHATML
-from tests.data.rows import chat, write_rows
+from tests.data.row_files import chat, write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.prepare import prepare
 from training_pro.data.tools import DatasetTools

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.attack.refusing import unclear
-from tests.data.rows import chat as chat_of
+from tests.data.row_files import chat as chat_of
 from tests.fakes import TINY_CHAT_TEMPLATE
 from tests.fuzz.target import answered, as_text, folder_with, in_parts, target
 from training_pro.data.rendering import chat

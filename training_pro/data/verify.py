@@ -122,7 +122,7 @@ def _suggestions(report: DataReport, settings: Settings, plan: Plan) -> list[Sug
 
 def _warmup(settings: Settings, plan: Plan) -> list[Suggestion]:
     wanted = suggested_warmup_steps(plan)
-    if wanted == settings.warmup_steps:
+    if settings.warmup_steps <= 0 or wanted == settings.warmup_steps:  # chosen for this data, or left out on purpose
         return []
     reason = f"Warmup Steps {wanted}: a tenth of the run's {plan.total_updates} updates at most, and within one epoch"
     return [Suggestion(reason, {"warmup_steps": wanted})]
@@ -212,7 +212,7 @@ def refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> l
     total = plan.total_updates
     if rates is not None and not any(rate > 0 for rate in rates[:total]):
         updates = "The only update" if total == 1 else f"Each of the {total} updates"
-        warming = f" (Warmup Steps {settings.warmup_steps})" if settings.warmup_steps else ""
+        warming = f" (Warmup Steps {plan.warmup_steps})" if plan.warmup_steps else ""
         return [
             f"{updates} would have learning rate 0 with {settings.lr_scheduler_type}{warming}; "
             "set Warmup Steps to 0, train more epochs or choose another LR Scheduler."

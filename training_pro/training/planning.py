@@ -36,7 +36,7 @@ def plan_for(settings: Settings, blocks: int, schedules_folder: Path, processes:
     )
     name, asked = settings.lr_scheduler_type, max(settings.warmup_steps, plan.warmup_steps)
     if plan.warmup_steps and not takes_warmup(name, schedules_folder):
-        plan, asked = _without_warmup(plan, f"{name} takes no warmup: Warmup is not used."), 0
+        plan, asked = _without_warmup(plan, _unused_warmup(settings)), 0
     said = schedule_notes(name, Shape(plan.total_updates, plan.updates_per_epoch, asked), schedules_folder)
     if said != schedule_notes(name, _shape(plan, warmup=False), schedules_folder):
         plan = plan.without_warmup_note()  # the schedule says better what becomes of the warmup
@@ -64,9 +64,15 @@ def plan_run(settings: Settings, prepared: Prepared, schedules_folder: Path, pro
     return plan
 
 
-def _without_warmup(plan: Plan, note: str) -> Plan:
+def _unused_warmup(settings: Settings) -> tuple[str, ...]:
+    """What to say to someone who asked for a warmup where the schedule takes none."""
+    asked = settings.warmup_steps > 0 or settings.warmup_ratio > 0
+    return (f"{settings.lr_scheduler_type} takes no warmup: Warmup is not used.",) if asked else ()
+
+
+def _without_warmup(plan: Plan, notes: tuple[str, ...]) -> Plan:
     plan = plan.without_warmup_note()
-    return replace(plan, warmup_steps=0, notes=(*plan.notes, note))
+    return replace(plan, warmup_steps=0, notes=(*plan.notes, *notes))
 
 
 def _shape(plan: Plan, warmup: bool = True) -> Shape:

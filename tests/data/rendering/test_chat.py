@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.data import chat_templates as templates
-from tests.data.rows import chat, trained_text, write_rows
+from tests.data.row_files import chat, trained_text, write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.prepare import Prepared, prepare
 from training_pro.data.rendering import chat as chat_module

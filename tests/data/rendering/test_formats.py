@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.attack.refusing import unclear
-from tests.data.rows import write_rows
+from tests.data.row_files import write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.prepare import prepare
 from training_pro.data.rendering.formats import (

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.rows import chat
+from tests.data.row_files import chat
 from training_pro.data.rows.kinds import detect_kind, kind_of_row
 from training_pro.errors import DataError
 

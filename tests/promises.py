@@ -32,70 +32,70 @@ class Promise:
 PROMISES = (
     Promise(
         "killed",
-        "A run that is killed goes on to the very LoRA it would have made",
-        "SmolLM2 in 4-bit, `kill -9` at random moments and inside a checkpoint's writing, then the same `train` "
+        "A killed run resumes and makes exactly the LoRA it would have made",
+        "SmolLM2 in 4-bit, `kill -9` at random moments and while a checkpoint is written, then the same `train` "
         "command; the final weights are compared byte for byte",
         "make stress",
     ),
     Promise(
         "stopped",
-        "Stopped at any write, by a kill or by losing power, nothing is lost and the run can be gone on with",
-        "A run's writes are found by watching; the folder is rebuilt as a kill or a power cut before each of them "
-        "would leave it (what was not forced to the disk thrown away); every checkpoint must load, the newest be at "
-        "most one interval old, older LoRAs and settings be untouched, and the run must go on to the same bytes",
+        "Stopped at any write, by a kill or a power cut, nothing is lost and the run can be resumed",
+        "All writes of a run are recorded; for each of them the folder is rebuilt as a kill or a power cut would leave "
+        "it (without what was not yet forced to the disk). Every checkpoint must load, the newest must be at most one "
+        "interval old, older LoRAs and settings must be untouched, and the run must resume to the same bytes",
         "make stress",
     ),
     Promise(
         "memory",
-        "Running out of memory ends no run that can go on, and harms none that can't",
+        "Out of memory ends no run that can continue, and damages none that can't",
         "Memory runs out at each of these places in a whole run: forward, backward, clipping, optimizer step, "
-        "evaluation, sample, checkpoint, final save, loading, snapshot, LoRA, giving the model back. The run ends or "
-        "goes on as it should with one sentence, the host's model is the same to the last bit, and a run that failed "
-        "goes on to the bytes of the undisturbed one",
+        "evaluation, sample, checkpoint, final save, loading, snapshot, LoRA, restoring the model. The run ends or "
+        "continues as it should, with one sentence; the host's model is the same to the last bit; a failed run "
+        "resumes to the bytes of an undisturbed one",
     ),
     Promise(
         "disk",
         "A disk that is full, read-only or faulty costs at most the updates since the last checkpoint",
-        "The disk refuses from the start or from an update on, also inside torch's and safetensors' writers; then as "
-        "above",
+        "The disk refuses to write from the start or from some update, also inside torch's and safetensors' writers; "
+        "then as above",
     ),
     Promise(
         "full disk",
-        "A full disk or a refused write, at any write, is said and harms nothing",
-        "File systems that are really too small, from 16 kB on; and each of a run's writes refused once, with the disk "
-        "full or the permission gone; with room again, the run goes on to the same bytes",
+        "A full disk or a refused write, at any write, is reported and damages nothing",
+        "File systems that really are too small, from 16 kB; and each write of a run refused once, with a full disk or "
+        "without permission; once there is room, the run resumes to the same bytes",
         "make stress",
     ),
     Promise(
         "parts",
         "A loss gone wrong, a broken row, a part that raises or an unreachable hub loses nothing",
-        "Each is put into a whole run; then as above. Without a network, none is even asked for",
+        "Each happens in a whole run; then as above. Without a network, nothing even tries to use one",
     ),
     Promise(
         "bad input",
-        "Whatever is handed in is answered with one clear sentence, and nothing is written",
-        "settings in each way they can be given, form values, names and paths, data files, chat templates, tokenizers, "
-        "adapters, model folders, addresses and command lines that are wrong, broken or hostile",
+        "Any bad input gets one clear sentence, and nothing is written",
+        "wrong, broken or hostile settings (in every way they can be given), form values, names and paths, data files, "
+        "chat templates, tokenizers, adapters, model folders, addresses and command lines",
     ),
     Promise(
         "no one in",
-        "Nothing that is handed in is run, leaves the host's folders, or does what the page does not allow",
+        "No input is run as code, leaves the host's folders, or does what the page does not allow",
         "pickles, templates and HTML that would do something if they were run; links out of the folders; handlers "
-        "called past the page; secrets looked for in all that a run leaves behind",
+        "called without the page; a search for secrets in everything a run leaves behind",
     ),
     Promise(
         "fuzzing",
-        "No bytes bring a reader down",
+        "No input crashes a reader",
         "the readers of rows, formats, templates, settings, names, adapters, histories, states, queues, tables, "
         "prepared data, live statuses, commands, texts, hard cuts, abbreviations, addresses, answers of hosts and GGUF "
-        "files: each gives a value that keeps its contract (sentences tile the text, a history is gone on with whole) "
+        "files: each returns a valid value (sentences tile the text, a history resumes whole) "
         "or one clear sentence, and writes nothing; by hypothesis in `make test`, by atheris, which is guided by the "
         "code that an input reaches, a minute each in `make stress`; counted are the inputs",
         "make test stress",
     ),
     Promise(
         "many hands",
-        "One run at a time, no deadlock, no lost command, whatever is pressed at once",
+        "One run at a time, no deadlock, no lost command, whatever people press at the same time",
         "ten clients that start, steer, pause, interrupt, delete, undo, rename, verify and ask, two pages in a browser "
         "and the command line on the same folders (counted are the actions); in `make test` without the pages",
         "make stress",
@@ -109,64 +109,40 @@ PROMISES = (
 )
 
 MENDED = (
-    "An event of a history whose kind was a number came to the page as one.",
-    "A run killed before its first file left a folder that its own command then refused to go on with.",
-    "Override moved a killed run aside with its half-written files, which stayed there for good.",
-    "Half-written files of a killed run stayed until that very run was started again; now any start takes them away.",
-    "The name of a new run's folder, and the move of an older one aside, were not forced to the disk: a power cut "
-    "could take back the one and keep the other.",
-    "Two processes that started a run of one name at the same moment wrote into one folder.",
-    "Out of memory while the finished LoRA was saved lost it; it gets a second try.",
-    "Out of memory while the host's model was given back left it half restored.",
-    "Out of memory in a place that has no answer of its own was called a defect instead of what it is.",
-    "A row of the evaluation data that can't be read was called a defect; it is named as a row of the training is.",
-    "torch's complaint about a folder that is gone was called a defect.",
-    "A name that stood twice in a settings file was taken as its last value without a word; it is refused.",
-    "A settings file with a 13th month, a huge number or a bomb of aliases, and one without an end such as "
-    "/dev/zero, ended in a trace or not at all.",
-    "A value with thousands of digits, or one that grows when it is written out, broke the sentence about it.",
-    "A setting with half a character passed, and the run then failed at writing its settings.",
-    "A file name of 300 characters was called a defect instead of a file that is not there.",
-    "A wrong number in an old settings file was called the seed.",
-    "A chat template that computes a power or with huge numbers could hold a whole processor for hours, or fill the "
-    "memory; one that loops only for a system message was never ended; one of ten megabytes was taken.",
-    "A template file with a date that is none was called a defect.",
-    "Tensors of a safetensors file could lie over each other, and the checkpoint counted as whole.",
-    "An adapter's alpha of thousands of digits, and a nested config.json of a model, were called defects.",
-    "A pickle that does something, as a model's or a LoRA's weights, was refused but called a defect.",
-    "A model folder that brings code of its own made transformers ask at the terminal whether to run it; it never is.",
-    "The page's chart settings could be set to what no chart can draw, and it then stayed away.",
-    "The phase of a run in another process went into the page's HTML as it stood in its file.",
-    "`blocks --tokenizer` with a folder that holds none ended in a trace, after asking a hub.",
-    "A LoRA whose settings name other layers than its weights was put on without effect and without a word.",
-    "A tokenizer that names a special token it does not have ended the preparation of rows.",
-    "Whoever waited for a run in the very moment of its start got an error of threads.",
-    "A list of checkpoints failed when one was rotated away, or its run moved, while it was looked at.",
-    "A comment with a carriage return in it broke the table of perplexities.",
-    "In several processes on processors, transformers 5.6 could not load the optimizer's state again.",
-    "Whoever waited for a run in a process of its own was never told of its end, and the queue stood still.",
-    "The cache and the fingerprint of instruction rows hung on the order of a set: such a run, killed, could not be "
-    "continued in another process.",
-    "Override, or training on top, moved a good LoRA aside for a run that then failed before its first update.",
-    "With Override on, a killed run that its own command should have gone on with was begun anew.",
-    "Two processes that changed the queue at once lost entries of it.",
-    "The watchdog ended healthy runs over data of which a part is easy and a part hard.",
-    "A model that the WebUI had unloaded for idleness could not be trained, and its name was lost.",
-    "A token that the tokenizer has and the model has not ended a run with an error of indices.",
-    "A stop that was moved while a continued run was still preparing its data was forgotten.",
-    "A checkpoint by hand in a pause took its name from the best one, and rotation then took that away.",
-    "A failed write of a checkpoint left its file open, and so its room on the disk taken.",
-    "A number of 400 digits in a row ended the preparation with a trace.",
-    "The splitting of a long text without spaces could not be cancelled.",
-    "A free memory was believed in that the container does not give.",
-    "A host that led a download on to what is no address, or announced a size of thousands of digits, ended it in a "
-    "trace.",
-    "A GGUF file that is cut off was read without end and filled the memory.",
-    "A safetensors file whose header the library can't load (a name twice, say) counted as whole.",
-    "A line of the table of perplexities that was copied by hand was removed, and commented on, with its twin.",
-    "Prepared data with a manifest that is nested too deeply, or arrays that end too early, were called defects.",
-    "A line end or thousands of characters in a field's name went into the sentence about its row or format.",
-    "A --set without = was repeated in full in the sentence about it, however long.",
+    "Killed and resumed: a run killed before its first file could not be resumed by its own command.",
+    "Killed and resumed: half-written files of a killed run stayed for good, also after Override. Any start now removes them.",
+    "Killed and resumed: a power cut could undo the name of a new run's folder, or the move of an older run.",
+    "Killed and resumed: the fingerprint of instruction rows depended on the order of a set, so another process refused to resume.",
+    "Killed and resumed: with Override on, a killed run started again from zero instead of resuming.",
+    "Killed and resumed: a stop that was moved while a resumed run was still preparing its data was forgotten.",
+    "Two at once: two processes that started a run of the same name at the same moment wrote into one folder.",
+    "Two at once: two processes that changed the queue at the same time lost entries.",
+    "Two at once: waiting for a run in its own process never ended, and the queue stopped.",
+    "Two at once: waiting for a run at the very moment of its start failed with a thread error.",
+    "Memory: out of memory while the finished LoRA was saved lost it; it now gets a second try.",
+    "Memory: out of memory while the host's model was restored left it half restored.",
+    "Memory: the container's memory limit was not considered.",
+    "Disk: a failed checkpoint write kept its file open and its disk space occupied.",
+    "Checkpoints: a manual checkpoint during a pause took the name of the best one, and rotation then deleted it.",
+    "Checkpoints: listing checkpoints failed if one was deleted or its run was moved at that moment.",
+    "Checkpoints: in several processes on the CPU, transformers 5.6 could not load the optimizer's state.",
+    "LoRAs: Override, or training on top of weights, moved a good LoRA aside for a run that then failed at the start.",
+    "LoRAs: a LoRA whose settings name other layers than its weights was loaded without effect and without a message.",
+    "Healthy runs: the watchdog ended healthy runs over data with an easy and a hard part.",
+    "Models: a model that the WebUI had unloaded because it was idle could not be trained.",
+    "Models: a token that the tokenizer has and the model doesn't have ended a run with an index error.",
+    "Models: a folder with its own code made transformers ask at the terminal whether to run it. It is never run.",
+    "Settings: a name that appears twice was read as its last value; it is now refused.",
+    "Settings: impossible dates, huge numbers, alias bombs, endless files and half characters ended in a traceback.",
+    "Templates: a chat template with endless loops or huge powers could block a processor for hours or fill the memory.",
+    "Weights: overlapping tensors, unreadable safetensors headers and truncated GGUF files counted as whole or filled the memory.",
+    "Weights: pickles that do something were refused, but with a message about a defect.",
+    "The page: the phase of a run in another process reached the page's HTML unescaped.",
+    "The page: chart settings that no chart can draw made the chart disappear for good.",
+    "Downloads: redirects to something that is no address, or an absurd announced size, ended in a traceback.",
+    "Text: splitting a long text without spaces could not be cancelled.",
+    "Tables: a carriage return in a comment broke the perplexity table; a copied line was deleted together with its twin.",
+    "Messages: very long values (numbers, names, options) were repeated in full in the sentence about them.",
 )
 
 
@@ -220,8 +196,8 @@ def page(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     sets = sorted(found, key=lambda name: [int(part) for part in name.split(".")[:3]], reverse=True)
     yield "# Reliability"
     yield ""
-    yield "What is promised, and what became of the tries to break it. Survived of tried, by the installed libraries;"
-    yield "made by `python -m tests.promises` after `make test` and `make stress`."
+    yield "What we promise, and the results of trying to break it: survived of tried, per set of installed libraries."
+    yield "Made by `python -m tests.promises` from the last counts of `make test` and `make stress`."
     yield ""
     yield "| promise | how it is tested | " + " | ".join(f"transformers {name}" for name in sets) + " | command |"
     yield "|---|---|" + "---|" * (len(sets) + 1)
@@ -229,7 +205,7 @@ def page(found: dict[str, dict[str, Any]]) -> Iterator[str]:
         results = [totals(tests) if (tests := found[name].get(promise.key)) else "not run" for name in sets]
         yield f"| {promise.promised} | {promise.tested} | {' | '.join(results)} | `{promise.command}` |"
     yield ""
-    yield "## Found by these tests, and mended"
+    yield "## Found by these tests and fixed"
     yield ""
     for fault in MENDED:
         yield f"- {fault}"

@@ -110,9 +110,9 @@ PROMISES = (
 
 MENDED = (
     "Killed and resumed: a run killed before its first file could not be resumed by its own command.",
-    "Killed and resumed: half-written files of a killed run stayed for good, also after Override. Any start now removes them.",
+    "Killed and resumed: half-written files of a killed run stayed for good. Any start now removes them.",
     "Killed and resumed: a power cut could undo the name of a new run's folder, or the move of an older run.",
-    "Killed and resumed: the fingerprint of instruction rows depended on the order of a set, so another process refused to resume.",
+    "Killed and resumed: the fingerprint of rows depended on the order of a set, so a new process refused to resume.",
     "Killed and resumed: with Override on, a killed run started again from zero instead of resuming.",
     "Killed and resumed: a stop that was moved while a resumed run was still preparing its data was forgotten.",
     "Two at once: two processes that started a run of the same name at the same moment wrote into one folder.",
@@ -134,14 +134,14 @@ MENDED = (
     "Models: a folder with its own code made transformers ask at the terminal whether to run it. It is never run.",
     "Settings: a name that appears twice was read as its last value; it is now refused.",
     "Settings: impossible dates, huge numbers, alias bombs, endless files and half characters ended in a traceback.",
-    "Templates: a chat template with endless loops or huge powers could block a processor for hours or fill the memory.",
-    "Weights: overlapping tensors, unreadable safetensors headers and truncated GGUF files counted as whole or filled the memory.",
+    "Templates: a chat template with endless loops or huge powers could block a processor for hours.",
+    "Weights: overlapping tensors, bad safetensors headers and truncated GGUF files counted as whole.",
     "Weights: pickles that do something were refused, but with a message about a defect.",
     "The page: the phase of a run in another process reached the page's HTML unescaped.",
     "The page: chart settings that no chart can draw made the chart disappear for good.",
     "Downloads: redirects to something that is no address, or an absurd announced size, ended in a traceback.",
     "Text: splitting a long text without spaces could not be cancelled.",
-    "Tables: a carriage return in a comment broke the perplexity table; a copied line was deleted together with its twin.",
+    "Tables: a carriage return in a comment broke the perplexity table.",
     "Messages: very long values (numbers, names, options) were repeated in full in the sentence about them.",
 )
 

@@ -95,9 +95,10 @@ def _load(folder: Path, quantizing: Quantizing, dtype: DtypeName | None) -> Load
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     from training_pro.training.model.cpu_packing import prepare_for_training
+    from training_pro.training.model.precision import native_bf16
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = dtype or compute_dtype(device, _native_bf16(device))
+    dtype = dtype or compute_dtype(device, native_bf16(torch.device(device)))
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if getattr(config, "is_encoder_decoder", False):
         raise ModelError(f"{folder.name} is an encoder-decoder model; only models that continue a text can be trained.")
@@ -139,13 +140,3 @@ def _quantized(folder: Path, config: PretrainedConfig, how: Quantizing, dtype: D
             bnb_4bit_quant_storage=quant_storage(compute),
         )
     }
-
-
-def _native_bf16(device: str) -> bool:
-    """False where bfloat16 would only be emulated, which is slower than float32."""
-    import torch
-
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, question, bool)()) for question in questions)

@@ -29,7 +29,7 @@ from training_pro.training.memory.forecast import CPU_SHARE
 from training_pro.training.memory.in_use import PeakMemory, free_bytes, give_freed_memory_back
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
 from training_pro.training.memory.run_memory import RunMemory
-from training_pro.training.model.precision import DeviceFacts, mixed_precision
+from training_pro.training.model.precision import DeviceFacts, autocast_dtype, mixed_precision
 from training_pro.training.model.prepare import ready
 from training_pro.training.model.snapshot import ModelSnapshot
 from training_pro.training.words import gigabytes
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from training_pro.training.owner import Trainable
 
 logger = logging.getLogger(__name__)
-
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,7 @@ def _make_trials(loaded: Trainable, settings: Settings, progress: Progress) -> _
     optimizer = make_optimizer(model, arguments, settings.lora_plus_ratio)
     precision = mixed_precision(DeviceFacts.of(weight.device), weight.dtype)
     trials = _Trials(
-        model, optimizer, weight.device, _AUTOCAST.get(precision), pad_id(loaded.tokenizer, len(weight)), progress
+        model, optimizer, weight.device, autocast_dtype(precision), pad_id(loaded.tokenizer, len(weight)), progress
     )
     for module in loaded.model.modules():
         if isinstance(module, torch.nn.ModuleList):

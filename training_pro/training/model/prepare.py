@@ -10,6 +10,8 @@ from training_pro.training.memory.in_use import give_freed_memory_back
 from training_pro.training.model.adapter import Attached, attach
 from training_pro.training.model.chunked_loss import make_lean
 from training_pro.training.model.cpu_packing import prepare_for_training
+from training_pro.training.model.precision import DeviceFacts
+from training_pro.training.model.run_dtype import compute_as_the_run
 from training_pro.training.several.sharding import spread
 
 if TYPE_CHECKING:
@@ -22,9 +24,13 @@ def ready(model: PreTrainedModel, settings: Settings, on_note: Callable[[str], N
     Raises:
         ModelError: no such target, or an option that this model can't do.
     """
-    if model.get_input_embeddings().weight.device.type == "cpu":
+    weight = model.get_input_embeddings().weight
+    if weight.device.type == "cpu":
         give_freed_memory_back()
         prepare_for_training(model)
+    said = compute_as_the_run(model, DeviceFacts.of(weight.device), weight.dtype)
+    if said:
+        on_note(said)
     if not make_lean(model, may_chunk=spread() == "copies"):
         on_note("This model computes its own loss: more memory is needed than usual.")
     attached = attach(model, settings, settings.seed)

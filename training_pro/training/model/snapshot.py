@@ -2,7 +2,8 @@
 
 A snapshot copies no weights: it keeps, for every module, its own attributes (hooks, mode, children, patched
 methods) and for every parameter and buffer the very storage, flags and gradient. PEFT puts its layers *into* the model;
-putting each module's attributes back takes them out again, bit for bit, quantized weights included.
+putting each module's attributes back takes them out again, bit for bit, quantized weights included. Where a run wrote
+over weights in place (see `run_dtype`), it has kept their bits, and these are written back.
 Cost: some milliseconds and a few kB a module.
 """
 
@@ -19,6 +20,7 @@ from torch import nn
 
 from training_pro.training.loop.random_state import RandomState
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
+from training_pro.training.model.run_dtype import BITS_BEFORE
 
 _CONFIGS = ("config", "generation_config")
 
@@ -57,7 +59,7 @@ class ModelSnapshot:
         return cls(modules, parameters, _config_states(model), RandomState.take())
 
     def restore(self) -> None:
-        """Put everything back in place; what was added since is dropped. Should memory run out, it begins anew."""
+        """Put everything back in place; what was added since is dropped. Should memory run out, it starts over."""
         try:
             self._put_back()
             return
@@ -87,6 +89,9 @@ def _parameter_state(parameter: nn.Parameter) -> _ParameterState:
 
 def _restore_parameter(kept: _ParameterState) -> None:
     parameter = kept.parameter
+    bits = vars(parameter).get(BITS_BEFORE)
+    if bits is not None:
+        kept.data.copy_(bits)
     if parameter.data_ptr() != kept.data.data_ptr() or parameter.dtype != kept.data.dtype:
         parameter.data = kept.data
     vars(parameter).clear()

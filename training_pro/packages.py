@@ -8,7 +8,6 @@ from pathlib import Path
 USES = {
     "bitsandbytes": "models in 4-bit and 8-bit optimizers",
     "matplotlib": "the picture of the loss curve",
-    "sentencex": "the better sentence splitter",
     "gguf": "LoRAs for llama.cpp",
 }
 

@@ -255,10 +255,9 @@ class Session:
             return ""
         folder = run_folder(self.host.folders, settings.name)
         state = read_state(folder)
-        if state is not None:
-            check_same_data(settings.name, state, checked.prepared)
+        note = check_same_data(settings.name, state, checked.prepared) if state is not None else ""
         checkpoint = find_continuation(folder).checkpoint
-        return continued_from(checkpoint)
+        return f"{continued_from(checkpoint)} {note}".strip()
 
     def measure(self, measuring: Measuring) -> PerplexityJob:
         """Begin to measure perplexity; the figures go to the kept table as they come.

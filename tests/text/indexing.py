@@ -10,8 +10,10 @@ from transformers import PreTrainedTokenizerFast
 
 from training_pro.progress import no_progress
 from training_pro.text.blocks.corpus import Corpus
-from training_pro.text.blocks.indexed_text import IndexedText, index_text
-from training_pro.text.blocks.stretches import STRETCH_BYTES, Stretches, corpus_sections
+from training_pro.text.blocks.indexed_text import IndexedText
+from training_pro.text.blocks.indexing import index_text
+from training_pro.text.blocks.stretches import STRETCH_BYTES, Stretches
+from training_pro.text.sections import corpus_sections
 from training_pro.text.tokenizing.encoding import TextEncoder
 
 CUT = "\n\n\n"

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training_pro.text.blocks.corpus import Corpus
-from training_pro.text.blocks.stretches import corpus_sections
-from training_pro.text.sections import section_spans, unescape
+from training_pro.text.sections import corpus_sections, section_spans, unescape
 
 
 @pytest.mark.parametrize(

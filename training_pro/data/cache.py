@@ -25,12 +25,11 @@ from training_pro.errors import DataError, RunError
 from training_pro.record.whole_files import free_bytes, staged_folder, sweep_temporaries
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.blocks.indexed_text import IndexedText
-from training_pro.text.blocks.saved_index import index_arrays, restored_index
 from training_pro.text.tokenizing.encoding import TextEncoder
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = 5  # raised whenever what is prepared, or how it is stored, changes
+LAYOUT = 6  # raised whenever what is prepared, or how it is stored, changes
 KEPT_ENTRIES = 24
 KEPT_BYTES = 8 << 30
 MAPPED_BYTES = 1 << 16  # smaller arrays are simply read
@@ -136,10 +135,8 @@ class TextStore:
     def load(self, corpus: Corpus, encoder: TextEncoder) -> IndexedText | None:
         """The encoded text of `corpus`, or None if it isn't kept or isn't of just this corpus."""
         found = self._cache.load(self._key)
-        if found is None or not np.array_equal(found.arrays["documents"], corpus.starts):
-            return None
-        return restored_index(found.arrays, corpus, encoder)
+        return None if found is None else IndexedText.restored(found.arrays, corpus, encoder)
 
     def store(self, text: IndexedText) -> None:
         """Keep `text`, as far as the disk allows."""
-        self._cache.store(self._key, Entry({**index_arrays(text), "documents": text.corpus.starts}))
+        self._cache.store(self._key, Entry(text.arrays()))

@@ -20,7 +20,7 @@ from training_pro.data.holdout import Parts, hold_out
 from training_pro.data.rendering.rendering import loss_place
 from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.row_source import RowJob, cached_row_samples, renderer_digest
-from training_pro.data.samples import Indices, Samples, Subset, mixed
+from training_pro.data.samples import Indices, Samples, Subset, TextSamples, mixed
 from training_pro.data.sources import Source, chosen_sources, eval_source
 from training_pro.data.text_source import TextJob, slicing_of, text_row_samples, text_samples
 from training_pro.data.tokens import RowTokenizer
@@ -29,9 +29,8 @@ from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
 from training_pro.settings import Settings
 from training_pro.text.blocks.budget import Slicing
-from training_pro.text.blocks.slicing import index_identity
+from training_pro.text.blocks.slicing import encoding_identity
 from training_pro.text.splitting.abbreviations import abbreviations_digest, read_abbreviations
-from training_pro.text.splitting.sentences import splitter_version
 from training_pro.text.tokenizing.encoding import TextEncoder
 
 _NONE: Indices = np.zeros(0, np.int64)
@@ -58,6 +57,11 @@ class _Made:
     samples: Samples
     report: SourceReport
     digest: str
+
+    @property
+    def blocks_digest(self) -> str:
+        """Of a text, what its blocks are; "" of rows."""
+        return self.samples.blocks.digest() if isinstance(self.samples, TextSamples) else ""
 
 
 def prepare(
@@ -100,7 +104,7 @@ def prepare(
     identity = {
         **{one.source.role: one.digest for one in all_made},
         "tokenizer": workshop.tokenizer_digest,
-        "sentence splitter": splitter_version(),
+        **{f"blocks of the {one.source.role}": one.blocks_digest for one in all_made if one.blocks_digest},
         "list of abbreviations": workshop.listed if any(one.source.is_text for one in all_made) else "",
         **settings_parts(settings),
     }
@@ -183,7 +187,7 @@ class _Workshop:
     def _text_store(self, source: Source, content: str) -> TextStore | None:
         if self.cache is None:
             return None
-        identity = index_identity(self.slicing, self.text)
+        identity = encoding_identity(self.slicing, self.text)
         return TextStore(self.cache, cache_key(source.kind, content, self.tokenizer_digest, identity))
 
 

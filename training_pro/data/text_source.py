@@ -24,7 +24,8 @@ from training_pro.progress import Progress
 from training_pro.settings import Settings
 from training_pro.text.blocks.budget import Slicing
 from training_pro.text.blocks.corpus import Corpus
-from training_pro.text.blocks.slicing import slice_documents
+from training_pro.text.blocks.indexed_text import IndexedText
+from training_pro.text.blocks.slicing import blocks_of, encoded_text
 from training_pro.text.reading import clean_text, text_files
 from training_pro.text.splitting.unwrapping import LOOKED_AT_BYTES, wrapped_note
 from training_pro.text.tokenizing.encoding import TextEncoder
@@ -73,8 +74,8 @@ def text_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
     files = text_files(job.path)
     names = [job.name if job.path.is_file() else f"{job.name}/{file.name}" for file in files]
     corpus = Corpus.of_files(files, progress=job.progress)
-    note = wrapped_note(job.name, _beginning(files[0]))
-    return _sliced(job, corpus, SourceReport(job.name, "text", notes=(note,) if note else ()), names)
+    samples, report = _sliced(job, corpus, SourceReport(job.name, "text"), names)
+    return samples, dataclasses.replace(report, notes=_notes(job, files[0]))
 
 
 def text_row_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
@@ -95,6 +96,12 @@ def text_row_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
         bad_row_examples=tuple(bad.examples),
     )
     return _sliced(job, corpus, report, [job.name], numbers)
+
+
+def _notes(job: TextJob, first: Path) -> tuple[str, ...]:
+    """What the beginning of the first file shows."""
+    note = wrapped_note(job.name, _beginning(first))
+    return (note,) if note else ()
 
 
 def _beginning(file: Path) -> str:
@@ -134,7 +141,7 @@ def _text(row: Row) -> bytes:
 def _sliced(
     job: TextJob, corpus: Corpus, report: SourceReport, names: list[str], numbers: array[int] | None = None
 ) -> tuple[TextSamples, SourceReport]:
-    blocks = slice_documents(corpus, job.slicing, job.encoder, job.progress, job.store)
+    blocks = blocks_of(_encoded(job, corpus), job.slicing, job.progress)
     if not len(blocks) and blocks.report.dropped_small:
         raise DataError(
             f"{report.name}: no block is left, all {blocks.report.dropped_small} were small ones; lower "
@@ -146,3 +153,14 @@ def _sliced(
     done = dataclasses.replace(report, samples=len(blocks), slicing=blocks.report)
     rows = np.frombuffer(numbers, np.int64) if numbers is not None else None
     return TextSamples(blocks, names, job.tokenizer, rows), done
+
+
+def _encoded(job: TextJob, corpus: Corpus) -> IndexedText:
+    """The corpus with its ids, out of the store if it was kept there."""
+    kept = job.store.load(corpus, job.encoder) if job.store is not None else None
+    if kept is not None:
+        return kept
+    text = encoded_text(corpus, job.slicing, job.encoder, job.progress)
+    if job.store is not None and text.encoder is job.encoder and len(text.sentences):
+        job.store.store(text)
+    return text

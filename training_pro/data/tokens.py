@@ -11,6 +11,7 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,17 @@ class RowTokenizer:
         self.special_id_of: Mapping[str, int] = specials
         self.special_ids = frozenset(specials.values())
         self.special_texts = tuple(sorted(specials, key=lambda text: (-len(text), text)))  # the longest first
-        self._backend = _backend(tokenizer, self.special_texts)
-        self.adds_bos = self.bos_id is not None and self.bos_id in self._backend.as_prompt("a")[:1]
+        self._host_tokenizer = tokenizer
+
+    @cached_property
+    def _backend(self) -> FastTokenizer | SlowTokenizer:
+        """The private copy; made when first needed, since raw text alone needs none to be trained."""
+        return _backend(self._host_tokenizer, self.special_texts)
+
+    @cached_property
+    def adds_bos(self) -> bool:
+        """Whether the tokenizer puts a BOS before a text of its own accord."""
+        return self.bos_id is not None and self.bos_id in self._backend.as_prompt("a")[:1]
 
     def encode(self, texts: Sequence[str], with_offsets: bool) -> list[Encoded]:
         """The ids of each text as they stand: nothing added, nothing cut off."""

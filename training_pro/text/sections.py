@@ -7,6 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain
+
+from training_pro.text.blocks.corpus import Corpus
+
+Span = tuple[int, int]
 
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([\\ntrfv0]))")
 _SIMPLE = {"\\": "\\", "n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "0": "\0"}
@@ -36,7 +41,7 @@ def cut_pattern(cut_strings: Sequence[str]) -> str:
     return "|".join(map(re.escape, wanted))
 
 
-def section_spans(text: str, cut_strings: Sequence[str]) -> list[tuple[int, int]]:
+def section_spans(text: str, cut_strings: Sequence[str]) -> list[Span]:
     """The (start, end) of each section, without white space at either end; empty sections are left out."""
     pattern = cut_pattern(cut_strings)
     borders = [match.span() for match in re.finditer(pattern, text)] if pattern else []
@@ -46,9 +51,37 @@ def section_spans(text: str, cut_strings: Sequence[str]) -> list[tuple[int, int]
     return [(start, end) for start, end in trimmed if start < end]
 
 
-def trimmed_span(text: str, start: int, end: int) -> tuple[int, int]:
+def trimmed_span(text: str, start: int, end: int) -> Span:
     """The span without white space at either end; (end, end) where there is nothing else."""
     part = text[start:end]
     solid = part.lstrip()
     start = end - len(solid)
     return start, start + len(solid.rstrip())
+
+
+def corpus_sections(corpus: Corpus, cut_strings: Sequence[str]) -> list[Span]:
+    """The byte spans of all sections, without white space at either end; empty ones are left out.
+
+    Guarantees: no section crosses a cut string or a document's end.
+    """
+    patterns = _cut_patterns(cut_strings)
+    spans = []
+    for document_start, document_end in zip(corpus.starts[:-1].tolist(), corpus.starts[1:].tolist(), strict=True):
+        at = document_start
+        found = chain.from_iterable(one.finditer(corpus.buffer, document_start, document_end) for one in patterns)
+        for cut_start, cut_end in sorted(match.span() for match in found):
+            spans.append(corpus.trimmed(at, cut_start))
+            at = cut_end
+        spans.append(corpus.trimmed(at, document_end))
+    return [(start, end) for start, end in spans if start < end]
+
+
+def _cut_patterns(cut_strings: Sequence[str]) -> list[re.Pattern[bytes]]:
+    """Patterns for the cut strings whose matches never overlap.
+
+    One each where they share no byte: plain strings are found ten times as fast as "one or the other".
+    """
+    cuts = {cut.encode("utf-8", "surrogatepass") for cut in cut_strings if cut}
+    if len(set().union(*cuts)) == sum(len(set(cut)) for cut in cuts):
+        return [re.compile(re.escape(cut)) for cut in cuts]
+    return [re.compile(cut_pattern(cut_strings).encode("utf-8", "surrogatepass"))]

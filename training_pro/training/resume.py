@@ -168,21 +168,37 @@ def data_parts(prepared: Prepared) -> dict[str, str]:
     return {name: str(part) for name, part in prepared.fingerprint_parts.items() if name not in SPECS}
 
 
-def check_same_data(name: str, state: RunState, prepared: Prepared) -> None:
+def check_same_data(name: str, state: RunState, prepared: Prepared) -> str:
     """Whether the run `name`, which `state` tells of, was started with just the samples of `prepared`.
+
+    Returns a note where that can't be known, else "": earlier versions wrote down which sentence splitter a text went
+    through, not which blocks it became.
 
     Raises:
         RunError: naming what has changed and the ways out.
     """
     if not state.data_fingerprint or state.data_fingerprint == prepared.fingerprint:
-        return
-    changed = data_differences(data_parts(prepared), state.data_parts) if state.data_parts else []
-    what = f"changed since: {', '.join(changed)}" if changed else "its data or the tokenizer has changed"
-    raise RunError(
-        f'The run "{name}" can\'t be continued exactly: {what}. Put that back, train on top of its weights, or turn on '
-        "Override Existing Files."
-    )
+        return ""
+    now, then = data_parts(prepared), dict(state.data_parts)
+    earlier = then.pop(_EARLIER_SPLITTER, "")
+    if earlier:
+        now = {part: value for part, value in now.items() if part in then}
+    changed = data_differences(now, then)
+    if changed or not then:
+        what = f"changed since: {', '.join(changed)}" if changed else "its data or the tokenizer has changed"
+        raise RunError(
+            f'The run "{name}" can\'t be continued exactly: {what}. Put that back, train on top of its weights, or '
+            "turn on Override Existing Files."
+        )
+    is_text = any(part.startswith("blocks of the ") for part in data_parts(prepared))
+    return _EARLIER_NOTE.format(splitter=earlier) if earlier and is_text else ""
 
+
+_EARLIER_SPLITTER = "sentence splitter"  # the part of the fingerprint that the digest of the blocks replaces
+_EARLIER_NOTE = (
+    "This run was started by an earlier version, which found sentences with {splitter}: some blocks may begin or end "
+    "at another sentence than before (in a novel, about 1 of 500)."
+)
 
 START_FILE = "training_start.json"
 

@@ -321,7 +321,8 @@ class Run:
                 f'The run "{name}" can\'t be continued exactly: it trains {_model_words(*before)}, and '
                 f"{_model_words(*now)} is loaded. Load that one, or train on top of its weights."
             )
-        check_same_data(name, state, prepared)
+        if note := check_same_data(name, state, prepared):
+            self._board.note(note)
 
     def _close(self, ending: Ending) -> None:
         """Say in the folder how the run ended; a fault here must not hide the run's own."""

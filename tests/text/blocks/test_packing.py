@@ -11,8 +11,8 @@ from tests.text.tokenizer_zoo import encoder_of
 from training_pro.errors import Cancelled
 from training_pro.progress import no_progress
 from training_pro.text.blocks.budget import Budget
+from training_pro.text.blocks.indexed_text import Runs
 from training_pro.text.blocks.packing import KINDS, Packer, Packing
-from training_pro.text.blocks.sentence_runs import Runs
 from training_pro.text.tokenizing.encoding import TextEncoder
 
 # Both give a token a byte; the second can't be parted, so that every run is counted by encoding it.

@@ -100,7 +100,7 @@ def test_smollm2_s_blocks_of_the_sample_are_exact(smol_tokenizer: Any, max_token
     sample = SAMPLE.read_text(encoding="utf-8")[:6000]
     encoder = TextEncoder(smol_tokenizer)
     for slicing in (Slicing(max_tokens, eos="cut"), Slicing(max_tokens, dementor=True, hard_cut="")):
-        assert check([sample], slicing, encoder).report.slow_sections == 0
+        assert not check([sample], slicing, encoder)._runs.text.opaque.any()
 
 
 @settings(max_examples=60, deadline=None)
@@ -116,7 +116,7 @@ def test_every_visible_character_is_in_one_packed_block(text: str, max_tokens: i
 @pytest.mark.parametrize("name", sorted(set(ZOO) - OPAQUE))
 def test_known_tokenizers_are_encoded_in_pieces(name: str) -> None:
     blocks = slice_documents([SAMPLE.read_text(encoding="utf-8")], Slicing(), encoder_of(name))
-    assert blocks.report.slow_sections == 0
+    assert not blocks._runs.text.opaque.any()
 
 
 def test_the_end_of_text_string_is_a_hard_cut_and_others_are_text() -> None:
@@ -167,7 +167,7 @@ def test_a_rule_that_fails_is_noticed_and_done_without(caplog: pytest.LogCapture
     encoder.cut_rule = encoder_of("byte BPE with NFC").cut_rule  # wrong: tokens span words
     with caplog.at_level(logging.WARNING):
         blocks = check([SAMPLE.read_text(encoding="utf-8")[:3000]], Slicing(64), encoder)
-    assert blocks.report.slow_sections > 0
+    assert blocks._runs.text.opaque.any()
     assert "slow" in caplog.text
 
 

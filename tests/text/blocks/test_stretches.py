@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.text.indexing import CUT, byte_encoder
 from training_pro.text.blocks.corpus import Corpus
-from training_pro.text.blocks.stretches import Stretch, Stretches, byte_offsets, corpus_sections
-from training_pro.text.sections import section_spans
+from training_pro.text.blocks.stretches import Stretch, Stretches, byte_offsets
+from training_pro.text.sections import corpus_sections, section_spans
 from training_pro.text.tokenizing.cuts import CutRule
 
 RULE = CutRule(after_letter="", left_context="", left_ids=0)  # cuts before spaces alone

@@ -5,6 +5,7 @@ A block is 13 bytes whatever its length; its ids are read from the text's one ar
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from training_pro.text.blocks.budget import Budget
+from training_pro.text.blocks.indexed_text import Runs
 from training_pro.text.blocks.packing import KINDS, Packing
-from training_pro.text.blocks.sentence_runs import Runs
 from training_pro.text.tokenizing.encoding import Ids
 
 
@@ -36,8 +37,8 @@ class SlicingReport:
     """What slicing did.
 
     `text_tokens` and `window_tokens` count text alone, without BOS and EOS; `depth` is window_tokens / text_tokens
-    (0 without windows). `short_sections` fit into one window each, so DEMENTOR sees them once. `slow_sections` could
-    not be encoded in pieces. `bos_missing`, `eos_missing`: asked for, but the tokenizer has no such token.
+    (0 without windows). `short_sections` fit into one window each, so DEMENTOR sees them once. `bos_missing`,
+    `eos_missing`: asked for, but the tokenizer has no such token.
     """
 
     sections: int = 0
@@ -52,7 +53,6 @@ class SlicingReport:
     window_tokens: int = 0
     bos_missing: bool = False
     eos_missing: bool = False
-    slow_sections: int = 0
 
     @property
     def depth(self) -> float:
@@ -129,6 +129,15 @@ class Blocks:
     def small(self) -> Blocks:
         nothing = self._packing.some(np.zeros(len(self), dtype=np.bool_))
         return Blocks(self._runs, self._small or nothing, self._budget, self.report)
+
+    def digest(self) -> str:
+        """32 hexadecimal digits over where all blocks start and end and what they are: equal, the blocks are the same,
+        given the same text, tokenizer, BOS and EOS."""
+        table, packing = self._runs.text.sentences, self._packing
+        state = hashlib.blake2b(digest_size=16)
+        for column in (table.starts[packing.firsts], table.ends[packing.lasts], packing.kinds):
+            state.update(column.tobytes())
+        return state.hexdigest()
 
     def places(self) -> Places:
         """The places of all blocks at once, for those who choose among them."""

@@ -1,36 +1,34 @@
 """A text's ids in one array, and for each sentence what it takes to read any run of sentences from it.
 
-Every stretch is encoded once, in pieces that end at safe cuts, while the sentences of the next ones are found. A run
-of sentences i to j is then read as
+A run of sentences i to j is read as
 
     patch before sentence i + ids[head_ids[i] : tail_ids[j]] + patch after sentence j
 
 because ids differ from the text's own only before the first safe cut after i's start, and after the last one before
-j's end. Costs the tokenizer's own time, 4 bytes a token on disk, 48 bytes a sentence in memory. The step sentences ->
-token ids on a block's way.
+j's end. So a run's count is a sum of four numbers; only runs too short to hold a safe cut are encoded for it. Costs
+48 bytes a sentence in memory. `indexing` makes it; blocks are made of it.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+import dataclasses
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from training_pro.progress import Progress
 from training_pro.text.blocks.corpus import Corpus, Offsets
-from training_pro.text.blocks.stores import NO_PATCH, IdFile, Patches
-from training_pro.text.blocks.stretch_encoding import EncodedStretch, encode_stretch
-from training_pro.text.blocks.stretches import Stretch
 from training_pro.text.tokenizing.encoding import Ids, TextEncoder
 
+Arrays = dict[str, npt.NDArray[Any]]
+
 NOWHERE = int(np.iinfo(np.int64).max)  # a cut past everything
-_NONE: Offsets = np.empty(0, dtype=np.int64)
-_AT_ONCE = 2  # stretches in the encoder: one keeps the processors busy while the other's ids are gathered
+NO_PATCH = 0
+_MOST_REMEMBERED = 100_000  # edges; more would cost more memory than encoding them again costs time
+_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -75,167 +73,147 @@ class IndexedText:
     forced: Offsets
     pieces: Offsets = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
+    def arrays(self) -> Arrays:
+        """What `restored` makes the same text of: some twice the room that the text itself takes."""
+        patch_ids, patch_ends = self.patches.arrays()
+        columns = {f"sentence_{name}": getattr(self.sentences, name) for name in _COLUMNS}
+        own = {"ids": self.ids, "opaque": self.opaque, "forced": self.forced, "documents": self.corpus.starts}
+        return {**columns, **own, "patch_ids": patch_ids, "patch_ends": patch_ends}
 
-@dataclass
-class _Columns:
-    """The table's columns while they grow, a list of arrays each."""
-
-    starts: list[Offsets] = field(default_factory=list)
-    ends: list[Offsets] = field(default_factory=list)
-    sections: list[Offsets] = field(default_factory=list)
-    head_cuts: list[Offsets] = field(default_factory=list)
-    head_ids: list[Offsets] = field(default_factory=list)
-    heads: list[Ids] = field(default_factory=list)
-    tail_cuts: list[Offsets] = field(default_factory=list)
-    tail_ids: list[Offsets] = field(default_factory=list)
-    tails: list[Ids] = field(default_factory=list)
-
-    def table(self) -> SentenceTable:
-        return SentenceTable(
-            starts=_joined(self.starts),
-            ends=_joined(self.ends),
-            sections=_joined(self.sections),
-            head_cuts=_joined(self.head_cuts),
-            head_ids=_joined(self.head_ids),
-            heads=_joined(self.heads),
-            tail_cuts=_joined(self.tail_cuts),
-            tail_ids=_joined(self.tail_ids),
-            tails=_joined(self.tails),
-        )
-
-
-def _joined(parts: list[Any]) -> Any:
-    joined = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
-    parts.clear()  # so that only one column is held twice at a time
-    return joined
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Where in a stretch (numbers of its cuts) the sentences from `starts` on have their heads, others their tails."""
-
-    starts: Offsets
-    heads: Offsets
-    tails: Offsets
-
-
-def index_text(
-    corpus: Corpus, section_count: int, encoder: TextEncoder, stretches: Iterable[Stretch], progress: Progress
-) -> IndexedText:
-    """Encode all sections.
-
-    Raises:
-        UnsafeCutError: the encoder's cut rule doesn't hold.
-        Cancelled: from `progress`.
-    """
-    indexer = _Indexer(corpus, section_count, encoder)
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        for stretch in stretches:  # finding the next one's sentences runs beside the encoding of those before
-            indexer.add(stretch, pool)
-            progress(int(stretch.sentence_ends[-1]), corpus.size_bytes, "Encoding text")
-        return indexer.finished()
-
-
-class _Indexer:
-    def __init__(self, corpus: Corpus, section_count: int, encoder: TextEncoder) -> None:
-        self._corpus = corpus
-        self._encoder = encoder
-        self._ids = IdFile()
-        self._patches = Patches(encoder)
-        self._columns = _Columns()
-        self._opaque = np.zeros(section_count, dtype=np.bool_)
-        self._forced: list[int] = []
-        self._entered = 0  # sentences
-        self._waiting = _NONE  # starts of sentences whose first safe cut lies in a stretch to come
-        self._running: deque[tuple[Stretch, _Places, Future[EncodedStretch]]] = deque()
-
-    def add(self, stretch: Stretch, pool: ThreadPoolExecutor) -> None:
-        """Start to encode a stretch, and enter those that have to be done before."""
-        places = self._places(stretch)
-        self._enter_sentences(stretch)
-        if places is None:
-            self._enter_running(but=0)
-            self._enter_opaque(stretch)
-        else:
-            self._enter_running(but=_AT_ONCE - 1)
-            asked = np.concatenate([places.heads, places.tails])
-            self._running.append((stretch, places, pool.submit(encode_stretch, stretch, asked, self._encoder)))
-
-    def finished(self) -> IndexedText:
-        self._enter_running(but=0)
-        sentences = self._columns.table()
-        unreadable = self._opaque[sentences.sections]
-        sentences.head_cuts[unreadable] = NOWHERE
-        return IndexedText(
-            corpus=self._corpus,
-            encoder=self._encoder,
-            ids=self._ids.array(),
-            patches=self._patches,
-            sentences=sentences,
-            opaque=self._opaque,
-            forced=np.array(self._forced, dtype=np.int64),
-        )
-
-    def _places(self, stretch: Stretch) -> _Places | None:
-        cuts = stretch.cuts
-        starts = np.concatenate([self._waiting, stretch.sentence_starts])
-        if not len(cuts):
-            self._waiting = _NONE
+    @classmethod
+    def restored(cls, arrays: Arrays, corpus: Corpus, encoder: TextEncoder) -> IndexedText | None:
+        """The text whose `arrays` these are; None: they are of other documents than those of `corpus`."""
+        if not np.array_equal(arrays["documents"], corpus.starts):
             return None
-        heads = np.searchsorted(cuts, starts)  # the first cut at or after each start
-        near = np.minimum(heads, len(cuts) - 1)
-        heads = heads + ((cuts[near] == starts) & ~stretch.starts_section[near])
-        known = heads < len(cuts)
-        self._waiting = starts[~known]
-        tails = np.searchsorted(cuts, stretch.sentence_ends, side="right") - 1
-        return _Places(starts[known], heads[known], tails)
+        return cls(
+            corpus=corpus,
+            encoder=encoder,
+            ids=arrays["ids"],
+            patches=Patches.restored(encoder, arrays["patch_ids"], arrays["patch_ends"]),
+            sentences=SentenceTable(**{name: arrays[f"sentence_{name}"] for name in _COLUMNS}),
+            opaque=arrays["opaque"],
+            forced=arrays["forced"],
+        )
 
-    def _enter_sentences(self, stretch: Stretch) -> None:
-        self._columns.starts.append(stretch.sentence_starts)
-        self._columns.ends.append(stretch.sentence_ends)
-        self._columns.sections.append(stretch.sentence_sections)
-        self._entered += len(stretch.sentence_starts)
-        if stretch.forced:
-            self._forced.append(self._entered - 1)
 
-    def _enter_opaque(self, stretch: Stretch) -> None:
-        self._opaque[stretch.sentence_sections] = True
-        count = len(stretch.sentence_starts)
-        self._enter_tails(np.full(count, -1), np.zeros(count, np.int64), np.zeros(count, np.int32))
-        heads = int(sum(map(len, self._columns.starts)) - sum(map(len, self._columns.heads)))  # those waiting, too
-        self._enter_heads(np.full(heads, NOWHERE), np.zeros(heads, np.int64), np.zeros(heads, np.int32))
+_COLUMNS = tuple(column.name for column in dataclasses.fields(SentenceTable))
 
-    def _enter_running(self, but: int) -> None:
-        """Enter what is being encoded, the oldest first, but for the last `but` stretches."""
-        while len(self._running) > but:
-            stretch, places, job = self._running.popleft()
-            self._enter_encoded(stretch, places, job.result())
 
-    def _enter_encoded(self, stretch: Stretch, places: _Places, encoded: EncodedStretch) -> None:
-        before = encoded.before + self._ids.size
-        self._ids.append(encoded.ids)
-        head_cuts, tail_cuts = stretch.cuts[places.heads], stretch.cuts[places.tails]
-        heads = self._patched(places.starts, head_cuts, np.zeros(len(head_cuts), dtype=np.bool_))
-        self._enter_heads(head_cuts, before[: len(head_cuts)], heads)
-        tails = self._patched(tail_cuts, stretch.sentence_ends, ~stretch.starts_section[places.tails])
-        self._enter_tails(tail_cuts, before[len(head_cuts) :], tails)
+class Patches:
+    """The ids at blocks' edges, each by number; patch 0 is empty.
 
-    def _patched(self, starts: Offsets, ends: Offsets, middle: npt.NDArray[np.bool_]) -> Ids:
-        """The patches for these stretches of text."""
-        buffer = self._corpus.buffer
-        numbers = np.full(len(starts), NO_PATCH, dtype=np.int32)
-        for is_middle in (False, True):
-            wanted = np.flatnonzero((starts < ends) & (middle == is_middle))
-            spans = zip(starts[wanted].tolist(), ends[wanted].tolist(), strict=True)
-            numbers[wanted] = self._patches.numbers([buffer[start:end] for start, end in spans], is_middle)
-        return numbers
+    Few edges differ ("He", "The", ...), so what was encoded lately is looked up.
+    """
 
-    def _enter_heads(self, cuts: Offsets, ids: Offsets, patches: Ids) -> None:
-        self._columns.head_cuts.append(cuts)
-        self._columns.head_ids.append(ids)
-        self._columns.heads.append(patches)
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+        self._remembered: tuple[dict[bytes, int], dict[bytes, int]] = ({}, {})
+        self._ids = array("i")
+        self._ends = array("q", [0])
+        self._fillers: dict[int, int] = {}
 
-    def _enter_tails(self, cuts: Offsets, ids: Offsets, patches: Ids) -> None:
-        self._columns.tail_cuts.append(cuts)
-        self._columns.tail_ids.append(ids)
-        self._columns.tails.append(patches)
+    @classmethod
+    def restored(cls, encoder: TextEncoder, ids: Ids, ends: npt.NDArray[np.int64]) -> Patches:
+        """The patches whose `arrays` these are."""
+        patches = cls(encoder)
+        patches._ids, patches._ends = array("i", ids.tobytes()), array("q", ends.tobytes())
+        return patches
+
+    def arrays(self) -> tuple[Ids, npt.NDArray[np.int64]]:
+        """All ids one after another, and where each patch ends."""
+        return np.array(self._ids, dtype=np.int32), np.array(self._ends, dtype=np.int64)
+
+    def numbers(self, texts: Sequence[bytes], middle: bool) -> Ids:
+        """A patch number for each text (UTF-8), encoded alone or, if `middle`, as after a safe cut."""
+        known = self._remembered[middle]
+        if len(known) > _MOST_REMEMBERED:
+            known.clear()
+        known[b""] = NO_PATCH
+        new = list(dict.fromkeys(text for text in texts if text not in known))
+        encoded = self._encoder.encode_parts([text.decode() for text in new], [not middle] * len(new))
+        for text, ids in zip(new, encoded, strict=True):
+            self._ids.extend(ids)
+            known[text] = len(self._ends)
+            self._ends.append(len(self._ids))
+        return np.fromiter(map(known.__getitem__, texts), dtype=np.int32, count=len(texts))
+
+    def number(self, text: bytes, middle: bool) -> int:
+        """The patch number of one text."""
+        known = self._remembered[middle].get(text)
+        return int(self.numbers([text], middle)[0]) if known is None else known
+
+    def filler(self, length: int) -> int:
+        """The number of a patch of so many ids that is there to be counted, never to be read."""
+        if length not in self._fillers:
+            self._ids.extend([0] * length)
+            self._fillers[length] = len(self._ends)
+            self._ends.append(len(self._ids))
+        return self._fillers[length]
+
+    def length(self, number: int) -> int:
+        """The number of ids in one patch."""
+        return self._ends[number] - (self._ends[number - 1] if number else 0)
+
+    def ids(self, number: int) -> Ids:
+        start = self._ends[number - 1] if number else 0
+        return np.array(self._ids[start : self._ends[number]], dtype=np.int32)
+
+    def lengths(self, numbers: Ids) -> Ids:
+        """The number of ids in each patch."""
+        counts = np.diff(np.frombuffer(self._ends, dtype=np.int64), prepend=0)
+        return counts[numbers].astype(np.int32)
+
+
+class Runs:
+    """Reads runs of sentences, given by their first and last sentence.
+
+    The count of ids in a run from i to j is ``after[j] - before[i]`` wherever `readable`.
+    `is_last` (sentences,): whether a sentence is its section's last.
+    """
+
+    def __init__(self, text: IndexedText) -> None:
+        self.text = text
+        table = text.sentences
+        self.before: Offsets = table.head_ids - text.patches.lengths(table.heads)
+        self.after: Offsets = table.tail_ids + text.patches.lengths(table.tails)
+        self.is_last: npt.NDArray[np.bool_] = np.append(table.sections[1:] != table.sections[:-1], True)[: len(table)]
+
+    def readable(self, firsts: npt.NDArray[np.integer], lasts: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Whether a safe cut lies in each run, so that it can be read from the text's own ids."""
+        table = self.text.sentences
+        within: npt.NDArray[np.bool_] = table.head_cuts[firsts] <= table.tail_cuts[lasts]
+        return within
+
+    def is_readable(self, first: int, last: int) -> bool:
+        """The same for one run."""
+        table = self.text.sentences
+        return bool(table.head_cuts[first] <= table.tail_cuts[last])
+
+    def counts(self, firsts: npt.NDArray[np.integer], lasts: npt.NDArray[np.integer]) -> Offsets:
+        """The exact number of ids of each run."""
+        counts: Offsets = self.after[lasts] - self.before[firsts]
+        unreadable = np.flatnonzero(~self.readable(firsts, lasts))
+        for at in range(0, len(unreadable), _BATCH):
+            some = unreadable[at : at + _BATCH]
+            pairs = zip(firsts[some].tolist(), lasts[some].tolist(), strict=True)
+            texts = [self.string(first, last) for first, last in pairs]
+            counts[some] = [len(ids) for ids in self.text.encoder.encode_many(texts)]
+        return counts
+
+    def count(self, first: int, last: int) -> int:
+        """The exact number of ids of one run."""
+        if self.is_readable(first, last):
+            return int(self.after[last] - self.before[first])
+        return self.text.encoder.count(self.string(first, last))
+
+    def string(self, first: int, last: int) -> str:
+        table = self.text.sentences
+        return self.text.corpus.text(int(table.starts[first]), int(table.ends[last]))
+
+    def ids(self, first: int, last: int) -> Ids:
+        """The ids of a run: those of its text alone."""
+        text, table = self.text, self.text.sentences
+        if not self.is_readable(first, last):
+            return text.encoder.encode(self.string(first, last))
+        head, tail = text.patches.ids(int(table.heads[first])), text.patches.ids(int(table.tails[last]))
+        return np.concatenate([head, text.ids[table.head_ids[first] : table.tail_ids[last]], tail])

@@ -21,9 +21,7 @@ from training_pro.errors import DataError
 from training_pro.progress import Progress
 from training_pro.text.blocks.budget import Budget
 from training_pro.text.blocks.corpus import Offsets
-from training_pro.text.blocks.indexed_text import NOWHERE, IndexedText, SentenceTable
-from training_pro.text.blocks.sentence_runs import Runs
-from training_pro.text.blocks.stores import NO_PATCH
+from training_pro.text.blocks.indexed_text import NO_PATCH, NOWHERE, IndexedText, Runs, SentenceTable
 from training_pro.text.blocks.stretches import byte_offsets
 
 _CLOSERS = ")]}\"'\u2019\u201d\u00bb"

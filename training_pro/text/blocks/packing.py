@@ -15,7 +15,7 @@ import numpy.typing as npt
 from training_pro.progress import Progress
 from training_pro.text.blocks.budget import Budget
 from training_pro.text.blocks.corpus import Offsets
-from training_pro.text.blocks.sentence_runs import Runs
+from training_pro.text.blocks.indexed_text import Runs
 from training_pro.text.tokenizing.encoding import Ids
 
 PACKED, OVERLAP, WINDOW = range(3)

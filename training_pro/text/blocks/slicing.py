@@ -16,39 +16,28 @@ from training_pro.progress import Progress, no_progress
 from training_pro.text.blocks.blocks import Blocks, SlicingReport
 from training_pro.text.blocks.budget import Budget, Slicing
 from training_pro.text.blocks.corpus import Corpus
-from training_pro.text.blocks.indexed_text import index_text
+from training_pro.text.blocks.indexed_text import IndexedText, Runs
+from training_pro.text.blocks.indexing import UnsafeCutError, index_text
 from training_pro.text.blocks.long_sentences import split_long
 from training_pro.text.blocks.packing import KINDS, OVERLAP, PACKED, WINDOW, Packer, Packing
-from training_pro.text.blocks.saved_index import IndexStore
-from training_pro.text.blocks.sentence_runs import Runs
-from training_pro.text.blocks.stretch_encoding import UnsafeCutError
-from training_pro.text.blocks.stretches import Stretches, corpus_sections
-from training_pro.text.sections import unescape
+from training_pro.text.blocks.stretches import Stretches
+from training_pro.text.sections import corpus_sections, unescape
 from training_pro.text.splitting.abbreviations import abbreviations_digest
-from training_pro.text.splitting.sentences import splitter_version
 from training_pro.text.tokenizing.encoding import TextEncoder
-
-__all__ = ["Slicing", "index_identity", "slice_documents"]
 
 logger = logging.getLogger(__name__)
 
-_BLOCKS_TRIED_OUT = 16
+_RUNS_TRIED_OUT = 16
+_SENTENCES_TRIED_OUT = 15
 _LONGEST_TOKEN_BYTES = 256  # where the tokenizer doesn't tell
 _LONGEST_CHARACTER_BYTES = 4
 _MOST_SENTENCE_BYTES = 1 << 22
 
 
 def slice_documents(
-    documents: Sequence[str] | Corpus,
-    slicing: Slicing,
-    encoder: TextEncoder,
-    progress: Progress | None = None,
-    index: IndexStore | None = None,
+    documents: Sequence[str] | Corpus, slicing: Slicing, encoder: TextEncoder, progress: Progress = no_progress
 ) -> Blocks:
     """The blocks of `documents`; each document's end is a hard cut.
-
-    `index` keeps the encoded text; its owner sees to it that it is asked for these documents, this tokenizer and
-    this `index_identity` alone.
 
     Guarantees: every visible character outside cut strings is in exactly one packed block, unless blocks were dropped
     as too small; no block crosses a cut.
@@ -57,48 +46,53 @@ def slice_documents(
         DataError: not even one character fits, or a document can't be written as UTF-8.
         Cancelled: from `progress`.
     """
-    report = progress or no_progress
     corpus = documents if isinstance(documents, Corpus) else Corpus.of_texts(documents)
+    return blocks_of(encoded_text(corpus, slicing, encoder, progress), slicing, progress)
+
+
+def encoded_text(corpus: Corpus, slicing: Slicing, encoder: TextEncoder, progress: Progress) -> IndexedText:
+    """The sentences and ids of all documents: nearly all of slicing's work, and the part of it that can be kept.
+
+    Raises:
+        Cancelled: from `progress`.
+    """
     try:
-        blocks = _sliced(corpus, slicing, encoder, report, index)
-        _try_out(blocks, encoder)
+        text = _indexed(corpus, slicing, encoder, progress)
+        _try_out(text)
     except UnsafeCutError:
         logger.warning("This tokenizer's ids depend on far-off text; every block is encoded on its own, which is slow.")
-        blocks = _sliced(corpus, slicing, encoder.without_cuts(), report, None)
-    return blocks
+        text = _indexed(corpus, slicing, encoder.without_cuts(), progress)
+    return text
 
 
-def index_identity(slicing: Slicing, encoder: TextEncoder) -> str:
-    """What, beside documents and tokenizer, decides how a text is encoded; equal: the encoded text is the same."""
-    parts = (
-        repr(unescape(slicing.hard_cut)),
-        str(_longest_sentence_bytes(slicing, encoder)),
-        splitter_version(),
-        abbreviations_digest(slicing.abbreviations),
-    )
-    return " ".join(parts)
+def encoding_identity(slicing: Slicing, encoder: TextEncoder) -> str:
+    """What, beside documents and tokenizer, decides how a text is encoded; equal: `encoded_text` is the same."""
+    longest_bytes = str(_longest_sentence_bytes(slicing, encoder))
+    return " ".join((repr(unescape(slicing.hard_cut)), longest_bytes, abbreviations_digest(slicing.abbreviations)))
 
 
-def _sliced(
-    corpus: Corpus, slicing: Slicing, encoder: TextEncoder, progress: Progress, index: IndexStore | None
-) -> Blocks:
-    budget = Budget.of(slicing, encoder)
-    sections = corpus_sections(corpus, [unescape(slicing.hard_cut), encoder.eos_text])
-    text = index.load(corpus, encoder) if index is not None else None
-    if text is None:
-        longest_bytes = _longest_sentence_bytes(slicing, encoder)
-        stretches = Stretches(corpus, sections, encoder.cut_rule, longest_bytes, slicing.abbreviations)
-        text = index_text(corpus, len(sections), encoder, stretches, progress)
-        if index is not None and len(text.sentences):
-            index.store(text)
+def blocks_of(text: IndexedText, slicing: Slicing, progress: Progress) -> Blocks:
+    """The blocks of an encoded text.
+
+    Raises:
+        DataError: not even one character fits.
+        Cancelled: from `progress`.
+    """
+    budget = Budget.of(slicing, text.encoder)
     text, split = split_long(text, budget, progress)
     runs = Runs(text)
     packer = Packer(runs, budget, progress)
     packing = packer.windows() if slicing.dementor else packer.packed(slicing.overlap)
     large = _large_enough(packing, runs, slicing.min_block_chars)
     kept = packing.some(large)
-    report = _report(slicing, encoder, runs, (packing, kept), split)
-    return Blocks(runs, kept, budget, report, packing.some(~large))
+    return Blocks(runs, kept, budget, _report(slicing, runs, (packing, kept), split), packing.some(~large))
+
+
+def _indexed(corpus: Corpus, slicing: Slicing, encoder: TextEncoder, progress: Progress) -> IndexedText:
+    sections = corpus_sections(corpus, [unescape(slicing.hard_cut), encoder.eos_text])
+    longest_bytes = _longest_sentence_bytes(slicing, encoder)
+    stretches = Stretches(corpus, sections, encoder.cut_rule, longest_bytes, slicing.abbreviations)
+    return index_text(corpus, len(sections), encoder, stretches, progress)
 
 
 def _longest_sentence_bytes(slicing: Slicing, encoder: TextEncoder) -> int:
@@ -106,6 +100,20 @@ def _longest_sentence_bytes(slicing: Slicing, encoder: TextEncoder) -> int:
     lengths = encoder.token_lengths
     longest_token = int(lengths.by_id.max()) if lengths is not None else _LONGEST_TOKEN_BYTES
     return min(slicing.max_tokens * longest_token, _MOST_SENTENCE_BYTES)
+
+
+def _try_out(text: IndexedText) -> None:
+    """Compare some runs of sentences with the tokenizer's own ids.
+
+    Raises:
+        UnsafeCutError: they differ.
+    """
+    runs, count = Runs(text), len(text.sentences)
+    section_lasts = np.flatnonzero(runs.is_last)
+    for first in np.linspace(0, count - 1, num=min(count, _RUNS_TRIED_OUT), dtype=int).tolist():
+        last = min(first + _SENTENCES_TRIED_OUT, int(section_lasts[np.searchsorted(section_lasts, first)]))
+        if not np.array_equal(runs.ids(first, last), text.encoder.encode(runs.string(first, last))):
+            raise UnsafeCutError
 
 
 def _large_enough(packing: Packing, runs: Runs, min_block_chars: int) -> npt.NDArray[np.bool_]:
@@ -118,10 +126,9 @@ def _large_enough(packing: Packing, runs: Runs, min_block_chars: int) -> npt.NDA
     return large
 
 
-def _report(
-    slicing: Slicing, encoder: TextEncoder, runs: Runs, packings: tuple[Packing, Packing], split: int
-) -> SlicingReport:
+def _report(slicing: Slicing, runs: Runs, packings: tuple[Packing, Packing], split: int) -> SlicingReport:
     all_blocks, kept = packings
+    encoder = runs.text.encoder
     kinds = np.bincount(kept.kinds, minlength=len(KINDS))
     windows = kept.kinds == WINDOW
     sections = runs.text.sentences.sections
@@ -139,7 +146,6 @@ def _report(
         window_tokens=int(runs.counts(kept.firsts[windows], kept.lasts[windows]).sum()),
         bos_missing=slicing.add_bos and encoder.bos_id is None,
         eos_missing=slicing.eos != "none" and encoder.eos_id is None,
-        slow_sections=int(np.count_nonzero(runs.text.opaque)),
     )
 
 
@@ -150,14 +156,3 @@ def _text_tokens(runs: Runs) -> int:
     firsts = np.flatnonzero(np.roll(runs.is_last, 1) & ~opaque)
     alone = np.flatnonzero(opaque)
     return int(runs.counts(firsts, lasts).sum() + runs.counts(alone, alone).sum())
-
-
-def _try_out(blocks: Blocks, encoder: TextEncoder) -> None:
-    """Compare some blocks with the tokenizer's own ids.
-
-    Raises:
-        UnsafeCutError: they differ.
-    """
-    for number in np.linspace(0, len(blocks) - 1, num=min(len(blocks), _BLOCKS_TRIED_OUT), dtype=int).tolist():
-        if not np.array_equal(blocks.text_ids(number), encoder.encode(blocks.text(number))):
-            raise UnsafeCutError

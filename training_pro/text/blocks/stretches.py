@@ -6,21 +6,18 @@ bytes per byte of one stretch, whatever the size of the corpus. The steps sectio
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
 from training_pro.text.blocks.corpus import Corpus, Offsets
-from training_pro.text.sections import cut_pattern
+from training_pro.text.sections import Span
 from training_pro.text.splitting.line_borders import open_fence
 from training_pro.text.splitting.sentences import sentence_spans
 from training_pro.text.tokenizing.cuts import CutRule, code_points
 
-Span = tuple[int, int]
 Mask = npt.NDArray[np.bool_]
 
 STRETCH_BYTES = 1 << 19
@@ -51,34 +48,6 @@ class Stretch:
     starts_section: Mask
     ends_section: Mask
     forced: bool = False
-
-
-def corpus_sections(corpus: Corpus, cut_strings: Sequence[str]) -> list[Span]:
-    """The byte spans of all sections, without white space at either end; empty ones are left out.
-
-    Guarantees: no section crosses a cut string or a document's end.
-    """
-    patterns = _cut_patterns(cut_strings)
-    spans = []
-    for document_start, document_end in zip(corpus.starts[:-1].tolist(), corpus.starts[1:].tolist(), strict=True):
-        at = document_start
-        found = chain.from_iterable(one.finditer(corpus.buffer, document_start, document_end) for one in patterns)
-        for cut_start, cut_end in sorted(match.span() for match in found):
-            spans.append(corpus.trimmed(at, cut_start))
-            at = cut_end
-        spans.append(corpus.trimmed(at, document_end))
-    return [(start, end) for start, end in spans if start < end]
-
-
-def _cut_patterns(cut_strings: Sequence[str]) -> list[re.Pattern[bytes]]:
-    """Patterns for the cut strings whose matches never overlap.
-
-    One each where they share no byte: plain strings are found ten times as fast as "one or the other".
-    """
-    cuts = {cut.encode("utf-8", "surrogatepass") for cut in cut_strings if cut}
-    if len(set().union(*cuts)) == sum(len(set(cut)) for cut in cuts):
-        return [re.compile(re.escape(cut)) for cut in cuts]
-    return [re.compile(cut_pattern(cut_strings).encode("utf-8", "surrogatepass"))]
 
 
 class Stretches:

@@ -144,11 +144,6 @@ def _code(lines: Lines, fenced: bool) -> Mask:
     return code
 
 
-def _visible_starts(lines: Lines, hard: Mask) -> list[int]:
-    """The first visible characters after the hard breaks, each once."""
-    return sorted(set(lines.scan.visible_from(lines.starts[1:][hard]).tolist()))
-
-
 def _always(lines: Lines) -> Mask:
     """Breaks beside blank lines, at form feeds and paragraph separators, and after lines too long to be wrapped."""
     codes = lines.scan.codes[lines.ends[:-1]]

@@ -1,15 +1,13 @@
 """Full stops, question marks and their kin in every script, and what the words around one say about it.
 
-Array passes settle the plain stops; a Python rule judges each odd one, at some microseconds. `sentences` asks
-sentencex about those left in doubt.
+Array passes settle the plain stops; a Python rule judges each odd one, at some microseconds.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from enum import Enum, auto
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -59,34 +57,17 @@ _NUMBER_LABEL = re.compile(r"[\s*_]*(?:[(\[]?(?:\d{1,3}(?:\.\d{1,3})*|[IVXLCivxl
 _LABEL_CHARS = 60
 
 
-class Verdict(Enum):
-    """Whether a sentence ends at a stop."""
-
-    NEVER = auto()
-    UNLIKELY = auto()
-    LIKELY = auto()
-    SURE = auto()
-
-
-class Doubt(NamedTuple):
-    """A stop at which a sentence may end: where it starts, where the next sentence would, and what is likely."""
-
-    stop: int
-    border: int
-    likely: bool
-
-
 class StopJudge:
     """Judges stops. `abbreviations`: a user's own, case-folded, without their last full stop."""
 
     def __init__(self, abbreviations: frozenset[str] = frozenset()) -> None:
         self._kinds = {**KINDS, **dict.fromkeys(abbreviations, Kind.INSIDE)}
 
-    def borders(self, scan: Scan) -> tuple[list[int], list[Doubt]]:
-        """Offsets at which sentences surely start after a stop, in no order, and the stops in doubt, rising."""
+    def borders(self, scan: Scan) -> list[int]:
+        """Offsets at which sentences start after a stop, in no order."""
         stops = np.flatnonzero(scan.kinds & STOP)
         if not len(stops):
-            return [], []
+            return []
         follows = scan.visible_from(stops + 1)
         spaced = scan.has(stops + 1, SPACE)
         full_stop = scan.codes[stops] == _FULL_STOP
@@ -95,22 +76,16 @@ class StopJudge:
         small = scan.has(follows, LOWER)
         closed = ~scan.has(stops + 1, SPACE | LETTER | DIGIT) | (scan.codes[stops] >= _FIRST_UNSPACED)
         odd = closed | (spaced & ~plain) | (plain & small & full_stop)
-        judged, doubts = self._judged(scan.text, stops[odd].tolist())
-        return [*follows[plain & ~small].tolist(), *judged], doubts
+        return [*follows[plain & ~small].tolist(), *self._judged(scan.text, stops[odd].tolist())]
 
-    def _judged(self, text: str, stops: list[int]) -> tuple[list[int], list[Doubt]]:
-        sure, doubts = [], []
+    def _judged(self, text: str, stops: list[int]) -> Iterator[int]:
         marked_up_to = 0
         for stop in stops:
             if stop < marked_up_to or (mark := _MARK.match(text, stop)) is None:
                 continue
-            border = marked_up_to = mark.end()
-            verdict = self._verdict(text, stop, border)
-            if verdict is Verdict.SURE:
-                sure.append(border)
-            elif verdict is not Verdict.NEVER:
-                doubts.append(Doubt(stop, border, verdict is Verdict.LIKELY))
-        return sure, doubts
+            marked_up_to = mark.end()
+            if self._ends_sentence(text, stop, marked_up_to):
+                yield marked_up_to
 
     def _odd_words(self, scan: Scan, stops: Offsets, plain: Mask) -> Mask:
         """Which of the plain full stops stand after an abbreviation, a single letter, or a word with stops in it."""
@@ -124,54 +99,54 @@ class StopJudge:
         ]
         return odd
 
-    def _verdict(self, text: str, start: int, end: int) -> Verdict:
+    def _ends_sentence(self, text: str, start: int, end: int) -> bool:
         """Whether a sentence of `text` ends with the mark `text[start:end]`, its white space included."""
         if end == len(text):
-            return Verdict.NEVER  # there is nothing left to start
+            return False  # there is nothing left to start
         mark = text[start:end]
         following = text[end]
         if not mark[-1].isspace():
             return _unspaced(text, mark, end)
         if following in STOPS:
-            return Verdict.NEVER
+            return False
         alone = mark[0] == "." and mark[1].isspace()
         if following.islower():
-            return self._before_small_letter(text, start) if alone else Verdict.NEVER
+            return alone and self._ends_before_small_letter(text, start)
         if following in _LEADS:
             first = _FIRST_WORD.match(text, end, end + _AFTER_CHARS)
             if first and first.group(1)[0].islower():
-                return Verdict.NEVER
+                return False
         if alone:
             return self._after_word(text, start, end)
         return _after_mark(text, start, end, mark.rstrip())
 
-    def _before_small_letter(self, text: str, start: int) -> Verdict:
-        """The verdict on a lone full stop before a small letter: some people write all sentences so."""
+    def _ends_before_small_letter(self, text: str, start: int) -> bool:
+        """Whether a lone full stop before a small letter ends one: some people write all sentences so."""
         word = _words_before(text, start)[-1]
         if not word.isalpha() or len(word) == 1 or word.isupper() or _listed(word) in self._kinds:
-            return Verdict.NEVER
+            return False
         if len(word) >= _UNLISTED_CHARS:
-            return Verdict.SURE
-        return Verdict.SURE if _starts_small(text, start) else Verdict.NEVER
+            return True
+        return _starts_small(text, start)
 
-    def _after_word(self, text: str, start: int, end: int) -> Verdict:
-        """The verdict on a lone full stop, by the word before it."""
+    def _after_word(self, text: str, start: int, end: int) -> bool:
+        """Whether a lone full stop ends a sentence, by the word before it."""
         before = _words_before(text, start)
         word = before[-1]
         if _is_label(text, start + 1, end):
-            return Verdict.NEVER
+            return False
         if len(word) == 1 and word.isalpha():
             return _after_letter(text, end, word, before)
         kind = self._kinds.get(_listed(word))
-        if kind is Kind.ET_CETERA:
-            return Verdict.SURE
+        if kind is Kind.ET_CETERA or (word == "am" and before[-2:-1] == ["I"]):
+            return True
         if kind is None or (kind is Kind.TITLE and word[0].islower()):
             return _after_odd_word(text, end, word, before)
         if kind is Kind.NUMBERED:
-            return Verdict.NEVER if text[end].isdigit() or _ROMAN.match(text, end) else Verdict.LIKELY
+            return not text[end].isdigit() and _ROMAN.match(text, end) is None
         if kind is Kind.ENDING:
-            return Verdict.SURE if _starts_sentence(text, end) else Verdict.UNLIKELY
-        return Verdict.NEVER
+            return _starts_sentence(text, end)
+        return False
 
 
 def _listed(word: str) -> str:
@@ -220,49 +195,47 @@ def _is_label(text: str, head_end: int, next_start: int) -> bool:
     return len(name) > 2 and name.isupper() and not all_capitals_follow
 
 
-def _after_odd_word(text: str, end: int, word: str, before: list[str]) -> Verdict:
-    """The verdict after a word that may be a number or an abbreviation with stops inside."""
+def _after_odd_word(text: str, end: int, word: str, before: list[str]) -> bool:
+    """The same after a word that may be a number or an abbreviation with stops inside."""
     if word.isdigit():
         return _after_number(text, end, word, before)
     if len(word) < _UNLISTED_CHARS and text[end].isdigit() and word.casefold() not in STARTERS:
-        return Verdict.NEVER  # "čp. 12": an abbreviation that no list has
+        return False  # "čp. 12": an abbreviation that no list has
     if _DOTTED.match(word):
-        return Verdict.SURE if _starts_sentence(text, end) else Verdict.UNLIKELY
-    if _DOUBLED.match(word) and _DOUBLED.match(text, end):
-        return Verdict.NEVER  # "EE. UU."
-    return Verdict.SURE
+        return _starts_sentence(text, end)
+    return not (_DOUBLED.match(word) and _DOUBLED.match(text, end))  # "EE. UU."
 
 
-def _after_letter(text: str, end: int, letter: str, before: list[str]) -> Verdict:
-    """The verdict after a single letter: mostly an initial, or part of an abbreviation."""
+def _after_letter(text: str, end: int, letter: str, before: list[str]) -> bool:
+    """The same after a single letter: mostly an initial, or part of an abbreviation."""
     if text[end] in CLOSING_QUOTES + OPENERS:
-        return Verdict.SURE
+        return True
     if text[end].isdigit() or (text[end].isalpha() and text[end + 1 : end + 2] == "."):
-        return Verdict.NEVER  # "p. 12", "z. B."
+        return False  # "p. 12", "z. B."
     if _starts_sentence(text, end):
-        return Verdict.SURE if letter.islower() else Verdict.LIKELY
+        return True
     after_plain_word = len(before) > 1 and before[-2].islower()
-    return Verdict.LIKELY if letter == "I" and after_plain_word else Verdict.NEVER
+    return letter == "I" and after_plain_word
 
 
-def _after_number(text: str, end: int, digits: str, before: list[str]) -> Verdict:
+def _after_number(text: str, end: int, digits: str, before: list[str]) -> bool:
     first = _FIRST_WORD.match(text, end, end + _AFTER_CHARS)
     if first and len(digits) < 3 and first.group(1).casefold() in MONTHS:
-        return Verdict.NEVER
+        return False
     ordinal = len(digits) < 3 and len(before) > 1 and before[-2].casefold() in BEFORE_ORDINAL
-    return Verdict.NEVER if ordinal and not _starts_sentence(text, end) else Verdict.SURE
+    return not ordinal or _starts_sentence(text, end)
 
 
-def _after_mark(text: str, start: int, end: int, mark: str) -> Verdict:
-    """The verdict on question and exclamation marks, ellipses, and stops with quotes or brackets after them."""
+def _after_mark(text: str, start: int, end: int, mark: str) -> bool:
+    """The same for question and exclamation marks, ellipses, and stops with quotes or brackets after them."""
     closing = _NOTE.sub("", mark)[-1]
     if closing in CLOSING_QUOTES:
-        return Verdict.NEVER if names_speaker(text, end) else Verdict.SURE
+        return not names_speaker(text, end)
     if closing in CLOSING_BRACKETS:
         if _is_label(text, start + len(mark), end):
-            return Verdict.NEVER
-        return Verdict.SURE if _is_aside(text, start) else Verdict.UNLIKELY
-    return Verdict.LIKELY if mark in ("..", "...", "\u2026") else Verdict.SURE
+            return False
+        return _is_aside(text, start)
+    return True
 
 
 def _is_aside(text: str, start: int) -> bool:
@@ -277,16 +250,14 @@ def _starts_sentence(text: str, at: int) -> bool:
     return first is not None and not first.group(2) and first.group(1).casefold() in STARTERS
 
 
-def _unspaced(text: str, mark: str, end: int) -> Verdict:
-    """The verdict on a stop that no white space follows: only scripts without spaces end sentences so."""
+def _unspaced(text: str, mark: str, end: int) -> bool:
+    """The same for a stop that no white space follows: only scripts without spaces end sentences so."""
     following = text[end]
     last_stop = mark.rstrip(CLOSERS)[-1]
     if last_stop not in UNSPACED_STOPS:
-        return Verdict.NEVER
+        return False
     if unicodedata.category(following).startswith("M") or following in "\u200d\u3001\uff0c,;":
-        return Verdict.NEVER
+        return False
     if last_stop == "\uff0e" and following.isdigit():
-        return Verdict.NEVER
-    if mark[-1] in CLOSING_QUOTES and continues_speech(text, end):
-        return Verdict.NEVER
-    return Verdict.SURE
+        return False
+    return not (mark[-1] in CLOSING_QUOTES and continues_speech(text, end))

@@ -1,9 +1,7 @@
 """Text to sentences that tile it exactly, in any script and any Unicode.
 
-Borders at line ends come from `line_borders`; inside lines every stop is judged by `sentence_stops`, and where
-its rules leave a doubt sentencex decides, on a text without the quotes and brackets that it would keep whole. Where
-sentencex's wheel is missing the likelier answer is taken. Measured by `tests/benchmarks/sentences_score.py`: so used,
-sentencex does far better than alone. Runs at some 25 MB/s of prose. The second step on a block's way:
+Borders at line ends come from `line_borders`; inside lines every stop is judged by `sentence_stops`. Measured by
+`tests/benchmarks/sentences_score.py`. Runs at some 25 MB/s of prose. The second step on a block's way:
 file -> sections -> sentences -> blocks.
 """
 
@@ -11,35 +9,18 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
-from itertools import accumulate, pairwise
-from types import ModuleType
+from bisect import bisect_left
+from itertools import pairwise
 
 import numpy as np
 
 from training_pro.text.splitting.characters import Offsets, Scan
 from training_pro.text.splitting.line_borders import LineBorders, line_borders, open_fence
-from training_pro.text.splitting.sentence_stops import Doubt, StopJudge
+from training_pro.text.splitting.sentence_stops import StopJudge
 
-try:
-    import sentencex
-except ImportError:
-    sentencex = None
-
-_engine: ModuleType | None = sentencex
 _NON_SPACE = re.compile(r"\S")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _SPEECHES = re.compile("[\u300d\u300f](?=[\u300c\u300e])")  # two speakers' quotations without a stop between
-_WRAPPING = re.compile('["\u201c\u201d\u201e\u2018\u00ab\u00bb\u2039\u203a()\\[\\]{}]')
-_OPENING_CHARS = 3  # a border of sentencex may lie so far inside what opens the next sentence
 _CHUNK_CHARS = 100_000  # looked at at once: bounds memory, and keeps one endless line linear in time
-
-
-def splitter_version() -> str:
-    """What decides where sentences end, in short: another version may end them elsewhere."""
-    return "rules" if _engine is None else f"sentencex {version('sentencex')}"
 
 
 def split_sentences(text: str, abbreviations: frozenset[str] = frozenset()) -> list[str]:
@@ -112,14 +93,9 @@ def _next_chunk(text: str, at: int) -> tuple[str, bool]:
 
 def _chunk_borders(scan: Scan, lines: LineBorders, judge: StopJudge) -> list[int]:
     """Rising offsets of all borders in a chunk."""
-    sure, doubts = judge.borders(scan)
-    borders = set(sure)
+    borders = set(judge.borders(scan))
     if "\u300c" in scan.text:
         borders.update(speech.end() for speech in _SPEECHES.finditer(scan.text))
-    if _engine is None:
-        borders.update(doubt.border for doubt in doubts if doubt.likely)
-    else:
-        borders.update(_confirmed(scan.text, lines.borders, doubts, _engine))
     if lines.whole:
         borders = {border for border in borders if not _inside(border, lines.whole)}
     return sorted(borders.union(lines.borders))
@@ -129,28 +105,3 @@ def _inside(border: int, spans: list[tuple[int, int]]) -> bool:
     """Whether `border` lies in one of the rising `spans`, after its start and not after its end."""
     span = bisect_left(spans, (border,)) - 1
     return span >= 0 and border <= spans[span][1]
-
-
-def _confirmed(chunk: str, lines: list[int], doubts: list[Doubt], engine: ModuleType) -> Iterator[int]:
-    """The borders of those doubtful stops after which sentencex starts a sentence too."""
-    stretch_start = stretch_end = 0
-    found: set[int] = set()
-    for doubt in doubts:
-        if doubt.stop >= stretch_end:
-            line = bisect_right(lines, doubt.stop)
-            stretch_start = lines[line - 1] if line else 0
-            stretch_end = lines[line] if line < len(lines) else len(chunk)
-            segments = _segments(chunk[stretch_start:stretch_end], engine)
-            found = set(accumulate(map(len, segments), initial=stretch_start))
-        if not found.isdisjoint(range(doubt.stop + 1, doubt.border + _OPENING_CHARS)):
-            yield doubt.border
-
-
-def _segments(stretch: str, engine: ModuleType) -> Sequence[str]:
-    """sentencex's sentences, those inside quotations and brackets too, which it would keep whole."""
-    opened = _WRAPPING.sub(" ", stretch)
-    try:
-        segments: Sequence[str] = engine.segment("en", opened)
-    except UnicodeEncodeError:  # lone surrogates, which Rust's strings can't hold
-        segments = engine.segment("en", _SURROGATE.sub("\ufffd", opened))
-    return segments

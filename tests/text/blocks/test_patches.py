@@ -5,8 +5,9 @@ from unittest.mock import patch
 import numpy as np
 
 from tests.text.tokenizer_zoo import sentencepiece_bpe
-from training_pro.text.blocks import stores
-from training_pro.text.blocks.stores import NO_PATCH, IdFile, Patches
+from training_pro.text.blocks import indexed_text
+from training_pro.text.blocks.indexed_text import NO_PATCH, Patches
+from training_pro.text.blocks.indexing import IdFile
 from training_pro.text.tokenizing.encoding import TextEncoder
 
 ENCODER = TextEncoder(sentencepiece_bpe())
@@ -33,7 +34,7 @@ def test_a_patch_is_encoded_once_and_by_its_place() -> None:
 
 
 def test_forgetting_keeps_the_patches_made_so_far() -> None:
-    with patch.object(stores, "_MOST_REMEMBERED", 1):
+    with patch.object(indexed_text, "_MOST_REMEMBERED", 1):
         patches = Patches(ENCODER)
         numbers = [int(patches.numbers([word], middle=False)[0]) for word in (b"one", b"two", b"three", b"one")]
     assert [patches.ids(number).tolist() for number in numbers] == [

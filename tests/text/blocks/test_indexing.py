@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.text.indexing import CUT, byte_encoder, indexed
 from tests.text.tokenizer_zoo import encoder_of
 from training_pro.text.blocks.indexed_text import NOWHERE
-from training_pro.text.blocks.stretch_encoding import UnsafeCutError
+from training_pro.text.blocks.indexing import UnsafeCutError
 from training_pro.text.sections import section_spans
 from training_pro.text.tokenizing.encoding import TextEncoder
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.text.indexing import CUT, byte_encoder, indexed
 from tests.text.tokenizer_zoo import encoder_of
-from training_pro.text.blocks.sentence_runs import Runs
+from training_pro.text.blocks.indexed_text import Runs
 from training_pro.text.tokenizing.encoding import TextEncoder
 
 TEXT = f"The fox ran. Ah! Oh!\u4e2d\u3002\U0001f389. He said \u201cso\u201d, didn't he? \u00c9t\u00e9.{CUT}One end. Z."

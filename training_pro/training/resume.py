@@ -197,7 +197,7 @@ def check_same_data(name: str, state: RunState, prepared: Prepared) -> str:
 _EARLIER_SPLITTER = "sentence splitter"  # the part of the fingerprint that the digest of the blocks replaces
 _EARLIER_NOTE = (
     "This run was started by an earlier version, which found sentences with {splitter}: some blocks may begin or end "
-    "at another sentence than before (in a novel, about 1 of 500)."
+    "at another sentence than before (in a novel, about 1 of 1,000)."
 )
 
 START_FILE = "training_start.json"

@@ -11,9 +11,18 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from training_pro.errors import DataError
-from training_pro.settings import SPECS, Settings
+from training_pro.settings import DEFAULTS, SPECS, Settings
 
 _FILE_NAMES = ("text_file", "dataset", "eval_dataset")
+SETTINGS_COUNTED = tuple(
+    name for name, spec in SPECS.items() if spec.group in ("data", "text") and name not in _FILE_NAMES
+) + ("seed",)
+BLOCKS_OF = "blocks of the "  # and a source's role: the part that tells which blocks its text became
+_ALWAYS_COUNTED = {
+    *("seed", "dataset_kind", "format", "chat_template", "bad_rows", "loss_on", "train_only_after", "too_long"),
+    *("hybrid", "hybrid_data_percent", "hybrid_text_percent", "eval_percent", "max_tokens", "hard_cut", "overlap"),
+    *("dementor", "min_block_chars", "add_bos", "eos"),
+}
 _ONLY_WITH_HYBRID = ("hybrid_data_percent", "hybrid_text_percent")
 _CHUNK_BYTES = 1 << 20
 
@@ -63,11 +72,14 @@ def tokenizer_digest(tokenizer: Any) -> str:
 
 
 def settings_parts(settings: Settings) -> dict[str, Any]:
-    """The settings that decide what the samples are; file names don't, their content does."""
-    chosen = {name: getattr(settings, name) for name, spec in SPECS.items() if spec.group in ("data", "text")}
-    chosen["seed"] = settings.seed
-    without = _FILE_NAMES if settings.hybrid else _FILE_NAMES + _ONLY_WITH_HYBRID
-    return {name: value for name, value in chosen.items() if name not in without}
+    """The settings that decide what the samples are; file names don't, their content does.
+
+    A setting that came later counts only where it isn't at its default: the fingerprints of runs from before it came
+    stay the same.
+    """
+    without = () if settings.hybrid else _ONLY_WITH_HYBRID
+    chosen = {name: getattr(settings, name) for name in SETTINGS_COUNTED if name not in without}
+    return {name: value for name, value in chosen.items() if name in _ALWAYS_COUNTED or value != DEFAULTS[name]}
 
 
 def fingerprint(parts: Mapping[str, Any]) -> str:

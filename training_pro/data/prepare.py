@@ -15,7 +15,7 @@ import numpy as np
 
 from training_pro.data.cache import PreparedCache, TextStore, cache_key
 from training_pro.data.dropped import left_out
-from training_pro.data.fingerprint import fingerprint, settings_parts, tokenizer_digest
+from training_pro.data.fingerprint import BLOCKS_OF, fingerprint, settings_parts, tokenizer_digest
 from training_pro.data.holdout import Parts, hold_out
 from training_pro.data.rendering.rendering import loss_place
 from training_pro.data.report import DataReport, SourceReport
@@ -104,7 +104,7 @@ def prepare(
     identity = {
         **{one.source.role: one.digest for one in all_made},
         "tokenizer": workshop.tokenizer_digest,
-        **{f"blocks of the {one.source.role}": one.blocks_digest for one in all_made if one.blocks_digest},
+        **{BLOCKS_OF + one.source.role: one.blocks_digest for one in all_made if one.blocks_digest},
         "list of abbreviations": workshop.listed if any(one.source.is_text for one in all_made) else "",
         **settings_parts(settings),
     }

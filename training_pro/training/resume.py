@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training_pro.data.fingerprint import BLOCKS_OF, SETTINGS_COUNTED, fingerprint
 from training_pro.data.fingerprint import differences as data_differences
 from training_pro.data.prepare import Prepared
 from training_pro.errors import RunError, UserError
@@ -165,7 +166,7 @@ def live_values(state: dict[str, Any], now: Settings, settings_win: bool = False
 
 def data_parts(prepared: Prepared) -> dict[str, str]:
     """What the samples are made of, beside settings: a digest of each part by its name."""
-    return {name: str(part) for name, part in prepared.fingerprint_parts.items() if name not in SPECS}
+    return {name: str(part) for name, part in prepared.fingerprint_parts.items() if name not in SETTINGS_COUNTED}
 
 
 def check_same_data(name: str, state: RunState, prepared: Prepared) -> str:
@@ -180,18 +181,19 @@ def check_same_data(name: str, state: RunState, prepared: Prepared) -> str:
     if not state.data_fingerprint or state.data_fingerprint == prepared.fingerprint:
         return ""
     now, then = data_parts(prepared), dict(state.data_parts)
-    earlier = then.pop(_EARLIER_SPLITTER, "")
-    if earlier:
+    splitter = then.pop(_EARLIER_SPLITTER, "")
+    if splitter:
+        blocks = [part for part in now if part.startswith(BLOCKS_OF)]
+        kept = {part: value for part, value in prepared.fingerprint_parts.items() if part not in blocks}
+        if fingerprint({**kept, _EARLIER_SPLITTER: splitter}) == state.data_fingerprint:
+            return _EARLIER_NOTE.format(splitter=splitter) if blocks else ""
         now = {part: value for part, value in now.items() if part in then}
-    changed = data_differences(now, then)
-    if changed or not then:
-        what = f"changed since: {', '.join(changed)}" if changed else "its data or the tokenizer has changed"
-        raise RunError(
-            f'The run "{name}" can\'t be continued exactly: {what}. Put that back, train on top of its weights, or '
-            "turn on Override Existing Files."
-        )
-    is_text = any(part.startswith("blocks of the ") for part in data_parts(prepared))
-    return _EARLIER_NOTE.format(splitter=earlier) if earlier and is_text else ""
+    changed = data_differences(now, then) if then else []
+    what = f"changed since: {', '.join(changed)}" if changed else "its data or the tokenizer has changed"
+    raise RunError(
+        f'The run "{name}" can\'t be continued exactly: {what}. Put that back, train on top of its weights, or '
+        "turn on Override Existing Files."
+    )
 
 
 _EARLIER_SPLITTER = "sentence splitter"  # the part of the fingerprint that the digest of the blocks replaces

@@ -22,7 +22,6 @@ from training_pro.hosts.loaded import lora_folder
 from training_pro.hosts.lora_on import LoraOn
 from training_pro.record.perplexity_table import Measurement, PerplexityTable
 from training_pro.text.tokenizing.private_tokenizer import private_copy
-from training_pro.training.perplexity import fitted
 
 logger = logging.getLogger(__name__)
 
@@ -160,7 +159,7 @@ class PerplexityJob:
             put_on.off()
 
     def _measure(self, loaded: LoadedModel, lora: str, texts: RawTexts) -> None:
-        from training_pro.training.perplexity import measure
+        from training_pro.training.perplexity import fitted, measure
 
         asked = self._measuring
         bos_id = getattr(loaded.tokenizer, "bos_token_id", None) if asked.add_bos else None

@@ -40,7 +40,6 @@ from training_pro.training.checks import early_faults, name_faults
 from training_pro.training.learning_rate import check_schedule
 from training_pro.training.model.vocabulary import vocabulary_fault
 from training_pro.training.owner import Trainable
-from training_pro.training.perplexity import Sliding
 from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.resume import (
     LIVE,
@@ -265,6 +264,8 @@ class Session:
         Raises:
             UserError: a run or another measuring goes, the host is read only, or the sizes make no window.
         """
+        from training_pro.training.perplexity import Sliding
+
         if self.host.multi_user:
             raise RunError("The host runs in multi-user mode: nothing is measured here; start it without that.")
         if not measuring.text:

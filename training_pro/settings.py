@@ -509,6 +509,11 @@ def from_dict(values: Mapping[str, Any]) -> Settings:
     return made
 
 
+def sample_prompts(settings: Settings) -> list[str]:
+    """The sample prompts, one a line, blank lines left out."""
+    return [line.strip() for line in settings.sample_prompts.splitlines() if line.strip()]
+
+
 def to_dict(settings: Settings) -> dict[str, Any]:
     """Every setting by name, as plain JSON values."""
     return dataclasses.asdict(settings)

@@ -17,7 +17,7 @@ from training_pro.remote import commands
 from training_pro.remote.channel import ANSWERS, COMMANDS, channel_folder, command_name, put, read_live, read_small
 from training_pro.remote.commands import Command
 from training_pro.remote.snapshot import Live
-from training_pro.training.behaviours.samples import sample_prompts
+from training_pro.settings import sample_prompts
 
 _LOOK_AGAIN_S = 0.1
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch.optim.lr_scheduler import LambdaLR
+from typing import TYPE_CHECKING, Any
 
 from training_pro.errors import SettingsError
 from training_pro.training.schedules import Schedule, all_schedules, check_multiplier
 from training_pro.training.schedules.shape import Shape
+
+if TYPE_CHECKING:
+    import torch
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ def _special(name: str, shape: Shape) -> dict[str, Any]:
 
 
 def _dummy_optimizer() -> torch.optim.Optimizer:
+    import torch
+
     return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
 
 
@@ -127,6 +129,8 @@ def _multiplier(schedule: Schedule, shape: Shape, step: int) -> float:
 
 def make_scheduler(name: str, optimizer: torch.optim.Optimizer, shape: Shape, folder: Path | None = None) -> Any:
     """The scheduler to step once an update."""
+    from torch.optim.lr_scheduler import LambdaLR
+
     schedule = _ours_and_theirs(folder)[0].get(name)
     if schedule is not None:
         return LambdaLR(optimizer, partial(_multiplier, schedule, shape))
@@ -144,6 +148,8 @@ def multiplier_curve(
     steps = sorted({*range(0, shape.total_updates + 1, stride), shape.total_updates})
     if schedule is not None:
         return [(step, _multiplier(schedule, shape, step)) for step in steps]
+    from torch.optim.lr_scheduler import LambdaLR
+
     scheduler = _from_transformers(name, _dummy_optimizer(), shape)
     if isinstance(scheduler, LambdaLR):
         multiplier = scheduler.lr_lambdas[0]

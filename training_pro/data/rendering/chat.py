@@ -13,7 +13,6 @@ from typing import Any
 
 import jinja2
 import yaml
-from transformers.utils.chat_template_utils import render_jinja_template
 
 from training_pro.data.rendering.answer_spans import find_answers, unused_marks
 from training_pro.data.rendering.conversations import Message, conversation_of
@@ -100,6 +99,8 @@ class ChatTemplate:
     def _rendered(self, messages: list[Message], tools: list[Any] | None) -> Any:
         if self._template is None:
             return self._tokenizer.apply_chat_template(messages, tools=tools, tokenize=False)
+        from transformers.utils.chat_template_utils import render_jinja_template
+
         texts, _ = render_jinja_template(
             conversations=[messages],
             tools=tools,

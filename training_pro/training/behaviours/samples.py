@@ -16,16 +16,11 @@ if TYPE_CHECKING:
 from collections.abc import Iterable
 
 from training_pro.record.history import Event, History
-from training_pro.settings import Settings
+from training_pro.settings import Settings, sample_prompts
 from training_pro.training.behaviours.behaviour import Behaviour
 from training_pro.training.controls import Controls
 
 Answer = Callable[[Any, str], str]
-
-
-def sample_prompts(settings: Settings) -> list[str]:
-    """The prompts, one a line, empty lines left out."""
-    return [line.strip() for line in settings.sample_prompts.splitlines() if line.strip()]
 
 
 class SampleAnswers(Behaviour):

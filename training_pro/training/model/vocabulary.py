@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from training_pro.training.loop.batches import Samples
-
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from training_pro.training.loop.batches import Samples
 
 
 def embedding_rows(model: PreTrainedModel) -> int:

@@ -1,0 +1,174 @@
+"""The commands on datasets, as one table: download, split, rows-to-jsonl, text-to-jsonl, unwrap, dump.
+
+Each writes a file into the user data's datasets folder and prints its path; `dump` writes where it is told to.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training_pro.cli import common, settings_file
+from training_pro.cli.command import Command
+from training_pro.cli.terminal import Bar, complain, say
+from training_pro.data.download import MAX_BYTES, Limits, download
+from training_pro.data.tools import DatasetTools
+from training_pro.errors import DataError
+from training_pro.folders import Folders
+from training_pro.settings import DEFAULTS
+
+_DEFAULT_MB = MAX_BYTES >> 20
+_DATASET = "a row file in the datasets folder, or a path"
+_TEXT = "a .txt file, or a folder of them, in the datasets folder, or a path"
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    """``--overwrite`` and ``--user-data``."""
+    _add_overwrite(parser)
+    common.add_user_data_option(parser, "the datasets are read from and written to its training/datasets")
+
+
+def _add_overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that already exists")
+
+
+def _dataset(given: str, folders: Folders) -> str:
+    """The dataset that a person means: one of the datasets folder, else a file by its path."""
+    path = Path(given).expanduser()
+    if path.exists() and not (folders.datasets / given).exists():
+        return str(path.resolve())
+    return given
+
+
+def _megabytes(given: str) -> int:
+    if not given.isdecimal() or int(given) < 1:
+        raise argparse.ArgumentTypeError(f"{given!r} is not a number of megabytes; write 1 or more")
+    return int(given)
+
+
+def _download_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", help="the file's own address, http:// or https://")
+    parser.add_argument(
+        "--max-mb", type=_megabytes, default=_DEFAULT_MB, metavar="N", help=f"size limit (default: {_DEFAULT_MB})"
+    )
+    parser.add_argument(
+        "--allow-private", action="store_true", help="allow addresses of this machine and of the local network"
+    )
+    _add_place(parser)
+
+
+def _download(options: argparse.Namespace) -> int:
+    limits = Limits(options.max_mb << 20, options.allow_private, options.overwrite)
+    with Bar() as bar:
+        target = download(options.url, common.folders_of(options).datasets, limits, bar)
+    say(str(target))
+    return 0
+
+
+def _split_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", help=_DATASET)
+    parser.add_argument(
+        "--percent", type=float, default=10.0, metavar="P", help="percentage of rows to evaluate on (default: 10)"
+    )
+    parser.add_argument("--seed", type=int, default=DEFAULTS["seed"], help="another seed picks other rows")
+    _add_place(parser)
+
+
+def _split(options: argparse.Namespace) -> int:
+    folders = common.folders_of(options)
+    with Bar() as bar:
+        names = _tools(options, bar).split(_dataset(options.dataset, folders), options.percent, options.seed)
+    return _say_files(folders, *names)
+
+
+def _rows_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", help=_DATASET)
+    parser.add_argument("--system", default="", metavar="TEXT", help="system message for rows that have none")
+    _add_place(parser)
+
+
+def _rows_to_jsonl(options: argparse.Namespace) -> int:
+    folders = common.folders_of(options)
+    with Bar() as bar:
+        name = _tools(options, bar).rows_to_chats(_dataset(options.dataset, folders), options.system)
+    return _say_files(folders, name)
+
+
+def _text_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text", help=_TEXT)
+    parser.add_argument("--prompt", required=True, metavar="TEXT", help="the question that every section answers")
+    parser.add_argument("--system", default="", metavar="TEXT", help="system message before every prompt")
+    parser.add_argument(
+        "--hard-cut", default=DEFAULTS["hard_cut"], metavar="TEXT", help=r"what separates sections (default: \n\n\n)"
+    )
+    _add_place(parser)
+
+
+def _text_to_jsonl(options: argparse.Namespace) -> int:
+    folders = common.folders_of(options)
+    with Bar() as bar:
+        text = _dataset(options.text, folders)
+        name = _tools(options, bar).text_to_chats(text, options.hard_cut, options.system, options.prompt)
+    return _say_files(folders, name)
+
+
+def _unwrap_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text", help=_TEXT)
+    _add_place(parser)
+
+
+def _unwrap(options: argparse.Namespace) -> int:
+    folders = common.folders_of(options)
+    with Bar() as bar:
+        name, joined = _tools(options, bar).unwrap(_dataset(options.text, folders))
+    complain(f"{joined:,} line breaks were removed.")
+    return _say_files(folders, name)
+
+
+def _dump_options(parser: argparse.ArgumentParser) -> None:
+    settings_file.add_options(parser)
+    parser.add_argument(
+        "file",
+        type=Path,
+        help="the file to write; NAME.txt gives the text as it is trained, any other name JSON lines with the text, "
+        "kind, tokens and trained tokens of each block",
+    )
+    parser.add_argument("--no-ends", action="store_true", help="leave out the BOS and EOS of the blocks")
+    parser.add_argument("--evaluation", action="store_true", help="the evaluation blocks, not the training blocks")
+    _add_overwrite(parser)
+    common.add_host_options(parser)
+
+
+def _dump(options: argparse.Namespace) -> int:
+    settings = settings_file.checked_settings_of(options, named=False)
+    session = common.session_from(options)
+    target = options.file.expanduser().absolute()
+    with Bar() as bar:
+        prepared = session.check(settings, bar).prepared
+        samples = prepared.eval if options.evaluation else prepared.train
+        if samples is None:
+            raise DataError(
+                "There are no evaluation blocks; choose an Evaluation Dataset, or set Hold out for evaluation.",
+                option=("--set eval_dataset=FILE", "--set eval_percent=10"),
+            )
+        DatasetTools(session.host.folders, options.overwrite, bar).write_blocks(samples, target, not options.no_ends)
+    say(f"{len(samples):,} blocks are in {target}")
+    return 0
+
+
+def _tools(options: argparse.Namespace, bar: Bar) -> DatasetTools:
+    return DatasetTools(common.folders_of(options), options.overwrite, bar)
+
+
+def _say_files(folders: Folders, *names: str) -> int:
+    for name in names:
+        say(str(folders.datasets / name))
+    return 0
+
+
+DOWNLOAD = Command(_download_options, _download)
+SPLIT = Command(_split_options, _split)
+ROWS_TO_JSONL = Command(_rows_options, _rows_to_jsonl)
+TEXT_TO_JSONL = Command(_text_options, _text_to_jsonl)
+UNWRAP = Command(_unwrap_options, _unwrap)
+DUMP = Command(_dump_options, _dump)

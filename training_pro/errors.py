@@ -44,7 +44,8 @@ class SettingsError(UserError):
 
     def __init__(self, faults: Sequence[Fault | str]) -> None:
         self.faults = tuple(fault if isinstance(fault, Fault) else Fault(fault) for fault in faults)
-        super().__init__("\n".join(fault.text for fault in self.faults))
+        options = dict.fromkeys(option for fault in self.faults for option in fault.options)
+        super().__init__("\n".join(fault.text for fault in self.faults), option=tuple(options))
 
 
 class DataError(UserError):
@@ -56,11 +57,27 @@ class ModelError(UserError):
 
 
 class RunError(UserError):
-    """A run can't start, go on or be found."""
+    """A run can't start, continue or be found."""
 
 
 class BusyError(RunError):
-    """A run goes that has the name, the folder or the model."""
+    """A run in progress has the name, the folder or the model."""
+
+
+class NameTaken(RunError):
+    """A LoRA of this name exists: the page asks, the command line decides. `can_continue`: exactly."""
+
+    def __init__(self, text: str, can_continue: bool, *, option: str | tuple[str, ...] = ()) -> None:
+        self.can_continue = can_continue
+        super().__init__(text, option=option, setting="name")
+
+
+class AlreadyFinished(RunError):
+    """The run of this name has nothing left to do."""
+
+
+class NotRunning(RunError):
+    """There is no such run, it has ended, or it can't be reached."""
 
 
 class Cancelled(Exception):
@@ -80,6 +97,19 @@ def explain(error: BaseException, doing: str) -> str:
     first_line = str(error).strip().split("\n")[0][:300] or "no message"
     what = f"{type(error).__name__}: {first_line}"
     return f"Something unexpected went wrong while {doing}: {what} (the log has the details)."
+
+
+def fault_lines(error: BaseException, doing: str) -> list[tuple[str, tuple[str, ...]]]:
+    """What `explain` says, in lines, each with the options of its way out."""
+    if isinstance(error, SettingsError):
+        return [(fault.text, fault.options) for fault in error.faults]
+    *first, last = explain(error, doing).split("\n")
+    return [*((line, ()) for line in first), (last, options_of(error))]
+
+
+def options_of(error: BaseException) -> tuple[str, ...]:
+    """What to type on the command line for the way out of `error`; () where it names none."""
+    return error.options if isinstance(error, UserError) else ()
 
 
 def without_traces(error: BaseException) -> BaseException:

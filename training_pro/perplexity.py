@@ -1,7 +1,7 @@
 """Measuring perplexity on the host's model: one or several models, without and with LoRAs, on one text.
 
-A measuring holds the model like a run, in a thread of its own, so that it outlives the page. Each figure is kept
-in the table as it comes; what can't be measured is told and the rest goes on. Afterwards the host has its model
+A measurement holds the model as a run does, in its own thread, so that it outlives the page. Each figure is kept
+in the table as it comes; what can't be measured is reported and the rest continues. Afterwards the host has its model
 and its LoRA back.
 """
 
@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from training_pro.data.raw_texts import RawTexts, raw_texts
-from training_pro.errors import Cancelled, RunError, UserError, explain
+from training_pro.errors import Cancelled, Fault, RunError, UserError, explain, options_of
 from training_pro.hosts.host import Host, LoadedModel
 from training_pro.hosts.loaded import lora_folder
 from training_pro.hosts.lora_on import LoraOn
@@ -45,20 +45,20 @@ class Measuring:
 
 @dataclass(frozen=True)
 class MeasuringStatus:
-    """A measuring as it is now. `progress` is (done, total, what) of the figure in progress; `faults` are the
+    """A measurement as it is now. `progress` is (done, total, what) of the figure in progress; `faults` are the
     sentences on what could not be measured, `notes` what else there is to know."""
 
     text: str
     running: bool = True
     progress: tuple[int, int, str] = (0, 0, "")
     done: tuple[Measurement, ...] = ()
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
     interrupted: bool = False
 
 
 class PerplexityJob:
-    """One measuring, in a thread of its own.
+    """One measurement, in its own thread.
 
     Guarantees: it ends, and the host then has its model and its LoRA back, or `status.faults` says why not.
     """
@@ -81,7 +81,7 @@ class PerplexityJob:
         self._thread.start()
 
     def interrupt(self) -> None:
-        """End with the window in progress; figures that are done stay in the table."""
+        """End with the window in progress; finished figures stay in the table."""
         self._asked_to_end.set()
 
     def wait(self, seconds: float | None = None) -> MeasuringStatus:
@@ -90,12 +90,12 @@ class PerplexityJob:
         return self._status
 
     def sentence(self) -> str:
-        """What whoever asks the model something meanwhile is told."""
+        """The answer to whoever asks the model something meanwhile."""
         done, total, _ = self._status.progress
         how_far = f", {100 * done // total} % of this figure" if total else ""
         return (
-            f"The model's perplexity is being measured on {self._status.text}{how_far}; wait for its end or interrupt "
-            "it."
+            f"The model's perplexity is being measured on {self._status.text}{how_far}. Wait until it "
+            "has finished, or interrupt it."
         )
 
     # -- the work, in its own thread ------------------------------------------------------------------------------
@@ -108,9 +108,9 @@ class PerplexityJob:
                 self._measure_models(texts)
         except Cancelled:
             self._status = replace(self._status, interrupted=True)
-            self._note("It was interrupted; the figures that were done are kept.")
+            self._note("Interrupted; the finished figures are kept.")
         except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes a sentence
-            self._fault(explain(error, "measuring the perplexity"))
+            self._fault(explain(error, "measuring the perplexity"), options_of(error))
         self._status = replace(self._status, running=False, progress=(0, 0, ""))
         self._ended.set()
 
@@ -122,7 +122,7 @@ class PerplexityJob:
             yield
             return
         if len(before) > 1:
-            raise RunError(f"Several LoRAs are on the model ({', '.join(before)}); take them off first.")
+            raise RunError(f"The model uses several LoRAs ({', '.join(before)}). Stop using them first.")
         host.take_loras_off()
         try:
             yield
@@ -189,12 +189,12 @@ class PerplexityJob:
         self._note(self._table.add(measurement))
 
     def _tried(self, work: Any, *given: Any) -> None:
-        """One piece of the work: what a person can act on is told, and the other pieces go on."""
+        """One piece of the work: what a person can act on becomes a fault, and the other pieces continue."""
         self._check_end()
         try:
             work(*given)
         except UserError as error:
-            self._fault(str(error))
+            self._fault(str(error), error.options)
 
     def _check_end(self) -> None:
         if self._asked_to_end.is_set():
@@ -211,8 +211,8 @@ class PerplexityJob:
         if sentence and sentence not in self._status.notes:
             self._status = replace(self._status, notes=(*self._status.notes, sentence))
 
-    def _fault(self, sentence: str) -> None:
-        self._status = replace(self._status, faults=(*self._status.faults, sentence))
+    def _fault(self, sentence: str, options: tuple[str, ...]) -> None:
+        self._status = replace(self._status, faults=(*self._status.faults, Fault(sentence, options=options)))
 
 
 def _encoded(tokenizer: Any, texts: RawTexts) -> list[Any]:

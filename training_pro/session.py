@@ -18,7 +18,16 @@ from training_pro.data.prepare import Prepared, prepare
 from training_pro.data.rendering.formats import ship_formats
 from training_pro.data.sources import files_state
 from training_pro.data.verify import Verification, verify
-from training_pro.errors import BusyError, ModelError, RunError, SettingsError, UserError
+from training_pro.errors import (
+    AlreadyFinished,
+    BusyError,
+    Fault,
+    ModelError,
+    NameTaken,
+    RunError,
+    SettingsError,
+    UserError,
+)
 from training_pro.folders import Folders
 from training_pro.hosts.host import Host
 from training_pro.perplexity import Measuring, PerplexityJob
@@ -63,18 +72,6 @@ logger = logging.getLogger(__name__)
 
 SEEKING = "The largest True Batch Size is being looked for on the model; wait for its end or cancel it."
 Existing = Literal["ask", "continue", "replace", "on top", "refuse"]
-
-
-class NameTaken(RunError):
-    """A LoRA of this name exists: the page asks, the command line decides. `can_continue`: exactly."""
-
-    def __init__(self, sentence: str, can_continue: bool) -> None:
-        self.can_continue = can_continue
-        super().__init__(sentence)
-
-
-class AlreadyFinished(RunError):
-    """Nothing is left to do for the run of this name."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from training_pro.cli import common, settings_file
 from training_pro.cli.common import ExitCode
 from training_pro.cli.terminal import Bar, say, say_json
 
-HELP = "find the largest True Batch Size that fits in memory, by trying"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,6 @@ from training_pro.cli.terminal import Bar, say
 from training_pro.errors import ModelError
 from training_pro.settings import DEFAULTS, EOS_PLACES
 
-HELP = "print the blocks of a text file as JSON lines"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from training_pro.errors import BusyError, Cancelled, UserError
+from training_pro.errors import AlreadyFinished, BusyError, Cancelled, NameTaken, NotRunning, UserError
 from training_pro.folders import Folders
-from training_pro.hosts.host import Quantizing
 from training_pro.progress import no_progress
-from training_pro.remote.terminal_side import NotRunning
-from training_pro.session import AlreadyFinished, NameTaken, Session
-from training_pro.training.run import Run
-from training_pro.training.several.team import ALONE, Team
+
+if TYPE_CHECKING:
+    from training_pro.session import Session
+    from training_pro.training.run import Run
+    from training_pro.training.several.team import Team
 
 DTYPES = ("bfloat16", "float16", "float32")
 DEFAULT_USER_DATA = Path("user_data")
@@ -35,7 +35,7 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
 def add_folder_options(parser: argparse.ArgumentParser) -> None:
     """Where things live, and how the model is loaded."""
     add_user_data_option(parser)
-    parser.add_argument("--loras", type=Path, metavar="DIR", help="where LoRAs live, if not in the user data")
+    parser.add_argument("--loras", type=Path, metavar="DIR", help="the LoRA folder, if it is not in the user data")
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument(
         "--quantization",
@@ -52,14 +52,15 @@ def add_folder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--double-quant", action="store_true", help="quantize the 4-bit weights' own scales too")
 
 
-def add_user_data_option(parser: argparse.ArgumentParser) -> None:
-    """``--user-data`` alone."""
+def add_user_data_option(parser: argparse.ArgumentParser, what: str = "") -> None:
+    """``--user-data`` alone; `what` is there."""
+    what = what or "where datasets, formats, LoRAs and logs are, laid out as in the WebUI"
     parser.add_argument(
         "--user-data",
         type=Path,
         metavar="DIR",
         default=DEFAULT_USER_DATA,
-        help="where datasets, formats, LoRAs and logs live, laid out as in the WebUI (default: user_data)",
+        help=f"{what} (default: {DEFAULT_USER_DATA})",
     )
 
 
@@ -80,7 +81,7 @@ def own_abbreviations(options: argparse.Namespace) -> frozenset[str]:
 
 
 def session_from(
-    options: argparse.Namespace, *, keep_queue: bool = False, writes: bool = True, team: Team = ALONE
+    options: argparse.Namespace, *, keep_queue: bool = False, writes: bool = True, team: Team | None = None
 ) -> Session:
     """A session on the standalone host that the options describe, in a team of processes or alone.
 
@@ -90,7 +91,12 @@ def session_from(
         UserError: the model folder can't be used.
     """
     from training_pro.cli.terminal import Bar
+    from training_pro.hosts.host import Quantizing
     from training_pro.hosts.standalone import StandaloneHost
+    from training_pro.session import Session
+    from training_pro.training.several.team import ALONE
+
+    team = team or ALONE
 
     folders = folders_of(options)
     if writes:
@@ -121,7 +127,7 @@ _OF_ENDINGS = {"finished": ExitCode.DONE, "stopped": ExitCode.DONE, "interrupted
 
 
 def of_error(error: UserError | Cancelled) -> ExitCode:
-    """The code for what stood against a command."""
+    """The code for what refused a command."""
     if isinstance(error, Cancelled):
         return ExitCode.INTERRUPTED
     if isinstance(error, (NameTaken, AlreadyFinished)):
@@ -132,7 +138,7 @@ def of_error(error: UserError | Cancelled) -> ExitCode:
 
 
 def of_run(run: Run) -> ExitCode:
-    """The code for a run that has ended; what stood against it before its folder was opened is bad input."""
+    """The code for a run that has ended; what refused it before its folder was opened is bad input."""
     ending, fault = run.status.ending, run.fault
     assert ending is not None
     if ending.kind != "failed":

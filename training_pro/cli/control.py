@@ -17,7 +17,6 @@ from training_pro.remote.snapshot import Live, to_values
 from training_pro.remote.terminal_side import Heard, NotRunning, reach, tell
 from training_pro.training.words import live_words, time_words
 
-HELP = "steer a run that goes: stops, checkpoint, sample, pause, resume, stop, learning rate, status"
 DEFAULT_WAIT_S = 60.0
 _MOST_SHOWN = 10
 

@@ -6,16 +6,17 @@ import argparse
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training_pro.cli import common
 from training_pro.cli.report import lines_of
 from training_pro.cli.terminal import Bar, say
 from training_pro.cli.train import train
-from training_pro.session import Session
 from training_pro.settings import Settings
 
-HELP = "train the embedded 4-bit model on the sample text and show what it learned"
+if TYPE_CHECKING:
+    from training_pro.session import Session
+
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 SAMPLE = "sample.txt"
 NAME = "demo"
@@ -26,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def demo_settings() -> Settings:
-    """The settings of the demo: a small model learns a short text by heart within minutes on two cores."""
+    """The settings of the demo: a small model learns a short text by heart in a few minutes on two cores."""
     values: dict[str, Any] = json.loads((ASSETS / "demo_settings.json").read_text(encoding="utf-8"))
     return Settings(name=NAME, text_file=SAMPLE, override=True, **values)
 

@@ -1,22 +1,24 @@
-"""``experiment SETTINGS --over NAME=VALUES``: one setting over several values, and the runs compared at the end."""
+"""``experiment SETTINGS --over NAME=VALUES``: one setting over several values, and the runs compared afterwards."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training_pro.cli import common, settings_file
 from training_pro.cli.queue import work_off
 from training_pro.cli.terminal import say
 from training_pro.errors import SettingsError
 from training_pro.folders import Folders
-from training_pro.queue.experiment import Experiment, experiment_from
-from training_pro.record.runs import RunSummary, read_run, summarize
 from training_pro.record.whole_files import write_whole
 from training_pro.settings import SPECS
 
-HELP = "train with one setting at several values and compare the runs"
+if TYPE_CHECKING:
+    from training_pro.queue.experiment import Experiment
+    from training_pro.record.runs import RunSummary
+
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -31,10 +33,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from training_pro.queue.experiment import experiment_from
+
     settings = settings_file.settings_of(options)
     over, equals, values = options.over.partition("=")
     if not equals:
-        raise SettingsError([f"--over {options.over!r} has no values; write NAME=VALUE,VALUE."])
+        raise SettingsError([f"--over {options.over!r} has no values. Write NAME=VALUE,VALUE."])
     experiment = experiment_from(settings, over.strip(), values)
     session = common.session_from(options)
     added = session.queue.add(experiment.runs(), experiment.name, skip_done=True)
@@ -45,7 +49,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def result_lines(experiment: Experiment, folders: Folders) -> Iterator[str]:
-    """A table of the runs there are, and where their curves are overlaid."""
+    """A table of the runs that exist, and where their curves are drawn over each other."""
+    from training_pro.record.runs import summarize
+
     places = [folders.loras / settings.name for settings in experiment.runs()]
     found = [(value, path) for value, path in zip(experiment.values, places, strict=True) if path.is_dir()]
     if not found:
@@ -66,6 +72,7 @@ def _line(value: str, run: RunSummary) -> str:
 
 
 def _page(title: str, paths: list[Path]) -> str:
+    from training_pro.record.runs import read_run
     from training_pro.ui.views.runs import comparison_page
 
     return comparison_page(title, [read_run(path) for path in paths])

@@ -1,73 +1,84 @@
-"""Reads the command line and calls the command; its exit code is one of `exit_codes`."""
+"""Reads the command line and calls the command; what comes back is an `ExitCode`.
+
+A command's module is imported when the command is used, and heavy libraries when its work begins: help costs some
+0.2 s, where torch, transformers and PEFT together cost 6 s.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
+import re
 import sys
-from types import ModuleType
+from typing import Any
 
-from training_pro.cli import (
-    batch_size,
-    blocks,
-    control,
-    demo,
-    download,
-    dump,
-    experiment,
-    gguf,
-    merge,
-    perplexity,
-    queue,
-    rows_to_jsonl,
-    sentences,
-    settings,
-    split,
-    text_to_jsonl,
-    train,
-    ui,
-    unwrap,
-    verify,
-)
 from training_pro.cli.common import ExitCode, of_error
-from training_pro.cli.terminal import complain, say_json
-from training_pro.cli.ways_out import with_options
-from training_pro.errors import Cancelled, UserError, explain
+from training_pro.cli.terminal import complain, say_json, with_options
+from training_pro.errors import Cancelled, UserError, explain, fault_lines
 
-_RUNS = (demo, ui, train, control, queue, experiment, verify, batch_size, perplexity, merge, gguf)
-_DATA = (download, split, rows_to_jsonl, text_to_jsonl, unwrap, dump, blocks, sentences)
-COMMANDS = (*_RUNS, *_DATA, settings)
+COMMANDS = {  # name: where it is (a module of this folder, or an attribute of one), what it does
+    "demo": ("demo", "train the embedded 4-bit model on the sample text and show what it learned"),
+    "ui": ("ui", "open the training page in a browser, without the WebUI"),
+    "train": ("train", "train a LoRA; the same command after an interruption continues it"),
+    "control": ("control", "steer a run in progress: stops, checkpoint, sample, pause, resume, learning rate, status"),
+    "queue": ("queue", "train several LoRAs one after another; a failed run does not stop the others"),
+    "experiment": ("experiment", "train with one setting at several values and compare the runs"),
+    "verify": ("verify", "check settings and data and print what the run would be"),
+    "batch-size": ("batch_size", "find the largest True Batch Size that fits in memory, by trying"),
+    "perplexity": ("perplexity", "measure the perplexity of models on a text, without and with LoRAs"),
+    "merge": ("export.MERGE", "merge a LoRA into its base model and save it as a model folder"),
+    "gguf": ("export.GGUF", "save a LoRA as a GGUF file for llama.cpp"),
+    "download": ("datasets.DOWNLOAD", "download a dataset file into the datasets folder"),
+    "split": ("datasets.SPLIT", "split a dataset into NAME_train.jsonl and NAME_eval.jsonl"),
+    "rows-to-jsonl": ("datasets.ROWS_TO_JSONL", "turn the rows of a dataset into chats, one JSON object a line"),
+    "text-to-jsonl": ("datasets.TEXT_TO_JSONL", "turn the sections of a text into chats, one JSON object a line"),
+    "unwrap": ("datasets.UNWRAP", "join the lines of a hard-wrapped text"),
+    "dump": ("datasets.DUMP", "write the prepared blocks of a run to a file: as text (.txt) or as JSON lines"),
+    "blocks": ("blocks", "print the blocks of a text file as JSON lines"),
+    "sentences": ("sentences", "print the sentences of a text file, one JSON string a line"),
+    "settings": ("settings", "print every setting: name, default, range and effect"),
+}
 
 
-def name_of(command: ModuleType) -> str:
-    """How a command is called: as its file, with hyphens."""
-    return command.__name__.rsplit(".", 1)[-1].replace("_", "-")
+def program() -> str:
+    """How the command line was called: the console command's name, or the module."""
+    called = os.path.basename(sys.argv[0]) if sys.argv else ""  # noqa: PTH119 - a name, whether or not it is a path
+    return "training-pro" if called.startswith("training-pro") else "python -m training_pro"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
-    root = argparse.ArgumentParser(
-        prog="python -m training_pro", description="LoRA training for text-generation models"
-    )
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The command line, with the options of `command` alone, or of all."""
+    root = argparse.ArgumentParser(prog=program(), description="LoRA training for text-generation models")
     root.add_argument("--verbose", action="store_true", help="log what happens")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in COMMANDS:
-        sub = commands.add_parser(name_of(module), help=module.HELP, description=module.HELP)
-        module.add_options(sub)
-        sub.set_defaults(run=module.run)
+    for name, (place, help_) in COMMANDS.items():
+        sub = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
+        if command in (None, name):
+            found = _at(place)
+            found.add_options(sub)
+            sub.set_defaults(run=found.run, takes=frozenset(re.findall(r"--[a-z0-9-]+", sub.format_help())))
     return root
+
+
+def _at(place: str) -> Any:
+    module, _, attribute = place.partition(".")
+    found = importlib.import_module(f"training_pro.cli.{module}")
+    return getattr(found, attribute) if attribute else found
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit code."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser(next((word for word in words if word in COMMANDS), "")).parse_args(words)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR, format="%(name)s: %(message)s")
     try:
         return int(options.run(options))
     except (UserError, Cancelled) as error:
         code, sentence = of_error(error), explain(error, options.command)
-        complain(with_options(sentence, options.command))
+        for line, ways in fault_lines(error, options.command):
+            complain(with_options(line, ways, options.takes))
         if getattr(options, "json", False):
             say_json({"refused": sentence, "exit_code": int(code)})
         return code

@@ -1,4 +1,4 @@
-"""``perplexity FILE``: how well models foretell a text, without and with LoRAs; each figure is kept in the table."""
+"""``perplexity FILE``: how well models predict a text, without and with LoRAs; each figure is kept in the table."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import argparse
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training_pro.cli import common
 from training_pro.cli.common import ExitCode
-from training_pro.cli.terminal import Bar, complain, say
-from training_pro.cli.ways_out import with_options
+from training_pro.cli.terminal import Bar, complain, say, with_options
 from training_pro.data.files import find_dataset
-from training_pro.hosts.loaded import lora_folder
-from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITHOUT, Measuring, PerplexityJob
 from training_pro.record.perplexity_table import Measurement, PerplexityTable
 
-HELP = "measure the perplexity of models on a text, without and with LoRAs"
+from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITHOUT, Measuring
+
+if TYPE_CHECKING:
+    from training_pro.perplexity import PerplexityJob
+
 _LOOK_AGAIN_S = 0.2
 
 
@@ -37,19 +39,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=DEFAULT_CONTEXT_TOKENS,
         metavar="TOKENS",
-        help=f"what the model sees at once (default {DEFAULT_CONTEXT_TOKENS})",
+        help=f"how much the model sees at once (default {DEFAULT_CONTEXT_TOKENS})",
     )
     parser.add_argument(
         "--stride",
         type=int,
         metavar="TOKENS",
-        help=f"how far the window moves; smaller is slower and exacter (default {DEFAULT_STRIDE}, or half the context)",
+        help=f"how far the window moves; smaller is slower and more accurate (default {DEFAULT_STRIDE}, or half the "
+        "context)",
     )
     parser.add_argument("--no-bos", action="store_true", help="no BOS before each window")
-    parser.add_argument("--comment", default="", help="a word for the table")
+    parser.add_argument("--comment", default="", help="a comment for the table")
 
 
 def run(options: argparse.Namespace) -> int:
+    from training_pro.hosts.loaded import lora_folder
+
     given = Path(options.file).expanduser()
     text = str(given.resolve()) if given.exists() else options.file
     folders = common.folders_of(options)
@@ -65,25 +70,25 @@ def run(options: argparse.Namespace) -> int:
         add_bos=not options.no_bos,
         comment=options.comment,
     )
-    codes = [_measured(options, model, measuring) for model in options.model or [None]]
+    codes = [_all_figures(options, model, measuring) for model in options.model or [None]]
     say(f"Kept in {PerplexityTable(folders).path}")
     return max(codes)
 
 
-def _measured(options: argparse.Namespace, model: Path | None, measuring: Measuring) -> int:
+def _all_figures(options: argparse.Namespace, model: Path | None, measuring: Measuring) -> int:
     """All figures of one model; the exit code."""
     session = common.session_from(argparse.Namespace(**{**vars(options), "model": model}))
     job = session.measure(measuring)
     before = signal.signal(signal.SIGINT, lambda *_: job.interrupt())
     try:
-        return _watched(job)
+        return _watched(job, options.takes)
     finally:
         signal.signal(signal.SIGINT, before)
         session.host.release()
 
 
-def _watched(job: PerplexityJob) -> int:
-    """Draw the measuring to its end; what it had to say is printed as it comes up."""
+def _watched(job: PerplexityJob, takes: frozenset[str]) -> int:
+    """Draw the measurement until it has ended; its figures and notes are printed as they come."""
     told: tuple[str, ...] = ()
     drawn: tuple[int, int, str] = (0, 0, "")
     with Bar() as bar:
@@ -104,7 +109,7 @@ def _watched(job: PerplexityJob) -> int:
                 bar(*drawn[:2], drawn[2].partition(": perplexity")[0])
             time.sleep(_LOOK_AGAIN_S)
     for fault in status.faults:
-        complain(with_options(fault, "perplexity"))
+        complain(with_options(fault.text, fault.options, takes))
     if status.faults:
         return ExitCode.FAILED
     return ExitCode.INTERRUPTED if status.interrupted else ExitCode.DONE

@@ -1,24 +1,24 @@
-"""``queue SETTINGS...``: several runs one after another. The same command after a kill goes on where it was."""
+"""``queue SETTINGS...``: several runs one after another. The same command after a kill continues where it was."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training_pro.cli import common, settings_file
 from training_pro.cli.common import ExitCode
-from training_pro.cli.terminal import complain, say, watch
+from training_pro.cli.terminal import complain, say, watch, with_options
 from training_pro.cli.train import Signals
-from training_pro.cli.ways_out import with_options
-from training_pro.errors import SettingsError, UserError
-from training_pro.queue.entry import Entry
-from training_pro.queue.run_queue import Added
-from training_pro.session import Session
+from training_pro.errors import Fault, SettingsError, UserError, fault_lines
 from training_pro.settings import Settings
 
-HELP = "train several LoRAs one after another; a failed run does not stop the others"
+if TYPE_CHECKING:
+    from training_pro.queue.entry import Entry
+    from training_pro.queue.run_queue import Added
+    from training_pro.session import Session
+
 _LOOK_AGAIN_S = 0.2
 
 
@@ -36,9 +36,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def work_off(session: Session, added: Added) -> int:
-    """Run what was added, draw each run to its end, print how each ended; the exit code."""
+    """Run what was added, draw each run until it has ended, print how each ended; the exit code."""
     for name in added.done:
-        say(f'The run "{name}" is at its end already.')
+        say(f'The run "{name}" has already finished.')
     if not added.entries:
         return ExitCode.DONE
     session.queue.start()
@@ -59,7 +59,7 @@ def outcome_lines(entries: list[Entry]) -> Iterator[str]:
     width = max(len(entry.name) for entry in entries)
     for entry in entries:
         loss = f"loss {entry.last_loss:.3f}" if entry.last_loss is not None else ""
-        said = with_options(" ".join(entry.reason.split()), "queue")
+        said = with_options(" ".join(entry.reason.split()), entry.options)
         yield f"  {entry.name:<{width}}  {entry.state:<11}  {loss:<11} {said}".rstrip()
 
 
@@ -67,13 +67,13 @@ def _runs(paths: list[Path], overrides: list[str], datasets: Path) -> list[Setti
     """Raises:
     SettingsError: what is wrong with any of the files.
     """
-    faults: list[str] = []
+    faults: list[Fault | str] = []
     runs = []
     for path in paths:
         try:
             runs.append(settings_file.settings_in(path, overrides, datasets))
         except UserError as error:
-            faults += [f"{path}: {line}" for line in str(error).splitlines()]
+            faults += [Fault(f"{path}: {line}", options=ways) for line, ways in fault_lines(error, "reading the settings")]
     if faults:
         raise SettingsError(faults)
     return runs

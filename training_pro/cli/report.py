@@ -6,17 +6,17 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from training_pro.cli.ways_out import with_options
+from training_pro.cli.terminal import with_options
 from training_pro.record.whole_files import strict_json
-from training_pro.session import Checked
 from training_pro.training.words import gigabytes
 
 if TYPE_CHECKING:
+    from training_pro.session import Checked
     from training_pro.training.memory.forecast import Forecast
 
 
 def json_of(checked: Checked) -> dict[str, Any]:
-    """All that `lines_of` says, for programs."""
+    """Everything that `lines_of` says, for programs."""
     found = checked.verification
     memory = checked.memory
     values = {
@@ -25,7 +25,7 @@ def json_of(checked: Checked) -> dict[str, Any]:
         "plan": dataclasses.asdict(checked.plan),
         "notes": list(found.notes),
         "suggestions": [{"reason": s.reason, "changes": dict(s.changes)} for s in found.suggestions],
-        "refusals": list(found.refusals),
+        "refusals": [refusal.text for refusal in found.refusals],
     }
     return dict(strict_json(values))
 
@@ -61,11 +61,11 @@ def lines_of(checked: Checked) -> Iterator[str]:
         changes = " ".join(f"--set {name}={value}" for name, value in suggestion.changes.items())
         yield f"Suggestion     {suggestion.reason} ({changes})"
     for refusal in checked.verification.refusals:
-        yield f"Refused        {with_options(refusal, 'verify')}"
+        yield f"Refused        {with_options(refusal.text, refusal.options)}"
 
 
 def lines_of_memory(memory: Forecast) -> Iterator[str]:
     """What the run needs, and of what it is made up."""
-    yield f"Memory         {with_options(memory.sentence(), 'verify')}"
+    yield f"Memory         {with_options(memory.sentence(), memory.options)}"
     parts = ", ".join(f"{name} {gigabytes(size)}" for name, size in memory.parts)
     yield f"               {parts}; the model itself has {gigabytes(memory.weights)}"

@@ -9,7 +9,6 @@ from pathlib import Path
 from training_pro.cli.common import add_user_data_option, own_abbreviations
 from training_pro.cli.terminal import say
 
-HELP = "print the sentences of a text file, one JSON string a line"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from training_pro.cli.terminal import say
 from training_pro.settings import DEFAULTS, SPECS, Settings, Spec, to_json
 
-HELP = "print every setting: name, default, range and effect"
 GROUPS = {
     "run": "The run",
     "data": "Data",

@@ -14,7 +14,6 @@ from training_pro.cli.common import folders_of
 from training_pro.cli.terminal import complain
 from training_pro.errors import Fault, SettingsError, UserError
 from training_pro.legacy_settings import our_values
-from training_pro.session import check_early
 from training_pro.settings import (
     DEFAULTS,
     SPECS,
@@ -66,11 +65,13 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def checked_settings_of(options: argparse.Namespace, *, named: bool = True) -> Settings:
-    """As `settings_of`, and all is looked at that can be without a model; with `named` the name too.
+    """As `settings_of`, with everything checked that can be without a model; with `named` the name too.
 
     Raises:
         UserError: as `settings_in`; SettingsError has all faults at once.
     """
+    from training_pro.session import check_early
+
     folders = folders_of(options)
     values, faults = _values(options.settings, options.overrides, folders.datasets)
     settings, wrong, more = _good(values)
@@ -86,7 +87,7 @@ def checked_settings_of(options: argparse.Namespace, *, named: bool = True) -> S
 
 
 def settings_in(path: Path | None, overrides: list[str], datasets: Path | None = None) -> Settings:
-    """The settings in the file, with those of ``--set`` over them; what an old file can't say here is told on
+    """The settings in the file, with those of ``--set`` over them; what an old file can't say here goes to
     standard error. An old file's text may be a folder in `datasets`.
 
     Raises:
@@ -100,9 +101,9 @@ def settings_in(path: Path | None, overrides: list[str], datasets: Path | None =
 
 
 def _values(path: Path | None, overrides: list[str], datasets: Path | None) -> tuple[dict[str, Any], list[Fault | str]]:
-    """The values of the file and of ``--set`` over it, not yet looked at, and which ``--set`` set nothing."""
+    """The values of the file and of ``--set`` over it, not yet checked, and which ``--set`` set nothing."""
     if path is None and not overrides:
-        raise UserError("There are no settings; give a settings file, or at least one --set NAME=VALUE.")
+        raise UserError("There are no settings. Give a settings file, or at least one --set NAME=VALUE.")
     values, notes = our_values(_read(path), datasets) if path else ({}, [])
     for note in notes:
         complain(f"  {note}")
@@ -112,7 +113,7 @@ def _values(path: Path | None, overrides: list[str], datasets: Path | None) -> t
         if equals:
             values[name.strip()] = typed(name.strip(), value)
         else:
-            faults.append(f"--set {text[:60]!r} sets nothing; write NAME=VALUE.")
+            faults.append(f"--set {text[:60]!r} sets nothing. Write NAME=VALUE.")
     return values, faults
 
 

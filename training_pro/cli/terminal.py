@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Collection
 from types import TracebackType
-from typing import Any, NoReturn
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from training_pro.record.whole_files import strict_json
-from training_pro.training.run import Run
-from training_pro.training.status import RunStatus
 from training_pro.training.words import time_words
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from training_pro.training.run import Run
+    from training_pro.training.status import RunStatus
 
 _LOOK_AGAIN_S = 0.2
 _LINE_EVERY_S = 10.0
@@ -34,6 +37,16 @@ def complain(text: str) -> None:
     """A line on standard error."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def with_options(line: str, options: Collection[str], takes: Collection[str] | None = None) -> str:
+    """The line, followed by what to type for its way out.
+
+    Of `options` those that the command takes (None: all), as "--set NAME=VALUE", and that the line doesn't already
+    name.
+    """
+    shown = [o for o in options if o not in line and (takes is None or o.split()[0] in takes)]
+    return f"{line} (command line: {', '.join(shown)})" if shown else line
 
 
 class Bar:
@@ -72,6 +85,8 @@ class Bar:
             self._unsaid = done < total
 
     def _draw(self, done: int, total: int, what: str) -> None:
+        from tqdm import tqdm
+
         if self._bar is None or what != self._what:
             self._close()
             self._what = what
@@ -80,7 +95,7 @@ class Bar:
         self._bar.update(done - self._bar.n)
 
     def clear(self) -> None:
-        """Take the bar off the line, for something else to be written there; the next call draws it anew."""
+        """Take the bar off the line, so that something else can be written there; the next call draws it again."""
         self._close()
 
     def _close(self) -> None:
@@ -90,7 +105,7 @@ class Bar:
 
 
 def watch(run: Run) -> RunStatus:
-    """Draw the run until it has ended; what it had to say is printed as it comes up."""
+    """Draw the run until it has ended; its notes are printed as they come."""
     seen_notes = seen_checkpoints = 0
     with Bar() as preparing, _DrawnRun() if sys.stderr.isatty() else _WrittenRun() as drawn:
         while True:
@@ -138,6 +153,8 @@ class _DrawnRun:
     """A run in a terminal: one line that is drawn over itself, notes above it."""
 
     def __init__(self) -> None:
+        from tqdm import tqdm
+
         self._bar: tqdm[NoReturn] = tqdm(
             total=0,
             file=sys.stderr,

@@ -1,4 +1,4 @@
-"""``train SETTINGS``: the very run of the tab, without a page. The same command after a kill just goes on."""
+"""``train SETTINGS``: the same run as in the tab, without a page. The same command after a kill continues it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training_pro.cli import common, settings_file
 from training_pro.cli.common import ExitCode, of_error, of_run
-from training_pro.cli.terminal import complain, say, say_json, watch
+from training_pro.cli.terminal import complain, say, say_json, watch, with_options
 from training_pro.cli.verify import verified
-from training_pro.cli.ways_out import with_options
 from training_pro.errors import UserError, explain
 from training_pro.record.names import check_name, run_folder
-from training_pro.record.runs import summarize
-from training_pro.session import Existing, Session
 from training_pro.settings import Settings
-from training_pro.training.resume import stored_settings
-from training_pro.training.run import Run
-from training_pro.training.several.team import join
 
-HELP = "train a LoRA; the same command after a kill goes on where it was"
+if TYPE_CHECKING:
+    from training_pro.session import Existing, Session
+    from training_pro.training.run import Run
+
 _LOOK_AGAIN_S = 0.5
 _WAYS: dict[str, Existing] = {"continue": "continue", "replace": "replace", "on-top": "on top", "refuse": "refuse"}
 
@@ -37,13 +34,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     existing.add_argument(
         "--existing",
         choices=tuple(_WAYS),
-        help="where a LoRA of this name exists: continue it exactly (the default), replace it (it is kept aside), "
-        "train a new one on top of its weights, or refuse",
+        help="if a LoRA of this name exists: continue it exactly (the default), replace it (the old one is kept "
+        "aside), train a new one on top of its weights, or refuse",
     )
     existing.add_argument(
         "--on-top", action="store_const", const="on-top", dest="existing", help="the same as --existing on-top"
     )
-    parser.add_argument("--dry-run", action="store_true", help="verify, print the plan, write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="check everything, print the plan, write nothing")
     parser.add_argument("--watched", action="store_true", help="leave the last status for the page that started this")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
 
@@ -51,6 +48,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(options, settings_file.checked_settings_of(options))
+    from training_pro.training.several.team import join
+
     team = join()
     try:
         settings = settings_file.checked_settings_of(options)
@@ -77,7 +76,7 @@ def _take_part(session: Session, settings: Settings) -> int:
 def way(session: Session, settings: Settings, chosen: str | None) -> Existing:
     """What becomes of a LoRA that has the name: as chosen, else by Override, else it is continued.
 
-    With Override, too, a run that was killed goes on if it is of this very command.
+    With Override, too, a run that was killed is continued if it was started by this very command.
     """
     folder = run_folder(session.host.folders, settings.name)
     if not folder.exists():
@@ -88,11 +87,14 @@ def way(session: Session, settings: Settings, chosen: str | None) -> Existing:
 
 
 def _was_killed(folder: Path, settings: Settings) -> bool:
+    from training_pro.record.runs import summarize
+    from training_pro.training.resume import stored_settings
+
     return summarize(folder).state == "unfinished" and stored_settings(folder) == settings
 
 
 def _dry_run(options: argparse.Namespace, settings: Settings) -> int:
-    """What stands against the run is said as it would be at its start; nothing is written."""
+    """What would refuse the run at its start is said; nothing is written."""
     settings = settings.changed(name=check_name(settings.name))
     session = common.session_from(options, writes=False)
     existing = way(session, settings, options.existing)
@@ -101,7 +103,7 @@ def _dry_run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def train(session: Session, settings: Settings, existing: Existing, as_json: bool = False) -> int:
-    """Start the run, draw it to its end, print how it ended; the exit code."""
+    """Start the run, draw it until it has ended, print how it ended; the exit code."""
     started = session.start(settings, existing)
     with Signals(started.controls.interrupt):
         watch(started)
@@ -111,7 +113,7 @@ def train(session: Session, settings: Settings, existing: Existing, as_json: boo
     assert ending is not None
     tell = complain if as_json or ending.kind == "failed" else say
     tell(
-        with_options(ending.reason, "train")
+        with_options(ending.reason, ending.options)
         if ending.kind == "failed"
         else f"{ending.kind.capitalize()}: {ending.reason}."
     )
@@ -143,7 +145,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # what of them this system has
 
 
 class Signals:
-    """While entered, a signal calls `interrupt` with the reason; `received` tells that one came."""
+    """While entered, a signal calls `interrupt` with the reason; `received` says whether one came."""
 
     def __init__(self, interrupt: Callable[[str], None]) -> None:
         self._interrupt = interrupt
@@ -168,9 +170,9 @@ class Signals:
         os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, _SAVING)
 
 
-_SAVING = b"\nSaving the LoRA and a checkpoint; once more ends at once.\n"
+_SAVING = b"\nSaving the LoRA and a checkpoint. Press again to end at once.\n"
 
 
 def _end_at_once(code: int) -> None:
-    """Without waiting for threads in the middle of an update; what is on the disk is whole at any time."""
+    """Doesn't wait for threads in the middle of an update; what is on the disk is whole at any time."""
     os._exit(code)

@@ -6,7 +6,6 @@ import argparse
 
 from training_pro.cli import common
 
-HELP = "open the training page in a browser, without the WebUI"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

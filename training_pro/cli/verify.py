@@ -1,17 +1,18 @@
-"""``verify SETTINGS``: what a run would be, without training; ``train --dry-run`` does the same, on nothing written."""
+"""``verify SETTINGS``: what a run would be, without training; ``train --dry-run`` does the same and writes nothing."""
 
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from training_pro.cli import common, settings_file
 from training_pro.cli.common import ExitCode
-from training_pro.cli.report import json_of, lines_of
 from training_pro.cli.terminal import Bar, say, say_json
-from training_pro.session import Existing, Session
 from training_pro.settings import Settings
 
-HELP = "check settings and data and print what the run would be"
+if TYPE_CHECKING:
+    from training_pro.session import Existing, Session
+
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,11 +29,13 @@ def run(options: argparse.Namespace) -> int:
 def verified(session: Session, settings: Settings, as_json: bool, existing: Existing | None = None) -> int:
     """Print what the run would be; the exit code says whether it could start.
 
-    `existing` is what becomes of a LoRA of its name; None: that is not asked.
+    `existing` is what becomes of a LoRA of its name; None: not asked.
 
     Raises:
         RunError: the run can't begin so.
     """
+    from training_pro.cli.report import json_of, lines_of
+
     with Bar() as bar:
         checked = session.check(settings, bar)
     begins = session.beginning(settings, existing, checked) if existing is not None else ""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from training_pro.errors import RunError
+from training_pro.errors import NotRunning, RunError
 from training_pro.record.followed_history import FollowedHistory
 from training_pro.record.history import HISTORY_FILE, Event
 from training_pro.record.runs import summarize
@@ -20,10 +20,6 @@ from training_pro.remote.snapshot import Live
 from training_pro.settings import sample_prompts
 
 _LOOK_AGAIN_S = 0.1
-
-
-class NotRunning(RunError):
-    """There is no such run, it has ended, or it can't be reached."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from training_pro.errors import RunError
-from training_pro.session import Existing, NameTaken, Session, check_early
+from training_pro.errors import NameTaken, RunError
+from training_pro.session import Existing, Session, check_early
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.panels.placement import Placement

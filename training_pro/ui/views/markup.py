@@ -15,10 +15,10 @@ def text(value: object) -> str:
     return html.escape(str(value), quote=True)
 
 
-def box(tone: Tone, sentences: str | Iterable[str]) -> str:
+def box(tone: Tone, sentences: str | Iterable[str | Fault]) -> str:
     """A coloured box with one paragraph a line; "" where there is nothing to say."""
     lines = (
-        sentences.splitlines() if isinstance(sentences, str) else [part for s in sentences for part in s.split("\n")]
+        sentences.splitlines() if isinstance(sentences, str) else [part for s in sentences for part in str(s).split("\n")]
     )
     paragraphs = "".join(f"<p>{text(line)}</p>" for line in lines if line.strip())
     role = "alert" if tone == "error" else "status"

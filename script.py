@@ -16,6 +16,7 @@ if str(HERE) not in sys.path:
     sys.path.append(str(HERE))
 
 from training_pro.packages import missing_notice, missing_packages  # noqa: E402 (the path first)
+from training_pro.quiet import quiet  # noqa: E402 (the path first)
 from training_pro.ui.notice import notice  # noqa: E402 (the path first)
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 params = {"display_name": "Training PRO", "is_tab": True}
 REQUIREMENTS = HERE / "requirements.txt"
+quiet()
 unimportable: list[str] = []  # a package without which nothing works
 
 try:

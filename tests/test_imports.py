@@ -25,6 +25,7 @@ GROUND = frozenset(
         "plan",
         "progress",
         "packages",
+        "quiet",
         "cgroup",
         "assets",
         "__version__",
@@ -53,7 +54,7 @@ OUTSIDE_ONLY = {
     "matplotlib": ("record/graph.py",),
 }
 NEVER = {"text": {"torch", "transformers"}, "data": {"torch"}}
-STANDARD_LIBRARY_ALONE = ("settings.py", "errors.py", "cgroup.py", "training/controls.py")
+STANDARD_LIBRARY_ALONE = ("settings.py", "errors.py", "cgroup.py", "quiet.py", "training/controls.py")
 
 
 @dataclass(frozen=True)

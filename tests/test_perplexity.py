@@ -13,7 +13,7 @@ import pytest
 
 from tests.fakes import save_tiny_lora, save_tiny_model
 from tests.hosts.fake_webui import FakeWebUI
-from training_pro.errors import ModelError, RunError, SettingsError, UserError
+from training_pro.errors import Fault, ModelError, RunError, SettingsError, UserError
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.perplexity import WITHOUT, Measuring, MeasuringStatus, PerplexityJob
@@ -127,8 +127,8 @@ def test_what_can_not_be_measured_is_said_and_the_rest_goes_on(session: Session)
     status = session.measure(asked(loras=("gone", "sea"), models=("nowhere", "other"))).wait(120)
     assert [(line.model, line.lora) for line in status.done] == [("other", "sea")]
     assert len(status.faults) == 2
-    assert any("no LoRA in" in fault for fault in status.faults)
-    assert any("no model 'nowhere'" in fault for fault in status.faults)
+    assert any("no LoRA in" in fault.text for fault in status.faults)
+    assert any("no model 'nowhere'" in fault.text for fault in status.faults)
     assert session.host.model_label() == "tiny"
 
 
@@ -199,7 +199,7 @@ def test_a_run_keeps_a_measuring_away(session: Session) -> None:
     small = {"max_tokens": 64, "rank": 4, "warmup_steps": 0, "save_at_loss": 0.0, "epochs": 5000.0}
     run = session.start(Settings(name="long", text_file="tales.txt", **small))
     try:
-        with pytest.raises(RunError, match='The run "long" is going'):
+        with pytest.raises(RunError, match='The run "long" is in progress'):
             session.measure(asked())
     finally:
         run.controls.interrupt()
@@ -216,7 +216,7 @@ def test_a_full_disk_still_shows_the_figure(session: Session, monkeypatch: pytes
 
     monkeypatch.setattr(PerplexityTable, "add", full)
     status = session.measure(asked()).wait(60)
-    assert len(status.done) == 1 and status.faults == ("The disk is full.",)
+    assert len(status.done) == 1 and status.faults == (Fault("The disk is full."),)
 
 
 def test_a_defect_is_one_sentence_and_the_host_is_itself_again(
@@ -225,7 +225,7 @@ def test_a_defect_is_one_sentence_and_the_host_is_itself_again(
     before = model_fingerprint(session.host.loaded_model().model)
     monkeypatch.setattr(maths, "_nats", lambda *_: 1 / 0)
     status = session.measure(asked(loras=("sea",))).wait(60)
-    assert len(status.faults) == 1 and "ZeroDivisionError" in status.faults[0]
+    assert len(status.faults) == 1 and "ZeroDivisionError" in status.faults[0].text
     assert model_fingerprint(session.host.loaded_model().model) == before
     assert session.host.generate("The lamp", 2)
 
@@ -242,13 +242,13 @@ def test_what_is_wrong_beforehand_is_refused_at_once(session: Session, wrong: di
 
 def test_a_text_that_is_not_there_is_said(session: Session) -> None:
     (fault,) = session.measure(asked(text="gone.txt")).wait(60).faults
-    assert "There is no text or dataset 'gone.txt'" in fault
+    assert "'gone.txt'" in fault.text
 
 
 def test_several_loras_on_the_model_are_left_alone(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(session.host), "loras_on", lambda _: ["a", "b"])
     (fault,) = session.measure(asked(loras=("sea",))).wait(60).faults
-    assert "Several LoRAs are on the model (a, b)" in fault
+    assert "(a, b)" in fault.text
 
 
 def test_without_a_model_the_way_out_is_said(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,4 +256,4 @@ def test_without_a_model_the_way_out_is_said(session: Session, monkeypatch: pyte
         raise ModelError("No model is loaded; load one.")
 
     monkeypatch.setattr(type(session.host), "loaded_model", none)
-    assert session.measure(asked()).wait(60).faults == ("No model is loaded; load one.",)
+    assert session.measure(asked()).wait(60).faults == (Fault("No model is loaded; load one."),)

@@ -171,7 +171,7 @@ def test_an_interrupted_run_goes_on_exactly(session: Session) -> None:
 
 def test_a_second_start_is_refused_with_the_name_of_the_first(session: Session) -> None:
     run = session.start(forever())
-    with pytest.raises(RunError, match='"tales" is going'):
+    with pytest.raises(RunError, match='"tales" is in progress'):
         session.start(small(name="other"))
     run.controls.interrupt()
     ended(run)
@@ -311,7 +311,7 @@ def test_a_token_that_the_model_does_not_know_is_said_beforehand(session: Sessio
     assert session.check(small()).verification.refusals == ()  # none of them is in the data
     text = session.host.folders.datasets / "tales.txt"
     text.write_text(f"{TEXT} <extra{rows - 1}>", encoding="utf-8")
-    (refusal,) = session.check(small()).verification.refusals
+    refusal = session.check(small()).verification.refusals[0].text
     assert f"the model knows only {rows}; load the model with its own tokenizer" in refusal
     assert ended(session.start(small())) == ("failed", refusal)
 

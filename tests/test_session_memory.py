@@ -31,14 +31,14 @@ def test_a_check_tells_what_the_run_needs(session: Session) -> None:
 def test_targets_that_are_not_there_are_a_refusal_of_the_check(session: Session) -> None:
     checked = session.check(small(targets="own list", target_modules="nothing_proj"))
     assert checked.memory is None
-    assert any("nothing_proj" in refusal for refusal in checked.verification.refusals)
+    assert any("nothing_proj" in refusal.text for refusal in checked.verification.refusals)
 
 
 def test_while_a_run_has_the_model_there_is_no_forecast_and_no_search(session: Session) -> None:
     run = session.start(forever())
     until(run, lambda: run.status.update > 0)
     assert session.check(small()).memory is None
-    with pytest.raises(RunError, match='The run "tales" is going'):
+    with pytest.raises(RunError, match='The run "tales" is in progress'):
         session.largest_batch_size(small())
     run.controls.interrupt()
     assert ended(run)[0] == "interrupted"

@@ -1,15 +1,18 @@
-"""``python -m training_pro``: the same work as the tab, from a terminal."""
+"""``python -m training_pro``, or ``training-pro``: the same work as the tab, from a terminal."""
 
 from __future__ import annotations
 
-import os
 import sys
-import warnings
+
+from training_pro.cli.main import main
+from training_pro.quiet import quiet_terminal
+
+
+def run() -> None:
+    """The console command."""
+    quiet_terminal()
+    sys.exit(main())
+
 
 if __name__ == "__main__":
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    from training_pro.cli.main import main
-
-    sys.exit(main())
+    run()

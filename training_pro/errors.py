@@ -99,12 +99,13 @@ def explain(error: BaseException, doing: str) -> str:
     return f"Something unexpected went wrong while {doing}: {what} (the log has the details)."
 
 
-def fault_lines(error: BaseException, doing: str) -> list[tuple[str, tuple[str, ...]]]:
-    """What `explain` says, in lines, each with the options of its way out."""
+def faults_of(error: BaseException, doing: str = "") -> list[Fault]:
+    """What `explain` says, a fault a line; the last line carries the setting and the options of the error."""
     if isinstance(error, SettingsError):
-        return [(fault.text, fault.options) for fault in error.faults]
+        return list(error.faults)
     *first, last = explain(error, doing).split("\n")
-    return [*((line, ()) for line in first), (last, options_of(error))]
+    setting = error.setting if isinstance(error, UserError) else ""
+    return [*map(Fault, first), Fault(last, setting, options_of(error))]
 
 
 def options_of(error: BaseException) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The one long-lived object: the host and the run it holds. Pages and the command line only talk to this.
 
-It outlives pages and a host that loads its extensions anew: `current_session` keeps it in this module.
+It outlives pages and a host that loads its extensions again: `current_session` keeps it in this module.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from training_pro.errors import (
     RunError,
     SettingsError,
     UserError,
+    faults_of,
 )
 from training_pro.folders import Folders
 from training_pro.hosts.host import Host
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SEEKING = "The largest True Batch Size is being looked for on the model; wait for its end or cancel it."
+SEEKING = "The model is in use: searching for the largest True Batch Size. Wait until it has finished, or cancel it."
 Existing = Literal["ask", "continue", "replace", "on top", "refuse"]
 
 
@@ -102,7 +103,7 @@ class Session:
         if writes:
             with suppress(OSError):  # a folder that can't be written: the shipped formats are offered all the same
                 ship_formats(host.folders.formats)
-        self.watched = False  # whether a page in another process has started this one and takes the result
+        self.watched = False  # whether a page in another process has started this one and reads the result
         self._steering: Steering | None = None
         self._run: Run | None = None
         self._measuring: PerplexityJob | None = None
@@ -111,28 +112,28 @@ class Session:
 
     @property
     def run(self) -> Run | None:
-        """The run that goes, or the last one."""
+        """The run in progress, or the last one."""
         return self._run
 
     @property
     def last_place(self) -> OwnProcess | None:
-        """Where the run goes or went; None for this process."""
+        """Where the current or last run trains; None for this process."""
         return self._run.where if isinstance(self._run, OwnProcessRun) else None
 
     @property
     def busy(self) -> bool:
-        """Whether a run goes, or the queue is between two."""
+        """Whether a run is in progress, or the queue is between two."""
         return self.queue.going or (self._run is not None and self._run.status.running)
 
     @property
     def measuring(self) -> PerplexityJob | None:
-        """The measuring of perplexity that goes, or the last one."""
+        """The measurement of perplexity in progress, or the last one."""
         return self._measuring
 
     def occupied(self) -> str:
         """What holds the model now, as a sentence; "" for nothing of ours."""
         if self._run is not None and self._run.status.running:
-            return f'The run "{self._run.settings.name}" is going; wait for its end or interrupt it.'
+            return f'The run "{self._run.settings.name}" is in progress. Wait until it has finished, or interrupt it.'
         if self._measuring is not None and self._measuring.status.running:
             return self._measuring.sentence()
         return SEEKING if self._seeking else ""
@@ -140,7 +141,7 @@ class Session:
     # -- before a run ---------------------------------------------------------------------------------------------
 
     def data_state(self, settings: Settings) -> object:
-        """What, beside `settings`, a check depends on: the model and the files; equal: it would find the same."""
+        """What a check depends on besides `settings`: the model and the files. Equal: it would find the same."""
         return self.host.model_label(), files_state(settings, self.host.folders)
 
     def check(self, settings: Settings, progress: Progress = no_progress) -> Checked:
@@ -156,7 +157,7 @@ class Session:
         verification = verify(prepared, settings, plan, rates_of(settings, plan, self.host.folders.schedules))
         unknown = vocabulary_fault(loaded.model, loaded.tokenizer, prepared.train, prepared.eval)
         if unknown:
-            verification = replace(verification, refusals=(*verification.refusals, unknown))
+            verification = replace(verification, refusals=(*verification.refusals, Fault(unknown)))
         checked = Checked(prepared, plan, verification)
         if self.occupied() or self.host.loras_on():
             return checked
@@ -169,7 +170,7 @@ class Session:
         try:
             memory = RunMemory.of(loaded, settings, self.host.folders.cache)
         except ModelError as error:
-            refusals = (*checked.verification.refusals, str(error))
+            refusals = (*checked.verification.refusals, *faults_of(error))
             return replace(checked, verification=replace(checked.verification, refusals=refusals))
         longest = int(checked.prepared.train.lengths.max())
         return replace(checked, memory=memory.forecast(checked.plan.batch_size, longest))
@@ -200,10 +201,10 @@ class Session:
         finally:
             self._seeking = False
 
-    def vet(self, settings: Settings) -> list[str]:
-        """All that stands against a run with these settings, its name apart, a sentence each; prepares the data.
+    def vet(self, settings: Settings) -> list[Fault]:
+        """Everything that refuses a run with these settings, except for its name; prepares the data.
 
-        Without a model only what needs none is looked at.
+        Without a model only what needs none is checked.
         """
         try:
             check_sources(settings)
@@ -212,7 +213,7 @@ class Session:
             check_installed(settings, self._loaded())
             return list(self.check(settings).verification.refusals)
         except UserError as error:
-            return str(error).splitlines()
+            return faults_of(error)
 
     def _loaded(self) -> Trainable:
         """The model whose tokenizer prepares data: also while a run holds it, or a LoRA is on it."""
@@ -237,12 +238,12 @@ class Session:
 
     def check_start(self, settings: Settings, existing: Existing) -> None:
         """Raises:
-        RunError: what stands against `start`, as far as names and folders go; nothing is written.
+        RunError: what refuses `start`, as far as names and folders go; nothing is written.
         """
         self._begin(settings, existing)
 
     def beginning(self, settings: Settings, existing: Existing, checked: Checked) -> str:
-        """Where a run that is gone on with would begin, as a sentence; "" for a new one.
+        """Where a continued run would begin, as a sentence; "" for a new one.
 
         Raises:
             RunError: as `check_start`, or the data of `checked` is not that of the run.
@@ -259,14 +260,14 @@ class Session:
         """Begin to measure perplexity; the figures go to the kept table as they come.
 
         Raises:
-            UserError: a run or another measuring goes, the host is read only, or the sizes make no window.
+            UserError: a run or another measurement is in progress, the host is read only, or the sizes make no window.
         """
         from training_pro.training.perplexity import Sliding
 
         if self.host.multi_user:
-            raise RunError("The host runs in multi-user mode: nothing is measured here; start it without that.")
+            raise RunError("The host runs in multi-user mode, which measures nothing. Start it without that mode.")
         if not measuring.text:
-            raise SettingsError(["No text is chosen; choose one to measure on."])
+            raise SettingsError(["No text is chosen. Choose one to measure on."])
         Sliding(measuring.context_tokens, measuring.stride)  # raises where the sizes make no window
         with self._lock:
             self.queue.check_free()
@@ -288,11 +289,11 @@ class Session:
         """Start a run. With `existing` "ask" a taken name raises `NameTaken`, unless Override is on; with "refuse"
         always.
 
-        `queued`: it is the queue that asks, which alone may start a run while it goes. `where`: not in this process
-        but in one of its own, for which the host's model makes room.
+        `queued`: the queue asks, which alone may start a run while it is working. `where`: not in this process but in
+        one of its own, for which the host's model makes room.
 
         Raises:
-            RunError: a run or the queue goes already, a name that can't be used, or one that is taken.
+            RunError: a run or the queue is in progress, a name that can't be used, or one that is taken.
         """
         with self._lock:
             if not queued:
@@ -318,7 +319,7 @@ class Session:
             return run
 
     def elsewhere(self) -> list[Live]:
-        """The runs that go in other processes, in the order of their names."""
+        """The runs in progress in other processes, in the order of their names."""
         running = self._run
         ours = running.folder if running is not None and running.status.running else None
         found = [(channel, read_live(channel)) for channel in channels(self.host.folders.loras)]
@@ -327,18 +328,16 @@ class Session:
         ]
 
     def attach(self, name: str) -> Run:
-        """Watch and steer a run that goes in another process, as if it were one of ours.
+        """Watch and steer a run of another process, as if it were one of ours.
 
         Raises:
-            RunError: a run goes here, or there is none of this name elsewhere.
+            RunError: a run is in progress here, or there is none of this name elsewhere.
         """
         with self._lock:
             self._refuse_while_occupied()
             live = next((live for live in self.elsewhere() if live.name == name), None)
             if live is None:
-                raise RunError(
-                    f"The run {str(name)[:100]!r} is not going in another process any more; refresh the list."
-                )
+                raise RunError(f"The run {str(name)[:100]!r} has ended in its process. Refresh the list.")
             run = RemoteRun(self.host, live.settings, live.status.folder, Begin())
             self._steering = None
             self._run = run
@@ -346,35 +345,37 @@ class Session:
             return run
 
     def attach_own(self) -> None:
-        """Watch again the run that an earlier life of this host has started in a process of its own."""
+        """Watch again the run that this host has started in a process of its own before it was restarted."""
         own = [live for live in self.elsewhere() if live.watched]
         if own:
             with suppress(RunError):
                 self.attach(own[0].name)
 
     def leave(self) -> None:
-        """Watch the run elsewhere no longer; it goes on.
+        """Stop watching the run elsewhere; it continues.
 
         Raises:
             RunError: the run is ours.
         """
         run = self._run
         if type(run) is not RemoteRun:
-            raise RunError("The run goes in this session; interrupt it or wait for its end.")
+            raise RunError("The run belongs to this session. Interrupt it, or wait until it has finished.")
         run.leave()
         run.wait(5)
 
     def _refuse_elsewhere(self, folder: Path) -> None:
         live = read_live(channel_folder(folder))
         if live is not None and live.alive(channel_folder(folder)):
-            raise BusyError(f'The run "{live.name}" is going in another process; watch it, or wait for its end.')
+            raise BusyError(
+                f'The run "{live.name}" is in progress in another process. Watch it, or wait until it has finished.'
+            )
         sweep(self.host.folders.loras)
 
     def _steerable(self, run: Run) -> Steering | None:
-        """What lets other processes watch and steer the run; it goes without where the disk refuses.
+        """What lets other processes watch and steer the run; None where the disk refuses.
 
         Raises:
-            BusyError: the run goes in another process.
+            BusyError: the run is in progress in another process.
         """
         if os.environ.get("RANK", "0") != "0":  # of several processes of one run, the main one speaks
             return None
@@ -390,7 +391,7 @@ class Session:
         return steering
 
     def settle(self, seconds: float = 5.0) -> None:
-        """Wait until the end of the run is told to those who watch from elsewhere."""
+        """Wait until those who watch from elsewhere know that the run has ended."""
         if self._steering is not None:
             self._steering.settle(seconds)
 
@@ -424,34 +425,41 @@ class Session:
         why_not = f" It can't be continued exactly: {'; '.join(different)}." if different else ""
         return NameTaken(
             f'A LoRA named "{settings.name}" exists ({what}).{why_not} Choose to {way}train on top of its weights, '
-            "replace it (the old one is kept aside), or take another name.",
+            "replace it (the old one is kept aside), or choose another name.",
             can_continue,
+            option=(*(["--existing continue"] if can_continue else []), *_OTHER_WAYS),
         )
 
     def _check_continuable(self, settings: Settings, found: RunSummary) -> None:
         """Raises:
-        RunError: the run goes elsewhere, is finished, or its settings differ.
+        RunError: the run is in progress elsewhere, is finished, or its settings differ.
         """
         if found.state in ("running", "running elsewhere"):
             raise BusyError(
-                f'The run "{settings.name}" is going in another process; wait for its end or interrupt it there.'
+                f'The run "{settings.name}" is in progress in another process. Wait until it has finished, or '
+                "interrupt it there."
             )
         if found.state == "finished":
             raise AlreadyFinished(
-                f'The run "{settings.name}" is finished ({found.updates} updates); choose another name, or turn on '
-                "Override Existing Files."
+                f'The run "{settings.name}" is finished ({found.updates} updates). Choose another name, or turn on '
+                "Override Existing Files.",
+                option=("--set name=NAME", "--existing replace"),
+                setting="name",
             )
         before = stored_settings(found.path)
         check_same(before, settings, (stored_processes(found.path), self._team.size))
         if found.state == "stopped" and before is not None and not _stops_changed(found, before, settings):
             raise RunError(
                 f'The run "{settings.name}" has ended as its stops say: {found.reason}. Change the stop that ended it '
-                "to go on."
+                "to continue."
             )
 
 
+_OTHER_WAYS = ("--existing on-top", "--existing replace", "--set name=NAME")
+
+
 def _stops_changed(found: RunSummary, before: Settings, now: Settings) -> bool:
-    """Whether a stopped run would go on: a stop is another than in its settings, or than the one it was moved to."""
+    """Whether a stopped run would continue: a stop differs from its settings, or from where it was moved to."""
     names = (*LIVE, "eval_patience")
     moved = find_continuation(found.path).state.get("live", {})
     return any(getattr(now, name) != moved.get(name, getattr(before, name)) for name in names)
@@ -459,7 +467,7 @@ def _stops_changed(found: RunSummary, before: Settings, now: Settings) -> bool:
 
 def check_sources(settings: Settings) -> None:
     """Raises:
-    SettingsError: everything that is missing before data can be looked at, all at once.
+    SettingsError: everything that is missing before data can be read, all at once.
     """
     faults = _missing(settings)
     if faults:
@@ -467,7 +475,7 @@ def check_sources(settings: Settings) -> None:
 
 
 def check_early(settings: Settings, folders: Folders, *, named: bool = True) -> None:
-    """What can be said without a model, to be asked before one is loaded; with `named` the name is looked at too.
+    """What can be checked before a model is loaded; with `named` the name too.
 
     Raises:
         SettingsError: all faults at once.
@@ -478,16 +486,23 @@ def check_early(settings: Settings, folders: Folders, *, named: bool = True) -> 
         raise SettingsError(faults)
 
 
-def _missing(settings: Settings) -> list[str]:
+_TEXT_FILE, _DATASET = "--set text_file=FILE", "--set dataset=FILE"
+
+
+def _missing(settings: Settings) -> list[Fault]:
     faults = []
     if not settings.text_file and not settings.dataset:
-        faults.append("No data is chosen; choose a Text file or a Dataset.")
+        text = "No data is chosen. Choose a Text file or a Dataset."
+        faults.append(Fault(text, "text_file", (_TEXT_FILE, _DATASET)))
     if settings.text_file and settings.dataset and not settings.hybrid:
-        faults.append("A Text file and a Dataset are chosen; choose one of them, or turn on Hybrid Training.")
+        text = "A Text file and a Dataset are both chosen. Choose one of them, or turn on Hybrid Training."
+        faults.append(Fault(text, "hybrid", ("--set hybrid=on",)))
     if settings.hybrid and not (settings.text_file and settings.dataset):
-        faults.append("Hybrid Training needs both a Text file and a Dataset; choose both, or turn it off.")
+        text = "Hybrid Training needs a Text file and a Dataset. Choose both, or turn it off."
+        faults.append(Fault(text, "hybrid", (_TEXT_FILE, _DATASET, "--set hybrid=off")))
     if settings.loss_on == "after" and not settings.train_only_after:
-        faults.append('Train on is "after", but Train Only After is empty; type the string, or train on all.')
+        text = 'Train on is "after", but Train Only After is empty. Type the string, or train on all tokens.'
+        faults.append(Fault(text, "train_only_after", ("--set train_only_after=TEXT", "--set loss_on=all")))
     return faults
 
 
@@ -496,7 +511,7 @@ _current_lock = threading.Lock()
 
 
 def current_session(make_host: Callable[[], Host]) -> Session:
-    """The process's session, made on the first call; a host that reloads its extensions gets the same again."""
+    """This process's session, made on the first call; a host that reloads its extensions gets the same one again."""
     with _current_lock:
         if not _current:
             host = make_host()

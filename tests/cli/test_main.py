@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from training_pro.cli.main import COMMANDS, main, name_of, parser
+from training_pro.cli.main import COMMANDS, main, parser
 from training_pro.cli.settings_file import settings_of
 from training_pro.errors import SettingsError, UserError
 from training_pro.settings import DEFAULTS, Settings
 
 
-@pytest.mark.parametrize("command", map(name_of, COMMANDS))
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         parser().parse_args([command, "--help"])
     assert caught.value.code == 0
     assert "usage: python -m training_pro" in capsys.readouterr().out
+
+
+def test_help_imports_no_heavy_library() -> None:
+    code = (
+        "import sys, contextlib\n"
+        "from training_pro.cli.main import COMMANDS, main\n"
+        "for words in [['--help'], *([name, '--help'] for name in COMMANDS)]:\n"
+        "    with contextlib.suppress(SystemExit): main(words)\n"
+        "heavy = {'torch', 'transformers', 'peft', 'accelerate', 'bitsandbytes', 'gradio', 'matplotlib', 'pandas'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_sentences_are_json_strings_that_tile_the_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,7 @@ def test_a_failed_run_stops_no_other_and_the_same_command_does_what_is_left(
     assert not folders.queue.exists()
     assert main(["queue", *files, *call, "--set", "override=false"]) == 1
     again = capsys.readouterr().out
-    assert 'The run "one" is at its end already.' in again and "two  failed" in again
+    assert 'The run "one" has already finished.' in again and "two  failed" in again
 
 
 def test_all_faults_of_all_files_before_anything_starts(
@@ -69,7 +69,7 @@ def test_an_experiment_ends_with_its_runs_compared(
     page = (folders.experiments / "study-accumulation.html").read_text(encoding="utf-8")
     assert "study-accumulation-1" in page and "tp-c1" in page and "Last smoothed loss" in page
     assert main(command) == 0
-    assert "at its end already" in capsys.readouterr().out
+    assert "has already finished" in capsys.readouterr().out
 
 
 def test_an_experiment_without_values_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

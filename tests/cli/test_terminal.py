@@ -10,6 +10,7 @@ import pytest
 
 from training_pro.cli.perplexity import _watched
 from training_pro.cli.terminal import watch
+from training_pro.errors import Fault
 from training_pro.perplexity import MeasuringStatus
 from training_pro.training.status import Ending, RunStatus
 
@@ -30,10 +31,10 @@ MEASURING = MeasuringStatus("t.txt", progress=(3, 10, "tiny without a LoRA: perp
 
 @pytest.mark.parametrize(
     ("end", "word"),
-    [({"interrupted": True}, "interrupted"), ({"faults": ("The model is gone.",)}, "failed"), ({}, "done")],
+    [({"interrupted": True}, "interrupted"), ({"faults": (Fault("The model is gone."),)}, "failed"), ({}, "done")],
 )
 def test_a_measurings_end_is_told_as_it_was(end: dict[str, Any], word: str, capsys: pytest.CaptureFixture[str]) -> None:
-    _watched(Told(MEASURING, MeasuringStatus("t.txt", running=False, **end)))  # type: ignore[arg-type]  # a stand-in
+    _watched(Told(MEASURING, MeasuringStatus("t.txt", running=False, **end)), frozenset())  # type: ignore[arg-type]  # a stand-in
     assert f"tiny without a LoRA: {word}" in capsys.readouterr().err.splitlines()
 
 

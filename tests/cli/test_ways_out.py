@@ -1,74 +1,94 @@
-"""Ways out in the page's words are told in the terminal's too."""
+"""An error's way out is shown as what to type: real errors, through the command line."""
 
 from __future__ import annotations
 
-import argparse
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from training_pro.cli.main import main, parser
-from training_pro.cli.ways_out import _PHRASES, SETTINGS_COMMANDS, options_for, with_options
+from training_pro.cli.main import main
+from training_pro.cli.terminal import with_options
+from training_pro.errors import SettingsError, UserError, faults_of
 from training_pro.folders import Folders
 from training_pro.settings import Settings
 from training_pro.training.memory.forecast import ways_out
 
-FINISHED = 'The run "t" is finished (2 updates); choose another name, or turn on Override Existing Files.'
-TAKEN = (
-    'A LoRA named "t" exists (it is stopped, update 1 of 2). Choose to continue it, train on top of its weights, '
-    "replace it (the old one is kept aside), or take another name."
-)
+Shown = Callable[[list[str]], list[str]]
 
 
-@pytest.mark.parametrize(
-    ("line", "command", "options"),
-    [
-        (FINISHED, "train", ["--set name=...", "--existing replace"]),
-        (FINISHED, "queue", ["--set override=on"]),
-        (FINISHED, "merge", []),
-        (TAKEN, "train", ["--existing on-top", "--existing replace", "--set name=..."]),
-        ('a.json, row 2: no text (the row begins: LR Scheduler); correct the row or set "Bad rows" to skip.', "train",
-         ["--set bad_rows=skip"]),
-        ('a.json holds rows, the "Kind of dataset" is text; set it to auto or choose another file.', "verify",
-         ["--set dataset_kind=auto"]),
-        ("No data is chosen; choose a Text file or a Dataset.", "dump", ["--set text_file=...", "--set dataset=..."]),
-        ("LoRA Rank (rank) is 0; it must be from 1 to 2048.", "train", []),
-        ("Optimizer is 'best', which does not work here; there is: sgd.", "train", ["--set optimizer=..."]),
-        ("Epochs are many and Dataset is a word.", "train", ["--set epochs=..."]),
-        ("The only update has learning rate 0; set Warmup Steps to 0, train more epochs or choose an LR Scheduler.",
-         "verify", ["--set warmup_steps=0", "--set lr_scheduler_type=..."]),
-        ("/m/b exists; choose another place, or ask for it to be replaced.", "gguf", ["--output PATH", "--replace"]),
-        ("t.jsonl is there already; rename it, or choose to overwrite it.", "split", ["--overwrite"]),
-        ("Nothing is said of the way out.", "train", []),
-    ],
-)  # fmt: skip
-def test_what_to_type(line: str, command: str, options: list[str]) -> None:
-    assert options_for(line, command) == options
-    assert with_options(line, command) == (f"{line} (here: {', '.join(options)})" if options else line)
+@pytest.fixture
+def shown(folders: Folders, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> Shown:
+    """The options that a refused command shows, on these folders and the tiny model."""
+
+    def run(arguments: list[str]) -> list[str]:
+        place = ["--user-data", str(folders.user_data), "--model", str(tiny_folder), "--no-4bit"]
+        assert main([*arguments, *place]) != 0
+        found = re.findall(r"\(command line: (.*)\)$", capsys.readouterr().err, re.MULTILINE)
+        return [option for options in found for option in options.split(", ")]
+
+    return run
 
 
-def test_each_way_to_need_less_memory_can_be_typed() -> None:
-    settings = Settings(train_head=True, use_dora=True, targets="all")
-    said = options_for(f"Out of memory: {ways_out(settings, False, 200, 4)}.", "train")
-    assert said == [
-        "--set gradient_checkpointing=on", "--set batch_size=...", "--set max_tokens=...", "--set train_head=off",
-        "--set use_dora=off", "--quantization 4-bit", "--set rank=...", "--set optimizer=...", "--set targets=...",
-        "--model DIR",
+def test_missing_data(shown: Shown) -> None:
+    assert shown(["verify", "--set=rank=8"]) == ["--set text_file=FILE", "--set dataset=FILE"]
+
+
+def test_a_name_that_is_taken(shown: Shown, folders: Folders) -> None:
+    (folders.datasets / "t.txt").write_text("A tale of the sea and the keeper. " * 40, encoding="utf-8")
+    (folders.loras / "t").mkdir()
+    (folders.loras / "t" / "adapter_model.safetensors").write_bytes(b"another's")
+    given = ["--set=name=t", "--set=text_file=t.txt"]
+    assert shown(["train", *given, "--existing", "refuse"]) == [
+        "--existing on-top", "--existing replace", "--set name=NAME",
     ]  # fmt: skip
 
 
-def test_every_option_is_one_of_its_command() -> None:
-    (commands,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
-    for _, option, named in (*_PHRASES, ("", "--set x=y", SETTINGS_COMMANDS)):
-        for command in named:
-            assert option.split()[0] in commands.choices[command]._option_string_actions, (option, command)
-
-
-def test_a_bad_row_in_a_terminal(folders: Folders, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [{"instruction": "Who?", "output": "The keeper."}, {"instruction": "What?"}]
-    (folders.datasets / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
+def test_a_queue_that_would_replace_a_lora(
+    folders: Folders, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folders.datasets / "t.txt").write_text("A tale of the sea and the keeper. " * 40, encoding="utf-8")
+    (folders.loras / "t").mkdir()
+    file = tmp_path / "s.json"
+    file.write_text(json.dumps({"name": "t", "text_file": "t.txt", "warmup_steps": 0}), encoding="utf-8")
     place = ["--user-data", str(folders.user_data), "--model", str(tiny_folder), "--no-4bit"]
-    given = ["verify", "--set=dataset=rows.json", "--set=format=alpaca-format", *place]
-    assert main(given) == 2
-    assert capsys.readouterr().err.endswith(' or set "Bad rows" to skip. (here: --set bad_rows=skip)\n')
+    assert main(["queue", str(file), *place]) == 2
+    said = capsys.readouterr().err
+    assert "(command line: --set name=NAME, --set override=on)" in said
+
+
+def test_a_run_that_is_all_warmup(shown: Shown, folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    (folders.datasets / "t.txt").write_text("A tale of the sea and the keeper. " * 40, encoding="utf-8")
+    given = ["--set=name=t", "--set=text_file=t.txt", "--set=warmup_steps=500", "--set=lr_scheduler_type=linear"]
+    steps, epochs = shown(["train", *given])
+    assert re.fullmatch(r"--set warmup_steps=\d+", steps) and epochs == "--set epochs=NUMBER"
+
+
+def test_only_what_the_command_takes_is_shown_and_nothing_twice() -> None:
+    options = ("--set rank=8", "--model DIR")
+    assert with_options("Too large.", options, {"--model"}) == "Too large. (command line: --model DIR)"
+    assert with_options("Too large; add --model DIR.", options, {"--model"}) == "Too large; add --model DIR."
+    assert with_options("Too large.", ()) == "Too large."
+
+
+def test_each_fault_keeps_its_own_options() -> None:
+    faults = faults_of(UserError("First line.\nLast line.", option="--overwrite", setting="rank"))
+    assert [(fault.text, fault.options, fault.setting) for fault in faults] == [
+        ("First line.", (), ""),
+        ("Last line.", ("--overwrite",), "rank"),
+    ]
+    assert faults_of(SettingsError(faults)) == faults
+    assert SettingsError(faults).options == ("--overwrite",)
+
+
+def test_each_way_to_need_less_memory_can_be_typed() -> None:
+    settings = Settings(train_head=True, use_dora=True, targets="all", rank=64)
+    words, options = ways_out(settings, False, 200, 4)
+    assert len(options) == words.count(", ") + 1
+    changes = dict(option.removeprefix("--set ").split("=") for option in options if option.startswith("--set"))
+    lower = ("batch_size", 4), ("max_tokens", 200), ("rank", 64)
+    assert all(int(changes[name]) < before for name, before in lower)
+    assert "--quantization 4-bit" in options and changes["train_head"] == "off"
+    settings.changed(optimizer=changes["optimizer"], targets=changes["targets"])

@@ -116,8 +116,8 @@ def test_dementors_recipe(choices: dict[str, Any], suggested: int, folders: Fold
 
 def test_a_run_that_is_all_warmup_is_refused_with_the_way_out(folders: Folders):
     found = verified(folders, dataset="talks.jsonl", epochs=1.0, warmup_steps=100)
-    assert len(found.refusals) == 1 and "whole run of 10 updates would be warmup" in found.refusals[0]
-    assert "Warmup Steps to 1" in found.refusals[0]
+    assert len(found.refusals) == 1 and "whole run of 10 updates would be warmup" in found.refusals[0].text
+    assert "Warmup Steps to 1" in found.refusals[0].text
 
 
 def test_schedules_that_end_their_warmup_with_the_first_epoch_are_not_refused(folders: Folders):
@@ -135,7 +135,7 @@ def test_where_the_rates_are_known_they_decide(folders: Folders):
 def test_a_single_update_at_rate_0_is_refused(folders: Folders):
     choices: dict[str, Any] = {"dataset": "talks.jsonl", "epochs": 0.01, "warmup_steps": 0}
     found = verified(folders, rates=[0.0], **choices)
-    assert "The only update would have learning rate 0" in found.refusals[0]
+    assert "The only update would have learning rate 0" in found.refusals[0].text
     assert verified(folders, rates=[1.0], **choices).refusals == ()
 
 

@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from training_pro.errors import RunError
+from training_pro.errors import Fault, RunError
 from training_pro.folders import Folders
 from training_pro.plan import Plan
 from training_pro.record.points import Point
@@ -73,8 +73,8 @@ class FakeSession:
     def occupied(self) -> str:
         return "a run goes" if self.run is not None and self.run.status.running else ""
 
-    def vet(self, settings: Settings) -> list[str]:
-        return self.faults.get(settings.name, [])
+    def vet(self, settings: Settings) -> list[Fault]:
+        return [Fault(text) for text in self.faults.get(settings.name, [])]
 
     def start(self, settings: Settings, existing: str, *, queued: bool) -> FakeRun:
         assert queued

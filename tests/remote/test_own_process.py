@@ -110,7 +110,7 @@ def test_a_run_elsewhere_is_watched_and_steered_and_left(session: Session, tiny_
     watched = other.run
     assert watched is not None and watched.settings == run.settings
     until(watched, lambda: watched.history is not None and len(watched.history.points) > 3)
-    with pytest.raises(BusyError, match='"tales" is going'):
+    with pytest.raises(BusyError, match='"tales" is in progress'):
         other.start(settings(name="second"))
     watched.controls.set(stop_at_epoch=7_777, learning_rate_scale=0.5)
     until(watched, lambda: run.controls.taken.stop_at_epoch == 7_777)

@@ -60,7 +60,7 @@ def test_no_blocks_at_all() -> None:
         ({"lr_scheduler_type": "nope"}, SettingsError, "LR Scheduler is 'nope'"),
         ({"lr_scheduler_type": "reduce_lr_on_plateau"}, SettingsError, "follows the evaluation loss"),
         ({"epochs": 0.1, "warmup_steps": 1}, RunError, "The only update would have learning rate 0"),
-        ({"lr_scheduler_type": "linear", "warmup_steps": 500}, RunError, "would be warmup"),
+        ({"lr_scheduler_type": "linear", "warmup_steps": 500}, SettingsError, "would be warmup"),
     ],
 )
 def test_what_would_learn_nothing_is_refused(changes: dict[str, Any], error: type[Exception], words: str) -> None:

@@ -87,7 +87,7 @@ def test_a_second_start_is_refused_by_the_name_of_the_first(desk: Desk) -> None:
     other = desk.open()
     other.type("name", "two")
     other.press("start")
-    other.until(lambda: 'The run "one" is going' in other.words("start-said"), "the refusal")
+    other.until(lambda: 'The run "one" is in progress' in other.words("start-said"), "the refusal")
     other.part("start").dblclick()
     tab.part("interrupt").dblclick()
     tab.until(lambda: tab.phase() == "ended", "the end")

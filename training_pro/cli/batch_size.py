@@ -10,7 +10,6 @@ from training_pro.cli.common import ExitCode
 from training_pro.cli.terminal import Bar, say, say_json
 
 
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     settings_file.add_options(parser)
     common.add_host_options(parser)

@@ -13,7 +13,6 @@ from training_pro.errors import ModelError
 from training_pro.settings import DEFAULTS, EOS_PLACES
 
 
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="a .txt file or a folder of them")
     parser.add_argument(

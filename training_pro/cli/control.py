@@ -7,14 +7,14 @@ from pathlib import Path
 
 from training_pro.cli.common import DEFAULT_USER_DATA, ExitCode
 from training_pro.cli.terminal import complain, say, say_json
-from training_pro.errors import UserError
+from training_pro.errors import NotRunning, UserError
 from training_pro.folders import Folders
 from training_pro.record.history import HISTORY_FILE, Event
 from training_pro.record.runs import list_runs
 from training_pro.remote.channel import channels, read_live
 from training_pro.remote.commands import WORDS, Command, command_from
 from training_pro.remote.snapshot import Live, to_values
-from training_pro.remote.terminal_side import Heard, NotRunning, reach, tell
+from training_pro.remote.terminal_side import Heard, reach, tell
 from training_pro.training.words import live_words, time_words
 
 DEFAULT_WAIT_S = 60.0

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from training_pro.record.runs import RunSummary
 
 
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     settings_file.add_options(parser)
     parser.add_argument(

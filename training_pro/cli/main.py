@@ -16,7 +16,7 @@ from typing import Any
 
 from training_pro.cli.common import ExitCode, of_error
 from training_pro.cli.terminal import complain, say_json, with_options
-from training_pro.errors import Cancelled, UserError, explain, fault_lines
+from training_pro.errors import Cancelled, UserError, explain, faults_of
 
 COMMANDS = {  # name: where it is (a module of this folder, or an attribute of one), what it does
     "demo": ("demo", "train the embedded 4-bit model on the sample text and show what it learned"),
@@ -77,8 +77,8 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.run(options))
     except (UserError, Cancelled) as error:
         code, sentence = of_error(error), explain(error, options.command)
-        for line, ways in fault_lines(error, options.command):
-            complain(with_options(line, ways, options.takes))
+        for fault in faults_of(error, options.command):
+            complain(with_options(fault.text, fault.options, options.takes))
         if getattr(options, "json", False):
             say_json({"refused": sentence, "exit_code": int(code)})
         return code

@@ -12,9 +12,8 @@ from training_pro.cli import common
 from training_pro.cli.common import ExitCode
 from training_pro.cli.terminal import Bar, complain, say, with_options
 from training_pro.data.files import find_dataset
-from training_pro.record.perplexity_table import Measurement, PerplexityTable
-
 from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITHOUT, Measuring
+from training_pro.record.perplexity_table import Measurement, PerplexityTable
 
 if TYPE_CHECKING:
     from training_pro.perplexity import PerplexityJob

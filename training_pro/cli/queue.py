@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from training_pro.cli import common, settings_file
 from training_pro.cli.common import ExitCode
 from training_pro.cli.terminal import complain, say, watch, with_options
 from training_pro.cli.train import Signals
-from training_pro.errors import Fault, SettingsError, UserError, fault_lines
+from training_pro.errors import Fault, SettingsError, UserError, faults_of
 from training_pro.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _runs(paths: list[Path], overrides: list[str], datasets: Path) -> list[Setti
         try:
             runs.append(settings_file.settings_in(path, overrides, datasets))
         except UserError as error:
-            faults += [Fault(f"{path}: {line}", options=ways) for line, ways in fault_lines(error, "reading the settings")]
+            faults += [replace(fault, text=f"{path}: {fault}") for fault in faults_of(error)]
     if faults:
         raise SettingsError(faults)
     return runs

@@ -10,7 +10,6 @@ from training_pro.cli.common import add_user_data_option, own_abbreviations
 from training_pro.cli.terminal import say
 
 
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="a .txt file or a folder of them")
     add_user_data_option(parser)

@@ -7,7 +7,6 @@ import argparse
 from training_pro.cli import common
 
 
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     common.add_host_options(parser)
     parser.add_argument("--listen", metavar="ADDRESS", default="127.0.0.1", help="address to listen on")

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from training_pro.session import Existing, Session
 
 
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     settings_file.add_options(parser)
     common.add_host_options(parser)

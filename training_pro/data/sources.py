@@ -11,7 +11,7 @@ from training_pro.data.files import find_dataset
 from training_pro.data.fingerprint import files_digest
 from training_pro.data.rendering.chat import TEMPLATE_SUFFIXES
 from training_pro.data.rows.kinds import detect_kind
-from training_pro.errors import DataError, UserError
+from training_pro.errors import DataError, Fault, UserError, faults_of
 from training_pro.folders import Folders, is_file
 from training_pro.settings import Settings
 from training_pro.text.reading import text_files
@@ -113,7 +113,7 @@ def eval_source(settings: Settings, folders: Folders) -> Source | None:
     return _dataset_source(settings.eval_dataset, "evaluation data", settings, folders, 100.0)
 
 
-def found_sources(settings: Settings, folders: Folders) -> tuple[list[Source], list[str]]:
+def found_sources(settings: Settings, folders: Folders) -> tuple[list[Source], list[Fault]]:
     """The text, the dataset and the evaluation file as far as each is chosen and can be used, and why others can't."""
     text, rows, evaluation = settings.text_file, settings.dataset, settings.eval_dataset
     chosen: list[Callable[[], Source]] = []
@@ -123,12 +123,13 @@ def found_sources(settings: Settings, folders: Folders) -> tuple[list[Source], l
         chosen.append(partial(_dataset_source, rows, "dataset", settings, folders, 100.0))
     if evaluation:
         chosen.append(partial(_dataset_source, evaluation, "evaluation data", settings, folders, 100.0))
-    sources, faults = [], []
+    sources: list[Source] = []
+    faults: list[Fault] = []
     for find in chosen:
         try:
             sources.append(find())
         except UserError as error:
-            faults += str(error).splitlines()
+            faults += faults_of(error)
     return sources, faults
 
 

@@ -13,6 +13,7 @@ from training_pro.data.batch_order import padding_share
 from training_pro.data.prepare import Prepared
 from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.samples import KINDS
+from training_pro.errors import Fault
 from training_pro.plan import Plan, suggested_save_steps, suggested_warmup_steps
 from training_pro.settings import Settings
 
@@ -64,7 +65,7 @@ class Verification:
     facts: Facts
     suggestions: tuple[Suggestion, ...]
     notes: tuple[str, ...]
-    refusals: tuple[str, ...]
+    refusals: tuple[Fault, ...]
 
 
 def verify(prepared: Prepared, settings: Settings, plan: Plan, rates: Sequence[float] | None = None) -> Verification:
@@ -207,21 +208,25 @@ def _text_notes(source: SourceReport, settings: Settings) -> list[str]:
     return notes
 
 
-def refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> list[str]:
+def refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> list[Fault]:
     """Why this plan would learn nothing, one sentence each with the way out; `rates` as in `verify`."""
     total = plan.total_updates
     if rates is not None and not any(rate > 0 for rate in rates[:total]):
         updates = "The only update" if total == 1 else f"Each of the {total} updates"
         warming = f" (Warmup Steps {plan.warmup_steps})" if plan.warmup_steps else ""
-        return [
+        text = (
             f"{updates} would have learning rate 0 with {settings.lr_scheduler_type}{warming}; "
             "set Warmup Steps to 0, train more epochs or choose another LR Scheduler."
-        ]
+        )
+        options = ("--set warmup_steps=0", "--set epochs=NUMBER", "--set lr_scheduler_type=NAME")
+        return [Fault(text, "warmup_steps" if plan.warmup_steps else "lr_scheduler_type", options)]
     if plan.warmup_steps >= total and _never_ends_warmup(settings, plan, rates):
-        return [
+        steps = suggested_warmup_steps(plan)
+        text = (
             f"The whole run of {total} updates would be warmup (Warmup Steps {settings.warmup_steps}, Warmup Ratio "
-            f"{settings.warmup_ratio:g}); set Warmup Steps to {suggested_warmup_steps(plan)} or train more epochs."
-        ]
+            f"{settings.warmup_ratio:g}); set Warmup Steps to {steps} or train more epochs."
+        )
+        return [Fault(text, "warmup_steps", (f"--set warmup_steps={steps}", "--set epochs=NUMBER"))]
     return []
 
 

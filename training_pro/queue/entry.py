@@ -30,6 +30,7 @@ class Entry:
     key: str = field(default_factory=lambda: secrets.token_hex(4))
     state: State = "waiting"
     reason: str = ""
+    options: tuple[str, ...] = ()
     experiment: str = ""
     begun: str = ""
     continues: bool = False
@@ -71,6 +72,7 @@ def entry_from_dict(values: Any) -> Entry:
     if wrong or values.get("state") not in get_args(State):
         raise RunError(f"An entry of the queue makes no sense ({', '.join(wrong) or 'state'}); add the run again.")
     plain = {name: values[name] for name in _KINDS if name in values}
+    plain["options"] = tuple(plain.get("options", ()))
     return Entry(settings=from_dict(values["settings"]), process=_process(values.get("process")), **plain)
 
 
@@ -85,6 +87,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "key": (str,),
     "state": (str,),
     "reason": (str,),
+    "options": (list, tuple),
     "experiment": (str,),
     "begun": (str,),
     "continues": (bool,),

@@ -1,13 +1,14 @@
-"""What is there already under the name of a run that is to come, found out when it is added."""
+"""What already exists under the name of a run, found out when the run is added to the queue."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from training_pro.errors import Fault
 from training_pro.folders import Folders
 from training_pro.record.names import run_folder
-from training_pro.record.runs import RunSummary, summarize
+from training_pro.record.runs import summarize
 from training_pro.settings import Settings
 from training_pro.training.resume import differences, stored_settings
 
@@ -15,11 +16,11 @@ from training_pro.training.resume import differences, stored_settings
 @dataclass(frozen=True)
 class Place:
     """`free`: nothing, or something that may be replaced; `continue`: this very run, unfinished; `done`: this very
-    run, at its end; `taken`: anything else, and `sentence` says what and the way out.
+    run, finished; `taken`: anything else, and `fault` says what and the way out.
     """
 
     kind: Literal["free", "continue", "done", "taken"]
-    sentence: str = ""
+    fault: Fault | None = None
 
 
 def place_of(folders: Folders, settings: Settings) -> Place:
@@ -37,18 +38,18 @@ def place_of(folders: Folders, settings: Settings) -> Place:
     if different:
         return _taken(settings, "; ".join(different))
     if found.state in ("running", "running elsewhere"):
-        return Place("taken", f'The run "{settings.name}" is going; wait for its end or choose another name.')
+        text = f'The run "{settings.name}" is in progress. Wait until it has finished, or choose another name.'
+        return Place("taken", Fault(text, "name", ("--set name=NAME",)))
     if found.state in ("finished", "stopped"):
-        return Place("done", f'The run "{settings.name}" is {_result(found)} already; {_WAYS_OUT}')
+        result = f"{found.state} ({found.updates:,} updates)"
+        return Place("done", _fault(f'The run "{settings.name}" is already {result}.'))
     return Place("continue")
 
 
-_WAYS_OUT = "choose another name, or turn on Override Existing Files."
-
-
 def _taken(settings: Settings, why: str) -> Place:
-    return Place("taken", f'A LoRA named "{settings.name}" exists ({why}); {_WAYS_OUT}')
+    return Place("taken", _fault(f'A LoRA named "{settings.name}" exists ({why}).'))
 
 
-def _result(found: RunSummary) -> str:
-    return f"{found.state} ({found.updates:,} updates)"
+def _fault(what: str) -> Fault:
+    text = f"{what} Choose another name, or turn on Override Existing Files."
+    return Fault(text, "name", ("--set name=NAME", "--set override=on"))

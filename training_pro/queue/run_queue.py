@@ -10,10 +10,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from training_pro.errors import RunError, SettingsError, explain
+from training_pro.errors import Fault, RunError, SettingsError, explain, faults_of, options_of
 from training_pro.folders import Folders
 from training_pro.queue.entry import Entry, State
 from training_pro.queue.kept_list import KeptList
@@ -63,7 +63,7 @@ class Starter(Protocol):
     @property
     def run(self) -> GoingRun | None: ...
     def occupied(self) -> str: ...
-    def vet(self, settings: Settings) -> list[str]: ...
+    def vet(self, settings: Settings) -> list[Fault]: ...
     def start(self, settings: Settings, existing: _Existing, *, queued: bool) -> GoingRun: ...
 
 
@@ -149,18 +149,18 @@ class RunQueue:
         """
         vetted = [(_composed(settings), self._starter.vet(settings)) for settings in runs]
         with self._changing():
-            faults: list[str] = []
+            faults: list[Fault] = []
             new: list[Entry] = []
             names = self._names_in_use()
             for settings, found in vetted:
                 place = self._place(settings, names)
                 names.add(settings.name.casefold())
-                against = [place.sentence, *found] if place.sentence else found
+                against = [place.fault, *found] if place.fault else found
                 if place.kind == "done" and skip_done:
                     new.append(self._with_result(Entry(settings, experiment=experiment)))
                 elif against:
                     whose = f"{settings.name or 'A run without a name'}: " if len(vetted) > 1 else ""
-                    faults += [f"{whose}{sentence}" for sentence in against]
+                    faults += [replace(fault, text=f"{whose}{fault}") for fault in against]
                 else:
                     new.append(Entry(settings, experiment=experiment, continues=place.kind == "continue"))
             if faults:
@@ -303,13 +303,15 @@ class RunQueue:
             run = self._started(entry, self._existing(waited))
             status = run.wait()
         except Exception as error:  # noqa: BLE001 - one run's failure must not end the queue
-            return entry.changed(state="failed", reason=explain(error, f"starting {entry.name}"))
+            said = explain(error, f"starting {entry.name}")
+            return entry.changed(state="failed", reason=said, options=options_of(error))
         finally:
             self._current = None
         ending, point = status.ending, status.point
         return entry.changed(
             state=ending.kind if ending is not None else "failed",
             reason=ending.reason if ending is not None else "",
+            options=ending.options if ending is not None else (),
             updates=status.update,
             total_updates=status.total_updates,
             last_loss=point.smoothed_loss if point is not None else None,
@@ -349,8 +351,9 @@ class RunQueue:
             if check_name(settings.name).casefold() not in names:
                 return place_of(self._starter.host.folders, settings)
         except RunError as error:
-            return Place("taken", str(error))
-        return Place("taken", f'A run named "{settings.name}" waits or goes already; choose another name.')
+            return Place("taken", faults_of(error)[0])
+        text = f'A run named "{settings.name}" is already waiting or in progress. Choose another name.'
+        return Place("taken", Fault(text, "name", ("--set name=NAME",)))
 
     def _find(self, key: str) -> Entry:
         for entry in self._entries:

@@ -9,15 +9,15 @@ from typing import Any
 from training_pro.data.rendering.chat import check_template
 from training_pro.data.rendering.formats import load_format
 from training_pro.data.sources import found_sources
-from training_pro.errors import UserError
+from training_pro.errors import Fault, UserError, faults_of
 from training_pro.folders import Folders
 from training_pro.record.names import run_folder
 from training_pro.settings import Settings
 from training_pro.text.splitting.abbreviations import read_abbreviations
 
 
-def early_faults(settings: Settings, folders: Folders) -> list[str]:
-    """A sentence for each of data files, format, template, abbreviations, schedule, optimizer and logs that can't be
+def early_faults(settings: Settings, folders: Folders) -> list[Fault]:
+    """A fault for each of data files, format, template, abbreviations, schedule, optimizer and logs that can't be
     used; the name apart. What is missing altogether is `check_sources`' to say."""
     sources, faults = found_sources(settings, folders)
     kinds = {source.kind for source in sources}
@@ -30,12 +30,12 @@ def early_faults(settings: Settings, folders: Folders) -> list[str]:
     return [*dict.fromkeys(faults), *_training_faults(settings, folders)]
 
 
-def name_faults(name: str, folders: Folders) -> list[str]:
+def name_faults(name: str, folders: Folders) -> list[Fault]:
     """Why a LoRA can't be called so, if it can't; that the name is taken is no fault here."""
     return list(_faults(partial(run_folder, folders, name)))
 
 
-def _training_faults(settings: Settings, folders: Folders) -> Iterator[str]:
+def _training_faults(settings: Settings, folders: Folders) -> Iterator[Fault]:
     import torch
 
     from training_pro.training.behaviours.tensorboard_wandb import check_report
@@ -49,8 +49,8 @@ def _training_faults(settings: Settings, folders: Folders) -> Iterator[str]:
     yield from _faults(partial(check_report, settings.report_to))
 
 
-def _faults(check: Callable[[], Any]) -> Iterator[str]:
+def _faults(check: Callable[[], Any]) -> Iterator[Fault]:
     try:
         check()
     except UserError as error:
-        yield from str(error).splitlines()
+        yield from faults_of(error)

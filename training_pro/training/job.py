@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CALMER = "Lower the learning rate or lengthen the warmup"
+_CALMER_OPTIONS = ("--set learning_rate=NUMBER", "--set warmup_steps=NUMBER")
 _AFTER_FAULT = "saved after a fault"
 
 
@@ -101,7 +102,8 @@ class Job:
         trainer = LoraTrainer(arguments, parts, self._blocks_at_once())
         parts.meter.facts = trainer
         if self.memory is not None:
-            trainer.runner.ways_out = self.memory.ways_out(int(self.train.lengths.max()))
+            runner = trainer.runner
+            runner.ways_out, runner.options = self.memory.ways_out(int(self.train.lengths.max()))
             trainer.add_callback(MemoryPeak(device, partial(self.memory.learn, trainer.runner)))
         if trainer.is_fsdp_enabled and continuation.checkpoint is not None:
             load_weights(attached, continuation.checkpoint)
@@ -265,7 +267,7 @@ class Job:
         else:
             self._save_adapter(trainer)
             kept = "There was no good checkpoint to go back to: the LoRA is that of the last update."
-        return Ending("failed", f"{error} {kept} {_CALMER}.")
+        return Ending("failed", f"{error} {kept} {_CALMER}.", _CALMER_OPTIONS)
 
     def _copy_adapter(self, checkpoint: CheckpointInfo) -> None:
         if not self.team.main:

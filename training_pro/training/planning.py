@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training_pro.data.verify import refusals
-from training_pro.errors import RunError
+from training_pro.errors import SettingsError
 from training_pro.plan import Plan, make_plan
 from training_pro.settings import Settings
 from training_pro.training.learning_rate import check_schedule, rates, schedule_notes, takes_warmup
@@ -52,15 +52,14 @@ def plan_run(settings: Settings, prepared: Prepared, schedules_folder: Path, pro
     """The plan of a run, as `plan_for`.
 
     Raises:
-        SettingsError: the schedule does not exist or lacks what it needs.
-        RunError: nothing would be learned.
+        SettingsError: the schedule does not exist or lacks what it needs, or nothing would be learned.
     """
     name = settings.lr_scheduler_type
     check_schedule(name, schedules_folder, prepared.eval is not None)
     plan = plan_for(settings, len(prepared.train), schedules_folder, processes)
     refused = refusals(settings, plan, rates_of(settings, plan, schedules_folder))
     if refused:
-        raise RunError(" ".join(refused))
+        raise SettingsError(refused)
     return plan
 
 

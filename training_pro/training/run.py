@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.data.prepare import Prepared
-from training_pro.errors import Cancelled, ModelError, RunError, UserError, explain, without_traces
+from training_pro.errors import Cancelled, ModelError, RunError, UserError, explain, options_of, without_traces
 from training_pro.plan import Plan
 from training_pro.progress import Progress
 from training_pro.record import state as states
@@ -119,7 +119,7 @@ class Run:
         except TeamLost as lost:
             ending = Ending("interrupted", lost.reason) if lost.kind == "interrupted" else Ending("failed", str(lost))
         except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
-            ending = Ending("failed", _explained(error, f"training {self.settings.name}"))
+            ending = _failed(error, f"training {self.settings.name}")
             self.fault = without_traces(error)
         self._close(ending)
         self._put_back(ending)
@@ -377,17 +377,19 @@ def check_installed(settings: Settings, loaded: Trainable) -> None:
     check_report(settings.report_to)
 
 
-def _explained(error: BaseException, doing: str) -> str:
-    """The sentence for what ended the run; that memory ran out is no defect, wherever it happened."""
+def _failed(error: BaseException, doing: str) -> Ending:
+    """The ending for `error`; that memory ran out is no defect, wherever it happened."""
     from training_pro.training.memory.out_of_memory import is_out_of_memory
 
     if isinstance(error, UserError) or not is_out_of_memory(error):
-        return explain(error, doing)
+        return Ending("failed", explain(error, doing), options_of(error))
     logger.warning("Out of memory while %s", doing, exc_info=error)
     reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
-    return (
+    return Ending(
+        "failed",
         f"Out of memory while {doing} ({reason}); close other programs, lower the True Batch Size or the Maximum "
-        "context length, or load the model in 4-bit. The run can be continued from its newest checkpoint."
+        "context length, or load the model in 4-bit. The run can be continued from its newest checkpoint.",
+        ("--set batch_size=NUMBER", "--set max_tokens=NUMBER", "--quantization 4-bit"),
     )
 
 

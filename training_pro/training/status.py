@@ -133,6 +133,7 @@ class Ending:
 
     kind: EndKind
     reason: str
+    options: tuple[str, ...] = ()  # what to type on the command line for the way out
 
 
 class EarlyEnd:

@@ -188,5 +188,5 @@ def test_a_run_that_can_t_fit_ends_before_its_first_update(owner: TinyOwner, mon
 
 def test_where_one_block_is_too_much_a_smaller_batch_is_no_way_out() -> None:
     settings = small_settings(batch_size=4)
-    assert "lower the True Batch Size" in ways_out(settings, False, 512, at_once=4)
-    assert "True Batch Size" not in ways_out(settings, False, 512, at_once=1)
+    assert "lower the True Batch Size" in ways_out(settings, False, 512, at_once=4)[0]
+    assert "True Batch Size" not in ways_out(settings, False, 512, at_once=1)[0]

@@ -93,6 +93,7 @@ class WandbWriter:
             dir=str(folder),
             config=to_dict(settings),
             mode=os.environ.get("WANDB_MODE", "offline"),
+            settings=wandb.Settings(silent=True),  # its lines in the terminal: where it writes, and how to upload
         )
 
     def write(self, update: int, scalars: dict[str, float]) -> None:

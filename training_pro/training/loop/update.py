@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 _WAYS_OUT = (
     "turn on Use Gradient Checkpoint, lower the Maximum context length or the LoRA Rank, or load the model in 4-bit"
 )
+_OPTIONS = (
+    "--set gradient_checkpointing=on", "--set max_tokens=NUMBER", "--set rank=NUMBER", "--quantization 4-bit"
+)  # fmt: skip
 
 
 class Interrupted(Exception):
@@ -72,6 +75,7 @@ class UpdateRunner:
     padded_tokens: int = 0
     largest: tuple[int, int] = (0, 0)  # blocks and tokens of the update's largest micro-batch
     ways_out: str = _WAYS_OUT
+    options: tuple[str, ...] = _OPTIONS
     random_at_start: RandomState | None = field(default=None, repr=False)
 
     def run(self, model: torch.nn.Module, batch: UpdateBatch) -> torch.Tensor:
@@ -105,7 +109,8 @@ class UpdateRunner:
         if short.size == 1:
             raise ModelError(
                 f"Out of memory with one block of {short.longest_tokens} tokens at a time ({short.message}). To need "
-                f"less: {self.ways_out}."
+                f"less: {self.ways_out}.",
+                option=self.options,
             )
         self.micro_batch_size = math.ceil(short.size / 2)
         self.on_smaller(

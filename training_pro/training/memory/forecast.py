@@ -53,6 +53,7 @@ class Forecast:
     longest_tokens: int
     corrected: bool
     ways_out: str
+    options: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[tuple[str, int], ...]:
@@ -100,6 +101,7 @@ def forecast(work: Work, batch_size: int, longest_tokens: int) -> Forecast:
     layer = tokens * _layer_bytes_per_token(work, longest_tokens)
     computing = max(0, _computing_bytes(work, tokens, layer) - loss)  # never at the same time as the loss
     activations = _kept_bytes(work, tokens, layer) + tokens * longest_tokens * shape.number_bytes + computing
+    words, options = ways_out(settings, work.quantized, longest_tokens, batch_size)
     return Forecast(
         weights=shape.weights_bytes,
         adapter=numbers * _FLOAT32,
@@ -112,7 +114,8 @@ def forecast(work: Work, batch_size: int, longest_tokens: int) -> Forecast:
         batch_size=batch_size,
         longest_tokens=longest_tokens,
         corrected=work.correction != 1.0,
-        ways_out=ways_out(settings, work.quantized, longest_tokens, batch_size),
+        ways_out=words,
+        options=options,
     )
 
 
@@ -167,18 +170,27 @@ _SHORT_TOKENS = 64
 _MUCH_STATE = 8.0  # bytes a number that learns
 
 
-def ways_out(settings: Settings, quantized: bool, longest_tokens: int, at_once: int) -> str:
-    """The ways, the most effective first, parted by commas; `at_once` blocks were too many."""
+def ways_out(settings: Settings, quantized: bool, longest_tokens: int, at_once: int) -> tuple[str, tuple[str, ...]]:
+    """The ways, the most effective first, separated by commas, and their options; `at_once` blocks were too many."""
     ways = [
-        (not settings.gradient_checkpointing, "turn on Use Gradient Checkpoint"),
-        (at_once > 1, "lower the True Batch Size"),
-        (longest_tokens > _SHORT_TOKENS, f"lower the Maximum context length (the longest block has {longest_tokens})"),
-        (settings.train_head, "turn off Train Head"),
-        (settings.use_dora, "turn off Use DoRA"),
-        (not quantized, "load the model in 4-bit"),
-        (settings.rank > _SMALL_RANK, f"lower the LoRA Rank ({settings.rank})"),
-        (STATE_BYTES.get(settings.optimizer, _MUCH_STATE) >= _MUCH_STATE, "choose an 8-bit Optimizer"),
-        (settings.targets not in ("q-v", "own list"), "choose fewer Target Projections"),
-        (True, "load a smaller model"),
+        (not settings.gradient_checkpointing, "turn on Use Gradient Checkpoint", "--set gradient_checkpointing=on"),
+        (at_once > 1, "lower the True Batch Size", f"--set batch_size={max(at_once // 2, 1)}"),
+        (
+            longest_tokens > _SHORT_TOKENS,
+            f"lower the Maximum context length (the longest block has {longest_tokens})",
+            f"--set max_tokens={max(longest_tokens // 16 * 8, 8)}",
+        ),
+        (settings.train_head, "turn off Train Head", "--set train_head=off"),
+        (settings.use_dora, "turn off Use DoRA", "--set use_dora=off"),
+        (not quantized, "load the model in 4-bit", "--quantization 4-bit"),
+        (settings.rank > _SMALL_RANK, f"lower the LoRA Rank ({settings.rank})", f"--set rank={settings.rank // 2}"),
+        (
+            STATE_BYTES.get(settings.optimizer, _MUCH_STATE) >= _MUCH_STATE,
+            "choose an 8-bit Optimizer",
+            "--set optimizer=adamw_8bit",
+        ),
+        (settings.targets not in ("q-v", "own list"), "choose fewer Target Projections", "--set targets=q-v"),
+        (True, "load a smaller model", "--model DIR"),
     ]
-    return ", ".join(way for helps, way in ways if helps)
+    chosen = [(words, option) for helps, words, option in ways if helps]
+    return ", ".join(words for words, _ in chosen), tuple(option for _, option in chosen)

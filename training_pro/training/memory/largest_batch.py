@@ -94,7 +94,8 @@ def find_largest(
         needed = max(one.needed_bytes, found.tried.get(1, 0))
         raise ModelError(
             f"Not even one block of {longest} tokens fits: {gigabytes(free)} are free, about {gigabytes(needed)} are "
-            f"needed. To need less: {one.ways_out}."
+            f"needed. To need less: {one.ways_out}.",
+            option=one.options,
         )
     return found
 

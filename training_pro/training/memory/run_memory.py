@@ -67,7 +67,7 @@ class RunMemory:
         """What batches of so many blocks take, the longest having so many tokens."""
         return forecast(self.work, batch_size, longest_tokens)
 
-    def ways_out(self, longest_tokens: int) -> str:
+    def ways_out(self, longest_tokens: int) -> tuple[str, tuple[str, ...]]:
         """What would make the run need less where one block of so many tokens is too much."""
         return ways_out(self.work.settings, self.work.quantized, longest_tokens, at_once=1)
 
@@ -91,7 +91,8 @@ class RunMemory:
         if self.at_once == 1 and one.needed_bytes > one.free_bytes:
             raise ModelError(
                 f"One block of {longest_tokens} tokens at a time needs about {gigabytes(one.needed_bytes)} of memory, "
-                f"and {gigabytes(one.free_bytes)} are free. Close other programs, or: {one.ways_out}."
+                f"and {gigabytes(one.free_bytes)} are free. Close other programs, or: {one.ways_out}.",
+                option=one.options,
             )
         if self.at_once == batch_size:
             return expected.sentence()

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from training_pro.errors import Fault
+
 Tone = Literal["info", "good", "warning", "error"]
 
 
@@ -17,9 +19,8 @@ def text(value: object) -> str:
 
 def box(tone: Tone, sentences: str | Iterable[str | Fault]) -> str:
     """A coloured box with one paragraph a line; "" where there is nothing to say."""
-    lines = (
-        sentences.splitlines() if isinstance(sentences, str) else [part for s in sentences for part in str(s).split("\n")]
-    )
+    given = [sentences] if isinstance(sentences, str) else sentences
+    lines = [line for sentence in given for line in str(sentence).split("\n")]
     paragraphs = "".join(f"<p>{text(line)}</p>" for line in lines if line.strip())
     role = "alert" if tone == "error" else "status"
     return f'<div class="tp-box tp-{tone}" role="{role}">{paragraphs}</div>' if paragraphs else ""

@@ -39,8 +39,8 @@ def name_notes(name: str, folders: Folders) -> list[str]:
         return ["No name is typed yet; Start needs one."]
     faults = name_faults(name, folders)
     if faults or not run_folder(folders, name).exists():
-        return faults
-    return [f'There is a LoRA "{name.strip()}" already; Start will ask what to do with it.']
+        return [fault.text for fault in faults]
+    return [f'A LoRA named "{name.strip()}" already exists; Start will ask what to do with it.']
 
 
 def _found(checked: Checked, named: Sequence[str]) -> str:

@@ -26,6 +26,8 @@ GROUND = frozenset(
         "progress",
         "packages",
         "quiet",
+        "small_files",
+        "words",
         "cgroup",
         "assets",
         "__version__",
@@ -54,7 +56,15 @@ OUTSIDE_ONLY = {
     "matplotlib": ("record/graph.py",),
 }
 NEVER = {"text": {"torch", "transformers"}, "data": {"torch"}}
-STANDARD_LIBRARY_ALONE = ("settings.py", "errors.py", "cgroup.py", "quiet.py", "training/controls.py")
+STANDARD_LIBRARY_ALONE = (
+    "settings.py",
+    "errors.py",
+    "cgroup.py",
+    "quiet.py",
+    "small_files.py",
+    "words.py",
+    "training/controls.py",
+)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def test_cut_off_at_any_byte_it_is_refused(path: Path) -> None:
     raw = path.read_bytes()
     for cut in range(len(raw)):
         path.write_bytes(raw[:cut])
-        with pytest.raises(RunError, match="truncated|no safetensors"):
+        with pytest.raises(RunError, match="truncated"):
             tensor_places(path)
     path.write_bytes(raw + b"x")
     with pytest.raises(RunError, match="damaged"):
@@ -56,9 +56,9 @@ def test_cut_off_at_any_byte_it_is_refused(path: Path) -> None:
         {"dtype": "F32", "shape": [1.0], "data_offsets": [0, 4]},
     ],
 )  # fmt: skip
-def test_a_damaged_entry_is_named(path: Path, entry: object) -> None:
+def test_a_damaged_entry_is_refused(path: Path, entry: object) -> None:
     path.write_bytes(with_header({"weight": entry}, b"\0" * 4))
-    with pytest.raises(RunError, match='damaged at the tensor "weight"'):
+    with pytest.raises(RunError, match="damaged"):
         tensor_places(path)
 
 
@@ -71,7 +71,7 @@ def test_a_pickle_is_called_one(path: Path) -> None:
 @pytest.mark.parametrize("header", [[], "x", 1, None])
 def test_a_header_that_is_no_object(path: Path, header: object) -> None:
     path.write_bytes(with_header(header).ljust(12))
-    with pytest.raises(RunError, match="no safetensors file|truncated"):
+    with pytest.raises(RunError, match="truncated"):
         tensor_places(path)
 
 
@@ -108,5 +108,5 @@ def test_what_the_library_would_not_load_is_not_taken_for_whole(path: Path, head
     with pytest.raises(SafetensorError):
         deserialize(content)
     path.write_bytes(content)
-    with pytest.raises(RunError, match="its header is not the format's JSON"):
+    with pytest.raises(RunError, match="damaged"):
         tensor_places(path)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.tiny import TinySamples, prepared, small_settings
-from training_pro.errors import DataError, RunError, SettingsError
+from training_pro.errors import DataError, SettingsError
 from training_pro.training.planning import plan_for, plan_run, rates_of
 
 NO_FOLDER = Path("no such folder")
@@ -59,7 +59,7 @@ def test_no_blocks_at_all() -> None:
     [
         ({"lr_scheduler_type": "nope"}, SettingsError, "LR Scheduler is 'nope'"),
         ({"lr_scheduler_type": "reduce_lr_on_plateau"}, SettingsError, "follows the evaluation loss"),
-        ({"epochs": 0.1, "warmup_steps": 1}, RunError, "The only update would have learning rate 0"),
+        ({"epochs": 0.1, "warmup_steps": 1}, SettingsError, "The only update would have learning rate 0"),
         ({"lr_scheduler_type": "linear", "warmup_steps": 500}, SettingsError, "would be warmup"),
     ],
 )

@@ -15,7 +15,8 @@ from training_pro.remote.channel import channels, read_live
 from training_pro.remote.commands import WORDS, Command, command_from
 from training_pro.remote.snapshot import Live, to_values
 from training_pro.remote.terminal_side import Heard, reach, tell
-from training_pro.training.words import live_words, time_words
+from training_pro.training.controls import live_words
+from training_pro.words import time_words
 
 DEFAULT_WAIT_S = 60.0
 _MOST_SHOWN = 10

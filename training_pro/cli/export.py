@@ -65,7 +65,7 @@ def _merge_options(parser: argparse.ArgumentParser) -> None:
 
 def _merge(options: argparse.Namespace) -> int:
     from training_pro.export.merge import merge_lora, merged_place
-    from training_pro.export.room import size_words
+    from training_pro.words import size_words
 
     folders, lora = _chosen(options)
     target = _output(options) or merged_place(folders, lora)
@@ -95,7 +95,7 @@ def _gguf_options(parser: argparse.ArgumentParser) -> None:
 
 def _gguf(options: argparse.Namespace) -> int:
     from training_pro.export.gguf_lora import export_gguf, gguf_place
-    from training_pro.export.room import size_words
+    from training_pro.words import size_words
 
     _, lora = _chosen(options)
     target = _output(options) or gguf_place(lora, options.dtype)

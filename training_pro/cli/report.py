@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from training_pro.cli.terminal import with_options
 from training_pro.record.whole_files import strict_json
-from training_pro.training.words import gigabytes
+from training_pro.words import gigabytes
 
 if TYPE_CHECKING:
     from training_pro.session import Checked

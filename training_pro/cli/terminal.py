@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from training_pro.record.whole_files import strict_json
-from training_pro.training.words import time_words
+from training_pro.words import time_words
 
 if TYPE_CHECKING:
     from tqdm import tqdm

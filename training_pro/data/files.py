@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training_pro.data.rows.rows import ROW_TYPES
 from training_pro.errors import DataError
-from training_pro.text.reading import natural_key
+from training_pro.words import natural_key
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 from training_pro.errors import ModelError
 from training_pro.export.gguf_families import GgufNames
 from training_pro.export.gguf_limits import refusal
 from training_pro.export.lora_source import Lora
+from training_pro.words import natural_key
 
 A_ENDING, B_ENDING = ".lora_A.weight", ".lora_B.weight"
 _WRAPPING = "base_model.model."
@@ -41,7 +41,7 @@ def pairs_of(lora: Lora, names: GgufNames) -> tuple[float, list[Pair]]:
         ModelError: the LoRA changes a weight that llama.cpp has no place for.
     """
     shapes = lora.info.shapes
-    modules = sorted((key.removesuffix(A_ENDING) for key in shapes if key.endswith(A_ENDING)), key=_natural)
+    modules = sorted((key.removesuffix(A_ENDING) for key in shapes if key.endswith(A_ENDING)), key=natural_key)
     alphas = {module: _scale(lora, module) * shapes[module + A_ENDING][0] for module in modules}
     alpha = next((value for value in alphas.values() if value), 1.0)  # llama.cpp takes 0 for "none given"
     return alpha, [_pair(lora, names, module, alphas[module] / alpha) for module in modules]
@@ -67,7 +67,3 @@ def _scale(lora: Lora, module: str) -> float:
     alpha = float(alphas.get(get_pattern_key(alphas.keys(), module.removeprefix(_WRAPPING)), lora.info.alpha))
     rank = lora.info.shapes[module + A_ENDING][0]
     return alpha / math.sqrt(rank) if lora.info.use_rslora else alpha / rank
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]

@@ -11,6 +11,7 @@ import psutil
 from training_pro.cgroup import allowed_bytes
 from training_pro.errors import RunError
 from training_pro.record.whole_files import free_bytes
+from training_pro.words import size_words
 
 _SPARE = 1.02  # for headers, indexes, a tokenizer
 
@@ -60,10 +61,3 @@ def check_memory(needed_bytes: int, doing: str) -> None:
             f"{doing} needs about {size_words(needed_bytes)} of memory, but only {size_words(free)} are free. "
             "Unload models, close other programs, or use a larger machine."
         )
-
-
-def size_words(size_bytes: float) -> str:
-    """ "512 kB", "270 MB", "15.2 GB"; decimal, as disks are sold."""
-    if size_bytes >= 1e9:
-        return f"{size_bytes / 1e9:.1f} GB"
-    return f"{size_bytes / 1e6:.0f} MB" if size_bytes >= 1e6 else f"{max(size_bytes, 0) / 1e3:.0f} kB"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,12 +67,6 @@ def loading_errors() -> tuple[type[Exception], ...]:
 
     usual = (OSError, ValueError, LookupError, RuntimeError, ImportError, TypeError, AttributeError, AssertionError)
     return (*usual, ArithmeticError, UnpicklingError, SafetensorError, StrictDataclassError)
-
-
-def natural_order(name: str) -> list[tuple[int, int, str]]:
-    """A sort key: model-2 before model-10, upper and lower case alike."""
-    parts = re.findall(r"\d+|\D+", name.casefold())
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
 
 def lora_folder(loras: Path, name: str) -> Path:

@@ -17,11 +17,12 @@ from training_pro.errors import ModelError, UserError
 from training_pro.folders import Folders
 from training_pro.hosts.embedded import MODEL_NAME, embedded_model
 from training_pro.hosts.host import LoadedModel, ModelSource, Quantizing
-from training_pro.hosts.loaded import lora_folder, lora_is_on, natural_order
+from training_pro.hosts.loaded import lora_folder, lora_is_on
 from training_pro.hosts.lora_on import LoraOn
 from training_pro.hosts.model_folder import DtypeName, check_model_folder, load_model_folder
 from training_pro.hosts.source import source_of
 from training_pro.progress import Progress, no_progress
+from training_pro.words import natural_key
 
 
 class StandaloneHost:
@@ -82,7 +83,7 @@ class StandaloneHost:
         root = self.folders.models
         inside = root.iterdir() if root.is_dir() else ()
         found = {folder.name for folder in inside if (folder / "config.json").is_file()}
-        return sorted({*found, self._own_name}, key=natural_order)
+        return sorted({*found, self._own_name}, key=natural_key)
 
     def loaded_model(self) -> LoadedModel:
         with self._lock:

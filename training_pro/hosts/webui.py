@@ -25,9 +25,10 @@ from modules.utils import resolve_model_path
 from training_pro.errors import ModelError, UserError
 from training_pro.folders import Folders
 from training_pro.hosts.host import LoadedModel, ModelSource, Quantizing
-from training_pro.hosts.loaded import describe, loading_errors, lora_folder, lora_is_on, natural_order
+from training_pro.hosts.loaded import describe, loading_errors, lora_folder, lora_is_on
 from training_pro.hosts.lora_on import untouched_on_failure
 from training_pro.hosts.source import source_of
+from training_pro.words import natural_key
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -115,7 +116,7 @@ class WebUIHost:
     def models(self) -> list[str]:
         root = self.folders.models
         inside = root.iterdir() if root.is_dir() else ()
-        return sorted((folder.name for folder in inside if (folder / "config.json").is_file()), key=natural_order)
+        return sorted((folder.name for folder in inside if (folder / "config.json").is_file()), key=natural_key)
 
     def loaded_model(self) -> LoadedModel:
         return self._described(self._present_model())

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 
 from training_pro.errors import RunError
 from training_pro.record.process import ProcessMark
-from training_pro.record.state import utc_now
 from training_pro.settings import Settings, from_dict, to_dict
+from training_pro.words import utc_now
 
 State = Literal["waiting", "running", "finished", "stopped", "interrupted", "failed"]
 _NOBODY = ProcessMark(0, "", "")

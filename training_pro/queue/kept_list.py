@@ -17,8 +17,8 @@ import filelock
 
 from training_pro.errors import RunError, UserError
 from training_pro.queue.entry import Entry, entry_from_dict, entry_to_dict
-from training_pro.record.state import utc_now
 from training_pro.record.whole_files import write_fault, write_json_whole
+from training_pro.words import reason_of, utc_stamp
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class KeptList:
 
     def _kept_aside(self) -> str:
         assert self._file is not None
-        aside = self._file.with_name(f"{self._file.stem}-{utc_now()[:19].replace(':', '')}{self._file.suffix}")
+        aside = self._file.with_name(f"{self._file.stem}-{utc_stamp()}{self._file.suffix}")
         try:
             aside.write_bytes(self._file.read_bytes())
         except OSError as error:
@@ -130,7 +130,7 @@ def _entries(file: Path) -> tuple[list[Entry], list[str]]:
         try:
             entries.append(entry_from_dict(values))
         except UserError as error:
-            faults.append(f"A run of the queue can't be read: {str(error).splitlines()[0]}")
+            faults.append(f"A run of the queue can't be read: {reason_of(error)}")
     return entries, faults
 
 

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +18,7 @@ from training_pro.folders import Folders
 from training_pro.record.names import run_folder
 from training_pro.record.state import read_state, standing
 from training_pro.record.whole_files import HIDDEN_ENDING, make_folder, move_folder, sweep_temporaries, write_fault
+from training_pro.words import utc_stamp
 
 ASIDE_FOLDER = f".training_pro{HIDDEN_ENDING}"
 Why = Literal["kept", "deleted"]
@@ -118,7 +118,7 @@ def check_inside(folders: Folders, run: Path) -> None:
 def _move_aside(folders: Folders, run: Path, why: Why) -> Path:
     _check_movable(folders, run)
     place = _place(folders, why)
-    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    stamp = utc_stamp()
     if place.is_symlink() or place.parent.is_symlink():
         raise RunError(f"{place} is a link; nothing is moved through it: put a real folder there.")
     make_folder(place)

@@ -12,6 +12,7 @@ from typing import Any
 from training_pro.record.graph import GRAPH_IMAGE
 from training_pro.record.log import RunLog
 from training_pro.settings import DEFAULTS, SPECS, Settings, to_dict
+from training_pro.words import time_words
 
 CARD_FILE = "README.md"
 _NOT_SHOWN = ("name", "override", "report_to")
@@ -54,7 +55,7 @@ def _result(card: Card) -> str:
     log = card.log
     rows = [("Base model", log.base_model_name), ("Data", card.data), ("Ended", log.reason or log.state)]
     rows.append(("Updates", f"{log.updates:,} of {log.total_updates:,} ({log.epochs:.4g} epochs)"))
-    rows.append(("Time", f"{_duration(log.runtime_s)}, finished {log.finished or 'at an unknown time'}"))
+    rows.append(("Time", f"{time_words(log.runtime_s)}, finished {log.finished or 'at an unknown time'}"))
     if log.tokens:
         rows.append(("Tokens trained on", f"{log.tokens:,}"))
     if log.first_loss is not None and log.loss is not None:
@@ -115,9 +116,3 @@ def _one_line(text: str) -> str:
 def _quoted(text: str) -> str:
     """A string that YAML and Python read alike, and that can't end a code block."""
     return json.dumps(_one_line(text).replace("`", "'"), ensure_ascii=False)
-
-
-def _duration(seconds: float) -> str:
-    minutes, whole = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else (f"{minutes} min {whole} s" if minutes else f"{whole} s")

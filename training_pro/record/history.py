@@ -14,13 +14,13 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from training_pro.errors import RunError
 from training_pro.record.points import COLUMNS, Point, PointColumns, Points, point_from, spread
 from training_pro.record.whole_files import strict_json, write_fault
+from training_pro.words import utc_now
 
 HISTORY_FILE = "training_history.jsonl"
 _TAIL_BYTES = 65536
@@ -129,7 +129,7 @@ class History:
         Raises:
             RunError: as `add`.
         """
-        at = event.at or datetime.now(timezone.utc).isoformat(timespec="seconds")
+        at = event.at or utc_now()
         event = Event(event.kind, event.update, event.text, dict(event.details), at)
         with self._lock:
             self._write(_event_line(event))

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import datetime, timezone
 from itertools import count
 from typing import Any
 
@@ -23,6 +22,7 @@ from filelock import FileLock, Timeout
 from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.record.whole_files import write_fault, write_whole
+from training_pro.words import utc_now, utc_stamp
 
 TABLE_FILE = "perplexity.csv"
 MOST_COMMENT_CHARACTERS = 2000
@@ -47,7 +47,7 @@ class Measurement:
     tokens: int
     perplexity: float
     comment: str = ""
-    date: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    date: str = field(default_factory=utc_now)
     id: str = field(default_factory=lambda: secrets.token_hex(4))
 
 
@@ -149,7 +149,7 @@ class PerplexityTable:
             return [], self._moved_aside(error)
 
     def _moved_aside(self, error: Exception) -> str:
-        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        stamp = utc_stamp()
         aside = self.path.with_name(f"{self.path.stem}-bad-{stamp}-{secrets.token_hex(2)}.csv")
         self.path.rename(aside)
         return f"{self.path} was not the table any more ({error}); it is kept as {aside.name}, a new table is begun."

@@ -6,11 +6,9 @@ A run that is half written or damaged is listed with its fault; nothing here end
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +23,8 @@ from training_pro.record.log import GRAPH_FILE, LOG_FILE
 from training_pro.record.points import Point, PointColumns, spread
 from training_pro.record.state import STATE_FILE, RunState, Standing, read_state, standing
 from training_pro.record.whole_files import HIDDEN_ENDING, is_temporary, write_whole
+from training_pro.small_files import json_in
+from training_pro.words import reason_of, utc_time
 
 SETTINGS_FILE = "training_parameters.json"
 NOTES_FILE = "training_notes.txt"
@@ -276,19 +276,17 @@ def _created(path: Path, state: RunState | None) -> str:
         return state.started
     times = [(path / sign).stat().st_mtime for sign in _SIGNS if (path / sign).exists()]
     written = min(times, default=path.stat().st_mtime)
-    return datetime.fromtimestamp(written, timezone.utc).isoformat(timespec="seconds")
+    return utc_time(written)
 
 
 def _json(path: Path) -> Any:
     """What the JSON file holds; None when it is absent."""
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json_in(path)
     except FileNotFoundError:
         return None
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"{path} is not valid JSON ({error}); mend or remove it.") from error
-    except OSError as error:
-        raise RunError(f"{path} can't be read ({error.strerror}); check the file.") from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} can't be read ({reason_of(error)}). Correct or delete it.") from error
 
 
 def _object(path: Path) -> dict[str, Any]:

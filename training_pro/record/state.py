@@ -13,13 +13,14 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from training_pro.errors import RunError
 from training_pro.record.process import ProcessMark, lives, this_process
 from training_pro.record.whole_files import strict_json, write_json_whole
+from training_pro.small_files import json_in
+from training_pro.words import reason_of, utc_now
 
 STATE_FILE = "training_state.json"
 Standing = Literal["running", "finished", "stopped", "interrupted", "failed", "unfinished", "running elsewhere"]
@@ -98,13 +99,15 @@ def read_state(folder: Path) -> RunState | None:
     """
     path = folder / STATE_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json_in(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"The run's state {path} can't be read ({error}); remove the file or the run.") from error
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"The run's state {path} can't be read ({reason_of(error)}). Delete the file or the run."
+        ) from error
     if not isinstance(values, dict) or values.get("state") not in WRITTEN_STANDINGS:
-        raise RunError(f"The run's state {path} makes no sense; remove the file or the run.")
+        raise RunError(f"The run's state {path} makes no sense. Delete the file or the run.")
     fields = dataclasses.fields(RunState)
     defaults = {f.name: dict if f.default_factory is dict else f.default for f in fields}
     return RunState(**{name: _as(default, values.get(name)) for name, default in defaults.items()})
@@ -128,11 +131,6 @@ def fingerprint(values: Mapping[str, Any]) -> str:
     """16 hex digits that are the same for the same values, in any order and in any process."""
     text = json.dumps(strict_json(dict(values)), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def utc_now() -> str:
-    """The present time as records write it: UTC, ISO 8601, whole seconds."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _quiet_s(folder: Path) -> float:

@@ -26,7 +26,7 @@ from training_pro.remote.snapshot import Live
 from training_pro.settings import Settings, to_json
 from training_pro.training.resume import Begin
 from training_pro.training.status import Ending
-from training_pro.training.words import time_words
+from training_pro.words import time_words
 
 logger = logging.getLogger(__name__)
 

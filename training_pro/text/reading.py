@@ -7,21 +7,14 @@ way: file -> sections -> sentences -> blocks -> token ids.
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from training_pro.errors import DataError
 from training_pro.progress import Progress, no_progress
+from training_pro.words import natural_key
 
 _READ_BYTES = 1 << 20
-_DIGITS = re.compile(r"(\d+)")
-
-
-def natural_key(name: str) -> list[tuple[bool, int, str]]:
-    """Sorts names as people do: "part 2" before "part 10"."""
-    parts = _DIGITS.split(name.casefold())
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def text_files(path: Path) -> list[Path]:

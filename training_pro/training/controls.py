@@ -166,3 +166,13 @@ class Controls:
             if self._paused and not self._interrupt_reason:
                 self._changed.wait(seconds)
             return self._paused and not self._interrupt_reason
+
+
+def live_words(values: LiveValues) -> str:
+    """Live values in words."""
+    loss = f"stop at loss {values.stop_at_loss:.2f}" if values.stop_at_loss else "stop at loss off"
+    epoch = f"stop at epoch {values.stop_at_epoch}" if values.stop_at_epoch else "stop at epoch off"
+    words = f"{loss} (mean of {values.loss_window}), {epoch}"
+    if values.learning_rate_scale != 1:
+        words += f", learning rate × {values.learning_rate_scale:g}"
+    return words

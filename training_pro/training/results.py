@@ -11,11 +11,12 @@ from training_pro.record.card import Card, card_text
 from training_pro.record.graph import draw_graph
 from training_pro.record.history import HistoryData
 from training_pro.record.log import RunLog, losses, write_graph_json, write_log
-from training_pro.record.state import RunState, utc_now
+from training_pro.record.state import RunState
 from training_pro.record.whole_files import write_whole
 from training_pro.settings import Settings
 from training_pro.training.owner import Trainable
 from training_pro.training.status import Ending
+from training_pro.words import utc_now
 
 GRAPH_IMAGE = "training_graph.png"
 CARD_FILE = "README.md"

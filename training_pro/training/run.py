@@ -43,7 +43,7 @@ from training_pro.training.resume import (
 from training_pro.training.several.sharding import spread
 from training_pro.training.several.team import ALONE, Team, TeamLost
 from training_pro.training.status import Ending, RunStatus, StatusBoard
-from training_pro.training.words import time_words
+from training_pro.words import time_words
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from training_pro.training.memory.model_shape import (
     trained_numbers,
 )
 from training_pro.training.model.adapter import attach
-from training_pro.training.words import gigabytes
+from training_pro.words import gigabytes
 
 LLAMA = ModelShape(
     layers=32,

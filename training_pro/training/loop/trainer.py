@@ -20,7 +20,6 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from training_pro.record.checkpoints import RESUME_STATE_FILE, CheckpointNote, newest_first, write_checkpoint_note
-from training_pro.record.state import utc_now
 from training_pro.record.whole_files import staged_folder, write_json_whole
 from training_pro.training.behaviours.behaviour import Behaviour
 from training_pro.training.behaviours.checkpoints import Checkpoints
@@ -39,6 +38,7 @@ from training_pro.training.model.adapter import adapter_tensors, save_adapter, w
 from training_pro.training.schedules.shape import Shape
 from training_pro.training.several.team import Team
 from training_pro.training.status import Diverged, NothingLeft, Phase
+from training_pro.words import utc_now
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from training_pro.settings import Settings
 from training_pro.training.loop.optimizers import STATE_BYTES, UNKNOWN_STATE_BYTES
 from training_pro.training.memory.model_shape import ModelShape, TargetShape, trained_numbers
 from training_pro.training.model.chunked_loss import CHUNK_TOKENS
-from training_pro.training.words import gigabytes
+from training_pro.words import gigabytes
 
 CPU_SHARE = 0.8  # where the system kills rather than raises
 _FLOAT32 = 4

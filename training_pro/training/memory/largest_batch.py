@@ -32,7 +32,7 @@ from training_pro.training.memory.run_memory import RunMemory
 from training_pro.training.model.precision import DeviceFacts, autocast_dtype, mixed_precision
 from training_pro.training.model.prepare import ready
 from training_pro.training.model.snapshot import ModelSnapshot
-from training_pro.training.words import gigabytes
+from training_pro.words import gigabytes
 
 if TYPE_CHECKING:
     from training_pro.training.owner import Trainable

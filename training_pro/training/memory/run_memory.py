@@ -16,7 +16,7 @@ from training_pro.settings import Settings
 from training_pro.training.memory.forecast import CPU_SHARE, Forecast, Work, forecast, largest_that_fits, ways_out
 from training_pro.training.memory.in_use import free_bytes
 from training_pro.training.memory.model_shape import model_shape, target_shapes
-from training_pro.training.words import gigabytes
+from training_pro.words import gigabytes
 
 if TYPE_CHECKING:
     from training_pro.training.owner import Trainable

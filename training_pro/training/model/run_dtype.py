@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from training_pro.training.model.precision import DeviceFacts, compute_dtype, run_dtype
-from training_pro.training.words import gigabytes
+from training_pro.words import gigabytes
 
 BITS_BEFORE = "_bits_before_the_run"  # on a parameter: what `ModelSnapshot` writes back
 _HALVES = (torch.float16, torch.bfloat16)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from training_pro.record.history import Event
-from training_pro.training.controls import Controls
+from training_pro.training.controls import Controls, live_words
 from training_pro.training.run import Run
 from training_pro.training.status import EndKind, RunStatus
-from training_pro.training.words import live_words, time_words
 from training_pro.ui.views.markup import Tone, box, facts, megabytes, number, progress_bar, text
+from training_pro.words import time_words
 
 _DOING = {
     "waiting": "waiting",

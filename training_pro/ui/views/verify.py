@@ -10,8 +10,8 @@ from training_pro.folders import Folders
 from training_pro.record.names import run_folder
 from training_pro.session import Checked
 from training_pro.training.checks import name_faults
-from training_pro.training.words import gigabytes
 from training_pro.ui.views.markup import box, facts, number, text
+from training_pro.words import gigabytes
 
 if TYPE_CHECKING:
     from training_pro.training.memory.forecast import Forecast

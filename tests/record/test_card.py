@@ -43,7 +43,7 @@ def code(text: str) -> str:
 def test_the_card_tells_base_data_settings_and_result() -> None:
     text = card_text(CARD)
     assert front_matter(text) == {"library_name": "peft", "base_model": "Smol-135M", "tags": ["lora", "training-pro"]}
-    for told in ("# novel", "raw text, 812 blocks", "Stop at loss 1.5 reached.", "90 of 300", "1 h 2 min", "12,345",
+    for told in ("# novel", "raw text, 812 blocks", "Stop at loss 1.5 reached.", "90 of 300", "62 min", "12,345",
                  "2.5000", "1.4900", "1.6000 at update 80", "| LoRA Rank | `16` |", "training_graph.png"):  # fmt: skip
         assert told in text, told
     assert "LoRA Alpha" not in text, "it has its default"

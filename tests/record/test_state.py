@@ -43,7 +43,7 @@ def test_no_state_is_none_and_a_seen_one_is_never_written(tmp_path: Path) -> Non
 )
 def test_a_broken_state_is_one_sentence(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / STATE_FILE).write_bytes(raw)
-    with pytest.raises(RunError, match="remove the file or the run"):
+    with pytest.raises(RunError, match="training_state.json"):
         read_state(tmp_path)
 
 

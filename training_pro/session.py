@@ -68,6 +68,7 @@ from training_pro.training.several.team import ALONE, Team
 if TYPE_CHECKING:
     from training_pro.training.memory.forecast import Forecast
     from training_pro.training.memory.largest_batch import Found
+    from training_pro.training.model.targets import Targets
 
 logger = logging.getLogger(__name__)
 
@@ -79,13 +80,14 @@ Existing = Literal["ask", "continue", "replace", "on top", "refuse"]
 class Checked:
     """Data prepared for settings, the plan of the run over it, and what there is to say about both.
 
-    `memory` is None while the model is in use or carries a LoRA.
+    `memory` and `targets` are None while the model is in use or carries a LoRA.
     """
 
     prepared: Prepared
     plan: Plan
     verification: Verification
     memory: Forecast | None = None
+    targets: Targets | None = None
 
 
 class Session:
@@ -166,14 +168,23 @@ class Session:
     def _with_memory(self, checked: Checked, settings: Settings, loaded: Trainable) -> Checked:
         """`checked` with the forecast; a model that can't be trained as set is one more refusal."""
         from training_pro.training.memory.run_memory import RunMemory
+        from training_pro.training.model.adapter import target_notes, targets_of
 
+        verification = checked.verification
         try:
             memory = RunMemory.of(loaded, settings, self.host.folders.cache)
+            targets = targets_of(loaded.model, settings)
         except ModelError as error:
-            refusals = (*checked.verification.refusals, *faults_of(error))
-            return replace(checked, verification=replace(checked.verification, refusals=refusals))
+            refusals = (*verification.refusals, *faults_of(error))
+            return replace(checked, verification=replace(verification, refusals=refusals))
         longest = int(checked.prepared.train.lengths.max())
-        return replace(checked, memory=memory.forecast(checked.plan.batch_size, longest))
+        notes = (*verification.notes, *target_notes(targets, settings, loaded.quantization))
+        return replace(
+            checked,
+            verification=replace(verification, notes=notes),
+            memory=memory.forecast(checked.plan.batch_size, longest),
+            targets=targets,
+        )
 
     def largest_batch_size(self, settings: Settings, progress: Progress = no_progress) -> Found:
         """The largest True Batch Size that these settings can train with, found by real updates; see

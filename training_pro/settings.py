@@ -223,6 +223,11 @@ class Settings:
         "q-v", "Target Projections", "Which layers learn. q-v is usual; q-k-v-o learns more.", choices=TARGET_PRESETS
     )
     target_modules: str = _adapter("", "Own list of targets", 'For "own list": module names, separated by commas.')
+    train_experts: bool = _adapter(
+        False,
+        "Train Experts",
+        "For mixtures: also train their experts, which hold most of the weights. A much larger LoRA; no dropout.",
+    )
     train_head: bool = _adapter(
         False, "Train Head", "Also trains lm_head and embed_tokens. For new vocabulary; makes large files."
     )

@@ -13,6 +13,7 @@ from training_pro.words import gigabytes
 if TYPE_CHECKING:
     from training_pro.session import Checked
     from training_pro.training.memory.forecast import Forecast
+    from training_pro.training.model.targets import Targets
 
 
 def json_of(checked: Checked) -> dict[str, Any]:
@@ -21,6 +22,7 @@ def json_of(checked: Checked) -> dict[str, Any]:
     memory = checked.memory
     values = {
         "memory": {**dataclasses.asdict(memory), "sentence": memory.sentence()} if memory is not None else None,
+        "targets": _targets(checked.targets),
         "facts": dataclasses.asdict(found.facts),
         "plan": dataclasses.asdict(checked.plan),
         "notes": list(found.notes),
@@ -28,6 +30,18 @@ def json_of(checked: Checked) -> dict[str, Any]:
         "refusals": [refusal.text for refusal in found.refusals],
     }
     return dict(strict_json(values))
+
+
+def _targets(targets: Targets | None) -> dict[str, Any] | None:
+    """What would learn: how many modules and tensors of experts, and in how many layers each thing asked for exists."""
+    if targets is None:
+        return None
+    return {
+        "modules": len(targets.modules),
+        "kinds": sorted({name.rpartition(".")[2] for name in targets.modules}),
+        "experts": [tensor.name for tensor in targets.experts],
+        "coverage": [dataclasses.asdict(found) for found in targets.coverage],
+    }
 
 
 def lines_of(checked: Checked) -> Iterator[str]:
@@ -53,6 +67,10 @@ def lines_of(checked: Checked) -> Iterator[str]:
         f"Updates        {plan.updates_per_epoch:,} an epoch, {plan.total_updates:,} in all "
         f"(True Batch Size {plan.batch_size} x accumulation {plan.gradient_accumulation_steps})"
     )
+    if checked.targets is not None:
+        names = sorted({name.rpartition(".")[2] for name in checked.targets.modules})
+        experts = f", and the experts ({len(checked.targets.experts)} tensors)" if checked.targets.experts else ""
+        yield f"Learns         {len(checked.targets.modules):,} layers ({', '.join(names)}){experts}"
     if checked.memory is not None:
         yield from lines_of_memory(checked.memory)
     for note in checked.verification.notes:

@@ -54,7 +54,7 @@ ADAPTER = Part(
         ("targets", "target_modules"),
         ("dropout", "lora_plus_ratio"),
         ("use_rslora", "rslora_alpha"),
-        ("use_dora", "train_head"),
+        ("use_dora", "train_experts", "train_head"),
     ),
 )
 BATCH = Part(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.training import zoo
 from training_pro.hosts.host import LoadedModel
 from training_pro.settings import Settings
 from training_pro.training.loop.optimizers import CANDIDATES, STATE_BYTES, available_optimizers
@@ -134,6 +135,19 @@ def test_the_numbers_that_learn_are_those_of_the_lora(tiny_model: LoadedModel, m
     shape, targets = model_shape(tiny_model.model), target_shapes(tiny_model.model, settings)
     expected = trained_numbers(shape, targets, settings)
     assert attach(tiny_model.model, settings, 0).trainable_parameters == expected
+
+
+@pytest.mark.parametrize("family", ["mixtral", "qwen2moe"])
+def test_experts_count_among_the_numbers_that_learn(family: str) -> None:
+    model, settings = zoo.make(family), Settings(rank=2, train_experts=True)
+    shape, targets = model_shape(model), target_shapes(model, settings)
+    assert attach(model, settings, 0).trainable_parameters == trained_numbers(shape, targets, settings)
+
+
+def test_experts_that_learn_need_their_size_again_whatever_the_batch() -> None:
+    experts = (TargetShape(64, 32, experts=8),) * 32
+    plain, more = forecast(work(), 1, 8), forecast(replace(work(), targets=TARGETS + experts), 1, 8)
+    assert more.activations - plain.activations >= 32 * 8 * 64 * 32 * 2
 
 
 def test_the_shape_of_a_model(tiny_model: LoadedModel) -> None:

@@ -15,7 +15,14 @@ from peft import PeftModel
 from tests.training import zoo
 from tests.training.tiny import adapter_bytes, small_settings, weights
 from training_pro.errors import ModelError
-from training_pro.training.model.adapter import attach, save_adapter, trained_tensors
+from training_pro.training.model.adapter import (
+    adapted_names,
+    attach,
+    save_adapter,
+    trained_tensors,
+    untaught,
+    untaught_note,
+)
 from training_pro.training.model.chunked_loss import make_lean
 
 IDS = torch.arange(3, 15)[None]
@@ -66,6 +73,67 @@ def test_rslora_and_dora(family: str, changes: dict[str, Any], tmp_path: Path) -
     assert config["use_dora"] is changes.get("use_dora", False)
     assert config["lora_alpha"] == (3.0 if "rslora_alpha" in changes else 16.0 if "use_rslora" in changes else 8.0)
     assert torch.allclose(answers(PeftModel.from_pretrained(zoo.make(family), str(tmp_path))), wanted, atol=1e-5)
+
+
+MIXTURES = ["mixtral", "qwen2moe"]
+
+
+@pytest.mark.parametrize("family", MIXTURES)
+def test_experts_learn_and_load_in_plain_peft(family: str, tmp_path: Path) -> None:
+    model = zoo.make(family)
+    attached = attach(model, small_settings(train_experts=True, dropout=0.1), seed=1)
+    assert sum(name.endswith("gate_up_proj") for name in adapted_names(attached.model)) == len(model.model.layers)
+    assert attached.model.active_peft_config.lora_dropout == 0.0
+    assert any("Dropout" in note and "0.1" in note for note in attached.notes)
+    attached.model(input_ids=IDS, labels=IDS).loss.backward()
+    assert untaught(attached.model) == []
+    learn_a_little(attached.model)
+    wanted = answers(attached.model)
+    save_adapter(attached.model, tmp_path)
+    loaded = PeftModel.from_pretrained(zoo.make(family), str(tmp_path))
+    assert torch.allclose(answers(loaded), wanted, atol=1e-5)
+    merged = loaded.merge_and_unload()
+    assert torch.allclose(answers(merged), wanted, atol=1e-4)
+
+
+def test_experts_and_dora_exclude_each_other() -> None:
+    with pytest.raises(ModelError, match="Use DoRA and Train Experts") as refused:
+        attach(zoo.make("mixtral"), small_settings(train_experts=True, use_dora=True), seed=1)
+    assert refused.value.options == ("--set use_dora=off", "--set train_experts=off")
+
+
+@pytest.mark.parametrize("family", zoo.FAMILIES)
+@pytest.mark.parametrize("targets", ["q-v", "all", "all-linear"])
+def test_what_is_adapted_is_what_was_resolved(family: str, targets: str) -> None:
+    attached = attach(zoo.make(family), small_settings(targets=targets), seed=1)
+    assert adapted_names(attached.model) == list(attached.targets.modules)
+
+
+def test_peft_that_adapts_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import peft
+
+    make = peft.get_peft_model
+
+    def rewritten(model: Any, config: Any) -> Any:
+        config.target_modules = {"q_proj", "up_proj"}
+        return make(model, config)
+
+    monkeypatch.setattr(peft, "get_peft_model", rewritten)
+    with pytest.raises(ModelError, match=r"also model\.layers\.0\.mlp\.up_proj and not .*v_proj"):
+        attach(zoo.make("llama"), small_settings(), seed=1)
+
+
+def test_loras_without_a_gradient_are_named() -> None:
+    attached = attach(zoo.make("llama"), small_settings(), seed=1)
+    assert untaught(attached.model) == []  # nothing has been learned at all yet
+    attached.model(input_ids=IDS, labels=IDS).loss.backward()
+    assert untaught_note(attached.model) == ""
+    named = dict(attached.model.named_parameters())
+    name = "model.layers.1.self_attn.q_proj"
+    for parameter in (named[f"base_model.model.{name}.lora_B.default.weight"],):
+        parameter.grad = None
+    assert untaught(attached.model) == [name]
+    assert name in untaught_note(attached.model)
 
 
 def test_the_counts_and_the_config() -> None:
@@ -173,5 +241,6 @@ def test_what_peft_refuses_is_said_with_a_way_out() -> None:
             raise ValueError("DoRA is not supported for this layer")
 
         patch.setattr(peft, "get_peft_model", refuse)
-        with pytest.raises(ModelError, match=r"DoRA is not supported.*turn off Use DoRA, or choose other targets"):
+        with pytest.raises(ModelError, match=r"DoRA is not supported.*turn off Use DoRA") as refused:
             attach(zoo.make("llama"), small_settings(use_dora=True), seed=1)
+        assert "--set use_dora=off" in refused.value.options

@@ -34,7 +34,7 @@ from training_pro.training.loop.evaluation import Evaluation
 from training_pro.training.loop.optimizers import make_optimizer
 from training_pro.training.loop.stepping import survive_out_of_memory
 from training_pro.training.loop.update import UpdateRunner
-from training_pro.training.model.adapter import adapter_tensors, save_adapter, whole_tensor
+from training_pro.training.model.adapter import adapter_tensors, save_adapter, untaught_note, whole_tensor
 from training_pro.training.schedules.shape import Shape
 from training_pro.training.several.team import Team
 from training_pro.training.status import Diverged, NothingLeft, Phase
@@ -127,6 +127,7 @@ class LoraTrainer(Trainer):
         self.sharded = bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
         self.runner.lockstep = self.evaluation.lockstep = self.sharded
         self._random_states: list[str] = []
+        self._asked_for_untaught = False
         self._batch_size = micro_batch_size
         if parts.team.rank:
             set_seed(arguments.seed + parts.team.rank)  # each process its own dropout
@@ -180,7 +181,17 @@ class LoraTrainer(Trainer):
         loss = self.runner.run(model, inputs)
         self.last_loss = float(loss)
         self._check_finite(model, self.last_loss, "loss")
+        self._name_untaught()
         return loss
+
+    def _name_untaught(self) -> None:
+        """After the first backward pass: which LoRAs it has not reached. Sharded gradients can't be asked."""
+        if self._asked_for_untaught:
+            return
+        self._asked_for_untaught = True
+        note = "" if self.sharded else untaught_note(self.parts.model)
+        if note:
+            self.parts.on_note(note)
 
     def _clip_grad_norm(self, model: Any) -> Any:
         return self.accelerator.clip_grad_norm_(self._learning, self.args.max_grad_norm)

@@ -100,7 +100,8 @@ def forecast(work: Work, batch_size: int, longest_tokens: int) -> Forecast:
     loss = _loss_bytes(shape, tokens)
     layer = tokens * _layer_bytes_per_token(work, longest_tokens)
     computing = max(0, _computing_bytes(work, tokens, layer) - loss)  # never at the same time as the loss
-    activations = _kept_bytes(work, tokens, layer) + tokens * longest_tokens * shape.number_bytes + computing
+    scores = tokens * longest_tokens * shape.number_bytes
+    activations = _expert_bytes(work) + _kept_bytes(work, tokens, layer) + scores + computing
     words, options = ways_out(settings, work.quantized, longest_tokens, batch_size)
     return Forecast(
         weights=shape.weights_bytes,
@@ -126,6 +127,17 @@ def _kept_bytes(work: Work, tokens: int, layer_bytes: int) -> int:
     return shape.layers * kept
 
 
+def _expert_bytes(work: Work) -> int:
+    """Experts that learn: PEFT adds the LoRA to all of a layer's experts for each pass, and keeps the sum for the
+    backward pass (with checkpointing of one layer at a time); there its gradient comes on top, a layer at a time."""
+    sizes = [t.experts * t.given * t.made * work.shape.number_bytes for t in work.targets if t.experts > 1]
+    if not sizes:
+        return 0
+    one_layer = max(sizes) + sum(sizes) // max(1, work.shape.layers)
+    kept = one_layer if work.settings.gradient_checkpointing else sum(sizes)
+    return kept + one_layer
+
+
 def _computing_bytes(work: Work, tokens: int, layer_bytes: int) -> int:
     """What one layer needs while its gradients are computed; a quantized one is unpacked for it."""
     shape = work.shape
@@ -149,8 +161,9 @@ def _adapter_bytes_per_token(work: Work) -> int:
     """LoRA layers compute in float32: their input, its dropout mask, and what lies between A and B; DoRA its output."""
     settings = work.settings
     mask = 0 if not settings.dropout else _FLOAT32 if work.device == "cpu" else 1
-    kept = sum(target.given * (_FLOAT32 + mask) + settings.rank * _FLOAT32 for target in work.targets)
-    return kept + (sum(2 * target.made * _FLOAT32 for target in work.targets) if settings.use_dora else 0)
+    layers = [target for target in work.targets if target.experts == 1]
+    kept = sum(target.given * (_FLOAT32 + mask) + settings.rank * _FLOAT32 for target in layers)
+    return kept + (sum(2 * target.made * _FLOAT32 for target in layers) if settings.use_dora else 0)
 
 
 def _loss_bytes(shape: ModelShape, tokens: int) -> int:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from training_pro.errors import ModelError
 from training_pro.settings import Settings
+from training_pro.training.model.adapter import targets_of
 from training_pro.training.model.config import text_config, value_of, whole_number_of
 from training_pro.training.model.heads import is_tied
-from training_pro.training.model.targets import resolve_targets
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,10 +41,11 @@ class ModelShape:
 
 @dataclass(frozen=True)
 class TargetShape:
-    """The widths of one layer that gets a LoRA."""
+    """The widths of one layer that gets a LoRA; of `experts` matrices in one tensor, where it is that many."""
 
     given: int
     made: int
+    experts: int = 1
 
 
 def model_shape(model: PreTrainedModel) -> ModelShape:
@@ -96,8 +97,9 @@ def target_shapes(model: PreTrainedModel, settings: Settings) -> tuple[TargetSha
         ModelError: no such target.
     """
     modules = dict(model.named_modules())
-    targets = resolve_targets(model, settings.targets, settings.target_modules)
-    return tuple(_target_shape(name, modules[name]) for name in targets.modules)
+    targets = targets_of(model, settings)
+    experts = [TargetShape(tensor.given, tensor.made, tensor.count) for tensor in targets.experts]
+    return (*(_target_shape(name, modules[name]) for name in targets.modules), *experts)
 
 
 def _target_shape(name: str, module: Any) -> TargetShape:
@@ -117,7 +119,7 @@ def _target_shape(name: str, module: Any) -> TargetShape:
 
 def trained_numbers(shape: ModelShape, targets: tuple[TargetShape, ...], settings: Settings) -> int:
     """How many numbers learn: the LoRA's, DoRA's magnitudes, and the heads where they are trained."""
-    numbers = sum(settings.rank * (target.given + target.made) for target in targets)
+    numbers = sum(settings.rank * (target.given + target.made) * target.experts for target in targets)
     if settings.use_dora:
         numbers += sum(target.made for target in targets)
     if settings.train_head:

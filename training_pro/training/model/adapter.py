@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
 from training_pro.settings import Settings
 from training_pro.training.model import heads
 from training_pro.training.model.targets import Targets, resolve_targets
+from training_pro.training.words import gigabytes
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
@@ -46,23 +48,42 @@ def attach(model: PreTrainedModel, settings: Settings, seed: int) -> Attached:
     import torch
     from peft import get_peft_model
 
-    targets = resolve_targets(model, settings.targets, settings.target_modules)
+    targets = targets_of(model, settings)
     config = lora_config(settings, targets, heads.head_names(model) if settings.train_head else [])
     tied = heads.is_tied(model)
     torch.manual_seed(seed)
     try:
         with heads.peft_tying_unasked():
             wrapped = get_peft_model(model, config)
-    except (ValueError, TypeError, NotImplementedError, ImportError, AttributeError) as error:
+    except (ValueError, TypeError, NotImplementedError, ImportError, AttributeError, RuntimeError) as error:
         logger.info("PEFT refused", exc_info=error)
-        raise ModelError(f"PEFT can't put this LoRA on the model ({str(error)[:200]}); {_way_out(settings)}") from error
+        raise _refusal(textwrap.shorten(str(error), 200, placeholder=" ..."), settings) from error
+    _check_adapted(wrapped, targets, settings)
     if settings.train_head:
         heads.make_ready(wrapped, model, tied)
-    notes = (*targets.notes, heads.TIED_NOTE) if settings.train_head and tied else targets.notes
+    notes = target_notes(targets, settings, _quantization(model))
+    notes += [heads.TIED_NOTE] if settings.train_head and tied else []
     trainable, total = wrapped.get_nb_trainable_parameters()
     wrapped.config.use_cache = False
     wrapped.train()
-    return Attached(wrapped, targets, trainable, total, notes)
+    return Attached(wrapped, targets, trainable, total, tuple(notes))
+
+
+def targets_of(model: PreTrainedModel, settings: Settings) -> Targets:
+    """What `settings` put a LoRA on.
+
+    Raises:
+        ModelError: no such target, or the settings can't be used together on this model.
+    """
+    targets = resolve_targets(model, settings.targets, settings.target_modules, with_experts=settings.train_experts)
+    if targets.parameters and settings.use_dora:
+        raise ModelError(
+            "Use DoRA and Train Experts are both on, and experts that share one tensor can't learn with DoRA; turn one "
+            "of them off.",
+            option=("--set use_dora=off", "--set train_experts=off"),
+            setting="use_dora",
+        )
+    return targets
 
 
 def lora_config(settings: Settings, targets: Targets, head_names: list[str]) -> LoraConfig:
@@ -72,19 +93,104 @@ def lora_config(settings: Settings, targets: Targets, head_names: list[str]) -> 
     return LoraConfig(
         r=settings.rank,
         lora_alpha=settings.lora_alpha_used(),
-        lora_dropout=settings.dropout,
+        lora_dropout=0.0 if targets.parameters else settings.dropout,
         use_rslora=settings.use_rslora,
         use_dora=settings.use_dora,
         target_modules=list(targets.names),
+        target_parameters=list(targets.parameters) or None,
         modules_to_save=head_names or None,
         bias="none",
         task_type=TaskType.CAUSAL_LM,
     )
 
 
-def _way_out(settings: Settings) -> str:
-    options = [label for label, on in (("Use DoRA", settings.use_dora), ("Train Head", settings.train_head)) if on]
-    return f"turn off {' and '.join(options)}, or choose other targets." if options else "choose other targets."
+def target_notes(targets: Targets, settings: Settings, quantization: str) -> list[str]:
+    """What a person should know about what learns, on a model that is loaded in `quantization`."""
+    notes = list(targets.notes)
+    if targets.parameters and settings.dropout:
+        notes.append(
+            f"LoRA Dropout is 0 in this run instead of {settings.dropout:g}: experts can't be trained with dropout."
+        )
+    if targets.unquantized_bytes and quantization != "none":
+        notes.append(
+            f"The experts of this model stay in 16 bit ({gigabytes(targets.unquantized_bytes)}) though it is loaded in "
+            f"{quantization}: bitsandbytes quantizes only layers that are modules of their own."
+        )
+    return notes
+
+
+def _quantization(model: PreTrainedModel) -> str:
+    kinds = {"4-bit": "is_loaded_in_4bit", "8-bit": "is_loaded_in_8bit"}
+    return next((kind for kind, name in kinds.items() if getattr(model, name, False)), "none")
+
+
+def _check_adapted(wrapped: PeftModel, targets: Targets, settings: Settings) -> None:
+    """Raises:
+    ModelError: PEFT has adapted something else than was resolved.
+    """
+    wanted = {*targets.modules, *(tensor.name for tensor in targets.experts)}
+    adapted = set(adapted_names(wrapped))
+    if adapted == wanted:
+        return
+    more, less = sorted(adapted - wanted), sorted(wanted - adapted)
+    found = [f"also {more[0]}"] if more else []
+    found += [f"not {less[0]}"] if less else []
+    raise _refusal(f"it would adapt {' and '.join(found)}", settings)
+
+
+def adapted_names(model: PeftModel) -> list[str]:
+    """Full names, in the base model, of the modules and tensors that have a LoRA."""
+    from peft.tuners.lora import LoraLayer
+
+    found = []
+    for name, module in model.base_model.model.named_modules():
+        if isinstance(module, LoraLayer) and len(module.lora_A):
+            own = name.replace(".base_layer", "")
+            tensor = getattr(module, "parameter_name", "")
+            found.append(f"{own}.{tensor}" if tensor else own)
+    return found
+
+
+def untaught(model: PeftModel) -> list[str]:
+    """Names of the LoRAs that the backward pass has given no gradient; [] where nothing at all has one.
+
+    To be asked after the first backward pass. Costs a look at each B matrix.
+    """
+    silent, any_taught = [], False
+    for name, parameter in model.named_parameters():
+        if ".lora_B." not in name or not parameter.requires_grad:
+            continue
+        if parameter.grad is None or not bool(parameter.grad.any()):
+            silent.append(name.partition(".lora_B.")[0].removeprefix("base_model.model.").replace(".base_layer", ""))
+        else:
+            any_taught = True
+    return silent if any_taught else []
+
+
+def untaught_note(model: PeftModel) -> str:
+    """A sentence on the LoRAs that learn nothing; "" where all do."""
+    silent = untaught(model)
+    if not silent:
+        return ""
+    shown = ", ".join(silent[:_SHOWN]) + (f" and {len(silent) - _SHOWN} more" if len(silent) > _SHOWN else "")
+    return f"{len(silent)} LoRA layers got no gradient and learn nothing: {shown}. Choose other Target Projections."
+
+
+_SHOWN = 5
+
+
+def _refusal(reason: str, settings: Settings) -> ModelError:
+    """The error for a LoRA that PEFT can't make, with the ways out."""
+    on = [("Use DoRA", "use_dora", settings.use_dora), ("Train Head", "train_head", settings.train_head)]
+    on.append(("Train Experts", "train_experts", settings.train_experts))
+    labels = [label for label, _, is_on in on if is_on]
+    way_out = f"turn off {' and '.join(labels)}, or choose other targets." if labels else "choose other targets."
+    options = tuple(f"--set {name}=off" for _, name, is_on in on if is_on)
+    return ModelError(
+        f"PEFT can't put this LoRA on the model ({reason}); {way_out}",
+        option=(*options, "--set targets=q-v"),
+        setting="targets",
+    )
 
 
 def trained_tensors(model: PeftModel) -> dict[str, Any]:

@@ -1,39 +1,25 @@
-"""Which modules of the loaded model get a LoRA: the presets' names resolved against what is there.
+"""Which modules of the loaded model get a LoRA: a preset's roles resolved against what is there.
 
-Models name the same projection differently (``q_proj``, ``query``, ``wq``) or fuse several into one
-(``qkv_proj``, ``query_key_value``, ``c_attn``, ``gate_up_proj``). A preset asks for *roles*; a role is met by
-the module of its own name or, failing that, by the fused one that holds it.
+Only the text part of a model counts; its heads, the routers of mixtures and vision or audio towers never learn.
+Costs a walk over the modules.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from torch import nn
 
 from training_pro.errors import ModelError
+from training_pro.training.model import experts
+from training_pro.training.model.experts import ExpertTensor
+from training_pro.training.model.peft_names import misread_names, short_names
+from training_pro.training.model.roles import MAMBA_LEFT, held_roles, roles_in_layer
+from training_pro.training.model.text_part import layer_lists, text_modules, text_part
 
-_ROLES: dict[str, tuple[str, ...]] = {
-    "q": ("q_proj", "query", "wq", "q_lin", "q_attn", "query_proj", "to_q"),
-    "k": ("k_proj", "key", "wk", "k_lin", "key_proj", "to_k"),
-    "v": ("v_proj", "value", "wv", "v_lin", "value_proj", "to_v"),
-    "o": ("o_proj", "out_proj", "dense", "wo", "out_lin", "to_out", "attn.c_proj"),
-    "gate": ("gate_proj", "w1", "gate"),
-    "up": ("up_proj", "w3", "fc1", "dense_h_to_4h", "mlp.c_fc", "fc_in"),
-    "down": ("down_proj", "w2", "fc2", "dense_4h_to_h", "mlp.c_proj", "fc_out"),
-}
-_FUSED: tuple[tuple[str, frozenset[str]], ...] = (
-    ("qkv_proj", frozenset("qkv")),
-    ("query_key_value", frozenset("qkv")),
-    ("Wqkv", frozenset("qkv")),
-    ("attn.c_attn", frozenset("qkv")),
-    ("qkv", frozenset("qkv")),
-    ("kv_proj", frozenset("kv")),
-    ("gate_up_proj", frozenset({"gate", "up"})),
-    ("dense_h_to_4h", frozenset({"up"})),
-)
 _PRESETS: dict[str, tuple[str, ...]] = {
     "q-v": ("q", "v"),
     "q-k-v": ("q", "k", "v"),
@@ -41,137 +27,294 @@ _PRESETS: dict[str, tuple[str, ...]] = {
     "k-v-down": ("k", "v", "down"),
     "all": ("q", "k", "v", "o", "gate", "up", "down"),
 }
-_MUST = frozenset("qkv")
-_HEADS = ("lm_head", "embed_out", "output")
+_HEADS = ("lm_head", "embed_out")
+_LINEAR_KINDS = ("Conv1D", "Linear4bit", "Linear8bitLt", "QuantLinear", "WQLinear")
+_CHOOSES = re.compile(r"(^|\.)(\w*router\w*|\w*indexer|moe_gate|expert_gate|shared_expert_gate)(\.|$)")
+MAMBA_NOTE = (
+    "Left as they are: {names} of the Mamba layers. Their kernels read these weights directly, so a LoRA there would "
+    "do nothing."
+)
 
 
-_EXPERT_ROLES = frozenset({"gate", "up", "down"})
+@dataclass(frozen=True)
+class Coverage:
+    """In how many of the model's `of` layers the modules called `asked` (a role or a name) exist."""
+
+    asked: str
+    layers: int
+    of: int
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Full names of the modules to adapt, in the model's order, and notes for the person.
+    """What gets a LoRA, in the model's order, and notes for the person.
 
-    `names` is what PEFT is told: last parts like ``q_proj`` where these mean exactly `modules`, else full names.
+    `modules` are full names, `names` is what PEFT is told: last parts like ``q_proj`` where these mean exactly
+    `modules`, else full names. `experts` are tensors of experts that learn as well, `parameters` their names for PEFT.
+    `coverage` says in how many layers each thing asked for exists, `unquantized_bytes` what tensors of experts take
+    that are held in 16 or 32 bits, trained or not.
     """
 
     modules: tuple[str, ...]
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    experts: tuple[ExpertTensor, ...] = ()
+    parameters: tuple[str, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
+    unquantized_bytes: int = 0
 
 
-def linear_module_names(model: nn.Module) -> list[str]:
-    """Full names of all linear-like modules (Linear, 4-bit, 8-bit, Conv1D), heads left out."""
-    return [
-        name
-        for name, module in model.named_modules()
-        if _is_linear(module) and name.rsplit(".", 1)[-1] not in _HEADS and not _is_router(name)
-    ]
+@dataclass
+class TextLinears:
+    """The linear modules of a model's text part, by what may be done with them."""
+
+    model: nn.Module
+    prefix: str = field(init=False)
+    _modules: dict[str, nn.Module] = field(init=False)
+
+    def __post_init__(self) -> None:
+        part = text_part(self.model)
+        self.prefix = next((name + "." for name, module in self.model.named_modules() if module is part and name), "")
+        self._modules = {self.prefix + name if name else self.prefix[:-1]: m for name, m in text_modules(part)}
+        lists = [self.prefix + name for name in layer_lists(part)]
+        self.layers = [f"{name}.{index}" for name in lists for index in range(len(self.model.get_submodule(name)))]
+
+    @cached_property
+    def mambas(self) -> tuple[str, ...]:
+        """Names of the Mamba blocks."""
+        return tuple(
+            name
+            for name, module in self._modules.items()
+            if "A_log" in module._parameters and {"in_proj", "out_proj"} <= module._modules.keys()
+        )
+
+    @cached_property
+    def all(self) -> tuple[str, ...]:
+        """Names of all that may learn, experts that are modules included."""
+        heads = {id(self.model.get_submodule(name)) for name in _HEADS if hasattr(self.model, name)}
+        heads.add(id(_output_embeddings(self.model)))
+        left = set(self.left_of_mamba)
+        return tuple(
+            name
+            for name, module in self._modules.items()
+            if _is_linear(module) and id(module) not in heads and name not in left and not self._chooses(name, module)
+        )
+
+    @cached_property
+    def left_of_mamba(self) -> tuple[str, ...]:
+        return tuple(
+            f"{block}.{last}" for block in self.mambas for last in MAMBA_LEFT if f"{block}.{last}" in self._modules
+        )
+
+    @cached_property
+    def expert_modules(self) -> tuple[str, ...]:
+        return tuple(name for name in self.all if experts.is_in_experts(name))
+
+    @cached_property
+    def expert_tensors(self) -> tuple[ExpertTensor, ...]:
+        return tuple(experts.expert_tensors(self._modules.items()))
+
+    @cached_property
+    def plain(self) -> tuple[str, ...]:
+        """Names of all that may learn, experts left out."""
+        among = set(self.expert_modules)
+        return tuple(name for name in self.all if name not in among)
+
+    def by_role(self) -> dict[str, list[str]]:
+        """The modules of each role, over all layers."""
+        found: dict[str, list[str]] = {}
+        for layer in self.layers or [self.prefix[:-1]]:
+            start = f"{layer}." if layer else ""
+            inside = [name.removeprefix(start) for name in self.plain if name.startswith(start)]
+            mambas = [name.removeprefix(start) for name in self.mambas if name.startswith(start)]
+            for role, names in roles_in_layer(inside, mambas).items():
+                found.setdefault(role, []).extend(start + name for name in names)
+        return found
+
+    def covered(self, asked: str, modules: Iterable[str]) -> Coverage:
+        names = list(modules)
+        met = sum(any(name.startswith(layer + ".") for name in names) for layer in self.layers)
+        return Coverage(asked, met, len(self.layers))
+
+    def _chooses(self, name: str, module: nn.Module) -> bool:
+        """Whether this chooses experts or tokens: the loss hardly teaches that."""
+        inside = name.removeprefix(self.prefix)
+        if _CHOOSES.search(inside):
+            return True
+        parent, _, last = name.rpartition(".")
+        beside = self._modules.get(parent)
+        return last in ("gate", "wg") and beside is not None and hasattr(beside, "experts")
 
 
 def _is_linear(module: nn.Module) -> bool:
-    if isinstance(module, nn.Linear):
+    if type(module).__name__ in _LINEAR_KINDS:
         return True
-    return type(module).__name__ in ("Conv1D", "Linear4bit", "Linear8bitLt", "QuantLinear", "WQLinear")
+    if not isinstance(module, nn.Linear) or type(module).__name__ == "NonDynamicallyQuantizableLinear":
+        return False
+    return type(module).forward is nn.Linear.forward or _answers_like_a_linear(module)
 
 
-def _is_router(name: str) -> bool:
-    return re.search(r"\.(router|block_sparse_moe\.gate|mlp\.gate|gate\.wg|shared_expert_gate)$", name) is not None
+def _answers_like_a_linear(module: nn.Linear) -> bool:
+    """A kind of its own: whether it makes one row of `out_features` from one of `in_features`."""
+    import torch
+
+    weight = module.weight
+    try:
+        with torch.no_grad():
+            made = module(torch.zeros(1, module.in_features, dtype=weight.dtype, device=weight.device))
+        return tuple(made.shape) == (1, module.out_features)
+    except Exception:  # noqa: BLE001 - whatever it raises, it isn't called as a linear module
+        return False
 
 
-def expert_tensors(model: nn.Module) -> list[str]:
-    """Last names of the experts that are one 3-D tensor for all of them, not modules; a LoRA layer can't wrap these."""
-    found = {n.rsplit(".", 1)[-1] for n, p in model.named_parameters() if p.ndim == 3 and ".experts." in n}
-    return sorted(found)
+def _output_embeddings(model: nn.Module) -> nn.Module | None:
+    ask = getattr(model, "get_output_embeddings", None)
+    try:
+        return ask() if callable(ask) else None
+    except (NotImplementedError, AttributeError):
+        return None
 
 
-def resolve_targets(model: nn.Module, preset: str, own_list: str = "") -> Targets:
-    """The modules of `model` that `preset` (or `own_list`, names parted by commas) means.
+def linear_module_names(model: nn.Module) -> list[str]:
+    """Full names of what `all-linear` means: every linear module of the text part but heads, routers and experts."""
+    return list(TextLinears(model).plain)
+
+
+def resolve_targets(model: nn.Module, preset: str, own_list: str = "", *, with_experts: bool = False) -> Targets:
+    """The modules of `model` that `preset` (or `own_list`, names separated by commas) means.
 
     Raises:
         ModelError: nothing of that name is there; the message lists what there is.
     """
-    names = linear_module_names(model)
-    experts = expert_tensors(model)
+    linears = TextLinears(model)
     if preset == "own list":
-        chosen, notes = _own(names, own_list), []
+        asked = _own(linears, own_list)
     elif preset == "all-linear":
-        chosen, notes = names, _expert_notes(experts)
+        asked = {"all-linear": list(linears.plain)}
     else:
-        chosen, notes = _from_roles(names, preset, experts)
-    return _targets(model, names, chosen, notes)
+        asked = _from_roles(linears, preset)
+    return _targets(linears, asked, with_experts, preset)
 
 
-def _own(names: list[str], own_list: str) -> list[str]:
+def _own(linears: TextLinears, own_list: str) -> dict[str, list[str]]:
     wanted = [part.strip() for part in own_list.replace("\n", ",").split(",") if part.strip()]
     if not wanted:
-        raise ModelError(f"The own list of targets is empty; name modules, parted by commas. {_what_there_is(names)}")
-    missing = [suffix for suffix in wanted if not _ending_in(names, suffix)]
+        raise ModelError(
+            f"The own list of targets is empty; write names of modules with commas between. {_what_there_is(linears)}",
+            option='--set target_modules="q_proj, v_proj"',
+            setting="target_modules",
+        )
+    asked = {name: _ending_in(linears.all, name) for name in wanted}
+    missing = [name for name, found in asked.items() if not found]
     if missing:
-        raise ModelError(f"The model has no module named {', '.join(missing)}. {_what_there_is(names)}")
-    return [name for suffix in wanted for name in _ending_in(names, suffix)]
+        raise ModelError(
+            f"The model has no module named {', '.join(missing)}. {_what_there_is(linears)}",
+            option="--set targets=all-linear",
+            setting="target_modules",
+        )
+    return asked
 
 
-def _expert_notes(experts: list[str]) -> list[str]:
-    if not experts:
-        return []
-    return [
-        f"The experts of this model ({', '.join(experts)}) are 3-D tensors and stay as they are; the rest is trained."
-    ]
-
-
-def _from_roles(names: list[str], preset: str, experts: list[str]) -> tuple[list[str], list[str]]:
-    found: list[str] = []
-    notes: list[str] = []
-    missing: list[str] = []
-    for role in _PRESETS[preset]:
-        modules, fused = _modules_of(names, role)
-        found.extend(modules)
-        if fused:
-            notes.append(f"This model fuses {role} into {fused}; the whole of it is trained.")
-        if not modules:
-            missing.append(role)
-    if not found or _MUST & set(missing) & set(_PRESETS[preset]):
-        asked = ", ".join(missing or _PRESETS[preset])
-        raise ModelError(f"The model has no module for {asked} of the targets {preset}. {_what_there_is(names)}")
-    if experts and _EXPERT_ROLES & set(_PRESETS[preset]):
-        notes.extend(_expert_notes(experts))
-        missing = [role for role in missing if role not in _EXPERT_ROLES]
-    if missing:
-        notes.append(f"This model has no module for {', '.join(missing)}; the others are trained.")
-    return found, notes
-
-
-def _modules_of(names: list[str], role: str) -> tuple[list[str], str]:
-    for suffix in _ROLES[role]:
-        found = _ending_in(names, suffix)
-        if found:
-            return found, ""
-    for suffix, roles in _FUSED:
-        found = _ending_in(names, suffix)
-        if role in roles and found:
-            return found, suffix
-    return [], ""
+def _from_roles(linears: TextLinears, preset: str) -> dict[str, list[str]]:
+    by_role = linears.by_role()
+    asked = {role: by_role.get(role, []) for role in _PRESETS[preset]}
+    if not any(asked.values()):
+        raise ModelError(
+            f"The model has no module for {', '.join(asked)} of the targets {preset}; choose all-linear or an own "
+            f"list. {_what_there_is(linears)}",
+            option="--set targets=all-linear",
+            setting="targets",
+        )
+    return asked
 
 
 def _ending_in(names: Iterable[str], suffix: str) -> list[str]:
     return [name for name in names if name == suffix or name.endswith("." + suffix)]
 
 
-def _what_there_is(names: list[str]) -> str:
-    kinds = sorted({name.rsplit(".", 1)[-1] for name in names})
+def _what_there_is(linears: TextLinears) -> str:
+    kinds = sorted({name.rsplit(".", 1)[-1] for name in linears.all})
     return "It has: " + (", ".join(kinds) or "no linear modules at all") + "."
 
 
-def _targets(model: nn.Module, order: list[str], chosen: Iterable[str], notes: list[str]) -> Targets:
-    wanted = set(chosen)
-    modules = tuple(name for name in order if name in wanted)
-    if not modules:
-        raise ModelError(f"No module of the model is a target. {_what_there_is(order)}")
-    return Targets(modules, _short_names(model, modules), tuple(dict.fromkeys(notes)))
+def _targets(linears: TextLinears, asked: dict[str, list[str]], with_experts: bool, preset: str) -> Targets:
+    tensors = linears.expert_tensors if with_experts else ()
+    wanted = {name for names in asked.values() for name in names}
+    if with_experts:
+        wanted.update(linears.expert_modules)
+    misread = misread_names(linears.model, wanted) if linears.expert_tensors else frozenset()
+    chosen = wanted - misread
+    modules = tuple(name for name in linears.all if name in chosen)
+    if not modules and not tensors:
+        raise ModelError(
+            f"No module of the model is a target; choose all-linear or an own list. {_what_there_is(linears)}",
+            option="--set targets=all-linear",
+            setting="targets",
+        )
+    coverage = tuple(linears.covered(name, chosen.intersection(names)) for name, names in asked.items())
+    explained = {role for role, names in asked.items() if misread.intersection(names)}
+    explained |= {"gate", "up", "down"} if linears.expert_tensors or linears.expert_modules else set()
+    roles = preset not in ("own list", "all-linear")
+    notes = _fused_notes(asked) if roles else []
+    notes += [*_coverage_notes(coverage, explained), *_misread_notes(misread)]
+    notes += [*_mamba_notes(linears, asked), *_expert_notes(linears, asked, with_experts)]
+    return Targets(
+        modules,
+        short_names(linears.model, modules),
+        tuple(notes),
+        tensors,
+        experts.names_for_peft(list(tensors), (name for name, _ in linears.model.named_parameters())),
+        coverage,
+        sum(tensor.bytes for tensor in linears.expert_tensors if tensor.number_bytes > 1),
+    )
 
 
-def _short_names(model: nn.Module, modules: tuple[str, ...]) -> tuple[str, ...]:
-    last_parts = {name.rsplit(".", 1)[-1] for name in modules}
-    meant = {name for name, _ in model.named_modules() if name.rsplit(".", 1)[-1] in last_parts}
-    return tuple(sorted(last_parts)) if meant == set(modules) else modules
+def _fused_notes(asked: dict[str, list[str]]) -> list[str]:
+    names = dict.fromkeys(".".join(name.split(".")[-2:]) for names in asked.values() for name in names)
+    held = dict.fromkeys((name.rpartition(".")[2], held_roles(name)) for name in names)
+    return [
+        f"{last} holds {_listed(roles)} of this model in one; all of it is trained." for last, roles in held if roles
+    ]
+
+
+def _coverage_notes(coverage: tuple[Coverage, ...], explained: set[str]) -> list[str]:
+    none = [found.asked for found in coverage if found.of and not found.layers and found.asked not in explained]
+    notes = [f"This model has no module for {_listed(none)}; the others are trained."] if none else []
+    by_count: dict[tuple[int, int], list[str]] = {}
+    for found in coverage:
+        if 0 < found.layers < found.of and found.asked != "all-linear":
+            by_count.setdefault((found.layers, found.of), []).append(found.asked)
+    for (layers, of), asked in by_count.items():
+        notes.append(f"{_listed(asked)} exist{'s' if len(asked) == 1 else ''} in {layers} of the model's {of} layers.")
+    return notes
+
+
+def _misread_notes(misread: frozenset[str]) -> list[str]:
+    if not misread:
+        return []
+    kinds = sorted({name.rpartition(".")[2] for name in misread})
+    return [
+        f"PEFT reads {_listed(kinds)} of this model as its experts, so that a LoRA on other modules of these names "
+        f"could not be loaded again: {len(misread)} modules stay as they are (dense layers and shared experts)."
+    ]
+
+
+def _mamba_notes(linears: TextLinears, asked: dict[str, list[str]]) -> list[str]:
+    left = sorted({name.rpartition(".")[2] for name in linears.left_of_mamba})
+    concerned = "all-linear" in asked or ("o" in asked and not asked["o"])
+    return [MAMBA_NOTE.format(names=_listed(left))] if left and concerned else []
+
+
+def _expert_notes(linears: TextLinears, asked: dict[str, list[str]], with_experts: bool) -> list[str]:
+    there = [tensor.name for tensor in linears.expert_tensors] or list(linears.expert_modules)
+    if with_experts:
+        return [] if there else ["Train Experts is on, but this model has no experts; the rest is trained."]
+    concerned = asked.keys() & {"gate", "up", "down", "all-linear"}
+    if not there or not concerned:
+        return []
+    kinds = sorted({name.removesuffix(".weight").rpartition(".")[2] for name in there})
+    return [f"The experts of this model ({', '.join(kinds)}) are not trained; Train Experts trains them, too."]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

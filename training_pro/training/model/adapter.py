@@ -19,7 +19,7 @@ from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
 from training_pro.settings import Settings
 from training_pro.training.model import heads
 from training_pro.training.model.targets import Targets, resolve_targets
-from training_pro.training.words import gigabytes
+from training_pro.words import gigabytes
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel

@@ -107,7 +107,9 @@ def cut_characters(text: str, slicing: Slicing, encoder: TextEncoder) -> Any:
     """For each character whether it belongs to a cut string, shape (len(text),)."""
     cuts = sorted(filter(None, {unescape(slicing.hard_cut), encoder.eos_text}), key=len, reverse=True)
     cut = np.zeros(len(text), dtype=bool)
-    for match in re.finditer("|".join(map(re.escape, cuts)), text) if cuts else ():
+    patterns = [re.escape(one).replace("\\\n", "\n") for one in cuts]
+    patterns = [pattern if pattern.strip("\n") else r"[ \t\xa0]*".join(pattern) for pattern in patterns]
+    for match in re.finditer("|".join(patterns), text) if cuts else ():
         cut[match.start() : match.end()] = True
     return cut
 

@@ -33,6 +33,11 @@ def test_escapes_are_understood_and_the_rest_stays(typed: str, meant: str) -> No
         ("a<end of part>b", ["<end", "<end of part>"], ["a", "b"]),
         ("a.b|c", ["."], ["a", "b|c"]),
         (" whole\n", [""], ["whole"]),
+        ("a\n \n\t\nb \n\u00a0\n\n  c", ["\n\n\n"], ["a", "b", "c"]),
+        ("a\n \n. \n\nb", ["\n\n\n"], ["a\n \n. \n\nb"]),
+        ("a\n\u3000\n\nb", ["\n\n\n"], ["a\n\u3000\n\nb"]),
+        ("a \n b\n\nc", ["\n"], ["a", "b", "c"]),
+        ("a\n \n\nb</s>c", ["\n\n\n", "</s>"], ["a", "b", "c"]),
         (" \n\u2028", [], []),
     ],
 )
@@ -40,8 +45,11 @@ def test_text_is_cut_at_every_cut_string(text: str, cuts: list[str], sections: l
     assert [text[start:end] for start, end in section_spans(text, cuts)] == sections
 
 
-@given(st.lists(st.text(st.sampled_from("ab \n\u00e9\U0001f389*"))), st.sampled_from(["\n", "\n\n", "*", "\u00e9", ""]))
-def test_a_corpus_is_cut_like_its_texts(texts: list[str], cut: str) -> None:
+CUTS = ["\n", "\n\n", "\n\n\n", "*", "\u00e9", "\n \n", ""]
+
+
+@given(st.lists(st.text(st.sampled_from("ab \n\t\u00a0\u00e9\U0001f389*"))), st.sets(st.sampled_from(CUTS)))
+def test_a_corpus_is_cut_like_its_texts(texts: list[str], cuts: set[str]) -> None:
     corpus = Corpus.of_texts(texts)
-    expected = [text[start:end] for text in texts for start, end in section_spans(text, [cut])]
-    assert [corpus.text(start, end) for start, end in corpus_sections(corpus, [cut])] == expected
+    expected = [text[start:end] for text in texts for start, end in section_spans(text, sorted(cuts))]
+    assert [corpus.text(start, end) for start, end in corpus_sections(corpus, sorted(cuts))] == expected

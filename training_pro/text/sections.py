@@ -16,6 +16,8 @@ Span = tuple[int, int]
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([\\ntrfv0]))")
 _SIMPLE = {"\\": "\\", "n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "0": "\0"}
 _LAST_CODE_POINT = 0x10FFFF
+_NO_BREAK_SPACE = "\u00a0"
+_BESIDE_LINE_ENDS = frozenset(f" \t{_NO_BREAK_SPACE}".encode())  # what a cut of line ends may hold beside them
 
 
 def _unescaped(match: re.Match[str]) -> str:
@@ -36,9 +38,18 @@ def unescape(typed: str) -> str:
 
 
 def cut_pattern(cut_strings: Sequence[str]) -> str:
-    """A regular expression for any of the cut strings, of two that start together the longer; "": nothing to cut at."""
+    """A regular expression for any of the cut strings, of two that start together the longer; "": nothing to cut at.
+
+    A cut string of line ends alone is found where the blank lines between hold spaces, tabs or no-break spaces too.
+    """
     wanted = sorted({cut for cut in cut_strings if cut}, key=lambda cut: (-len(cut), cut))
-    return "|".join(map(re.escape, wanted))
+    return "|".join(map(_one_cut, wanted))
+
+
+def _one_cut(cut: str) -> str:
+    if cut.strip("\n"):
+        return re.escape(cut)
+    return "\n" + rf"(?:[ \t]|{_NO_BREAK_SPACE})*\n" * (len(cut) - 1)
 
 
 def section_spans(text: str, cut_strings: Sequence[str]) -> list[Span]:
@@ -81,7 +92,14 @@ def _cut_patterns(cut_strings: Sequence[str]) -> list[re.Pattern[bytes]]:
 
     One each where they share no byte: plain strings are found ten times as fast as "one or the other".
     """
-    cuts = {cut.encode("utf-8", "surrogatepass") for cut in cut_strings if cut}
-    if len(set().union(*cuts)) == sum(len(set(cut)) for cut in cuts):
-        return [re.compile(re.escape(cut)) for cut in cuts]
-    return [re.compile(cut_pattern(cut_strings).encode("utf-8", "surrogatepass"))]
+    cuts = sorted({cut for cut in cut_strings if cut})
+    held = [_bytes_in(cut) for cut in cuts]
+    apart = len(frozenset().union(*held)) == sum(map(len, held))
+    patterns = map(_one_cut, cuts) if apart else [cut_pattern(cut_strings)]
+    return [re.compile(pattern.encode("utf-8", "surrogatepass")) for pattern in patterns]
+
+
+def _bytes_in(cut: str) -> frozenset[int]:
+    """The bytes that what is cut out may hold."""
+    own = frozenset(cut.encode("utf-8", "surrogatepass"))
+    return own if cut.strip("\n") else own | _BESIDE_LINE_ENDS

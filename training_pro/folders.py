@@ -71,6 +71,11 @@ class Folders:
     def cache(self) -> Path:
         return self.user_data / "cache" / "training_pro"
 
+    @property
+    def converted(self) -> Path:
+        """The texts of documents that are no plain text: EPUB, PDF and the like."""
+        return self.cache / "texts"
+
     def make(self) -> None:
         """Create what a run reads from and writes to."""
         for folder in (self.datasets, self.formats, self.schedules, self.presets, self.loras, self.logs, self.cache):

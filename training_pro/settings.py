@@ -82,8 +82,14 @@ class Settings:
     seed: int = _run(42, "Seed", "The same seed, data and settings give the same LoRA.", low=0, high=2**32 - 1, step=1)
 
     # data
-    text_file: str = _data("", "Text file", "A text file, or a folder of them, to learn as running text.")
-    dataset: str = _data("", "Dataset", "Rows in JSON, JSONL, CSV or Parquet: instructions, chats or texts.")
+    text_file: str = _data(
+        "",
+        "Text file",
+        "A text, book or PDF, or a folder of them, to learn as running text. Several: a.txt x2; b.txt 50%.",
+    )
+    dataset: str = _data(
+        "", "Dataset", "Rows in JSON, JSONL, CSV or Parquet: instructions, chats or texts. Several: a.json; b.csv 50%."
+    )
     dataset_kind: str = _data(
         "auto",
         "Kind of dataset",
@@ -96,6 +102,9 @@ class Settings:
     )
     bad_rows: str = _data(
         "stop", "Bad rows", "If a row can't be used: stop and name it, or skip it and count it.", choices=BAD_ROW_WAYS
+    )
+    skip_duplicates: bool = _data(
+        False, "Leave out duplicates", "A row or block that is the same as an earlier one is not trained again."
     )
     loss_on: str = _data(
         "all",

@@ -21,6 +21,7 @@ def test_what_is_offered_is_sorted_as_people_count(place: Path):
         ("b2.txt", "text"),
         ("b10.txt", "text"),
         ("books", "text"),
+        ("notes.md", "text"),
         ("rows.csv", "rows"),
         ("rows.jsonl", "rows"),
     ]

@@ -25,10 +25,16 @@ def test_a_text_file_is_one_text_cleaned(folders: Folders) -> None:
 def test_each_file_of_a_folder_is_a_text_in_natural_order(folders: Folders) -> None:
     book = folders.datasets / "book"
     book.mkdir()
-    for name, text in (("part 10.txt", "ten"), ("part 2.txt", "two"), ("empty.txt", " \n"), ("no.md", "no")):
+    for name, text in (
+        ("part 10.txt", "ten"),
+        ("part 2.txt", "two"),
+        ("empty.txt", " \n"),
+        ("part 3.md", "three"),
+        ("no.json", "[]"),
+    ):
         (book / name).write_text(text)
     found = raw_texts("book", folders)
-    assert (found.name, found.texts) == ("book", ["two", "ten"])
+    assert (found.name, found.texts) == ("book", ["two", "three", "ten"])
 
 
 def test_a_path_of_its_own_is_called_by_its_name(folders: Folders, tmp_path: Path) -> None:

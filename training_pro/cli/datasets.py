@@ -1,4 +1,4 @@
-"""The commands on datasets, as one table: download, split, rows-to-jsonl, text-to-jsonl, unwrap, dump.
+"""The commands on datasets, as one table: download, convert, split, rows-to-jsonl, text-to-jsonl, unwrap, dump.
 
 Each writes a file into the user data's datasets folder and prints its path; `dump` writes where it is told to.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from training_pro.cli import common, settings_file
 from training_pro.cli.command import Command
 from training_pro.cli.terminal import Bar, complain, say
+from training_pro.data.documents.extracted import removed_words
 from training_pro.data.download import MAX_BYTES, Limits, download
 from training_pro.data.tools import DatasetTools
 from training_pro.errors import DataError
@@ -19,7 +20,7 @@ from training_pro.settings import DEFAULTS
 
 _DEFAULT_MB = MAX_BYTES >> 20
 _DATASET = "a row file in the datasets folder, or a path"
-_TEXT = "a .txt file, or a folder of them, in the datasets folder, or a path"
+_TEXT = "a text, or a folder of them, in the datasets folder, or a path"
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +126,23 @@ def _unwrap(options: argparse.Namespace) -> int:
     return _say_files(folders, name)
 
 
+def _convert_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", help="a file in the datasets folder, or a path")
+    parser.add_argument("--encoding", default="", metavar="NAME", help="the file's encoding, such as cp1252 or gb18030")
+    _add_place(parser)
+
+
+def _convert(options: argparse.Namespace) -> int:
+    folders = common.folders_of(options)
+    with Bar() as bar:
+        done = _tools(options, bar).convert(_dataset(options.file, folders), options.encoding)
+    if done.encoding:
+        complain(f'It was read as {done.encoding}: "{done.sample}"')
+    if done.removed:
+        complain(f"Left out of the text: {removed_words(done.removed)}.")
+    return _say_files(folders, done.name)
+
+
 def _dump_options(parser: argparse.ArgumentParser) -> None:
     settings_file.add_options(parser)
     parser.add_argument(
@@ -171,4 +189,5 @@ SPLIT = Command(_split_options, _split)
 ROWS_TO_JSONL = Command(_rows_options, _rows_to_jsonl)
 TEXT_TO_JSONL = Command(_text_options, _text_to_jsonl)
 UNWRAP = Command(_unwrap_options, _unwrap)
+CONVERT = Command(_convert_options, _convert)
 DUMP = Command(_dump_options, _dump)

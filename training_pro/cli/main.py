@@ -31,6 +31,7 @@ COMMANDS = {  # name: where it is (a module of this folder, or an attribute of o
     "merge": ("export.MERGE", "merge a LoRA into its base model and save it as a model folder"),
     "gguf": ("export.GGUF", "save a LoRA as a GGUF file for llama.cpp"),
     "download": ("datasets.DOWNLOAD", "download a dataset file into the datasets folder"),
+    "convert": ("datasets.CONVERT", "write a book, PDF, page or subtitles as plain text, or any text as UTF-8"),
     "split": ("datasets.SPLIT", "split a dataset into NAME_train.jsonl and NAME_eval.jsonl"),
     "rows-to-jsonl": ("datasets.ROWS_TO_JSONL", "turn the rows of a dataset into chats, one JSON object a line"),
     "text-to-jsonl": ("datasets.TEXT_TO_JSONL", "turn the sections of a text into chats, one JSON object a line"),

@@ -21,7 +21,8 @@ _REASONS = {
     UNTRAINED: f"left out: trimming takes all that is trained (at most {KEPT_ROW_TOKENS:,} of its tokens are shown)",
 }
 _SMALL = 'left out: not longer than "Ignore small blocks"'
-_TWIN = "left out: shares text with the evaluation"
+_SHARED = "left out: shares text with the evaluation"
+_TWIN = "left out: the same as an earlier one"
 
 
 class LeftOut:
@@ -62,11 +63,14 @@ class LeftOut:
         return dataclasses.replace(self.whole.preview(index), why=self.why)
 
 
-def left_out(samples: Samples, shared: Indices) -> Iterator[LeftOut]:
-    """What became no part of `samples`, and of them those numbered `shared`, which share text with the evaluation."""
+def left_out(samples: Samples, shared: Indices, twins: Indices) -> Iterator[LeftOut]:
+    """What became no part of `samples`, and of them those numbered `shared`, which share text with the evaluation, and
+    `twins`, which are duplicates."""
     if isinstance(samples, TextSamples) and len(samples.blocks.small):
         yield LeftOut(samples.small(), _SMALL)
     if isinstance(samples, RowSamples):
         yield from (LeftOut(rows, _REASONS[reason]) for reason, rows in samples.dropped.items() if len(rows))
     if len(shared):
-        yield LeftOut(Subset(samples, shared), _TWIN)
+        yield LeftOut(Subset(samples, shared), _SHARED)
+    if len(twins):
+        yield LeftOut(Subset(samples, twins), _TWIN)

@@ -1,14 +1,26 @@
-"""Dataset files by name: what the host's datasets folder offers, and which file a name means."""
+"""Dataset files by name: what the host's datasets folder offers, what in it can't be used, which file a name means.
+
+Looks through the folder and the folders in it, at most `MOST_LOOKED_AT` files.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from training_pro.data.rows.rows import ROW_TYPES
+from training_pro.data.text_types import TEXT_TYPES, UNUSABLE, is_text_file, missing_package, suffix_of
 from training_pro.errors import DataError
 from training_pro.words import natural_key
+
+MOST_LOOKED_AT = 20_000
+EMPTY = "is empty"
+_KEPT_EMPTY = re.compile(r"put-[a-z-]*-here\.txt$")  # what the WebUI keeps its empty folders with
+_SAVED_DATASET = ("state.json", "dataset_dict.json", "dataset_info.json")  # of `save_to_disk`
 
 
 @dataclass(frozen=True)
@@ -20,28 +32,99 @@ class DatasetFile:
     kind: str
 
 
-_NO_DATA = re.compile(r"\.|put-[a-z-]*-here\.txt$")  # the second: what the WebUI keeps its empty folders with
+@dataclass(frozen=True)
+class Unusable:
+    """A file of the datasets folder that can't be used as it is, and why, with the way out."""
+
+    name: str
+    reason: str
+
+
+def is_saved_dataset(path: Path) -> bool:
+    """Whether `path` is a folder that the datasets library wrote with `save_to_disk`."""
+    return any((path / name).is_file() for name in _SAVED_DATASET) if path.is_dir() else False
+
+
+def is_text(path: Path) -> bool:
+    """Whether `path` is a text or a folder of texts; else it is rows."""
+    return not is_saved_dataset(path) if path.is_dir() else is_text_file(path)
 
 
 def list_datasets(folder: Path) -> list[DatasetFile]:
-    """Text files, folders of text files, and row files at the first level of `folder`, in natural order."""
-    if not folder.is_dir():
-        return []
-    found = (_dataset_at(path) for path in folder.iterdir() if not _NO_DATA.match(path.name))
-    return sorted((file for file in found if file is not None), key=lambda file: natural_key(file.name))
+    """Texts, folders with texts in them, and row files in `folder` and below, in natural order.
+
+    Of a folder's texts the folder is listed, not each of them; any of them can be named all the same.
+    """
+    found: dict[str, DatasetFile] = {}
+    for path in _paths_in(folder):
+        for file in _offers(path, folder):
+            found.setdefault(file.name, file)
+    return sorted(found.values(), key=lambda file: natural_key(file.name))
 
 
-def _dataset_at(path: Path) -> DatasetFile | None:
-    if path.is_dir():
-        return DatasetFile(path.name, path, "text") if any(path.glob("*.txt")) else None
-    suffix = path.suffix.lower()
-    if suffix == ".txt":
-        return DatasetFile(path.name, path, "text")
-    return DatasetFile(path.name, path, "rows") if suffix in ROW_TYPES else None
+def list_unusable(folder: Path) -> list[Unusable]:
+    """What lies in `folder` and can't be used, in natural order, each with the reason."""
+    found = []
+    for path in _paths_in(folder):
+        reason = "" if path.is_dir() else why_unusable(path)
+        if reason:
+            found.append(Unusable(path.relative_to(folder).as_posix(), reason))
+    return sorted(found, key=lambda file: natural_key(file.name))
+
+
+def why_unusable(path: Path) -> str:
+    """Why this file is not offered, or can't be read here; "" for a good one."""
+    suffix = suffix_of(path)
+    if suffix in TEXT_TYPES:
+        missing = missing_package(suffix)
+        if missing:
+            return f"needs the package {missing}: run pip install -r requirements-files.txt"
+        return "" if path.stat().st_size else EMPTY
+    if suffix in ROW_TYPES:
+        return "" if path.stat().st_size else EMPTY
+    known = UNUSABLE.get(path.suffix.lower())
+    return known or f"is no text and no dataset; usable: {' '.join((*TEXT_TYPES, *ROW_TYPES))}"
+
+
+def _paths_in(folder: Path) -> Iterator[Path]:
+    """Files below `folder`, and folders that are datasets of their own, whose files are not looked at."""
+    return islice(_walk(folder), MOST_LOOKED_AT)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    seen: set[str] = set()  # a link may lead back to a folder above it
+    for place, folders, files in os.walk(folder, followlinks=True):
+        here, real = Path(place), os.path.realpath(place)  # Path.resolve raises where links go round
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        inner = sorted(name for name in folders if not name.startswith("."))
+        saved = [name for name in inner if is_saved_dataset(here / name)]
+        folders[:] = [name for name in inner if name not in saved]
+        yield from (here / name for name in saved)
+        yield from (here / name for name in sorted(files) if not _is_no_data(name))
+
+
+def _is_no_data(name: str) -> bool:
+    return name.startswith(".") or _KEPT_EMPTY.match(name) is not None
+
+
+def _offers(path: Path, root: Path) -> Iterator[DatasetFile]:
+    name = path.relative_to(root).as_posix()
+    if path.is_dir() or suffix_of(path) in ROW_TYPES:
+        yield DatasetFile(name, path, "rows")
+    elif is_text_file(path) and path.parent == root:
+        yield DatasetFile(name, path, "text")
+    elif is_text_file(path):
+        for parent in path.relative_to(root).parents:
+            if parent.parts:
+                yield DatasetFile(parent.as_posix(), root / parent, "text")
 
 
 def find_dataset(name: str, folder: Path) -> Path:
-    """The file or folder that `name` means: a path of its own if absolute, else one below `folder`.
+    """The file or folder that `name` means: a path of its own if absolute, else one below `folder`. Where there is
+    none, one that differs in letter case alone is it.
 
     Raises:
         DataError: it leaves the folder by "..", or there is no such file.
@@ -55,5 +138,9 @@ def find_dataset(name: str, folder: Path) -> Path:
             return path
     except OSError as error:
         raise DataError(f"The dataset {name[:80]!r} can't be opened ({error.strerror}); check the name.") from None
-    known = ", ".join(file.name for file in list_datasets(folder))[:300] or "none yet"
+    listed = list_datasets(folder)
+    same = [file.path for file in listed if file.name.casefold() == name.casefold()]
+    if len(same) == 1:
+        return same[0]
+    known = ", ".join(file.name for file in listed)[:300] or "none yet"
     raise DataError(f"There is no text or dataset {name[:200]!r} in {folder}; the files there: {known}.")

@@ -6,22 +6,26 @@ a gigabyte. Data is read as a stream; texts stay on disk, rows take 4 bytes a to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from training_pro.data.cache import PreparedCache, TextStore, cache_key
 from training_pro.data.dropped import left_out
-from training_pro.data.fingerprint import BLOCKS_OF, fingerprint, settings_parts, tokenizer_digest
+from training_pro.data.duplicates import repeated
+from training_pro.data.fingerprint import BLOCKS_OF, files_digest, fingerprint, settings_parts, tokenizer_digest
 from training_pro.data.holdout import Parts, hold_out
 from training_pro.data.rendering.rendering import loss_place
 from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.row_source import RowJob, cached_row_samples, renderer_digest
 from training_pro.data.samples import Indices, Samples, Subset, TextSamples, mixed
-from training_pro.data.sources import Source, chosen_sources, eval_source
+from training_pro.data.sources import Source, chosen_sources, eval_sources
+from training_pro.data.text_parts import forget_oldest, text_parts
 from training_pro.data.text_source import TextJob, slicing_of, text_row_samples, text_samples
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
@@ -51,19 +55,6 @@ class Prepared:
     dropped: Samples | None = None
 
 
-@dataclass(frozen=True)
-class _Made:
-    source: Source
-    samples: Samples
-    report: SourceReport
-    digest: str
-
-    @property
-    def blocks_digest(self) -> str:
-        """Of a text, what its blocks are; "" of rows."""
-        return self.samples.blocks.digest() if isinstance(self.samples, TextSamples) else ""
-
-
 def prepare(
     settings: Settings,
     tokenizer: Any,
@@ -81,45 +72,97 @@ def prepare(
         DataError: one sentence on the file, row, format or template that can't be used.
         Cancelled: from `progress`.
     """
-    sources, evaluation = chosen_sources(settings, folders), eval_source(settings, folders)
-    workshop = _Workshop(settings, folders, tokenizer, progress or no_progress, cache)
-    made = [workshop.make(source) for source in sources]
-    made_eval = workshop.make(evaluation) if evaluation is not None else None
-    parts = [_parts(one, settings) for one in made]
-    train = mixed([Subset(one.samples, part.train) for one, part in zip(made, parts, strict=True)])
+    sources, evaluation = chosen_sources(settings, folders), eval_sources(settings, folders)
+    with tempfile.TemporaryDirectory(prefix="training_pro_", ignore_cleanup_errors=True) as spare:
+        place = folders.converted if cache else Path(spare)
+        workshop = _Workshop(settings, folders, tokenizer, progress or no_progress, place, cache)
+        made = [workshop.make(source) for source in sources]
+        made_eval = [workshop.make(source) for source in evaluation]
+    if cache:
+        forget_oldest(folders.converted)
+    return _prepared(workshop, made, made_eval, model_max_tokens)
+
+
+@dataclass(frozen=True)
+class _Made:
+    source: Source
+    samples: Samples
+    report: SourceReport
+    digest: str
+
+    @property
+    def blocks_digest(self) -> str:
+        """Of a text, what its blocks are; "" of rows."""
+        return self.samples.blocks.digest() if isinstance(self.samples, TextSamples) else ""
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Which of a source's samples are trained, held out and left out; `twins` are left out as duplicates."""
+
+    made: _Made
+    parts: Parts
+    train: Samples
+    twins: Indices
+
+
+def _prepared(
+    workshop: _Workshop, made: Sequence[_Made], made_eval: Sequence[_Made], model_max_tokens: int | None
+) -> Prepared:
+    settings = workshop.settings
+    seen: set[bytes] = set()
+    chosen = [_choose(one, settings, seen, workshop.progress) for one in made]
+    train = mixed([one.train for one in chosen])
     if not len(train):
-        raise DataError("No sample is left to train on; raise the percentages of the text and the dataset.")
-    held = [Subset(one.samples, part.eval) for one, part in zip(made, parts, strict=True) if len(part.eval)]
-    eval_samples = made_eval.samples if made_eval is not None else (mixed(held) if held else None)
+        raise DataError(
+            "No sample is left to train on; raise the percentages of the text and the dataset.",
+            option=("--set hybrid_text_percent=100", "--set hybrid_data_percent=100"),
+            setting="hybrid_data_percent",
+        )
+    held = [Subset(one.made.samples, one.parts.eval) for one in chosen if len(one.parts.eval)]
+    evaluated = [one.samples for one in made_eval] or held
+    eval_samples = mixed(evaluated) if evaluated else None
     report = DataReport(
         sources=tuple(one.report for one in made),
         train_samples=len(train),
         eval_samples=len(eval_samples) if eval_samples is not None else 0,
-        left_out=sum(len(part.left_out) for part in parts),
-        eval_sources=(made_eval.report,) if made_eval is not None else (),
+        left_out=sum(len(one.parts.left_out) for one in chosen),
+        twins_left_out=sum(len(one.twins) for one in chosen),
+        eval_sources=tuple(one.report for one in made_eval),
         model_max_tokens=model_max_tokens,
-        notes=(*_notes(sources, settings, model_max_tokens), *(part.note for part in parts if part.note)),
+        notes=(
+            *_notes(made, settings, model_max_tokens),
+            *(one.parts.note for one in chosen if one.parts.note),
+        ),
     )
-    all_made = [*made, made_eval] if made_eval is not None else made
-    identity = {
-        **{one.source.role: one.digest for one in all_made},
-        "tokenizer": workshop.tokenizer_digest,
-        **{BLOCKS_OF + one.source.role: one.blocks_digest for one in all_made if one.blocks_digest},
-        "list of abbreviations": workshop.listed if any(one.source.is_text for one in all_made) else "",
-        **settings_parts(settings),
-    }
-    dropped = [some for one, part in zip(made, parts, strict=True) for some in left_out(one.samples, part.left_out)]
+    identity = _identity(workshop, [*made, *made_eval])
+    dropped = [some for one in chosen for some in left_out(one.made.samples, one.parts.left_out, one.twins)]
     return Prepared(train, eval_samples, report, fingerprint(identity), identity, mixed(dropped) if dropped else None)
+
+
+def _identity(workshop: _Workshop, made: Sequence[_Made]) -> dict[str, Any]:
+    """What the samples are made of, part by part."""
+    return {
+        **{one.source.role: one.digest for one in made},
+        "tokenizer": workshop.tokenizer_digest,
+        **{BLOCKS_OF + one.source.role: one.blocks_digest for one in made if one.blocks_digest},
+        "list of abbreviations": workshop.listed if any(one.source.is_text for one in made) else "",
+        **settings_parts(workshop.settings),
+    }
 
 
 @dataclass(frozen=True)
 class _Workshop:
-    """What all sources of one preparation share; the tokenizers' copies are made when first needed."""
+    """What all sources of one preparation share; the tokenizers' copies are made when first needed.
+
+    `converted` is where the texts of documents go.
+    """
 
     settings: Settings
     folders: Folders
     host_tokenizer: Any
     progress: Progress
+    converted: Path
     use_cache: bool
 
     @cached_property
@@ -157,63 +200,90 @@ class _Workshop:
         Raises:
             DataError: it can't be used, or was written to while it was read.
         """
-        if source.kind != "text" and source.path.is_dir():
-            raise DataError(f"{source.name} is a folder; only text files are read from folders: choose a file.")
-        before, content = source.stamp(), source.content_digest()
-        samples, report, renderer = self._samples(source, content)
+        before = source.stamp()
+        make = {"text": self._of_text, "text rows": self._of_text_rows}.get(source.kind, self._of_rows)
+        made = make(source)
         if source.stamp() != before:
             raise DataError(f"{source.name} was changed while it was read; try again.")
-        return _Made(source, samples, report, f"{content} {renderer}".strip())
+        return made
 
-    def _samples(self, source: Source, content: str) -> tuple[Samples, SourceReport, str]:
-        if source.is_text:
-            store = self._text_store(source, content)
-            text = TextJob(
-                path=source.path,
-                name=source.name,
-                slicing=self.slicing,
-                bad_rows=self.settings.bad_rows,
-                encoder=self.text,
-                tokenizer=self.rows,
-                progress=self.progress,
-                store=store,
-            )
-            return *(text_samples(text) if source.kind == "text" else text_row_samples(text)), ""
+    def _of_text(self, source: Source) -> _Made:
+        parts = text_parts(source.path, source.name, self.converted, self.progress)
+        content = files_digest([part.path for part in parts])
+        return _Made(source, *text_samples(self._text_job(source, content), parts), _told(source, content))
+
+    def _of_text_rows(self, source: Source) -> _Made:
+        content = source.content_digest()
+        return _Made(source, *text_row_samples(self._text_job(source, content)), _told(source, content))
+
+    def _of_rows(self, source: Source) -> _Made:
+        content = source.content_digest()
         job = RowJob(source.path, source.name, source.kind, self.settings, self.folders, self.host_tokenizer, self.rows)
         renderer = renderer_digest(job)
         key = (content, self.tokenizer_digest, renderer)
-        return *cached_row_samples(job, key, self.cache, self.progress), renderer
+        return _Made(source, *cached_row_samples(job, key, self.cache, self.progress), _told(source, content, renderer))
 
-    def _text_store(self, source: Source, content: str) -> TextStore | None:
-        if self.cache is None:
-            return None
-        identity = encoding_identity(self.slicing, self.text)
-        return TextStore(self.cache, cache_key(source.kind, content, self.tokenizer_digest, identity))
+    def _text_job(self, source: Source, content: str) -> TextJob:
+        store = None
+        if self.cache is not None:
+            identity = encoding_identity(self.slicing, self.text)
+            store = TextStore(self.cache, cache_key(source.kind, content, self.tokenizer_digest, identity))
+        return TextJob(
+            path=source.path,
+            name=source.name,
+            slicing=self.slicing,
+            bad_rows=self.settings.bad_rows,
+            encoder=self.text,
+            tokenizer=self.rows,
+            progress=self.progress,
+            store=store,
+        )
 
 
-def _parts(made: _Made, settings: Settings) -> Parts:
-    chosen = _sampled(len(made.samples), made.source.percent, settings.seed)
+def _told(source: Source, *digests: str) -> str:
+    """What a source's samples are made of, and how often they are trained."""
+    often = "" if source.share == 1 else f"x{source.share:g}"
+    return " ".join(filter(None, (*digests, often)))
+
+
+def _choose(made: _Made, settings: Settings, seen: set[bytes], progress: Progress) -> _Chosen:
+    """The samples of one source; `seen` are the contents of those before it, where duplicates are left out."""
+    share = made.source.share
+    whole = int(share)
+    chosen = _sampled(len(made.samples), 1.0 if whole else share, settings.seed)
+    twins = _NONE
+    if settings.skip_duplicates:
+        flags = repeated(made.samples, chosen, seen, progress)
+        chosen, twins = chosen[~flags], chosen[flags]
     if settings.eval_dataset or not settings.eval_percent or not len(chosen):
-        return Parts(chosen, _NONE, _NONE)
-    return hold_out(made.samples, chosen, settings.eval_percent, settings.seed)
+        parts = Parts(chosen, _NONE, _NONE)
+    else:
+        parts = hold_out(made.samples, chosen, settings.eval_percent, settings.seed)
+    more = _sampled(len(parts.train), share - whole, settings.seed) if whole and share > whole else _NONE
+    trained = np.concatenate([*[parts.train] * max(whole, 1), parts.train[more]])
+    return _Chosen(made, parts, Subset(made.samples, trained), twins)
 
 
-def _sampled(count: int, percent: float, seed: int) -> Indices:
-    """A seeded choice of so many per cent of `count`, in order; of a share above 0 at least one."""
-    if percent >= 100:
+def _sampled(count: int, share: float, seed: int) -> Indices:
+    """A random part of `count` numbers, in order; the same for the same seed, at least one for a share above 0."""
+    if share >= 1:
         return np.arange(count)
-    wanted = max(1, round(count * percent / 100)) if percent > 0 else 0
+    wanted = max(1, round(count * share)) if share > 0 and count else 0
     return np.sort(np.random.default_rng((seed, 0)).permutation(count)[:wanted])
 
 
-def _notes(sources: list[Source], settings: Settings, model_max_tokens: int | None) -> list[str]:
-    notes = []
+def _notes(made: Sequence[_Made], settings: Settings, model_max_tokens: int | None) -> list[str]:
+    notes = [
+        f"{one.source.name}: each sample is trained {one.source.share:g} times an epoch."
+        for one in made
+        if one.source.share > 1
+    ]
     place = loss_place(settings.loss_on, settings.train_only_after).place
     if place != settings.loss_on:
         notes.append(
             f'Rows are trained only after {settings.train_only_after!r}; clear "Train Only After" to train all.'
         )
-    if place != "all" and any(source.is_text for source in sources):
+    if place != "all" and any(one.source.is_text for one in made):
         notes.append('Raw text is trained whole; "Train on" applies to instruction and chat rows.')
     if model_max_tokens and settings.max_tokens > model_max_tokens:
         notes.append(

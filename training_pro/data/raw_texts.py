@@ -1,7 +1,7 @@
 """A text file, a folder of them, or a dataset's own words, as plain texts: what perplexity is measured on.
 
 Rows are not put through a format or a chat template: a row's text is its ``text``, or all its strings (for a chat
-its turns), one under the other. All texts are in memory at once.
+its turns), each on a line of its own. All texts are in memory at once.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from training_pro.data.files import find_dataset
+from training_pro.data.files import find_dataset, is_text
 from training_pro.data.rows.bad_rows import BadRows
 from training_pro.data.rows.rows import read_rows
+from training_pro.data.text_parts import text_parts
 from training_pro.errors import DataError
 from training_pro.folders import Folders
-from training_pro.text.reading import clean_text, read_text, text_files
+from training_pro.text.reading import clean_text, read_text
 
-_ROLES = frozenset({"role", "from", "id", "weight"})  # names of fields that say something about the words
+_ROLES = frozenset({"role", "from", "id", "weight"})  # fields that describe the words and are none
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ def raw_texts(name: str, folders: Folders) -> RawTexts:
     """
     path = find_dataset(name, folders.datasets)
     shown = path.name
-    if path.is_dir() or path.suffix.lower() == ".txt":
-        texts = [read_text(file) for file in text_files(path)]
+    if is_text(path):
+        texts = [read_text(part.path) for part in text_parts(path, shown, folders.converted)]
     else:
         texts = [_row_text(row) for _, row in read_rows(path, BadRows(shown, "stop"))]
     texts = [text for text in texts if text.strip()]
@@ -52,7 +53,7 @@ def _row_text(row: dict[str, Any]) -> str:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """Every string in a row, in its order, but for roles and the like."""
+    """Every string in a row, in its order, without roles and the like."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

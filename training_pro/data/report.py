@@ -47,12 +47,14 @@ class SourceReport:
 
 @dataclass(frozen=True)
 class DataReport:
-    """All of a run's data; `left_out` samples are in neither part, so that the evaluation can't leak."""
+    """All of a run's data; `left_out` samples are in neither part, so that the evaluation can't leak, and
+    `twins_left_out` are duplicates."""
 
     sources: tuple[SourceReport, ...]
     train_samples: int
     eval_samples: int = 0
     left_out: int = 0
+    twins_left_out: int = 0
     eval_sources: tuple[SourceReport, ...] = ()
     model_max_tokens: int | None = None
     notes: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ from training_pro.folders import Folders
 from training_pro.progress import Progress
 from training_pro.settings import Settings
 
-_AFTERWARDS = ("seed", "hybrid", "hybrid_data_percent", "hybrid_text_percent", "eval_percent")
+_AFTERWARDS = ("seed", "skip_duplicates", "hybrid", "hybrid_data_percent", "hybrid_text_percent", "eval_percent")
 BATCH_ROWS = 256
 BATCH_CHARS = 1 << 20
 

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 from array import array
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from training_pro.data.cache import TextStore
+from training_pro.data.documents.extracted import removed_words
+from training_pro.data.encodings import guess_of, not_utf8
 from training_pro.data.report import SourceReport
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import TextSamples
+from training_pro.data.text_parts import TextPart
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.progress import Progress
@@ -26,18 +30,18 @@ from training_pro.text.blocks.budget import Slicing
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.blocks.indexed_text import IndexedText
 from training_pro.text.blocks.slicing import blocks_of, encoded_text
-from training_pro.text.reading import clean_text, text_files
+from training_pro.text.reading import NotUtf8, clean_text
 from training_pro.text.splitting.unwrapping import LOOKED_AT_BYTES, wrapped_note
 from training_pro.text.tokenizing.encoding import TextEncoder
 
 _ROWS_A_REPORT = 1000
+_NOTES_BY_FILE = 5
 
 
 @dataclass(frozen=True)
 class TextJob:
-    """Everything that is the same for all documents of one source. `name` is how messages call it.
-
-    `bad_rows`: what becomes of these, as in `Settings`.
+    """Everything that is the same for all documents of one source. `name` is how messages call it, `bad_rows` as in
+    `Settings`.
     """
 
     path: Path
@@ -64,18 +68,36 @@ def slicing_of(settings: Settings, abbreviations: frozenset[str]) -> Slicing:
     )
 
 
-def text_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
-    """The blocks of a text file or of a folder of them.
+def text_samples(job: TextJob, parts: Sequence[TextPart]) -> tuple[TextSamples, SourceReport]:
+    """The blocks of the texts of a file or folder.
 
     Raises:
-        DataError: no file, not UTF-8, nothing but white space, or nothing that fits.
+        DataError: not UTF-8, nothing but white space, or nothing that fits.
         Cancelled: from the job's `progress`.
     """
-    files = text_files(job.path)
-    names = [job.name if job.path.is_file() else f"{job.name}/{file.name}" for file in files]
-    corpus = Corpus.of_files(files, progress=job.progress)
-    samples, report = _sliced(job, corpus, SourceReport(job.name, "text"), names)
-    return samples, dataclasses.replace(report, notes=_notes(job, files[0]))
+    try:
+        corpus = Corpus.of_files([part.path for part in parts], progress=job.progress)
+    except NotUtf8 as error:
+        name = next((part.name for part in parts if part.path == error.path), error.path.name)
+        raise not_utf8(name, error.offset, guess_of(error.path, error.offset)) from None
+    samples, report = _sliced(job, corpus, SourceReport(job.name, "text"), [part.name for part in parts])
+    return samples, dataclasses.replace(report, notes=_notes(job, parts))
+
+
+def _notes(job: TextJob, parts: Sequence[TextPart]) -> tuple[str, ...]:
+    """What the beginning of the first text shows, and what conversion left out."""
+    return tuple(filter(None, (wrapped_note(job.name, _beginning(parts[0].path)), *_left_out_notes(parts))))
+
+
+def _left_out_notes(parts: Sequence[TextPart]) -> list[str]:
+    """What conversion left out of the texts: file by file, or of many files in all."""
+    if len(parts) <= _NOTES_BY_FILE:
+        return [part.note for part in parts]
+    removed: Counter[str] = Counter()
+    for part in parts:
+        removed.update(part.removed)
+    words = removed_words(removed)
+    return [f"{len(parts)} texts: left out of them: {words}."] if words else []
 
 
 def text_row_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
@@ -96,12 +118,6 @@ def text_row_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
         bad_row_examples=tuple(bad.examples),
     )
     return _sliced(job, corpus, report, [job.name], numbers)
-
-
-def _notes(job: TextJob, first: Path) -> tuple[str, ...]:
-    """What the beginning of the first file shows."""
-    note = wrapped_note(job.name, _beginning(first))
-    return (note,) if note else ()
 
 
 def _beginning(file: Path) -> str:

@@ -6,26 +6,29 @@ Rows are streamed, at some 20 MB a second; files are written whole or not at all
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
-from training_pro.data.files import find_dataset
+from training_pro.data.encodings import LOOKED_AT_BYTES, decoded, guessed, is_utf8
+from training_pro.data.files import find_dataset, is_text
 from training_pro.data.preview import BlockPreview, TokenPreview
 from training_pro.data.rendering.conversations import Message, chat_field, conversation_of
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import KINDS, Samples
+from training_pro.data.text_parts import TextPart, extracted, text_parts, unpacked_bytes
+from training_pro.data.text_types import DOCUMENTS, SUBTITLES, is_packed, suffix_of
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
 from training_pro.record.whole_files import strict_json, whole_file
-from training_pro.text.reading import read_text, text_files
+from training_pro.text.reading import read_text
 from training_pro.text.sections import section_spans, unescape
 from training_pro.text.splitting.unwrapping import unwrap
 
@@ -33,6 +36,17 @@ _QUESTIONS = ("instruction", "question", "prompt")
 _ANSWERS = ("output", "response", "answer", "completion")
 _REPORT_EVERY = 500
 _BETWEEN_FILES = "\n\n\n"  # the usual hard cut, which a file's end is too
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What `convert` has written: the file's `name`; what it left out of a document; or the encoding it read and a
+    line that shows it."""
+
+    name: str
+    removed: Mapping[str, int] = field(default_factory=dict)
+    encoding: str = ""
+    sample: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,15 +97,12 @@ class DatasetTools:
         """Each section of a text, as the answer to `prompt`, to ``NAME.jsonl`` of messages; the name comes back."""
         if not prompt.strip():
             raise DataError("The prompt is empty; write the question that every section is to answer.")
-        path = find_dataset(name, self.folders.datasets)
-        if path.is_file() and path.suffix.lower() != ".txt":
-            raise DataError(f"{path.name} is not a .txt file; turn its rows into chats instead.")
-        files = text_files(path)
+        path, parts = self._texts(name, "turn its rows into chats instead")
         target = self._target(path, ".jsonl")
         head = [{"role": "system", "content": system.strip()}] if system.strip() else []
         count = 0
         with _written(target) as file:
-            for section in self._sections(files, unescape(hard_cut)):
+            for section in self._sections(parts, unescape(hard_cut)):
                 turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": section}]
                 _write_line(file, {"messages": [*head, *turns]})
                 count += 1
@@ -100,22 +111,52 @@ class DatasetTools:
         return target.name
 
     def unwrap(self, name: str) -> tuple[str, int]:
-        """A text without the line ends that were made for width alone to ``NAME_unwrapped.txt``, files of a folder
-        parted by two empty lines; the name comes back, and how many line ends were joined."""
-        path = find_dataset(name, self.folders.datasets)
-        if path.is_file() and path.suffix.lower() != ".txt":
-            raise DataError(f"{path.name} is not a .txt file; only running text has lines to be joined.")
-        files = text_files(path)
+        """A text with its hard-wrapped lines joined to ``NAME_unwrapped.txt``, files of a folder separated by two blank
+        lines; the name comes back, and how many line ends were joined."""
+        path, parts = self._texts(name, "only running text has lines to be joined")
         target = self._target(path, "_unwrapped.txt")
         joined = 0
         with _written(target) as written:
-            for done, file in enumerate(files):
-                self.progress(done, len(files), "Joining lines")
-                text = read_text(file)
+            for done, part in enumerate(parts):
+                self.progress(done, len(parts), "Joining lines")
+                text = read_text(part.path)
                 whole = unwrap(text)
                 joined += text.count("\n") - whole.count("\n")
                 _write_text(written, (_BETWEEN_FILES if done else "") + whole)
         return target.name, joined
+
+    def convert(self, name: str, encoding: str = "") -> Conversion:
+        """A document (EPUB, PDF, ...) as text to ``NAME.txt``; what is in another encoding than UTF-8, as UTF-8 to
+        ``NAME_utf8`` with the same ending. `encoding` "": the likeliest one."""
+        path = find_dataset(name, self.folders.datasets)
+        if path.is_dir():
+            raise DataError(f"{path.name} is a folder; convert the files in it one by one.")
+        if suffix_of(path) in DOCUMENTS and not encoding:
+            return self._convert_document(path)
+        data = unpacked_bytes(path)
+        fine = is_utf8(data)
+        if fine and not encoding:
+            if suffix_of(path) in SUBTITLES:
+                return self._convert_document(path)
+            raise DataError(f"{path.name} is UTF-8 already; use it as it is, or name its encoding.")
+        guess = None if fine else guessed(data[:LOOKED_AT_BYTES])
+        codec = encoding or (guess.codec if guess is not None else "")
+        if not codec:
+            raise DataError(f"{path.name} holds no text in any known encoding; choose another file.")
+        target, text = self._target(path, f"_utf8{suffix_of(path)}"), decoded(data, codec, path.name)
+        right = guess is not None and guess.codec == codec
+        done = Conversion(target.name, {}, guess.name, guess.sample) if guess and right else Conversion(target.name)
+        return self._put(target, text, done)
+
+    def _convert_document(self, path: Path) -> Conversion:
+        target = self._target(path, ".txt")
+        found = extracted(path, path.name)
+        return self._put(target, found.text, Conversion(target.name, found.removed))
+
+    def _put(self, target: Path, text: str, done: Conversion) -> Conversion:
+        with _written(target) as file:
+            _write_text(file, text)
+        return done
 
     def write_blocks(self, samples: Samples, target: Path, with_ends: bool) -> None:
         """The samples as they are trained: to a ``.txt`` file for people to read, else one JSON object a line; see
@@ -134,14 +175,22 @@ class DatasetTools:
                 if index % _REPORT_EVERY == 0:
                     self.progress(index, len(samples), "Writing blocks")
 
+    def _texts(self, name: str, way_out: str) -> tuple[Path, list[TextPart]]:
+        """Where the text `name` is, and the texts in it."""
+        path = find_dataset(name, self.folders.datasets)
+        if not is_text(path):
+            raise DataError(f"{path.name} holds rows, no running text; {way_out}.")
+        return path, text_parts(path, path.name, self.folders.converted, self.progress)
+
     def _rows_file(self, name: str, way_out: str) -> Path:
         path = find_dataset(name, self.folders.datasets)
-        if path.is_dir() or path.suffix.lower() == ".txt":
+        if is_text(path):
             raise DataError(f"{path.name} holds running text, not rows; {way_out}.")
         return path
 
     def _target(self, path: Path, ending: str) -> Path:
-        target = self.folders.datasets / ((path.name if path.is_dir() else path.stem) + ending)
+        stem = path.name if path.is_dir() else Path(path.stem).stem if is_packed(path) else path.stem
+        target = self.folders.datasets / (stem + ending)
         self._refuse_taken(target)
         return target
 
@@ -165,10 +214,10 @@ class DatasetTools:
             except RowFault as fault:
                 bad.reject(number, str(fault), row)
 
-    def _sections(self, files: list[Path], hard_cut: str) -> Iterator[str]:
-        for done, file in enumerate(files):
-            self.progress(done, len(files), "Converting texts")
-            text = read_text(file)
+    def _sections(self, parts: list[TextPart], hard_cut: str) -> Iterator[str]:
+        for done, part in enumerate(parts):
+            self.progress(done, len(parts), "Converting texts")
+            text = read_text(part.path)
             for start, end in section_spans(text, [hard_cut]):
                 yield text[start:end]
 

@@ -17,6 +17,14 @@ from training_pro.words import natural_key
 _READ_BYTES = 1 << 20
 
 
+class NotUtf8(DataError):
+    """A file that is in another encoding: not UTF-8 from byte `offset` of `path` on."""
+
+    def __init__(self, text: str, path: Path, offset: int) -> None:
+        super().__init__(text, code="not-utf8")
+        self.path, self.offset = path, offset
+
+
 def text_files(path: Path) -> list[Path]:
     """The file itself, or the `.txt` files directly in the folder, in natural order.
 
@@ -76,7 +84,7 @@ def _cleaned(file: Path, pieces: Iterable[bytes], size_bytes: int, progress: Pro
         done_bytes += len(raw)
         progress(done_bytes, size_bytes, f"Reading {file.name}")
         if first and _looks_like_utf16(raw):
-            raise DataError(f"{file} is UTF-16; open it in an editor and save it with the encoding UTF-8.")
+            raise NotUtf8(f"{file} is UTF-16; open it in an editor and save it with the encoding UTF-8.", file, 0)
         piece = raw.removeprefix(codecs.BOM_UTF8) if first else raw
         first = False
         if after_return and piece.startswith(b"\n"):
@@ -96,8 +104,10 @@ def _looks_like_utf16(start: bytes) -> bool:
     return len(start) >= 8 and any(set(half) == {0} and 0 not in other for half, other in (halves, halves[::-1]))
 
 
-def _not_utf8(path: Path, offset_bytes: int, byte: int) -> DataError:
-    return DataError(
+def _not_utf8(path: Path, offset_bytes: int, byte: int) -> NotUtf8:
+    return NotUtf8(
         f"{path} is not UTF-8: byte {offset_bytes} is 0x{byte:02x}; "
-        "open it in an editor and save it with the encoding UTF-8."
+        "open it in an editor and save it with the encoding UTF-8.",
+        path,
+        offset_bytes,
     )

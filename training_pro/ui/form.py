@@ -34,7 +34,7 @@ DATA = Part(
     (
         ("dataset_kind", "chat_template"),
         ("loss_on", "train_only_after"),
-        ("too_long", "bad_rows"),
+        ("too_long", "bad_rows", "skip_duplicates"),
         ("hybrid", "hybrid_text_percent", "hybrid_data_percent"),
         ("eval_dataset", "eval_percent"),
     ),

@@ -1,0 +1,80 @@
+"""EPUB books to text: the chapters in reading order, a hard cut between two.
+
+An EPUB is a zip of XHTML files, a list of them, and an order; a book with copy protection can't be read.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import zipfile
+from pathlib import Path
+from urllib.parse import unquote
+from xml.etree.ElementTree import Element, ParseError, fromstring
+
+from training_pro.data.documents.extracted import Extracted, joined
+from training_pro.data.documents.html import html_text
+from training_pro.errors import DataError
+
+MOST_CHAPTER_BYTES = 64 << 20  # unpacked; a long book has 3 MB in all
+_FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
+
+
+def epub_text(path: Path) -> Extracted:
+    """The book's text without its cover, its table of contents and the navigation.
+
+    Raises:
+        DataError: no EPUB, copy protected, or a chapter of an absurd size.
+    """
+    try:
+        with zipfile.ZipFile(path) as book:
+            _refuse_protected(book, path)
+            return joined([html_text(_part(book, name, path)) for name in _reading_order(book, path)])
+    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError, ParseError) as error:
+        reason = " ".join(str(error).split())[:120] or "it is broken off"
+        raise DataError(f"{path.name} can't be read as an EPUB book ({reason}); get the file again.") from None
+
+
+def _refuse_protected(book: zipfile.ZipFile, path: Path) -> None:
+    names = set(book.namelist())
+    if "META-INF/rights.xml" in names:
+        raise _protected(path)
+    if "META-INF/encryption.xml" not in names:
+        return
+    for method in _xml(book, "META-INF/encryption.xml", path).iterfind(".//{*}EncryptionMethod"):
+        if method.get("Algorithm") not in _FONTS:
+            raise _protected(path)
+
+
+def _protected(path: Path) -> DataError:
+    return DataError(f"{path.name} is copy protected (DRM), its text can't be read; use an edition without it.")
+
+
+def _reading_order(book: zipfile.ZipFile, path: Path) -> list[str]:
+    """The names of the chapters' files in the zip."""
+    root = next(_xml(book, "META-INF/container.xml", path).iterfind(".//{*}rootfile"), None)
+    package = root.get("full-path", "") if root is not None else ""
+    listing = _xml(book, package, path)
+    items = {item.get("id", ""): item for item in listing.iterfind(".//{*}item")}
+    chosen = [
+        items[place.get("idref", "")] for place in listing.iterfind(".//{*}itemref") if place.get("idref") in items
+    ]
+    folder = posixpath.dirname(package)
+    found = []
+    for item in chosen:
+        name = posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))
+        if "html" in item.get("media-type", "") and "nav" not in item.get("properties", "").split():
+            found.append(name)
+    if not found:
+        raise DataError(f"{path.name} lists no chapters; get the book again, or save its text as .txt.")
+    return found
+
+
+def _part(book: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    if book.getinfo(name).file_size > MOST_CHAPTER_BYTES:
+        raise DataError(f"{path.name} unpacks to more than {MOST_CHAPTER_BYTES:,} bytes in {name}; save it as .txt.")
+    with book.open(name) as part:
+        return part.read(MOST_CHAPTER_BYTES)
+
+
+def _xml(book: zipfile.ZipFile, name: str, path: Path) -> Element:
+    return fromstring(_part(book, name, path))

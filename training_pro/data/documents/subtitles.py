@@ -1,0 +1,60 @@
+"""Subtitles (.srt, .vtt, .ass, .ssa) to text by pysubs2: what is said, as running text, without numbers and times."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+
+from training_pro.data.documents.extracted import Extracted
+from training_pro.errors import DataError
+
+LONG_PAUSE_MS = 4000  # begins a new paragraph
+_INNER_TIMES = re.compile(r"<\d[\d:.]*>|</?c[^>]*>")  # of captions that show word by word
+_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
+_ENDS = re.compile(r"[.!?\u2026:\u3002\uff01\uff1f][\"'\u201d\u2019)\]\u266a]*$")
+_NEW_SPEAKER = re.compile(r"[-\u2013\u2014>\u266a\[(]|[^\W\d_][\w .'-]{0,30}: ")
+
+
+def subtitle_text(text: str, name: str) -> Extracted:
+    """What is said in the subtitles `text`: a line for each sentence or speaker, a paragraph after a long pause.
+
+    A caption that repeats the line before it, as those made by machine do, is taken once.
+
+    Raises:
+        DataError: it holds no subtitles.
+    """
+    import pysubs2
+
+    prepared = _VOICE.sub(r"\1: ", _INNER_TIMES.sub("", text))
+    try:
+        cues = [cue for cue in pysubs2.SSAFile.from_string(prepared) if not cue.is_comment]
+    except (pysubs2.exceptions.Pysubs2Error, ValueError) as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise DataError(f"{name} can't be read as subtitles ({reason}); check the file.") from None
+    removed: Counter[str] = Counter({"times of subtitles": len(cues)})
+    pieces: list[str] = []
+    last, ended_ms = "", 0
+    for cue in cues:
+        for line in _lines(html.unescape(cue.plaintext)):
+            if line == last:
+                removed["repeated lines"] += 1
+                continue
+            pieces.append(_between(pieces, line, cue.start - ended_ms) + line)
+            last = line
+        ended_ms = cue.end
+    if not pieces:
+        raise DataError(f"{name} holds no subtitles; check the file.")
+    return Extracted("".join(pieces) + "\n", +removed)
+
+
+def _lines(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+
+def _between(before: list[str], line: str, pause_ms: int) -> str:
+    if not before:
+        return ""
+    if pause_ms >= LONG_PAUSE_MS:
+        return "\n\n"
+    return "\n" if _ENDS.search(before[-1]) or _NEW_SPEAKER.match(line) else " "

@@ -1,0 +1,202 @@
+"""Which encoding a file is in that is not UTF-8, and its text in UTF-8. charset-normalizer guesses, a person decides.
+
+A guess looks at the first 256 kB; where single-byte encodings differ in a few letters only it can be wrong, which the
+sample line shows.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from training_pro.errors import DataError
+
+LOOKED_AT_BYTES = 1 << 18
+_SAMPLE_CHARS = 70
+MIXED = "utf-8 and cp1252"  # no codec of Python's: files that were pasted together
+_VALID_PER_BROKEN = 4  # so many characters in UTF-8 for each broken byte: it is UTF-8, with a few bytes of another
+_PLAUSIBLE = [
+    *("utf_8", "utf_16", "utf_16_le", "utf_16_be", "utf_32"),
+    *("cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_r", "cp866", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
+    *("cp874", "gb18030", "big5", "cp932", "euc_jp", "cp949", "mac_roman", "cp850"),
+]
+_NAMES = {
+    "cp1252": "Windows-1252 (Western European)",
+    "cp1250": "Windows-1250 (Central European)",
+    "cp1251": "Windows-1251 (Cyrillic)",
+    "cp932": "Shift JIS (Japanese)",
+    "cp949": "EUC-KR (Korean)",
+    "euc_jp": "EUC-JP (Japanese)",
+    "gb18030": "GB 18030 (Chinese)",
+    "big5": "Big5 (Chinese)",
+    "utf_16": "UTF-16",
+    "utf_16_le": "UTF-16",
+    "utf_16_be": "UTF-16",
+    "utf_32": "UTF-32",
+    MIXED: "UTF-8 with some bytes of Windows-1252 in it",
+}
+# Letters and signs of Western European texts beyond ASCII; a text with no others is of Windows-1252, not of a cousin.
+_WESTERN = re.compile(
+    "[\x00-\x7f\u00a0-\u00bf\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u20ac"
+    "\u2013\u2014\u2018\u2019\u201a\u201c\u201d\u201e\u2020\u2021\u2022\u2026\u2030\u2039\u203a\u2122]*"
+)
+_UNUSUAL = re.compile(
+    "[\u00a1-\u00a6\u00a8\u00a9\u00ac-\u00af\u00b1-\u00b3\u00b5\u00b6\u00b8-\u00ba\u00bc-\u00be\u00d0\u00de\u00f0\u00fe]"
+)
+_KANA = re.compile("[\u3041-\u30ff]")
+_TURKISH = re.compile(
+    "[\x00-\x7f\u00e7\u011f\u0131\u00f6\u015f\u00fc\u00c7\u011e\u0130\u00d6\u015e\u00dc\u00e2\u00ee\u00fb\u2013-\u2026]*"
+)
+_MOST_ACCENTS = 0.25  # of the letters; in other alphabets all letters are beyond ASCII
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A Python codec's name, how people call it, and a line of the text as it reads then."""
+
+    codec: str
+    name: str
+    sample: str
+
+
+def guessed(data: bytes) -> Guess | None:
+    """The likeliest encoding of these bytes of a text; None: no text in any encoding."""
+    codec = _codec(data)
+    return None if codec is None else Guess(codec, _NAMES.get(codec, codec), _sample(data, codec))
+
+
+def guess_of(path: Path, offset: int = 0) -> Guess | None:
+    """`guessed` of the file's beginning, or of what is around its first broken byte where that is further on.
+
+    Raises:
+        DataError: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, offset - LOOKED_AT_BYTES // 2) if offset > LOOKED_AT_BYTES // 2 else 0)
+            return guessed(file.read(LOOKED_AT_BYTES))
+    except OSError as error:
+        raise DataError(f"{path.name} can't be read ({error.strerror}); check the file.") from None
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether these are bytes of a text in UTF-8; text of another encoding with a NUL in each character is none."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not _wide(data)
+
+
+def not_utf8(name: str, offset: int, guess: Guess | None) -> DataError:
+    """The sentence on a file that is not UTF-8 from byte `offset` on, with the way out."""
+    what = f"{name} is not UTF-8 (byte {offset:,})"
+    if guess is None:
+        return DataError(f"{what} and holds no text in any known encoding; choose another file.")
+    return DataError(
+        f'{what}; it looks like {guess.name}: "{guess.sample}". Convert it to UTF-8 under Tools.',
+        option=f"convert {name}",
+    )
+
+
+def decoded(data: bytes, encoding: str, name: str) -> str:
+    """The text of `data` in `encoding`, without a byte order mark.
+
+    Raises:
+        DataError: no such encoding, or the bytes are none of it.
+    """
+    if encoding in (MIXED, "utf_8"):
+        return _mixed(data).removeprefix("\ufeff")
+    try:
+        return data.decode(encoding).removeprefix("\ufeff")
+    except LookupError:
+        raise DataError(
+            f"There is no encoding {encoding[:40]!r}; usual ones: cp1252, utf-16, gb18030, cp932."
+        ) from None
+    except UnicodeError as error:
+        at = getattr(error, "start", 0)
+        raise DataError(f"{name} is not {encoding}: byte {at:,} does not fit; choose another encoding.") from None
+
+
+def _codec(data: bytes) -> str | None:
+    from charset_normalizer import from_bytes
+
+    marks = ((codecs.BOM_UTF32_LE, "utf_32"), (codecs.BOM_UTF16_LE, "utf_16"), (codecs.BOM_UTF16_BE, "utf_16"))
+    for mark, codec in marks:
+        if data.startswith(mark):
+            return codec
+    if _wide(data):
+        return "utf_16_le" if data[1:2] == b"\x00" else "utf_16_be"
+    if _whole(data, "utf_8") is not None:
+        return "utf_8"
+    if b"\x00" in data:
+        return None
+    mostly = data.decode("utf-8", "replace")
+    broken = mostly.count("\ufffd")
+    if sum(not character.isascii() for character in mostly) - broken >= _VALID_PER_BROKEN * broken:
+        return MIXED
+    certain = next((codec for codec, fits in _CERTAIN.items() if fits(_whole(data, codec) or "")), None)
+    if certain is not None:
+        return certain
+    best = from_bytes(data, cp_isolation=_PLAUSIBLE).best()
+    return None if best is None else best.encoding
+
+
+def _mixed(data: bytes) -> str:
+    """UTF-8, each broken byte read as Windows-1252."""
+    return data.decode("utf-8", _BROKEN_BYTES)
+
+
+def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+_BROKEN_BYTES = "training_pro_cp1252"
+codecs.register_error(_BROKEN_BYTES, _as_windows_1252)
+
+
+def _wide(data: bytes) -> bool:
+    """Whether every other byte is NUL, as in UTF-16 of Latin letters."""
+    halves = data[:64:2], data[1:64:2]
+    return len(data) >= 4 and any(set(half) == {0} and 0 not in other for half, other in (halves, halves[::-1]))
+
+
+def _is_western(text: str) -> bool:
+    """Letters of other alphabets read as Western ones give accents everywhere and signs that no Western text has."""
+    beyond = sum(not character.isascii() for character in text)
+    letters = sum(character.isalpha() for character in text)
+    few = beyond <= letters * _MOST_ACCENTS and len(_UNUSUAL.findall(text)) <= beyond * 0.05
+    return bool(text) and few and _WESTERN.fullmatch(text) is not None
+
+
+def _is_turkish(text: str) -> bool:
+    return bool({"\u0131", "\u015f", "\u011f"} & set(text)) and _TURKISH.fullmatch(text) is not None
+
+
+def _is_japanese(text: str) -> bool:
+    return len(_KANA.findall(text)) > len(text) / 10
+
+
+_CERTAIN: dict[str, Callable[[str], bool]] = {"cp1254": _is_turkish, "cp1252": _is_western, "euc_jp": _is_japanese}
+
+
+def _whole(data: bytes, codec: str) -> str | None:
+    try:
+        return codecs.getincrementaldecoder(codec)().decode(data)  # the last character may be cut off
+    except UnicodeError:
+        return None
+
+
+def _sample(data: bytes, codec: str) -> str:
+    """The first line that shows what the encoding decides, else the first line."""
+    text = _mixed(data) if codec == MIXED else codecs.getincrementaldecoder(codec)("replace").decode(data)
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [""]
+    line = next((line for line in lines if not line.isascii()), lines[0])
+    place = next((at for at, character in enumerate(line) if not character.isascii()), 0)
+    start = max(0, place - _SAMPLE_CHARS // 2) if len(line) > _SAMPLE_CHARS else 0
+    return line[start : start + _SAMPLE_CHARS].strip().removeprefix("\ufeff")

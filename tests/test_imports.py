@@ -27,6 +27,7 @@ GROUND = frozenset(
         "packages",
         "quiet",
         "small_files",
+        "values",
         "words",
         "cgroup",
         "assets",

@@ -16,7 +16,7 @@ from tests.fuzz.target import BREAK, answered, folder_with, in_parts, target
 from training_pro.data.cache import PreparedCache
 from training_pro.data.fingerprint import files_digest
 from training_pro.folders import Folders
-from training_pro.queue.entry import entry_from_dict, entry_to_dict
+from training_pro.queue.entry import entry_from
 from training_pro.queue.kept_list import KeptList
 from training_pro.record.adapter_files import check_adapter
 from training_pro.record.history import History, read_history, sample_history
@@ -28,11 +28,12 @@ from training_pro.record.safetensors_file import tensor_places
 from training_pro.record.state import RunState, read_state, standing
 from training_pro.remote import commands
 from training_pro.remote.channel import channel_folder, read_live, read_small, sweep
-from training_pro.remote.snapshot import Live, to_values
+from training_pro.remote.snapshot import Live
 from training_pro.remote.terminal_side import reach
 from training_pro.settings import Settings
 from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.status import RunStatus
+from training_pro.values import plain
 
 POINTS = b'{"update": 1, "loss": 1.0, "epoch": 0.5}\n{"update": 1, "eval_loss": "nan"}\n'
 EVENT = b'{"update": 1, "event": "checkpoint", "text": "x", "at": "2026-01-01", "details": {"a": 1}}\n'
@@ -145,7 +146,7 @@ def queue(content: bytes) -> None:
         kept = KeptList(folder / "queue.json")
         entries = kept.read()
         assert "\n" not in kept.fault
-        assert [entry_from_dict(json.loads(json.dumps(entry_to_dict(entry)))) for entry in entries] == entries
+        assert [entry_from(json.loads(json.dumps(plain(entry)))) for entry in entries] == entries
         if kept.fault:
             assert any(path.read_bytes() == content for path in folder.glob("queue-*.json"))
 
@@ -202,7 +203,7 @@ def prepared_data(content: bytes) -> None:
 def told(mark: ProcessMark) -> bytes:
     values = LiveValues(0, 0, 5)
     status = RunStatus("tales", Path("/nowhere/tales"), "training")
-    return json.dumps(to_values(Live(mark, Settings(name="tales"), status, values, values))).encode()
+    return json.dumps(plain(Live(mark, Settings(name="tales"), status, values, values))).encode()
 
 
 @target("live status", told(this_process()), told(ProcessMark(1, "00000000", "elsewhere")), b'{"process": {}}')
@@ -216,7 +217,7 @@ def live_status(content: bytes) -> None:
         if live is not None:
             assert isinstance(live.name, str)
             live.alive(channel)
-            json.dumps(to_values(live))
+            json.dumps(plain(live))
         answered(lambda: reach(folder / "tales"))
         sweep(folder)
         with contextlib.suppress(OSError):
@@ -229,7 +230,7 @@ def live_status(content: bytes) -> None:
 def command(content: bytes) -> None:
     with folder_with({"1.json": content}) as folder:
         values = read_small(folder / "1.json")
-    told = answered(lambda: commands.from_values(values)) if values is not None else None
+    told = answered(lambda: commands.read_command(values)) if values is not None else None
     if told is None:
         return
     controls = Controls(Settings())

@@ -24,10 +24,11 @@ from training_pro.remote.channel import (
     read_live,
     sweep,
 )
-from training_pro.remote.snapshot import Live, to_values
+from training_pro.remote.snapshot import Live
 from training_pro.settings import Settings
 from training_pro.training.controls import LiveValues
 from training_pro.training.status import RunStatus
+from training_pro.values import plain
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def channel(tmp_path: Path) -> Path:
 def status(channel: Path, process: ProcessMark | None = None) -> dict[str, Any]:
     values = LiveValues(0, 0, 5)
     shown = RunStatus("tales", channel.with_name("tales"), "training")
-    return to_values(Live(process or this_process(), Settings(name="tales"), shown, values, values))
+    return plain(Live(process or this_process(), Settings(name="tales"), shown, values, values))
 
 
 def left(channel: Path) -> list[str]:

@@ -193,16 +193,17 @@ def test_a_call_without_a_run_says_which_there_are(folders: Folders, capsys: pyt
 def dead_channel(run: Path, tiny: Settings, **process: object) -> Path:
     """What a killed process leaves: a status that says "training", and a command that it never took."""
     from training_pro.record.process import this_process
-    from training_pro.remote.snapshot import Live, to_values
+    from training_pro.remote.snapshot import Live
     from training_pro.training.controls import LiveValues
     from training_pro.training.status import RunStatus
+    from training_pro.values import plain
 
     channel = channel_folder(run)
     (channel / COMMANDS).mkdir(parents=True)
     mark = {**vars(this_process()), **process}
     values = LiveValues(0, 0, 5)
     live = Live(type(this_process())(**mark), tiny, RunStatus(run.name, run, "training"), values, values)
-    write_json_whole(channel / "status.json", to_values(live))
+    write_json_whole(channel / "status.json", plain(live))
     (channel / COMMANDS / "1.json").write_text('{"do": "stop"}', encoding="utf-8")
     return channel
 

@@ -13,9 +13,10 @@ from training_pro.record.history import HISTORY_FILE, Event
 from training_pro.record.runs import list_runs
 from training_pro.remote.channel import channels, read_live
 from training_pro.remote.commands import WORDS, Command, command_from
-from training_pro.remote.snapshot import Live, to_values
+from training_pro.remote.snapshot import Live
 from training_pro.remote.terminal_side import Heard, reach, tell
 from training_pro.training.controls import live_words
+from training_pro.values import plain
 from training_pro.words import time_words
 
 DEFAULT_WAIT_S = 60.0
@@ -64,7 +65,7 @@ def _told(command: Command, heard: Heard, as_json: bool) -> int:
     if as_json:
         answers = [{**event.details, "update": event.update} for event in heard.answers]
         answer = {"said": sentence, "ok": heard.ok, "taken": heard.taken, "answers": answers, "exit_code": int(code)}
-        say_json({**to_values(heard.live), **answer})
+        say_json({**plain(heard.live), **answer})
         return code
     for event in heard.answers:
         say(_answer(event))
@@ -108,7 +109,7 @@ def _runs_there(folders: Folders) -> str:
 
 def _status(live: Live, as_json: bool) -> int:
     if as_json:
-        say_json({**to_values(live), "exit_code": 0})
+        say_json({**plain(live), "exit_code": 0})
     else:
         for line in _lines(live):
             say(line)

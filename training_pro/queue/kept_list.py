@@ -6,7 +6,6 @@ a small file beside the list, some tens of microseconds. It is the system's own 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,8 +15,10 @@ from typing import Any
 import filelock
 
 from training_pro.errors import RunError, UserError
-from training_pro.queue.entry import Entry, entry_from_dict, entry_to_dict
+from training_pro.queue.entry import Entry, entry_from
 from training_pro.record.whole_files import write_fault, write_json_whole
+from training_pro.small_files import json_in
+from training_pro.values import plain
 from training_pro.words import reason_of, utc_stamp
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class KeptList:
             self._file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_fault(self._file, error) from error
-        write_json_whole(self._file, {"entries": [entry_to_dict(entry) for entry in entries]})
+        write_json_whole(self._file, {"entries": [plain(entry) for entry in entries]})
         self._seen = self._mark()
 
     def _taken(self) -> bool:
@@ -128,7 +129,7 @@ def _entries(file: Path) -> tuple[list[Entry], list[str]]:
     entries, faults = [], []
     for values in written:
         try:
-            entries.append(entry_from_dict(values))
+            entries.append(entry_from(values))
         except UserError as error:
             faults.append(f"A run of the queue can't be read: {reason_of(error)}")
     return entries, faults
@@ -136,12 +137,10 @@ def _entries(file: Path) -> tuple[list[Entry], list[str]]:
 
 def _written(file: Path) -> list[Any]:
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        written = values["entries"]
-    except OSError as error:
-        raise RunError(f"The queue {file} can't be read ({error.strerror}); check the file.") from error
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise RunError(f"The queue {file} makes no sense ({error}).") from error
+        values = json_in(file)
+    except (OSError, ValueError) as error:
+        raise RunError(f"The queue {file} can't be read ({reason_of(error)}).") from error
+    written = values.get("entries") if isinstance(values, dict) else None
     if not isinstance(written, list):
-        raise RunError(f"The queue {file} makes no sense (entries is no list).")
+        raise RunError(f"The queue {file} makes no sense (it has no list of entries).")
     return written

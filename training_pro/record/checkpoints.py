@@ -5,7 +5,6 @@ Looking costs a header read and a few stats per checkpoint.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,9 @@ from training_pro.errors import RunError
 from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEIGHTS_FILE
 from training_pro.record.safetensors_file import tensor_places
 from training_pro.record.whole_files import write_json_whole
+from training_pro.small_files import json_in, object_in
+from training_pro.values import salvaged
+from training_pro.words import reason_of
 
 CHECKPOINT_FILE = "training_checkpoint.json"
 RESUME_STATE_FILE = "run_state.json"  # what a checkpoint carries besides the Trainer's own files
@@ -29,7 +31,7 @@ class CheckpointNote:
     """What is written into a checkpoint about itself; `reason` is the sentence to show."""
 
     update: int
-    reason: str
+    reason: str = ""
     loss: float | None = None
     eval_loss: float | None = None
     written: str = ""  # UTC, ISO 8601
@@ -109,11 +111,11 @@ def read_resume_state(checkpoint: CheckpointInfo) -> dict[str, Any]:
         raise RunError(f"{checkpoint.fault} Continue from another checkpoint.")
     path = checkpoint.path / RESUME_STATE_FILE
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{path} can't be read ({error}); continue from another checkpoint.") from None
+        state = json_in(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} can't be read ({reason_of(error)}). Continue from another checkpoint.") from None
     if not isinstance(state, dict) or not isinstance(state.get("update"), int):
-        raise RunError(f"{path} has no update number; continue from another checkpoint.")
+        raise RunError(f"{path} has no update number. Continue from another checkpoint.")
     return state
 
 
@@ -126,16 +128,16 @@ def _look_if_there(folder: Path, update: int) -> CheckpointInfo | None:
 
 
 def _look(folder: Path, update: int) -> CheckpointInfo:
-    note = _read_note(folder)
+    note = _read_note(folder, update)
     weights_fault = _weights_fault(folder)
     fault = weights_fault or _state_fault(folder)
     return CheckpointInfo(
         path=folder,
         update=update,
-        reason=_text(note.get("reason")),
-        loss=_number(note.get("loss")),
-        eval_loss=_number(note.get("eval_loss")),
-        written=_text(note.get("written")),
+        reason=note.reason,
+        loss=note.loss,
+        eval_loss=note.eval_loss,
+        written=note.written,
         loadable=not weights_fault,
         complete=not fault,
         fault=fault,
@@ -169,17 +171,7 @@ def _has_content(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def _read_note(folder: Path) -> dict[str, Any]:
-    try:
-        note = json.loads((folder / CHECKPOINT_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return note if isinstance(note, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, float) else None
+def _read_note(folder: Path, update: int) -> CheckpointNote:
+    """What the checkpoint says about itself; of a wrong note what is right."""
+    found = object_in(folder / CHECKPOINT_FILE)
+    return salvaged(CheckpointNote, {**found, "update": update})

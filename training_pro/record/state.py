@@ -20,6 +20,7 @@ from training_pro.errors import RunError
 from training_pro.record.process import ProcessMark, lives, this_process
 from training_pro.record.whole_files import strict_json, write_json_whole
 from training_pro.small_files import json_in
+from training_pro.values import salvaged
 from training_pro.words import reason_of, utc_now
 
 STATE_FILE = "training_state.json"
@@ -108,9 +109,7 @@ def read_state(folder: Path) -> RunState | None:
         ) from error
     if not isinstance(values, dict) or values.get("state") not in WRITTEN_STANDINGS:
         raise RunError(f"The run's state {path} makes no sense. Delete the file or the run.")
-    fields = dataclasses.fields(RunState)
-    defaults = {f.name: dict if f.default_factory is dict else f.default for f in fields}
-    return RunState(**{name: _as(default, values.get(name)) for name, default in defaults.items()})
+    return salvaged(RunState, values)
 
 
 def standing(folder: Path, state: RunState) -> Standing:
@@ -137,14 +136,3 @@ def _quiet_s(folder: Path) -> float:
     """Seconds since anything directly in `folder` was written."""
     times = [entry.stat().st_mtime for entry in folder.iterdir() if not entry.is_symlink()]
     return time.time() - max(times, default=0.0)
-
-
-def _as(default: Any, value: Any) -> Any:
-    """`value` if it has the kind of `default` (None stands for a number that may be missing)."""
-    if default is dict:
-        return {str(name): str(part) for name, part in value.items()} if isinstance(value, dict) else {}
-    if default is None:
-        return value if isinstance(value, float) else None
-    if default is dataclasses.MISSING or isinstance(default, str):
-        return value if isinstance(value, str) else ""
-    return value if isinstance(value, int) and not isinstance(value, bool) else default

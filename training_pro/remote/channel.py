@@ -22,8 +22,9 @@ from typing import Any
 from training_pro.errors import BusyError, RunError, UserError
 from training_pro.record.lock import alone_in
 from training_pro.record.process import this_process
-from training_pro.record.whole_files import HIDDEN_ENDING, remove_folder, strict_json, temporary_beside, write_fault
-from training_pro.remote.snapshot import Live, live_from
+from training_pro.record.whole_files import HIDDEN_ENDING, remove_folder, temporary_beside, write_fault
+from training_pro.remote.snapshot import Live
+from training_pro.values import value_from
 
 STATUS_FILE, OWNER_FILE = "status.json", "owner"
 COMMANDS, ANSWERS = "commands", "answers"
@@ -48,8 +49,8 @@ def read_live(channel: Path) -> Live | None:
     """What the run last said of itself; None where there is nothing, or nothing that makes sense."""
     values = read_small(channel / STATUS_FILE, 1 << 20)
     try:
-        return live_from(values) if values is not None else None
-    except (LookupError, TypeError, ValueError, AttributeError, UserError):
+        return value_from(Live, values) if values is not None else None
+    except (ValueError, UserError):  # the latter: settings of another version
         return None
 
 
@@ -110,7 +111,7 @@ def put(path: Path, values: dict[str, Any]) -> None:
     """
     temporary = path.with_name(f".{secrets.token_hex(8)}.writing")
     try:
-        temporary.write_text(json.dumps(strict_json(values), ensure_ascii=True), encoding="utf-8")
+        temporary.write_text(json.dumps(values, ensure_ascii=True), encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from training_pro.errors import SettingsError, UserError
 from training_pro.training.controls import Controls
+from training_pro.values import value_from
 
 VALUES = {  # word -> live value
     "stop-loss": "stop_at_loss",
@@ -57,22 +58,19 @@ def _setting(word: str, rest: Sequence[str]) -> Command:
         raise UserError(f"{word} {rest[0]!r} is no number; {way_out}") from None
 
 
-def to_values(command: Command) -> dict[str, Any]:
-    """As plain JSON values."""
-    return dict(vars(command))
-
-
-def from_values(values: Mapping[str, Any]) -> Command:
+def read_command(values: Mapping[str, Any]) -> Command:
     """The command of a file.
 
     Raises:
         UserError: it is none.
     """
-    do, changes, text = values.get("do"), values.get("values", {}), values.get("text", "")
-    known = do == "set" or do in ACTIONS
-    if not known or not isinstance(changes, dict) or not isinstance(text, str):
-        raise UserError(f"{do!r} is no command of this version; there is: set, {', '.join(ACTIONS)}.")
-    return Command(str(do), changes, text)
+    try:
+        command = value_from(Command, values)
+    except ValueError as error:
+        raise UserError(f"The command can't be read ({error}). Send it again.") from None
+    if command.do != "set" and command.do not in ACTIONS:
+        raise UserError(f"{command.do[:60]!r} is not a command of this version. Known: set, {', '.join(ACTIONS)}.")
+    return command
 
 
 def obey(command: Command, controls: Controls, has_prompts: bool) -> str:

@@ -13,11 +13,11 @@ from training_pro.record.followed_history import FollowedHistory
 from training_pro.record.history import HISTORY_FILE, Event
 from training_pro.record.runs import summarize
 from training_pro.record.whole_files import write_fault
-from training_pro.remote import commands
 from training_pro.remote.channel import ANSWERS, COMMANDS, channel_folder, command_name, put, read_live, read_small
 from training_pro.remote.commands import Command
 from training_pro.remote.snapshot import Live
 from training_pro.settings import sample_prompts
+from training_pro.values import plain
 
 _LOOK_AGAIN_S = 0.1
 
@@ -65,7 +65,7 @@ def send(run: Path, command: Command) -> Path:
     """
     channel, name = channel_folder(run), command_name()
     try:
-        put(channel / COMMANDS / name, commands.to_values(command))
+        put(channel / COMMANDS / name, plain(command))
     except PermissionError:
         raise RunError(f'The run "{run.name}" belongs to another user, who alone can steer it.') from None
     except OSError as error:

@@ -25,7 +25,8 @@ from training_pro.remote.channel import (
     put,
     read_small,
 )
-from training_pro.remote.snapshot import HEARTBEAT_S, Live, Steered, live_of, to_values
+from training_pro.remote.snapshot import HEARTBEAT_S, Live, Steered, live_of
+from training_pro.values import plain
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Steering:
         RunError: the channel can't be made.
         """
         live = self._live()
-        self._word = open_channel(self._channel, to_values(live))
+        self._word = open_channel(self._channel, plain(live))
         self._told, self._told_at = live, time.monotonic()
 
     def start(self) -> None:
@@ -81,7 +82,7 @@ class Steering:
     def _tell(self) -> None:
         live, now = self._live(), time.monotonic()
         if live != self._told or now - self._told_at >= HEARTBEAT_S:
-            put(self._channel / STATUS_FILE, to_values(live))
+            put(self._channel / STATUS_FILE, plain(live))
             self._told, self._told_at = live, now
 
     def _live(self) -> Live:
@@ -101,7 +102,7 @@ class Steering:
                 raise UserError("The command can't be read; it must be a small JSON object.")
             if not self._run.status.running:
                 raise UserError(f'The run "{self._run.settings.name}" has just ended.')
-            command = commands.from_values(values)
+            command = commands.read_command(values)
             has_prompts = bool(self._run.settings.sample_prompts.strip())
             return {"ok": True, "said": commands.obey(command, self._run.controls, has_prompts)}
         except (UserError, TypeError) as error:

@@ -10,7 +10,7 @@ import pytest
 
 from training_pro.data.rendering.rendering import loss_place
 from training_pro.errors import SettingsError
-from training_pro.legacy_settings import from_legacy, is_legacy, our_values, settings_from
+from training_pro.legacy_settings import is_legacy, our_values, settings_from
 from training_pro.settings import Settings
 
 ORIGINAL: dict[str, Any] = {
@@ -66,7 +66,7 @@ ORIGINAL: dict[str, Any] = {
 
 
 def test_every_key_of_the_original_is_taken_over() -> None:
-    settings, notes = from_legacy(ORIGINAL)
+    settings, notes = settings_from(ORIGINAL)
     assert settings == Settings(
         name="tales",
         override=True,
@@ -114,22 +114,22 @@ def test_every_key_of_the_original_is_taken_over() -> None:
 )
 def test_global_batch_size_becomes_accumulation(batch: Any, micro: int, stored: Any, accumulation: int) -> None:
     values = {"micro_batch_size": micro, "batch_size": batch, "grad_accumulation": stored}
-    assert from_legacy(values)[0].gradient_accumulation_steps == accumulation
+    assert settings_from(values)[0].gradient_accumulation_steps == accumulation
 
 
 def test_a_file_without_batch_size_uses_the_stored_accumulation() -> None:
-    assert from_legacy({"micro_batch_size": 4, "grad_accumulation": 7})[0].gradient_accumulation_steps == 7
+    assert settings_from({"micro_batch_size": 4, "grad_accumulation": 7})[0].gradient_accumulation_steps == 7
 
 
 @pytest.mark.parametrize(("steps", "updates"), [(0, 0), (1, 1), (32, 1), (33, 2), (100, 4)])
 def test_steps_counted_batches(steps: int, updates: int) -> None:
     values = {"micro_batch_size": 4, "batch_size": 128, "warmup_steps": steps, "save_steps": steps}
-    settings, _ = from_legacy(values)
+    settings, _ = settings_from(values)
     assert (settings.warmup_steps, settings.save_steps) == (updates, updates)
 
 
 def test_webui_trainer_file() -> None:
-    settings, notes = from_legacy(
+    settings, notes = settings_from(
         {
             "lora_name": "w",
             "micro_batch_size": 4,
@@ -152,7 +152,7 @@ def test_webui_trainer_file() -> None:
 
 
 def test_train_only_after_really_counts() -> None:
-    settings, _ = from_legacy({"micro_batch_size": 1, "train_only_after": "### Response:"})
+    settings, _ = settings_from({"micro_batch_size": 1, "train_only_after": "### Response:"})
     assert (settings.loss_on, settings.train_only_after) == ("after", "### Response:")
 
 
@@ -167,18 +167,18 @@ def test_train_only_after_really_counts() -> None:
 )
 def test_the_jsonl_dataset_is_evaluated_in_its_own_steps(chosen: dict[str, str], updates: int) -> None:
     values = {"micro_batch_size": 4, "grad_accumulation": 4, "eval_steps": 100, "eval_stepsJSONL": 9, **chosen}
-    assert from_legacy(values)[0].eval_steps == updates
+    assert settings_from(values)[0].eval_steps == updates
 
 
 def test_a_bad_number_of_the_jsonl_dataset_is_named_as_it_stands_there() -> None:
     with pytest.raises(SettingsError, match="eval_stepsJSONL is 'often'"):
-        from_legacy({"micro_batch_size": 4, "datasetJSONL": "chats", "eval_stepsJSONL": "often"})
+        settings_from({"micro_batch_size": 4, "datasetJSONL": "chats", "eval_stepsJSONL": "often"})
 
 
 @pytest.mark.parametrize("everything", [True, False])
 def test_loss_on_everything_wins_over_train_only_after_and_is_said(everything: bool) -> None:
     values = {"micro_batch_size": 1, "train_only_after": "### Response:", "train_on_inputs": everything}
-    settings, notes = from_legacy(values)
+    settings, notes = settings_from(values)
     place = loss_place(settings.loss_on, settings.train_only_after).place
     assert (settings.loss_on, place) == (("all", "all") if everything else ("after", "after"))
     assert bool(notes) == everything
@@ -211,22 +211,22 @@ def test_no_text_and_an_impossible_one_are_no_folder(tmp_path: Path, name: str) 
 
 
 def test_unknown_names_are_told_in_one_note() -> None:
-    _, notes = from_legacy({"micro_batch_size": 1, "overlap_len": 128, "newline_favor_len": 128, "lora_RS_alpha": 16})
+    _, notes = settings_from({"micro_batch_size": 1, "overlap_len": 128, "newline_favor_len": 128, "lora_RS_alpha": 16})
     assert notes == ["Not known in an old settings file, and left out: overlap_len, newline_favor_len."]
-    _, notes = from_legacy({"micro_batch_size": 1, **{f"own {n} {'x' * 999}": n for n in range(1000)}})
+    _, notes = settings_from({"micro_batch_size": 1, **{f"own {n} {'x' * 999}": n for n in range(1000)}})
     assert len(notes) == 1 and "and 980 more" in notes[0] and len(notes[0]) < 1000
 
 
 def test_an_older_webui_file_names_its_projections_alone() -> None:
     values = {"micro_batch_size": 1, "q_proj_en": True, "k_proj_en": False, "up_proj_en": True}
-    settings, _ = from_legacy(values)
+    settings, _ = settings_from(values)
     assert (settings.targets, settings.target_modules) == ("own list", "q_proj, up_proj")
-    assert from_legacy({**values, "training_projection": "q-v"})[0].targets == "q-v"
+    assert settings_from({**values, "training_projection": "q-v"})[0].targets == "q-v"
 
 
 def test_bad_values_of_an_old_file_are_told_in_our_terms() -> None:
     with pytest.raises(SettingsError) as caught:
-        from_legacy({"micro_batch_size": 4, "lora_rank": -1, "epochs": "x"})
+        settings_from({"micro_batch_size": 4, "lora_rank": -1, "epochs": "x"})
     assert len(caught.value.faults) == 2
 
 

@@ -94,16 +94,6 @@ def our_values(values: Mapping[str, Any], datasets: Path | None = None) -> tuple
     return ours, notes
 
 
-def from_legacy(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
-    """Our settings for the original's, and notes.
-
-    Raises:
-        SettingsError: values that are wrong in our terms, all at once.
-    """
-    ours, notes = _from_legacy(values)
-    return from_dict(ours), notes
-
-
 def _from_legacy(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     notes: list[str] = []
     ours: dict[str, Any] = {new: values[old] for old, new in _RENAMED.items() if old in values}

@@ -274,7 +274,7 @@ def test_a_disk_that_fills_up_leaves_nothing(
 def test_no_room_is_said_before_anything_is_written(
     make_lora: MakeLora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(place, "free_bytes", lambda path: 10_000)
+    monkeypatch.setattr(place, "free_disk_bytes", lambda path: 10_000)
     with pytest.raises(RunError, match=r"needs \d+ kB.* only 10 kB"):
         export_gguf(make_lora(), tmp_path / "lora.gguf")
 

@@ -224,7 +224,7 @@ def test_no_room_on_disk_or_in_memory_is_said_before_anything_is_read(
     (lora.base / "model.safetensors").rename(tmp_path / "away.safetensors")
     save_file({"x": torch.zeros(2, 2)}, lora.base / "model.safetensors")  # reading it would fail
     with monkeypatch.context() as patch:
-        patch.setattr(place, "free_bytes", lambda path: 100_000)
+        patch.setattr(place, "free_disk_bytes", lambda path: 100_000)
         with pytest.raises(RunError, match="needs 285 kB.*disk has only 100 kB"):
             merge_lora(lora, tmp_path / "merged")
     with monkeypatch.context() as patch:

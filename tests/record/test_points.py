@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training_pro.record.points import COLUMNS, Point, PointColumns, Points, spread, thin
+from training_pro.record.points import COLUMNS, Point, PointColumns, Points, evenly, thin
 
 LOSSES = st.lists(st.floats(-5, 5) | st.just(math.nan), max_size=200)
 
@@ -90,6 +90,6 @@ def test_thinning_by_another_column() -> None:
 
 @given(st.lists(st.integers(), max_size=100), st.integers(2, 30))
 def test_spread_keeps_order_and_ends(items: list[int], most: int) -> None:
-    kept = spread(list(enumerate(items)), most)
+    kept = evenly(list(enumerate(items)), most)
     assert kept == sorted(set(kept)) and len(kept) == min(most, len(items))
     assert not items or (kept[0][0], kept[-1][0]) == (0, len(items) - 1)

@@ -17,7 +17,7 @@ from training_pro.errors import RunError
 from training_pro.record import whole_files as files
 from training_pro.record.whole_files import (
     files_into,
-    free_bytes,
+    free_disk_bytes,
     is_temporary,
     make_folder,
     move_folder,
@@ -282,8 +282,8 @@ def test_sweeping_touches_nothing_else_and_follows_no_link(tmp_path: Path, all_d
 
 
 def test_free_space_is_that_of_the_nearest_folder(tmp_path: Path) -> None:
-    assert free_bytes(tmp_path / "not" / "yet") == pytest.approx(free_bytes(tmp_path), rel=0.2)
-    assert free_bytes(tmp_path) > 0
+    assert free_disk_bytes(tmp_path / "not" / "yet") == pytest.approx(free_bytes(tmp_path), rel=0.2)
+    assert free_disk_bytes(tmp_path) > 0
 
 
 def test_windows_waits_for_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from training_pro.ui.live import (
     QUIET_PACE_S,
     SCRIPT,
     Follows,
-    Live,
+    LiveUpdates,
     Pulled,
     Shown,
 )
@@ -72,7 +72,7 @@ class Page:
         self.goes = True
         with gr.Blocks() as self.blocks:
             self.panel = Panel()
-            self.live = Live([self.panel], lambda: {"name": "mine"}, lambda: self.goes)
+            self.live = LiveUpdates([self.panel], lambda: {"name": "mine"}, lambda: self.goes)
             self.live.build()
             self.live.connect(self.blocks)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Command:
+class CliCommand:
     """`run` returns the exit code."""
 
     add_options: Callable[[argparse.ArgumentParser], None]

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from training_pro.cli import common, settings_file
-from training_pro.cli.command import Command
+from training_pro.cli.command import CliCommand
 from training_pro.cli.terminal import Bar, complain, say
 from training_pro.data.documents.extracted import removed_words
 from training_pro.data.download import MAX_BYTES, Limits, download
@@ -184,10 +184,10 @@ def _say_files(folders: Folders, *names: str) -> int:
     return 0
 
 
-DOWNLOAD = Command(_download_options, _download)
-SPLIT = Command(_split_options, _split)
-ROWS_TO_JSONL = Command(_rows_options, _rows_to_jsonl)
-TEXT_TO_JSONL = Command(_text_options, _text_to_jsonl)
-UNWRAP = Command(_unwrap_options, _unwrap)
-CONVERT = Command(_convert_options, _convert)
-DUMP = Command(_dump_options, _dump)
+DOWNLOAD = CliCommand(_download_options, _download)
+SPLIT = CliCommand(_split_options, _split)
+ROWS_TO_JSONL = CliCommand(_rows_options, _rows_to_jsonl)
+TEXT_TO_JSONL = CliCommand(_text_options, _text_to_jsonl)
+UNWRAP = CliCommand(_unwrap_options, _unwrap)
+CONVERT = CliCommand(_convert_options, _convert)
+DUMP = CliCommand(_dump_options, _dump)

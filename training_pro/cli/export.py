@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training_pro.cli import common
-from training_pro.cli.command import Command
+from training_pro.cli.command import CliCommand
 from training_pro.cli.terminal import Bar, say
 from training_pro.folders import Folders
 
@@ -106,5 +106,5 @@ def _gguf(options: argparse.Namespace) -> int:
     return 0
 
 
-MERGE = Command(_merge_options, _merge)
-GGUF = Command(_gguf_options, _gguf)
+MERGE = CliCommand(_merge_options, _merge)
+GGUF = CliCommand(_gguf_options, _gguf)

@@ -48,12 +48,12 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         say(to_json(Settings()).rstrip("\n"))
         return 0
-    for line in table():
+    for line in settings_table():
         say(line)
     return 0
 
 
-def table() -> Iterator[str]:
+def settings_table() -> Iterator[str]:
     """The page of all settings, line by line, in Markdown."""
     yield "# All settings"
     yield ""

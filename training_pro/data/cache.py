@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from training_pro.data.fingerprint import digest, files_digest
 from training_pro.errors import DataError, RunError
-from training_pro.record.whole_files import free_bytes, staged_folder, sweep_temporaries
+from training_pro.record.whole_files import free_disk_bytes, staged_folder, sweep_temporaries
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.blocks.indexed_text import IndexedText
 from training_pro.text.tokenizing.encoding import TextEncoder
@@ -89,7 +89,7 @@ class PreparedCache:
         arrays = entry.arrays
         size = sum(values.nbytes for values in arrays.values())
         try:
-            if size > KEPT_BYTES // 2 or free_bytes(self._folder) < 2 * size:
+            if size > KEPT_BYTES // 2 or free_disk_bytes(self._folder) < 2 * size:
                 return
             self._folder.mkdir(parents=True, exist_ok=True)
             sweep_temporaries(self._folder)

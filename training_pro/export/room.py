@@ -10,7 +10,7 @@ import psutil
 
 from training_pro.cgroup import allowed_bytes
 from training_pro.errors import RunError
-from training_pro.record.whole_files import free_bytes
+from training_pro.record.whole_files import free_disk_bytes
 from training_pro.words import size_words
 
 _SPARE = 1.02  # for headers, indexes, a tokenizer
@@ -38,7 +38,7 @@ def check_space(target: Path, needed_bytes: int) -> None:
     """Raises:
     RunError: the disk of `target` has too little space.
     """
-    needed, free = int(needed_bytes * _SPARE), free_bytes(target)
+    needed, free = int(needed_bytes * _SPARE), free_disk_bytes(target)
     if free < needed:
         raise RunError(
             f"{target} needs {size_words(needed)}, but its disk has only {size_words(free)} left. "

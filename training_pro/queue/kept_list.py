@@ -1,29 +1,21 @@
 """The queue's list on the disk: one JSON file, written whole, shared by all processes on the same folders.
 
-A look at whether another process has changed it costs one `stat`; a write costs two fsyncs; the lock around both, on
-a small file beside the list, some tens of microseconds. It is the system's own and ends with its process.
+Asking whether another process has changed it costs one `stat`, a write two fsyncs.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from training_pro.errors import RunError, UserError
 from training_pro.queue.entry import Entry, entry_from
+from training_pro.record.lock import alone, short_lock
 from training_pro.record.whole_files import write_fault, write_json_whole
 from training_pro.small_files import json_in
 from training_pro.values import plain
 from training_pro.words import reason_of, utc_stamp
-
-logger = logging.getLogger(__name__)
-
-_MOST_S = 10.0  # a change takes milliseconds; whoever holds the lock longer has been halted
 
 
 class KeptList:
@@ -36,31 +28,24 @@ class KeptList:
         self.fault = ""
         self._file = file
         self._seen: tuple[int, ...] | None = None
-        self._lock = _lock_beside(file) if file is not None else None
+        self._lock = short_lock(file.with_name(f"{file.name}.lock")) if file is not None else None
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """No other process changes the list meanwhile; for a take-up, a change and its keeping, never for longer.
+    def alone(self) -> AbstractContextManager[None]:
+        """No other process changes the list meanwhile; for a read, a change and its writing, never for longer.
 
-        Where no lock can be written there is none; whether the list itself can be written, its writing says. May be
-        entered again inside itself, by one thread at a time.
+        May be entered again inside itself, by one thread at a time.
 
         Raises:
             RunError: another process doesn't let go.
         """
-        held = self._taken()
-        try:
-            yield
-        finally:
-            if held and self._lock is not None:
-                self._lock.release()
+        return alone(self._lock) if self._lock is not None else nullcontext()
 
     def changed(self) -> bool:
-        """Whether the file is another than the one last read or written here."""
+        """Whether the file differs from the one last read or written here."""
         return self._file is not None and self._mark() != self._seen
 
     def read(self) -> list[Entry]:
-        """The entries that can be read, in their order; an absent file has none."""
+        """The entries that can be read, in their order; a missing file has none."""
         self._seen = self._mark()
         if self._file is None or not self._file.exists():
             return []
@@ -82,23 +67,6 @@ class KeptList:
         write_json_whole(self._file, {"entries": [plain(entry) for entry in entries]})
         self._seen = self._mark()
 
-    def _taken(self) -> bool:
-        """Whether the lock could be taken."""
-        if self._file is None or self._lock is None:
-            return False
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
-        except filelock.Timeout:
-            raise RunError(
-                f"Another process has held the queue {self._file} for {_MOST_S:g} seconds; end it if it hangs, and try "
-                "again."
-            ) from None
-        except (OSError, NotImplementedError) as error:  # the latter: a file system without locks
-            logger.info("The queue %s is used without a lock: %s", self._file, error)
-            return False
-        return True
-
     def _mark(self) -> tuple[int, ...] | None:
         with suppress(OSError):
             if self._file is not None:
@@ -114,10 +82,6 @@ class KeptList:
         except OSError as error:
             return f"It is in {self._file} ({error.strerror})."
         return f"The list as it was is kept in {aside}."
-
-
-def _lock_beside(file: Path) -> filelock.BaseFileLock:
-    return filelock.FileLock(file.with_name(f"{file.name}.lock"), timeout=_MOST_S, thread_local=False)
 
 
 def _entries(file: Path) -> tuple[list[Entry], list[str]]:

@@ -31,7 +31,7 @@ _Existing = Literal["ask", "continue", "replace"]
 _RESULTS: tuple[State, ...] = ("finished", "stopped", "interrupted", "failed")
 
 
-class ModelOwner(Protocol):
+class LoraHost(Protocol):
     """What the queue needs of a host."""
 
     @property
@@ -59,7 +59,7 @@ class Starter(Protocol):
     """
 
     @property
-    def host(self) -> ModelOwner: ...
+    def host(self) -> LoraHost: ...
     @property
     def run(self) -> GoingRun | None: ...
     def occupied(self) -> str: ...

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training_pro.record.history import Event, HistoryData
-from training_pro.record.points import Point, Points, thin
+from training_pro.record.points import Points, thin
 from training_pro.record.whole_files import write_whole
 
 GRAPH_IMAGE = "training_graph.png"
 _SIZE_PX = (1200, 700)
 _DPI = 100
 _MOST_POINTS = 2400  # two to each column of pixels: more can't be seen
-_MOST_MEANS = 600
 _MOST_MARKS = 200
 _INK, _FAINT, _GRID = "#24292f", "#57606a", "#e4e7eb"
 _LOSS, _RATE, _EVAL, _CHECKPOINT = "#1f6feb", "#c9741f", "#1a7f37", "#8250df"
@@ -57,14 +55,14 @@ def _png(data: HistoryData, title: str, total_epochs: float) -> bytes:
     rates.set_zorder(1)
     losses.set_zorder(2)  # losses are drawn over the rate, on a ground that lets it through
     losses.patch.set_visible(False)
-    _draw_rate(rates, trained)
-    _draw_losses(losses, trained)
+    _draw_curves(losses, rates, thin(trained, _MOST_POINTS))
     _draw_evaluations(losses, data.points.evaluated())
     _draw_checkpoints(losses, data.events, trained)
     _dress(losses, rates)
     losses.set_xlim(0.0, _last_epoch(trained, total_epochs))
     _write_texts(figure, title, _summary(trained, data.points.evaluated(), total_epochs))
-    _add_legend(figure, (*losses.get_lines(), *rates.get_lines()))
+    lines = [*losses.get_lines(), *rates.get_lines()]
+    figure.legend(handles=lines, loc="lower center", ncols=len(lines), frameon=False, fontsize=11, labelcolor=_INK)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")
     return buffer.getvalue()
@@ -75,19 +73,14 @@ def _trained(points: Points) -> Points:
     return points.at(np.flatnonzero((points.column("update") > 0) & np.isfinite(points.column("epoch"))))
 
 
-def _draw_losses(axes: Any, trained: Points) -> None:
-    marker = "o" if len(trained) == 1 else ""
-    raw = thin(trained, _MOST_POINTS)
-    axes.plot(*_curve(raw, "loss"), color=_LOSS, alpha=0.3, linewidth=0.9, marker=marker, label="Loss", clip_on=False)
-    axes.plot(*_mean_curve(trained), color=_LOSS, linewidth=2.2, label="Loss, smoothed", clip_on=False)
-
-
-def _draw_rate(axes: Any, trained: Points) -> None:
-    rates = thin(trained, _MOST_POINTS, by="learning_rate")
-    marker = "o" if len(trained) == 1 else ""
-    style = {"color": _RATE, "linewidth": 1.5, "linestyle": "--", "marker": marker}
-    axes.plot(*_curve(rates, "learning_rate"), label="Learning rate", clip_on=False, **style)
-    axes.set_ylim(0.0, _top(point.learning_rate for point in rates))
+def _draw_curves(losses: Any, rates: Any, shown: Points) -> None:
+    """Loss, smoothed loss and learning rate; what is not finite is a gap."""
+    epochs, marker = shown.column("epoch"), "o" if len(shown) == 1 else ""
+    losses.plot(epochs, shown.column("loss"), color=_LOSS, alpha=0.3, linewidth=0.9, marker=marker, label="Loss")
+    losses.plot(epochs, shown.column("smoothed_loss"), color=_LOSS, linewidth=2.2, label="Loss, smoothed")
+    rate = shown.column("learning_rate")
+    rates.plot(epochs, rate, color=_RATE, linewidth=1.5, linestyle="--", marker=marker, label="Learning rate")
+    rates.set_ylim(0.0, 1.08 * max(rate[np.isfinite(rate)], default=0.0) or 1.0)
 
 
 def _draw_evaluations(axes: Any, evaluated: Points) -> None:
@@ -95,9 +88,8 @@ def _draw_evaluations(axes: Any, evaluated: Points) -> None:
     if not shown:
         return
     style = {"marker": "o", "markersize": 6.5, "markeredgecolor": "white"} if len(shown) <= _MOST_MARKS else {}
-    epochs, losses = _curve(shown, "eval_loss")
-    epochs = [epoch if math.isfinite(epoch) else 0.0 for epoch in epochs]
-    axes.plot(epochs, losses, color=_EVAL, linewidth=1.6, label="Evaluation loss", clip_on=False, **style)
+    epochs = np.nan_to_num(shown.column("epoch"))
+    axes.plot(epochs, shown.column("eval_loss"), color=_EVAL, linewidth=1.6, label="Evaluation loss", **style)
 
 
 def _draw_checkpoints(axes: Any, events: Sequence[Event], trained: Points) -> None:
@@ -112,8 +104,6 @@ def _draw_checkpoints(axes: Any, events: Sequence[Event], trained: Points) -> No
 
 
 def _dress(losses: Any, rates: Any) -> None:
-    from matplotlib.ticker import FuncFormatter, ScalarFormatter
-
     losses.set_xlabel("Epoch", color=_INK, fontsize=12, labelpad=7)
     losses.set_ylabel("Loss", color=_LOSS, fontsize=12)
     losses.yaxis.set_label_coords(-0.062, 0.5)
@@ -128,8 +118,8 @@ def _dress(losses: Any, rates: Any) -> None:
             spine.set_visible(side == "bottom")
             spine.set_color(_FAINT)
     losses.margins(y=0.06)
-    losses.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
-    rates.yaxis.set_major_formatter(FuncFormatter(_rate_label))
+    losses.ticklabel_format(axis="y", useOffset=False)
+    rates.yaxis.set_major_formatter("{x:g}")
 
 
 def _write_texts(figure: Any, title: str, summary: str) -> None:
@@ -138,15 +128,6 @@ def _write_texts(figure: Any, title: str, summary: str) -> None:
     figure.text(0.08, 0.902, summary, fontsize=11.5, color=_FAINT, parse_math=False)
     if summary == _NOTHING:
         figure.text(0.5, 0.5, _NOTHING, fontsize=15, color=_FAINT, ha="center")
-
-
-def _add_legend(figure: Any, lines: Sequence[Any]) -> None:
-    legend = figure.legend(
-        handles=list(lines), loc="lower center", ncols=len(lines), frameon=False, fontsize=11, labelcolor=_INK
-    )
-    for handle in legend.get_lines():
-        handle.set_alpha(1.0 if handle.get_alpha() is None else 0.5)
-        handle.set_linewidth(max(handle.get_linewidth(), 1.8))
 
 
 _NOTHING = "No update was made."
@@ -181,32 +162,3 @@ def _last_epoch(trained: Points, total_epochs: float) -> float:
     reached = trained[-1].epoch if len(trained) else 0.0
     planned = total_epochs if math.isfinite(total_epochs) and 0.0 < total_epochs <= 2 * reached else 0.0
     return max(reached, planned) or 1.0
-
-
-def _curve(points: Sequence[Point], name: str) -> tuple[list[float], list[float]]:
-    """Epochs and the column `name`; what is not finite becomes a gap when drawn."""
-    return [point.epoch for point in points], [getattr(point, name) for point in points]
-
-
-def _mean_curve(trained: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The smoothed loss, as the means of neighbours where there are more updates than a line can show."""
-    size = math.ceil(len(trained) / _MOST_MEANS) or 1
-    starts = np.arange(0, len(trained), size)
-    counts = np.diff(np.append(starts, len(trained)))
-    values = np.where(np.isfinite(trained.column("smoothed_loss")), trained.column("smoothed_loss"), np.nan)
-    if not len(starts):
-        return values, values
-    return np.add.reduceat(trained.column("epoch"), starts) / counts, np.add.reduceat(values, starts) / counts
-
-
-def _rate_label(value: float, _place: int) -> str:
-    """Rates as people type them: 3e-4."""
-    if value == 0:
-        return "0"
-    digits, _, exponent = f"{value:.3e}".partition("e")
-    return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
-
-
-def _top(values: Iterable[float]) -> float:
-    """A little above the highest of `values`."""
-    return 1.08 * max((value for value in values if math.isfinite(value)), default=0.0) or 1.0

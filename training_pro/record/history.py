@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.errors import RunError
-from training_pro.record.points import COLUMNS, Point, PointColumns, Points, point_from, spread
+from training_pro.record.points import COLUMNS, Point, PointColumns, Points, evenly, point_from
 from training_pro.record.whole_files import strict_json, write_fault
 from training_pro.words import utc_now
 
@@ -192,7 +192,7 @@ def read_history(path: Path) -> HistoryData:
 
 
 def sample_history(path: Path, most: int = 60) -> list[Point]:
-    """About `most` points spread evenly over a history of any length, the last one included.
+    """About `most` points evenly evenly over a history of any length, the last one included.
 
     Reads only at those places: a millisecond, for lists of many runs. An absent file gives [].
 
@@ -204,7 +204,7 @@ def sample_history(path: Path, most: int = 60) -> list[Point]:
             size = file.seek(0, os.SEEK_END)
             if size <= _TAIL_BYTES:
                 file.seek(0)
-                return [point for line in spread(_point_lines(file.read()), most) for point in _first_point([line])]
+                return [point for line in evenly(_point_lines(file.read()), most) for point in _first_point([line])]
             found = []
             for place in range(most - 1):
                 file.seek(size * place // most)

@@ -1,8 +1,8 @@
-"""The lock on a run's folder: one process at a time trains into it, whatever its files say; and short ones.
+"""Locks between processes: on a run's folder while it is trained, and short ones around the change of a file.
 
-It is the system's own lock on a small file beside the runs, so that it ends with its process, killed or not, and a
-file left over blocks nobody. It stands under ``<loras>/.training_pro-np``, because the folder itself may be moved aside
-and made anew while it is held. Costs some tens of microseconds.
+They are the system's own, on small files, so that they end with their process, killed or not, and a file left over
+blocks nobody. A folder's lock is under ``<loras>/.training_pro-np``, because the folder itself may be moved aside and
+made again while it is held. Each costs some tens of microseconds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from training_pro.record.whole_files import write_fault
 logger = logging.getLogger(__name__)
 
 LOCKS_FOLDER = "locks"
-_MOST_S = 10.0  # what is done alone takes milliseconds; whoever holds the lock longer has been halted
+_MOST_S = 10.0  # such a change takes milliseconds; whoever holds the lock longer has been halted
 
 
 class FolderLock:
@@ -36,14 +36,16 @@ class FolderLock:
 
 
 def lock_folder(folder: Path) -> FolderLock:
-    """Keep all others from training into the run `folder`, which may or may not be there yet.
+    """Keep all others from training into the run `folder`, which may or may not exist yet.
 
     Raises:
         RunError: another process, or another session of this one, holds it; or no lock can be written.
     """
     path = _lock_file(folder.parent, folder.name)
     lock = filelock.FileLock(path, timeout=0, thread_local=False)
-    held = f'The run "{folder.name}" is going in another process; wait for its end or interrupt it there.'
+    held = (
+        f'The run "{folder.name}" is in progress in another process. Wait until it has finished, or interrupt it there.'
+    )
     try:
         _take(lock, path, held)
     except OSError as error:
@@ -55,18 +57,34 @@ def lock_folder(folder: Path) -> FolderLock:
 def alone_in(loras: Path, doing: str) -> Iterator[None]:
     """Nobody else does what `doing` names in the LoRA folder meanwhile; for something that takes milliseconds.
 
+    Raises:
+        RunError: another process doesn't let go.
+    """
+    with alone(short_lock(_lock_file(loras, f".{doing}"))):  # with a dot, which no run's name has
+        yield
+
+
+def short_lock(path: Path) -> filelock.BaseFileLock:
+    """A lock on the file `path`, for `alone`."""
+    return filelock.FileLock(path, timeout=_MOST_S, poll_interval=0.005, thread_local=False)
+
+
+@contextmanager
+def alone(lock: filelock.BaseFileLock) -> Iterator[None]:
+    """Nobody else holds `lock` meanwhile; may be entered again inside itself, by one thread at a time.
+
     Where no lock can be written there is none.
 
     Raises:
         RunError: another process doesn't let go.
     """
-    path = _lock_file(loras, f".{doing}")  # with a dot, which no run's name has
-    lock = filelock.FileLock(path, timeout=_MOST_S, poll_interval=0.005, thread_local=False)
-    held = f"Another process has held {path} for {_MOST_S:g} seconds; end it if it hangs, and try again."
+    path = Path(lock.lock_file)
     try:
-        _take(lock, path, held)
+        _take(
+            lock, path, f"Another process has held {path} for {_MOST_S:g} seconds. End it if it hangs, and try again."
+        )
     except (OSError, NotImplementedError) as error:  # the latter: a file system without locks
-        logger.info("%s goes on without a lock: %s", loras, error)
+        logger.info("%s is used without a lock: %s", path.parent, error)
     try:
         yield
     finally:
@@ -91,5 +109,5 @@ def _lock_file(loras: Path, name: str) -> Path:
     """
     folder = loras / ASIDE_FOLDER / LOCKS_FOLDER
     if folder.is_symlink() or folder.parent.is_symlink():
-        raise RunError(f"{folder} is a link; nothing is written through it: put a real folder there.")
+        raise RunError(f"{folder} is a link, and nothing is written through it. Put a real folder there.")
     return folder / f"{name}.lock"

@@ -32,7 +32,6 @@ class RunLog:
     reason: str
     base_model_name: str
     base_model_class: str = ""
-    base_model_hash: str = ""
     base_loaded_in_4bit: bool = False
     projections: str = ""
     trainable_parameters: int = 0

@@ -17,16 +17,14 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import count
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from training_pro.errors import RunError
 from training_pro.folders import Folders
+from training_pro.record.lock import alone, short_lock
 from training_pro.record.whole_files import write_fault, write_whole
 from training_pro.words import utc_now, utc_stamp
 
 TABLE_FILE = "perplexity.csv"
 MOST_COMMENT_CHARACTERS = 2000
-_LOCK_SECONDS = 10
 _FORMULA = ("=", "+", "-", "@", "\t", "'")  # what a spreadsheet takes for a formula, and our own guard
 
 
@@ -128,15 +126,12 @@ class PerplexityTable:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Raises: RunError: another process has the table, or the folder refuses."""
-        lock = self.path.with_name(f".{TABLE_FILE}.lock")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with _in_this_process, FileLock(lock, timeout=_LOCK_SECONDS):
-                yield
-        except Timeout:
-            raise RunError(f"Another process is writing {self.path}; try again in a moment.") from None
         except OSError as error:
             raise write_fault(self.path, error) from error
+        with _in_this_process, alone(short_lock(self.path.with_name(f".{TABLE_FILE}.lock"))):
+            yield
 
     def _lines(self) -> tuple[list[Measurement], str]:
         try:

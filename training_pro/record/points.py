@@ -116,7 +116,7 @@ class PointColumns:
         return Points(self._rows[: self._count])
 
 
-def thin(points: Points, most: int, by: str = "loss") -> list[Point]:
+def thin(points: Points, most: int, by: str = "loss") -> Points:
     """At most `most` of `points`, chosen so that a curve of column `by` looks the same.
 
     The first and last point stay; between them each of equally many neighbours gives its lowest and its
@@ -125,9 +125,9 @@ def thin(points: Points, most: int, by: str = "loss") -> list[Point]:
     Guarantees: order is kept; the extremes of `by` are kept when `most` is at least 4.
     """
     if len(points) <= most:
-        return list(points)
+        return points
     if most < 2:
-        return list(points[: max(most, 0)])
+        return points[: max(most, 0)]
     values = points.column(by)[1:-1]
     buckets = (most - 2) // 2
     edges = np.linspace(0, len(values), buckets + 1).astype(np.intp)
@@ -135,11 +135,11 @@ def thin(points: Points, most: int, by: str = "loss") -> list[Point]:
     for start, end in zip(edges[:-1], edges[1:], strict=True):
         if end > start:
             kept.update(int(start) + 1 + place for place in _extremes(values[start:end]))
-    return list(points.at(np.array(sorted(kept), dtype=np.intp)))
+    return points.at(np.array(sorted(kept), dtype=np.intp))
 
 
-def spread(items: Sequence[Item], most: int) -> list[Item]:
-    """At most `most` (2 or more) of `items`, evenly spread, the first and last among them."""
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """At most `most` (2 or more) of `items`, evenly evenly, the first and last among them."""
     if len(items) <= most:
         return list(items)
     return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]

@@ -20,7 +20,7 @@ from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEI
 from training_pro.record.checkpoints import CheckpointInfo, checkpoints
 from training_pro.record.history import HISTORY_FILE, HistoryData, read_history, sample_history
 from training_pro.record.log import GRAPH_FILE, LOG_FILE
-from training_pro.record.points import Point, PointColumns, spread
+from training_pro.record.points import Point, PointColumns, evenly
 from training_pro.record.state import STATE_FILE, RunState, Standing, read_state, standing
 from training_pro.record.whole_files import HIDDEN_ENDING, is_temporary, write_whole
 from training_pro.small_files import json_in
@@ -229,7 +229,7 @@ def _foreign(summary: RunSummary) -> RunSummary:
         updates=points[-1].update if len(points) else _whole(log.get("current_steps")),
         last_loss=losses[-1] if losses else (logged if isinstance(logged, float) else None),
         base_model=str(log.get("base_model_name") or config.get("base_model_name_or_path") or ""),
-        sparkline=tuple(spread(losses, SPARKLINE_POINTS)),
+        sparkline=tuple(evenly(losses, SPARKLINE_POINTS)),
         fault=_foreign_fault(path),
     )
 

@@ -35,8 +35,6 @@ _ENDS = ("finished", "stopped", "interrupted", "failed")
 class RemoteRun(Run):
     """A run that is going elsewhere already. The host's own model is not touched."""
 
-    remote = True
-
     def __init__(self, owner: ModelOwner, settings: Settings, folder: Path, begin: Begin) -> None:
         super().__init__(owner, settings, folder, _never, begin)
         self.controls: RemoteControls = RemoteControls(settings, folder)

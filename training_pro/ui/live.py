@@ -118,7 +118,7 @@ class _Kept:
             self._fault = fault
 
 
-class Live:
+class LiveUpdates:
     """Answers the looks of all pages. `pulse` says how the run is, for the notices; `goes`, whether anything does."""
 
     def __init__(

@@ -17,7 +17,7 @@ from training_pro.ui.choices import FILES, choice_updates, file_choices, install
 from training_pro.ui.form import ADAPTER, BATCH, BLOCKS, DATA, FIRST, STOPS, WATCHING, Form
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.lists import Listed, Lists
-from training_pro.ui.live import Follows, Live
+from training_pro.ui.live import Follows, LiveUpdates
 from training_pro.ui.notices import Notices, pulse
 from training_pro.ui.panels.after import After
 from training_pro.ui.panels.elsewhere import Elsewhere
@@ -27,8 +27,8 @@ from training_pro.ui.panels.placement import Placement
 from training_pro.ui.panels.preview import Preview
 from training_pro.ui.panels.queue import QueuePanel
 from training_pro.ui.panels.recipes import Recipes
-from training_pro.ui.panels.runs import Runs
-from training_pro.ui.panels.schedule import Schedule
+from training_pro.ui.panels.runs import RunsPanel
+from training_pro.ui.panels.schedule import SchedulePanel
 from training_pro.ui.panels.start import Start
 from training_pro.ui.panels.tools import Tools
 from training_pro.ui.panels.tryout import TryOut
@@ -53,7 +53,7 @@ class Tab:
         self.verify = Verify(session, self.form)
         self.preview = Preview(self.form, self.verify)
         self.tools = Tools(session, self.form, self.verify)
-        self.schedule = Schedule(session, self.form, self.verify)
+        self.schedule = SchedulePanel(session, self.form, self.verify)
         self.largest_batch = LargestBatch(session, self.form)
         self.placement = Placement()
         self.recipes = Recipes(session, self.form, self.placement)
@@ -65,11 +65,11 @@ class Tab:
         self.after = After(session, self.recipes)
         self.watch = Watch(session, self._editable)
         self.tryout = TryOut(session)
-        self.runs = Runs(session, self.recipes, self._editable)
+        self.runs = RunsPanel(session, self.recipes, self._editable)
         following: list[Follows] = [self.watch, self.perplexity, self.queue]
         following += [self.after, self.tryout] if self._editable else []
         following += [Lists(session, self._listed)]
-        self.live = Live(following, partial(pulse, session), partial(_goes, session))
+        self.live = LiveUpdates(following, partial(pulse, session), partial(_goes, session))
 
     def build(self) -> None:
         with gr.Column(elem_classes=["training-pro"]):

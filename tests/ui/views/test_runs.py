@@ -7,7 +7,7 @@ from tests.ui.views.test_markup import Reader
 from training_pro.record.history import Event, HistoryData
 from training_pro.record.runs import RunRecord, RunSummary
 from training_pro.settings import Settings, to_dict
-from training_pro.ui.views.runs import comparison, run_in_full, runs_table, settings_of
+from training_pro.ui.views.runs import comparison, run_in_full, runs_table, shown_settings
 
 
 def record(name: str, losses: list[float], **settings: object) -> RunRecord:
@@ -47,9 +47,9 @@ def test_settings_of_other_trainers_are_understood() -> None:
     foreign = RunRecord(
         record("a", []).summary, {"lora_rank": 16, "micro_batch_size": 2}, {}, HistoryData(points([])), ""
     )
-    assert settings_of(foreign)["rank"] == 16
+    assert shown_settings(foreign)["rank"] == 16
     broken = RunRecord(foreign.summary, {"rank": "high"}, {}, foreign.history, "")
-    assert settings_of(broken) == {}
+    assert shown_settings(broken) == {}
 
 
 def test_nothing_from_outside_becomes_markup() -> None:

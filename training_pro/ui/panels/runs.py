@@ -21,7 +21,7 @@ from training_pro.ui.views.markup import box
 from training_pro.ui.views.runs import comparison, run_in_full, runs_table
 
 
-class Runs:
+class RunsPanel:
     """The panel of what has been trained."""
 
     def __init__(self, session: Session, recipes: Recipes, editable: bool) -> None:

@@ -26,7 +26,7 @@ SHAPING = (
 )
 
 
-class Schedule:
+class SchedulePanel:
     """Draws the curve for as many blocks as the last Verify found."""
 
     def __init__(self, session: Session, form: Form, verify: Verify) -> None:

@@ -81,7 +81,7 @@ def comparison_page(title: str, records: Sequence[RunRecord]) -> str:
     )
 
 
-def settings_of(record: RunRecord) -> dict[str, Any]:
+def shown_settings(record: RunRecord) -> dict[str, Any]:
     """A run's settings in our terms; {} where they can't be read."""
     try:
         return to_dict(settings_from(record.settings)[0]) if record.settings else {}
@@ -188,7 +188,7 @@ def _tip(at: float, curves: Sequence[Curve], over: str) -> Tip:
 
 
 def _differences(records: Sequence[RunRecord]) -> str:
-    settings = [settings_of(record) for record in records]
+    settings = [shown_settings(record) for record in records]
     names = [name for name in SPECS if name != "name" and len({str(one.get(name)) for one in settings}) > 1]
     heads = "".join(f"<th>{text(record.summary.name)}</th>" for record in records)
     rows = [("Last smoothed loss", [number(record.summary.last_loss) for record in records])]

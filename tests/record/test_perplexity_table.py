@@ -170,6 +170,6 @@ def _add_ten(folders: Folders) -> None:
 def test_a_table_that_another_process_holds_is_said(table: PerplexityTable, monkeypatch: pytest.MonkeyPatch) -> None:
     from filelock import FileLock
 
-    monkeypatch.setattr("training_pro.record.perplexity_table._LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("training_pro.record.lock._MOST_S", 0.05)
     with FileLock(Path(table.path.parent) / ".perplexity.csv.lock"), pytest.raises(RunError, match="Another process"):
         table.add(line())

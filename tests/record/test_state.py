@@ -14,10 +14,10 @@ from training_pro.errors import RunError
 from training_pro.record.state import (
     STATE_FILE,
     RunState,
-    fingerprint,
     read_state,
     standing,
     starting_state,
+    values_digest,
     write_state,
 )
 
@@ -86,9 +86,9 @@ def test_a_run_of_another_machine_is_judged_by_its_files(tmp_path: Path) -> None
     st.dictionaries(st.text(max_size=5), st.integers() | st.floats() | st.text(max_size=5) | st.booleans(), max_size=5)
 )
 def test_a_fingerprint_does_not_depend_on_order(values: dict[str, object]) -> None:
-    assert fingerprint(values) == fingerprint(dict(reversed(values.items())))
-    assert len(fingerprint(values)) == 16
+    assert values_digest(values) == values_digest(dict(reversed(values.items())))
+    assert len(values_digest(values)) == 16
 
 
 def test_a_fingerprint_tells_values_apart() -> None:
-    assert len({fingerprint({"a": value}) for value in (1, 2, "1", True, None, 1.5)}) == 6
+    assert len({values_digest({"a": value}) for value in (1, 2, "1", True, None, 1.5)}) == 6

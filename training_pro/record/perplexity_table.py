@@ -128,10 +128,10 @@ class PerplexityTable:
         """Raises: RunError: another process has the table, or the folder refuses."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            with _in_this_process, alone(short_lock(self.path.with_name(f".{TABLE_FILE}.lock"))):
+                yield
         except OSError as error:
             raise write_fault(self.path, error) from error
-        with _in_this_process, alone(short_lock(self.path.with_name(f".{TABLE_FILE}.lock"))):
-            yield
 
     def _lines(self) -> tuple[list[Measurement], str]:
         try:

@@ -126,7 +126,7 @@ def standing(folder: Path, state: RunState) -> Standing:
     return "running elsewhere"
 
 
-def fingerprint(values: Mapping[str, Any]) -> str:
+def values_digest(values: Mapping[str, Any]) -> str:
     """16 hex digits that are the same for the same values, in any order and in any process."""
     text = json.dumps(strict_json(dict(values)), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -244,7 +244,7 @@ class Run:
             remember_start(self.folder, start)
         write_whole(self.folder / SETTINGS_FILE, to_json(self.settings))
         self._state = states.starting_state(
-            plan.total_updates, loaded.label, states.fingerprint(to_dict(self.settings)), prepared.fingerprint
+            plan.total_updates, loaded.label, states.values_digest(to_dict(self.settings)), prepared.fingerprint
         ).changed(quantization=loaded.quantization, data_parts=data_parts(prepared), processes=self._team.size)
         states.write_state(self.folder, self._state)
         self.history = History.open(self.folder / HISTORY_FILE, resume_at=continuation.update)

@@ -47,12 +47,12 @@ from training_pro.remote.snapshot import Live
 from training_pro.remote.trainer_side import Steering
 from training_pro.settings import Settings
 from training_pro.training.checks import early_faults, name_faults
+from training_pro.training.controls import LIVE_SETTINGS
 from training_pro.training.learning_rate import check_schedule
 from training_pro.training.model.vocabulary import vocabulary_fault
 from training_pro.training.owner import Trainable
 from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.resume import (
-    LIVE,
     Begin,
     check_same,
     check_same_data,
@@ -471,7 +471,7 @@ _OTHER_WAYS = ("--existing on-top", "--existing replace", "--set name=NAME")
 
 def _stops_changed(found: RunSummary, before: Settings, now: Settings) -> bool:
     """Whether a stopped run would continue: a stop differs from its settings, or from where it was moved to."""
-    names = (*LIVE, "eval_patience")
+    names = (*LIVE_SETTINGS, "eval_patience")
     moved = find_continuation(found.path).state.get("live", {})
     return any(getattr(now, name) != moved.get(name, getattr(before, name)) for name in names)
 

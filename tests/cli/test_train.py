@@ -77,7 +77,7 @@ def test_a_dry_run_knows_whether_an_unfinished_run_would_go_on_and_from_where(
         assert command(save_steps=1) == 1
     capsys.readouterr()
     assert command("--dry-run", save_steps=1) == 0
-    assert "The run goes on from checkpoint-2" in capsys.readouterr().out
+    assert "from checkpoint-2" in capsys.readouterr().out
     with (folders.datasets / "tales.txt").open("a", encoding="utf-8") as text:
         text.write(" She sleeps.")
     assert command("--dry-run", save_steps=1) == 2
@@ -138,7 +138,7 @@ def test_all_that_needs_no_model_is_told_at_once_before_it_is_loaded(
 def test_a_run_that_fails_in_training_is_code_1(
     command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("training_pro.training.behaviours.meter.Meter.on_step_end", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("training_pro.training.behaviours.meter.Meter.after_update", lambda *_, **__: 1 / 0)
     assert command() == 1
     assert "Something unexpected" in capsys.readouterr().err
 

@@ -233,7 +233,7 @@ MEMORY = (
         "an evaluation",
         at_calls(f"{TRAIN}.loop.evaluation.pad", out_of_memory, 3),
         "finished",
-        "Out of memory in the evaluation; it goes on with 1 blocks at once",
+        "Out of memory in the evaluation",
         same=True,
     ),
     Fault(
@@ -246,7 +246,7 @@ MEMORY = (
         "a sample",
         at_calls(f"{TRAIN}.job.answer", out_of_memory, 2),
         "finished",
-        "The run goes on without it",
+        "The run continues without it",
         SAMPLES,
     ),
     Fault(
@@ -303,13 +303,13 @@ DISK = (
     Fault("a disk with a fault", refused_writes(errno.EIO, 2), "failed", "the disk reported a fault; check the disk"),
     Fault("a slow disk", slow_disk, "finished", ""),
     Fault(
-        "a full disk inside torch", at_calls("torch.save", _torch_disk_full, 3), "failed", "free some space on the disk"
+        "a full disk inside torch", at_calls("torch.save", _torch_disk_full, 3), "failed", "ree some space on the disk"
     ),
     Fault(
         "a full disk inside safetensors",
         at_calls("safetensors.torch.save_file", _safetensors_disk_full, 2),
         "failed",
-        "free some space on the disk",
+        "ree some space on the disk",
     ),
 )
 
@@ -338,13 +338,13 @@ PARTS = (
     ),
     Fault(
         "a callback that raises",
-        at_calls(f"{TRAIN}.behaviours.meter.Meter.on_step_end", broken, 5),
+        at_calls(f"{TRAIN}.behaviours.meter.Meter.after_update", broken, 5),
         "failed",
         "ValueError: a broken part (the log has the details)",
     ),
     Fault(
         "a callback that raises at the start",
-        at_calls(f"{TRAIN}.behaviours.pause.Pause.on_step_begin", broken, 1),
+        at_calls(f"{TRAIN}.behaviours.steered.Pause.before_update", broken, 1),
         "failed",
         "ValueError: a broken part (the log has the details)",
     ),
@@ -352,14 +352,14 @@ PARTS = (
         "a sample that raises",
         at_calls(f"{TRAIN}.job.answer", broken, 2),
         "finished",
-        "The run goes on without it",
+        "The run continues without it",
         SAMPLES,
     ),
     Fault(
         "a log that raises",
         at_calls(f"{TRAIN}.behaviours.tensorboard_wandb.TensorBoardWriter.write", broken, 2),
         "finished",
-        "The run goes on without it",
+        "The run continues without it",
         {"report_to": "tensorboard"},
     ),
     Fault(

@@ -77,14 +77,14 @@ def weights_kept(into: list[float]) -> Any:
     """The sums of all trained tensors, in float64, after the last update of a run in this process."""
     from training_pro.training.loop.trainer import LoraTrainer
 
-    real = LoraTrainer._maybe_log_save_evaluate
+    real = LoraTrainer.settle
 
-    def keeping(self: Any, *args: Any, **kwargs: Any) -> None:
-        into[:] = [float(p.detach().double().abs().sum()) for p in self._learning]
-        real(self, *args, **kwargs)
+    def keeping(self: Any) -> None:
+        into[:] = [float(p.detach().double().abs().sum()) for p in self.model.parameters() if p.requires_grad]
+        real(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LoraTrainer, "_maybe_log_save_evaluate", keeping)
+        patch.setattr(LoraTrainer, "settle", keeping)
         yield
 
 

@@ -32,13 +32,13 @@ def at_micro_batch(number: int, action: Callable[[], Any]) -> Iterator[None]:
 @contextmanager
 def after_updates(actions: dict[int, Callable[[], Any]]) -> Iterator[None]:
     """Do an action once the update of its number is measured."""
-    real = Meter.on_step_end
+    real = Meter.after_update
 
-    def acting(self: Meter, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        real(self, args, state, control, **kwargs)
-        if state.global_step in actions:
-            actions[state.global_step]()
+    def acting(self: Meter) -> None:
+        real(self)
+        if self.trainer.update in actions:
+            actions[self.trainer.update]()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Meter, "on_step_end", acting)
+        patch.setattr(Meter, "after_update", acting)
         yield

@@ -1,4 +1,7 @@
-"""Whether an existing run can be gone on with exactly, from which checkpoint, and what stands against it."""
+"""Whether an existing run can be continued exactly, from which checkpoint, and what speaks against it.
+
+Costs the reading of a few small JSON files.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,12 @@ from training_pro.record.state import RunState
 from training_pro.record.state import read_state as read_run_state
 from training_pro.record.whole_files import write_json_whole
 from training_pro.settings import SPECS, Settings, from_dict, read_json_object, to_dict
+from training_pro.training.controls import LIVE_SETTINGS
 from training_pro.training.learning_rate import FOLLOWS_EVALUATION
 
 logger = logging.getLogger(__name__)
 
-# What may differ without changing what is learned: stops, saving, watching, and how activations are kept.
+# What may differ without changing what is learned: stops, saving, watching, and how activations are stored.
 FREE_TO_CHANGE = frozenset(
     {
         "name",
@@ -44,7 +48,27 @@ FREE_TO_CHANGE = frozenset(
     }
 )
 _UPDATE_SIZE = frozenset({"batch_size", "gradient_accumulation_steps"})
-LIVE = ("stop_at_loss", "stop_at_epoch", "loss_window")
+START_FILE = "training_start.json"
+_EARLIER_SPLITTER = "sentence splitter"  # the part of the fingerprint that the digest of the blocks replaces
+_EARLIER_NOTE = (
+    "This run was started by an earlier version, which found sentences with {splitter}: some blocks may begin or end "
+    "at another sentence than before (in a novel, about 1 of 1,000)."
+)
+
+
+@dataclass(frozen=True)
+class Begin:
+    """`replace`: a LoRA of this name is kept aside first. `on_top`: it is kept aside and its weights are the start.
+
+    `on_top_of` names a folder with the first weights; `checkpoint_update` the checkpoint to continue from (None: the
+    newest).
+    """
+
+    continue_exactly: bool = False
+    checkpoint_update: int | None = None
+    replace: bool = False
+    on_top: bool = False
+    on_top_of: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +94,7 @@ def find_continuation(folder: Path, update: int | None = None) -> Continuation:
         asked = next((checkpoint for checkpoint in found if checkpoint.update == update), None)
         if asked is None:
             there = ", ".join(str(checkpoint.update) for checkpoint in found) or "none"
-            raise RunError(f"There is no checkpoint of update {update} in {folder}; there is: {there}.")
+            raise RunError(f"There is no checkpoint of update {update} in {folder}. Available: {there}.")
         return Continuation(asked.path, read_resume_state(asked))
     for checkpoint in found:
         try:
@@ -81,10 +105,10 @@ def find_continuation(folder: Path, update: int | None = None) -> Continuation:
 
 
 def continued_from(checkpoint: Path | None) -> str:
-    """The sentence on where a run goes on."""
+    """The sentence on where a run continues."""
     if checkpoint is None:
-        return "The run has no checkpoint yet: it begins anew."
-    return f"The run goes on from {checkpoint.name}; updates after it are done again."
+        return "The run has no checkpoint yet: it starts from the beginning."
+    return f"The run continues from {checkpoint.name}; updates after it are repeated."
 
 
 def stored_settings(folder: Path) -> Settings | None:
@@ -103,7 +127,7 @@ def stored_processes(folder: Path) -> int:
 
 
 def differences(before: Settings, now: Settings, processes: tuple[int, int] = (1, 1)) -> list[str]:
-    """Settings that stand against continuing exactly, one phrase each; `processes` before and now.
+    """Settings that prevent continuing exactly, one phrase each; `processes` before and now.
 
     In another number of processes what counts is how many blocks an update has.
     """
@@ -140,37 +164,39 @@ def check_same(before: Settings | None, now: Settings, processes: tuple[int, int
     """
     if before is None:
         raise RunError(
-            f'The LoRA "{now.name}" exists but has no settings of ours to compare with; choose another name, turn on '
-            "Override Existing Files, or train on top of its weights."
+            f'The LoRA "{now.name}" exists, but its folder has no settings of this program to compare with. Choose '
+            "another name, turn on Override Existing Files, or train on top of its weights.",
+            option=("--set name=...", "--existing replace", "--existing on-top"),
         )
     found = differences(before, now, processes)
     if found:
         raise RunError(
-            f'The run "{now.name}" can\'t be continued exactly: {"; ".join(found)}. Set these back, train on top of '
-            "its weights, or turn on Override Existing Files."
+            f'The run "{now.name}" can\'t be continued exactly: {"; ".join(found)}. Change these back, train on top '
+            "of its weights, or turn on Override Existing Files.",
+            option=("--existing on-top", "--existing replace"),
         )
 
 
 def live_values(state: dict[str, Any], now: Settings, settings_win: bool = False) -> dict[str, Any]:
-    """The checkpoint's live values, but a stop that was changed in the settings since then counts anew.
+    """The checkpoint's live values, but a stop that was changed in the settings since then wins.
 
-    `settings_win`: the run had ended by a stop, so that going on means the stops of the settings.
+    `settings_win`: the run had ended by a stop, so that continuing means the stops of the settings.
     """
     values = dict(state["live"])
     chosen = state.get("chosen", {})
-    for name in LIVE:
+    for name in LIVE_SETTINGS:
         if settings_win or chosen.get(name) != getattr(now, name):
             values[name] = getattr(now, name)
     return values
 
 
 def data_parts(prepared: Prepared) -> dict[str, str]:
-    """What the samples are made of, beside settings: a digest of each part by its name."""
+    """What the samples are made of, beside settings: a digest of each part, by its name."""
     return {name: str(part) for name, part in prepared.fingerprint_parts.items() if name not in SETTINGS_COUNTED}
 
 
 def check_same_data(name: str, state: RunState, prepared: Prepared) -> str:
-    """Whether the run `name`, which `state` tells of, was started with just the samples of `prepared`.
+    """Whether the run `name` with this `state` was started with exactly the samples of `prepared`.
 
     Returns a note where that can't be known, else "": earlier versions wrote down which sentence splitter a text went
     through, not which blocks it became.
@@ -191,33 +217,10 @@ def check_same_data(name: str, state: RunState, prepared: Prepared) -> str:
     changed = data_differences(now, then) if then else []
     what = f"changed since: {', '.join(changed)}" if changed else "its data or the tokenizer has changed"
     raise RunError(
-        f'The run "{name}" can\'t be continued exactly: {what}. Put that back, train on top of its weights, or '
-        "turn on Override Existing Files."
+        f'The run "{name}" can\'t be continued exactly: {what}. Change that back, train on top of its weights, or turn '
+        "on Override Existing Files.",
+        option=("--existing on-top", "--existing replace"),
     )
-
-
-_EARLIER_SPLITTER = "sentence splitter"  # the part of the fingerprint that the digest of the blocks replaces
-_EARLIER_NOTE = (
-    "This run was started by an earlier version, which found sentences with {splitter}: some blocks may begin or end "
-    "at another sentence than before (in a novel, about 1 of 1,000)."
-)
-
-START_FILE = "training_start.json"
-
-
-@dataclass(frozen=True)
-class Begin:
-    """`replace`: a LoRA of this name is kept aside first. `on_top`: it is kept aside and its weights are the start.
-
-    `on_top_of` names a folder with the first weights; `checkpoint_update` the checkpoint to continue from (None: the
-    newest).
-    """
-
-    continue_exactly: bool = False
-    checkpoint_update: int | None = None
-    replace: bool = False
-    on_top: bool = False
-    on_top_of: Path | None = None
 
 
 def remember_start(folder: Path, weights: Path) -> None:
@@ -230,10 +233,10 @@ def remember_start(folder: Path, weights: Path) -> None:
 
 
 def remembered_start(folder: Path) -> Path | None:
-    """Where the first weights of the run in `folder` are; None for a run that began anew.
+    """Where the first weights of the run in `folder` are; None for a run that started with a fresh LoRA.
 
     Raises:
-        RunError: they are not there any more.
+        RunError: they are no longer there.
     """
     try:
         start = json.loads((folder / START_FILE).read_text(encoding="utf-8"))["on_top_of"]
@@ -241,8 +244,12 @@ def remembered_start(folder: Path) -> Path | None:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
-            f"{folder / START_FILE} can't be read ({error}); remove the run or turn on Override Existing Files."
+            f"{folder / START_FILE} can't be read ({error}). Delete the run or turn on Override Existing Files.",
+            option="--existing replace",
         ) from None
     if not Path(start).is_dir():
-        raise RunError(f'The run "{folder.name}" began on top of {start}, which is gone; put it back or begin anew.')
+        raise RunError(
+            f'The run "{folder.name}" began on top of {start}, which no longer exists. Put it back or start again.',
+            option="--existing replace",
+        )
     return Path(start)

@@ -180,9 +180,10 @@ class Run:
             raise ModelError(fault)
 
     def _train(self, loaded: Trainable, prepared: Prepared, plan: Plan) -> Ending:
-        from training_pro.training.job import Job
+        from training_pro.training.job import Job, Order
         from training_pro.training.memory.run_memory import RunMemory
         from training_pro.training.model.snapshot import ModelSnapshot
+        from training_pro.training.reports import Reports
 
         memory = RunMemory.of(loaded, self.settings, self._owner.folders.cache)
         continuation, live, start = self._begin(prepared, plan, loaded)
@@ -190,21 +191,9 @@ class Run:
         for note in plan.notes if continuation.update == 0 else ():
             self.history.add_event(Event("note", 0, note))
         snapshot = ModelSnapshot.take(loaded.model)
-        job = Job(
-            loaded.model,
-            loaded.tokenizer,
-            prepared.train,
-            prepared.eval,
-            self.settings,
-            plan,
-            self.folder,
-            self._owner.folders.schedules,
-            self.history,
-            self.controls,
-            self._board,
-            memory,
-            self._team,
-        )
+        order = Order(loaded, prepared, self.settings, plan, self.folder, self._owner.folders.schedules)
+        reports = Reports(self._board, self.history, self.settings.keep_checkpoints)
+        job = Job(order, self.controls, reports, memory, self._team)
         self._told = (loaded, prepared, plan)
         try:
             return job.run(continuation, live, start)
@@ -395,9 +384,11 @@ def _failed(error: BaseException, doing: str) -> Ending:
 
 def _free_memory() -> None:
     """Late, because what failed is referred to by its trace until the thread's last stop."""
+    from training_pro.training.memory.in_use import return_freed_memory
     from training_pro.training.memory.out_of_memory import free_memory
 
     free_memory()
+    return_freed_memory()
 
 
 def _model_words(label: str, quantization: str) -> str:

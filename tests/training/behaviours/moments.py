@@ -1,69 +1,127 @@
-"""The Trainer's moments without a Trainer: a state, a control, and a meter fed with losses."""
+"""The moments of a run without a Trainer: a fake one whose updates have the losses they are given."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerControl, TrainerState
+import numpy as np
 
 from tests.training.tiny import small_settings
 from training_pro.record.history import History
 from training_pro.settings import Settings
-from training_pro.training.behaviours.behaviour import Behaviour
+from training_pro.training.behaviours.behaviour import Behaviour, Behaviours
 from training_pro.training.behaviours.meter import Meter
 from training_pro.training.controls import Controls
+from training_pro.training.loop.batch_sampler import EpochSampler
+
+UPDATES_OF_AN_EPOCH = 10
 
 
-class Facts:
-    last_loss = 0.0
-    last_grad_norm = 1.0
+class Optimizer:
+    """As far as behaviours look at one."""
 
-    def update_tokens(self) -> tuple[int, int]:
-        return 10, 12
+    def __init__(self) -> None:
+        self.param_groups: list[dict[str, Any]] = [{"lr": 0.0}]
+
+
+class Runner:
+    micro_batch_size = 2
+    largest = (2, 8)
 
 
 class Moments:
-    """Calls behaviours as the Trainer does; 10 updates are an epoch."""
+    """Plays the trainer; 10 updates are an epoch.
+
+    `saves` has the reasons of the last update's checkpoint, `evaluating` whether it is evaluated, `stopped` why the run
+    ends.
+    """
+
+    model: Any = None
+    last_grad_norm = 1.0
 
     def __init__(self, folder: Path, settings: Settings | None = None, updates: int = 100) -> None:
         self.settings = settings or small_settings()
         self.controls = Controls(self.settings)
         self.points: list[Any] = []
+        self.notes: list[str] = []
         self.history = History.open(folder / f"history{next(_NUMBERS)}.jsonl")
         self.meter = Meter(self.controls, self.history, lambda point, tokens: self.points.append((point, tokens)))
-        self.meter.facts = self.facts = Facts()
-        self.state = TrainerState(max_steps=updates)
-        self.control = TrainerControl()
-        self.behaviours: list[Behaviour] = [self.meter]
-        self.parameter: Any = None
+        self.optimizer: Any = Optimizer()
+        self.lr_scheduler: Any = None
+        self.order = EpochSampler(np.array([8, 8], np.int32), 1, 0, False)
+        self.runner = Runner()
+        self.last_loss = 0.0
+        self.smoothed_loss: float | None = None
+        self.update = 0
+        self.total_updates = updates
+        self.saves: list[str] = []
+        self.evaluating = False
+        self.saved_at_once: list[str] = []
+        self.stopped = ""
+        self.behaviours = Behaviours([self.meter], self.notes.append)
+        self.with_these()
+
+    # -- what behaviours see and ask for --------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> float:
+        return self.update / UPDATES_OF_AN_EPOCH
+
+    @property
+    def stopping(self) -> bool:
+        return bool(self.stopped)
+
+    def update_tokens(self) -> tuple[int, int]:
+        return 10, 12
+
+    def stop(self, reason: str) -> None:
+        self.stopped = self.stopped or reason
+
+    def ask_checkpoint(self, reason: str) -> None:
+        self.saves.append(reason)
+
+    def ask_evaluation(self) -> None:
+        self.evaluating = True
+
+    def save_now(self, reason: str) -> None:
+        self.saved_at_once.append(reason)
+
+    def while_paused(self) -> None:
+        self.call(lambda behaviour: behaviour.while_paused())
+
+    # -- what tests do --------------------------------------------------------------------------------------------
 
     def with_these(self, *behaviours: Behaviour) -> Moments:
-        self.behaviours += behaviours
+        self.behaviours.members += behaviours
+        self.behaviours.attach(self)
         return self
 
-    def call(self, moment: str, **kwargs: Any) -> None:
-        for behaviour in self.behaviours:
-            getattr(behaviour, moment)(None, self.state, self.control, model=None, **kwargs)
+    def call(self, moment: Callable[[Behaviour], None]) -> None:
+        self.behaviours.each(moment)
 
     def begin(self, update: int = 0) -> None:
-        self.state.global_step, self.state.epoch = update, update / 10
-        self.call("on_train_begin")
+        self.update = update
+        self.call(lambda behaviour: behaviour.on_run_begin())
 
-    def update(self, loss: float) -> TrainerControl:
-        """One update of this loss; the control as it is afterwards."""
-        self.control.should_save = self.control.should_evaluate = False
-        self.facts.last_loss = loss
-        self.call("on_step_begin")
-        self.state.global_step += 1
-        self.state.epoch = self.state.global_step / 10
-        self.call("on_step_end")
-        return self.control
+    def end(self) -> None:
+        self.call(lambda behaviour: behaviour.on_run_end())
 
-    def evaluate(self, loss: float) -> TrainerControl:
-        self.call("on_evaluate", metrics={"eval_loss": loss})
-        return self.control
+    def train(self, loss: float) -> Moments:
+        """One update of this loss."""
+        self.saves, self.evaluating, self.last_loss = [], False, loss
+        self.call(lambda behaviour: behaviour.before_update())
+        self.call(lambda behaviour: behaviour.before_step())
+        self.update += 1
+        self.call(lambda behaviour: behaviour.after_update())
+        return self
+
+    def evaluate(self, loss: float) -> Moments:
+        self.saves = []
+        self.call(lambda behaviour: behaviour.after_evaluation(loss))
+        return self
 
 
 _NUMBERS = itertools.count()

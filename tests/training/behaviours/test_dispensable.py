@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.training.behaviours.moments import Moments
 from training_pro.errors import RunError
-from training_pro.training.behaviours.behaviour import Behaviour, Dispensable
+from training_pro.training.behaviours.behaviour import Behaviour
 
 
 class Noisy(Behaviour):
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, dispensable: str = "") -> None:
+        self.dispensable = dispensable
         self.heard: list[str] = []
         self._error = error
 
@@ -22,42 +22,47 @@ class Noisy(Behaviour):
         if self._error is not None:
             raise self._error
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_run_begin(self) -> None:
         self._hear("begin")
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._hear("step")
+    def after_update(self) -> None:
+        self._hear(f"update {self.trainer.update}")
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._hear(f"evaluate {kwargs['metrics']['eval_loss']}")
+    def after_evaluation(self, loss: float) -> None:
+        self._hear(f"evaluation {loss}")
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_run_end(self) -> None:
         self._hear("end")
 
 
-def test_all_moments_are_passed_on(tmp_path: Path) -> None:
-    noisy, notes = Noisy(), []
-    moments = Moments(tmp_path).with_these(Dispensable(noisy, "doing it", notes.append))
+def test_all_moments_reach_every_behaviour_in_order(tmp_path: Path) -> None:
+    noisy = Noisy(dispensable="doing it")
+    moments = Moments(tmp_path).with_these(noisy)
     moments.begin()
-    moments.update(1.0)
+    moments.train(1.0)
     moments.evaluate(2.0)
-    moments.call("on_train_end")
-    assert noisy.heard == ["begin", "step", "evaluate 2.0", "end"]
-    assert notes == []
+    moments.end()
+    assert noisy.heard == ["begin", "update 1", "evaluation 2.0", "end"]
+    assert moments.notes == []
 
 
-def test_a_fault_is_told_once_and_it_is_left_out_from_then_on(tmp_path: Path) -> None:
-    noisy, notes = Noisy(ValueError("no such thing")), []
-    moments = Moments(tmp_path).with_these(Dispensable(noisy, "answering the sample prompts", notes.append))
-    moments.update(1.0)
-    moments.update(1.0)
-    assert noisy.heard == ["step"]
-    assert len(notes) == 1
-    assert "answering the sample prompts: ValueError: no such thing" in notes[0]
-    assert notes[0].endswith("The run goes on without it.")
+def test_a_fault_is_noted_once_and_it_is_left_out_from_then_on(tmp_path: Path) -> None:
+    noisy, after = Noisy(ValueError("no such thing"), "answering the sample prompts"), Noisy()
+    moments = Moments(tmp_path).with_these(noisy, after)
+    moments.train(1.0)
+    moments.train(1.0)
+    assert noisy.heard == ["update 1"]
+    assert after.heard == ["update 1", "update 2"]
+    (note,) = moments.notes
+    assert "answering the sample prompts: ValueError: no such thing" in note
+
+
+def test_a_fault_of_what_a_run_needs_ends_it(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such thing"):
+        Moments(tmp_path).with_these(Noisy(ValueError("no such thing"))).train(1.0)
 
 
 def test_a_full_disk_is_not_held_back(tmp_path: Path) -> None:
-    moments = Moments(tmp_path).with_these(Dispensable(Noisy(RunError("the disk is full")), "x", [].append))
+    moments = Moments(tmp_path).with_these(Noisy(RunError("the disk is full"), "x"))
     with pytest.raises(RunError, match="the disk is full"):
-        moments.update(1.0)
+        moments.train(1.0)

@@ -22,9 +22,9 @@ def run_three(moments: Moments, folder: Path, begin: int = 0) -> None:
     moments.with_these(behaviour)
     moments.begin(begin)
     for loss in (3.0, 2.0, 1.0):
-        moments.update(loss)
+        moments.train(loss)
     moments.evaluate(1.5)
-    moments.call("on_train_end")
+    moments.end()
 
 
 def read_tensorboard(folder: Path) -> dict[str, list[tuple[int, float]]]:

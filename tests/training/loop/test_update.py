@@ -12,7 +12,6 @@ from peft import LoraConfig, get_peft_model
 from tests.training import zoo
 from tests.training.tiny import TinySamples
 from training_pro.errors import ModelError
-from training_pro.training.loop.batches import UpdateBatch
 from training_pro.training.loop.random_state import RandomState
 from training_pro.training.loop.update import Interrupted, UpdateRunner
 from training_pro.training.model.chunked_loss import make_lean
@@ -28,9 +27,9 @@ def lora_model(dropout: float = 0.0) -> Any:
     return get_peft_model(model, config).train()
 
 
-def update(count: int = 8, mask: int = 5) -> UpdateBatch:
+def update(count: int = 8, mask: int = 5) -> list[Any]:
     samples = TinySamples(count, 20, mask=mask)
-    return UpdateBatch([samples[i] for i in range(count)])
+    return [samples[i] for i in range(count)]
 
 
 class Setting:
@@ -66,7 +65,7 @@ def test_the_loss_is_the_mean_over_all_trained_tokens() -> None:
     model, batch = lora_model(), update()
     loss = float(Setting(2).runner.run(model, batch))
     total, count = 0.0, 0
-    for sample in batch.samples:
+    for sample in batch:
         ids, labels = torch.tensor(sample["input_ids"])[None].long(), torch.tensor(sample["labels"])[None]
         trained = int((labels[:, 1:] != -100).sum())
         total += float(model(input_ids=ids, labels=labels, num_items_in_batch=1).loss.detach())
@@ -77,7 +76,7 @@ def test_the_loss_is_the_mean_over_all_trained_tokens() -> None:
 def test_tokens_are_counted_with_and_without_padding() -> None:
     setting, batch = Setting(4), update()
     setting.runner.run(lora_model(), batch)
-    lengths = [len(s["input_ids"]) for s in batch.samples]
+    lengths = [len(s["input_ids"]) for s in batch]
     assert setting.runner.tokens == sum(lengths)
     assert setting.runner.padded_tokens == 4 * max(lengths[:4]) + 4 * max(lengths[4:])
 
@@ -182,7 +181,7 @@ def test_an_interrupt_within_an_update_takes_it_back(done: int) -> None:
 
 def test_an_update_without_any_trained_token_does_nothing() -> None:
     model, batch = lora_model(), update(2)
-    for sample in batch.samples:
+    for sample in batch:
         sample["labels"][:] = -100
     assert float(Setting(2).runner.run(model, batch)) == 0.0
     assert all(float(grad.abs().max()) == 0.0 for grad in gradients(model).values())

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from tests.training.behaviours.moments import Moments
 from tests.training.memory.test_forecast import work
 from tests.training.tiny import TinyOwner, prepared, small_settings, train
 from training_pro.errors import ModelError
-from training_pro.training.behaviours import memory_peak
-from training_pro.training.behaviours.memory_peak import MEASURED_UPDATES, MemoryPeak
+from training_pro.training.behaviours import meter
+from training_pro.training.behaviours.meter import MEASURED_UPDATES, MemoryPeak
 from training_pro.training.memory.forecast import forecast, ways_out
 from training_pro.training.memory.run_memory import FILE, LEAST, MOST, Kind, RunMemory, correction, factor, keep
 
@@ -134,7 +135,7 @@ def test_a_cache_that_can_t_be_written_is_no_fault(tmp_path: Path) -> None:
     assert correction(tmp_path / "file", KIND) == 1.0
 
 
-def test_only_the_first_updates_are_measured_above_one_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_first_updates_are_measured_above_one_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     made: list[Any] = []
 
     class Peak:
@@ -148,12 +149,13 @@ def test_only_the_first_updates_are_measured_above_one_start(monkeypatch: pytest
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(memory_peak, "PeakMemory", Peak)
+    monkeypatch.setattr(meter, "PeakMemory", Peak)
     told: list[tuple[int, int]] = []
-    behaviour = MemoryPeak(torch.device("cpu"), lambda number, size: told.append((number, size)))
+    moments = Moments(tmp_path)
+    behaviour = MemoryPeak(torch.device("cpu"), lambda runner, number, size: told.append((number, size)))
+    moments.with_these(behaviour)
     for _ in range(MEASURED_UPDATES + 3):
-        behaviour.on_step_begin(None, None, None)
-        behaviour.on_step_end(None, None, None)
+        moments.train(1.0)
     assert told == [(n, 99 + n) for n in range(1, MEASURED_UPDATES + 1)]
     assert [peak.above for peak in made] == [None, 7, 7, 7, 7]
 

@@ -1,17 +1,102 @@
-"""What every behaviour of the trainer is: a callback that may carry state from checkpoint to checkpoint."""
+"""What the trainer does besides training: each behaviour is a class with hooks for the moments of a run.
+
+The trainer calls the hooks in the order in which the behaviours were given to it. A call costs microseconds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from transformers import TrainerCallback
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from training_pro.errors import RunError, explain
+from training_pro.training.loop.batch_sampler import EpochSampler
+from training_pro.training.memory.run_memory import Updates
 
 
-class Behaviour(TrainerCallback):
-    """One thing the trainer does besides training; see the folder's listing for all of them."""
+class Training(Protocol):
+    """What a behaviour sees of the trainer, and what it can ask for."""
+
+    model: Any
+    optimizer: Any
+    lr_scheduler: Any
+    order: EpochSampler
+    last_loss: float
+    last_grad_norm: float
+    smoothed_loss: float | None  # set by the meter
+
+    @property
+    def runner(self) -> Updates: ...
+
+    @property
+    def update(self) -> int:
+        """How many updates are done."""
+
+    @property
+    def total_updates(self) -> int: ...
+
+    @property
+    def epoch(self) -> float:
+        """How many epochs are done; whole at an epoch's end."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run ends after this update."""
+
+    def update_tokens(self) -> tuple[int, int]:
+        """Real and computed tokens of the last update."""
+
+    def stop(self, reason: str) -> None:
+        """End the run after this update; the first reason counts."""
+
+    def ask_checkpoint(self, reason: str) -> None:
+        """Write a checkpoint of this update, after an evaluation that is due."""
+
+    def ask_evaluation(self) -> None:
+        """Evaluate after this update."""
+
+    def save_now(self, reason: str) -> None:
+        """Write a checkpoint of the last update, between two updates."""
+
+    def while_paused(self) -> None:
+        """Let all behaviours do what people ask for during a pause."""
+
+
+class Behaviour:
+    """One thing the trainer does besides training; the files of this folder have them all.
+
+    `trainer` is there from the trainer's making on. `dispensable` says what a behaviour does ("answering the sample
+    prompts") if a run continues without it when it fails; "" if it doesn't.
+    """
+
+    trainer: Training
+    dispensable = ""
+
+    def on_run_begin(self) -> None:
+        """Before the first update; what a checkpoint carries is restored already."""
+
+    def on_epoch_begin(self) -> None:
+        """Before the first update of an epoch, or of the rest of one."""
+
+    def before_update(self) -> None:
+        """Before the forward passes of an update."""
+
+    def before_step(self) -> None:
+        """The gradients are there and finite; the optimizer's step comes next."""
+
+    def after_update(self) -> None:
+        """The weights are changed and the update counts as done."""
+
+    def after_evaluation(self, loss: float) -> None:
+        """The evaluation loss of the last update, in nats per token; NaN if no token counts."""
+
+    def while_paused(self) -> None:
+        """Every second or so in a pause."""
+
+    def on_run_end(self) -> None:
+        """After the last update of a run that was not interrupted and has not failed."""
+
+    def close(self) -> None:
+        """The run has ended, in whatever way; may be called twice."""
 
     def state(self) -> dict[str, Any]:
         """What a continued run must know, as JSON values."""
@@ -21,37 +106,40 @@ class Behaviour(TrainerCallback):
         """Take over what `state` gave."""
 
 
-class Dispensable(Behaviour):
-    """Passes the moments on to `inner`; when it raises, the run is told once and goes on without it.
+class Behaviours:
+    """The behaviours of one run, called in order."""
 
-    A `RunError` is not held back: it means that the disk refuses, which the run must know.
-    """
-
-    def __init__(self, inner: Behaviour, what: str, on_note: Callable[[str], None]) -> None:
-        self.inner: Behaviour | None = inner
-        self._what = what
+    def __init__(self, members: Sequence[Behaviour], on_note: Callable[[str], None]) -> None:
+        self.members = list(members)
         self._on_note = on_note
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.ask("on_train_begin", args, state, control, **kwargs)
+    def attach(self, trainer: Training) -> None:
+        for behaviour in self.members:
+            behaviour.trainer = trainer
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.ask("on_step_end", args, state, control, **kwargs)
+    def each(self, moment: Callable[[Behaviour], None]) -> None:
+        """Do `moment` with each of them.
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.ask("on_evaluate", args, state, control, **kwargs)
+        A dispensable one that raises is left out from then on, which is noted once. A `RunError` is always passed on:
+        it means that the disk refuses, which concerns the whole run.
+        """
+        for behaviour in list(self.members):
+            try:
+                moment(behaviour)
+            except RunError:
+                raise
+            except Exception as error:
+                if not behaviour.dispensable:
+                    raise
+                self.members.remove(behaviour)
+                self._on_note(f"{explain(error, behaviour.dispensable)} The run continues without it.")
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.ask("on_train_end", args, state, control, **kwargs)
+    def state(self) -> dict[str, dict[str, Any]]:
+        """By the class's name; JSON values."""
+        return {type(b).__name__: state for b in self.members if (state := b.state())}
 
-    def ask(self, what: str, *args: Any, **kwargs: Any) -> None:
-        """Call the method `what` of `inner`, as long as there is one."""
-        if self.inner is None:
-            return
-        try:
-            getattr(self.inner, what)(*args, **kwargs)
-        except RunError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, hours of training are worth more
-            self.inner = None
-            self._on_note(f"{explain(error, self._what)} The run goes on without it.")
+    def restore(self, states: dict[str, dict[str, Any]]) -> None:
+        for behaviour in self.members:
+            values = states.get(type(behaviour).__name__)
+            if values:
+                behaviour.restore(values)

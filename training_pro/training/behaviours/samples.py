@@ -1,24 +1,27 @@
-"""Has the LoRA, as it is, answer the sample prompts: at the start, now and then, on request and at the end."""
+"""Lets the LoRA answer the sample prompts while it is trained: at the start, every n updates, on request, at the end.
+
+Costs one generated answer each time, some seconds; weights, mode and random state stay as they were.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from training_pro.record.history import Event, History
+from training_pro.settings import Settings, sample_prompts
+from training_pro.training.behaviours.behaviour import Behaviour
+from training_pro.training.controls import Controls
 from training_pro.training.loop.random_state import RandomState
 from training_pro.training.model.config import text_config, whole_number_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-from collections.abc import Iterable
-
-from training_pro.record.history import Event, History
-from training_pro.settings import Settings, sample_prompts
-from training_pro.training.behaviours.behaviour import Behaviour
-from training_pro.training.controls import Controls
+REPETITION_PENALTY = 1.15  # Keskar et al., 2019; without it small models say one sentence again and again
+_NO_LIMIT_TOKENS = 1 << 30
 
 Answer = Callable[[Any, str], str]
 
@@ -29,6 +32,8 @@ class SampleAnswers(Behaviour):
     `answer(model, prompt)` must leave random state and mode as they were.
     """
 
+    dispensable = "answering the sample prompts"
+
     def __init__(self, settings: Settings, controls: Controls, history: History, answer: Answer) -> None:
         self._prompts = sample_prompts(settings)
         self._every = settings.sample_steps
@@ -37,43 +42,40 @@ class SampleAnswers(Behaviour):
         self._answer = answer
         self._last_at = -1
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.global_step == 0:
-            self._sample(0, kwargs["model"])
+    def on_run_begin(self) -> None:
+        if self.trainer.update == 0:
+            self._sample()
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self._every > 0 and state.global_step % self._every == 0:
-            self._sample(state.global_step, kwargs["model"])
-        self.answer_requests(state.global_step, kwargs["model"])
+    def after_update(self) -> None:
+        if self._every > 0 and self.trainer.update % self._every == 0:
+            self._sample()
+        self.while_paused()
 
-    def answer_requests(self, update: int, model: Any) -> None:
-        """What people have asked for since the last time."""
+    def while_paused(self) -> None:
         if self._controls.take_sample_request():
-            self._sample(update, model)
-        self._answer_all(self._controls.take_prompts(), update, model)
+            self._sample()
+        self._answer_all(self._controls.take_prompts())
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def after_evaluation(self, loss: float) -> None:
         if self._every == 0:
-            self._sample(state.global_step, kwargs["model"])
+            self._sample()
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._sample(state.global_step, kwargs["model"])
+    def on_run_end(self) -> None:
+        self._sample()
 
-    def _sample(self, update: int, model: Any) -> None:
-        if update == self._last_at:
+    def _sample(self) -> None:
+        """Answer all sample prompts, once an update."""
+        if self.trainer.update == self._last_at:
             return
-        self._last_at = update
-        self._answer_all(self._prompts, update, model)
+        self._last_at = self.trainer.update
+        self._answer_all(self._prompts)
 
-    def _answer_all(self, prompts: Iterable[str], update: int, model: Any) -> None:
+    def _answer_all(self, prompts: Iterable[str]) -> None:
         for prompt in prompts:
             if self._controls.interrupt_reason:
                 return
-            details = {"prompt": prompt, "answer": self._answer(model, prompt)}
-            self._history.add_event(Event("sample", update, "", details))
-
-
-REPETITION_PENALTY = 1.15  # Keskar et al., 2019; without it small models say one sentence again and again
+            details = {"prompt": prompt, "answer": self._answer(self.trainer.model, prompt)}
+            self._history.add_event(Event("sample", self.trainer.update, "", details))
 
 
 class _Asked:
@@ -129,8 +131,8 @@ def answer(
 
 def _room_tokens(model: Any, max_new_tokens: int) -> int:
     """How many tokens of a prompt fit before the answer; at least one."""
-    context = whole_number_of(text_config(model), "max_position_embeddings", "n_positions") or 1 << 30
-    return max(1, context - max_new_tokens)
+    limit = whole_number_of(text_config(model), "max_position_embeddings", "n_positions") or _NO_LIMIT_TOKENS
+    return max(1, limit - max_new_tokens)
 
 
 def _pad(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -31,29 +31,29 @@ class Writer(Protocol):
 
 
 class Scalars(Behaviour):
-    """Opens its writer at the start with the update it goes on from, and closes it at the end."""
+    """Opens its writer at the start, at the update where the run continues, and closes it at the end."""
 
-    def __init__(self, meter: Meter, open_writer: Callable[[int], Writer]) -> None:
+    def __init__(self, meter: Meter, tool: str, open_writer: Callable[[int], Writer]) -> None:
+        self.dispensable = f"writing logs for {tool}"
         self._meter = meter
         self._open = open_writer
         self._writer: Writer | None = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._writer = self._open(state.global_step)
+    def on_run_begin(self) -> None:
+        self._writer = self._open(self.trainer.update)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def after_update(self) -> None:
         if self._writer is not None and self._meter.last is not None:
-            self._writer.write(state.global_step, scalars_of(self._meter.last))
+            self._writer.write(self.trainer.update, scalars_of(self._meter.last))
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def after_evaluation(self, loss: float) -> None:
         if self._writer is not None:
-            self._writer.write(state.global_step, {"eval/loss": kwargs["metrics"]["eval_loss"]})
+            self._writer.write(self.trainer.update, {"eval/loss": loss})
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_run_end(self) -> None:
         self.close()
 
     def close(self) -> None:
-        """Also for runs that end early."""
         if self._writer is not None:
             self._writer.close()
         self._writer = None
@@ -65,7 +65,7 @@ def scalars_of(point: Point) -> dict[str, float]:
 
 
 class TensorBoardWriter:
-    """Event files in ``tensorboard`` of the run's folder; what a crash had written beyond `update` is overlaid."""
+    """Event files in ``tensorboard`` of the run's folder; what a crash wrote beyond `update` is hidden."""
 
     def __init__(self, folder: Path, update: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -81,7 +81,7 @@ class TensorBoardWriter:
 
 
 class WandbWriter:
-    """A W&B run of the LoRA's name; a run that is continued gives a further one in the same group."""
+    """A W&B run of the LoRA's name; a run that is continued adds another one in the same group."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         import wandb
@@ -119,7 +119,7 @@ def check_report(report_to: str) -> None:
 def scalars_behaviour(settings: Settings, folder: Path, meter: Meter) -> Scalars | None:
     """The behaviour for what the settings ask, None for none."""
     if settings.report_to == "tensorboard":
-        return Scalars(meter, lambda update: TensorBoardWriter(folder, update))
+        return Scalars(meter, "tensorboard", lambda update: TensorBoardWriter(folder, update))
     if settings.report_to == "wandb":
-        return Scalars(meter, lambda update: WandbWriter(folder, settings))
+        return Scalars(meter, "wandb", lambda update: WandbWriter(folder, settings))
     return None

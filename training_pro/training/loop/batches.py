@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +13,9 @@ from torch.utils.data import Dataset
 
 from training_pro.errors import DataError
 from training_pro.training.model.chunked_loss import IGNORED
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class Samples(Protocol):
@@ -47,21 +45,14 @@ class ReadableSamples(Dataset[dict[str, Any]]):
             raise
         except Exception as error:
             raise DataError(
-                f"Block {index + 1} of {len(self)} can't be read ({type(error).__name__}: {error}); prepare the data "
-                "anew: run Verify, or empty the cache folder."
+                f"Block {index + 1} of {len(self)} can't be read ({type(error).__name__}: {error}). Prepare the data "
+                "again: run Verify, or empty the cache folder."
             ) from error
 
 
-@dataclass(frozen=True)
-class UpdateBatch:
-    """All blocks of one update, not yet cut into micro-batches."""
-
-    samples: list[dict[str, npt.NDArray[Any]]]
-
-
-def collate(samples: list[dict[str, npt.NDArray[Any]]]) -> UpdateBatch:
-    """The data loader's collator: keeps the blocks apart until the update knows its micro-batch size."""
-    return UpdateBatch(samples)
+def collate(samples: list[dict[str, npt.NDArray[Any]]]) -> list[dict[str, npt.NDArray[Any]]]:
+    """The data loader's collator: keeps the blocks of an update apart until its micro-batch size is known."""
+    return samples
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,21 @@
-"""The state of every random generator that training draws from, taken and put back as one thing."""
+"""The state of every random generator that training draws from, read, restored and saved as one thing.
+
+The file is the Trainer's own ``rng_state.pth``, which it loads when a run continues; beside the current card's state it
+carries those of all cards, for a model whose layers are spread over several.
+"""
 
 from __future__ import annotations
 
+import io
 import random
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+_ALL_CARDS = "all_cards"
 
 
 @dataclass(frozen=True)
@@ -26,9 +34,34 @@ class RandomState:
         return cls(random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda)
 
     def restore(self) -> None:
-        """Put the state back."""
+        """Put the state back; of cards that are not there any more nothing is restored."""
         random.setstate(self.python)
         np.random.set_state(self.numpy)
         torch.set_rng_state(self.cpu)
+        if self.cuda and torch.cuda.is_available():
+            for number, state in enumerate(self.cuda[: torch.cuda.device_count()]):
+                torch.cuda.set_rng_state(state, number)
+
+    def file_bytes(self, *, one_process: bool) -> bytes:
+        """A whole ``rng_state`` file, in the form that the Trainer reads in one or in several processes."""
+        values = {"python": self.python, "numpy": self.numpy, "cpu": self.cpu}
         if self.cuda:
-            torch.cuda.set_rng_state_all(self.cuda)
+            values["cuda"] = self.cuda[torch.cuda.current_device()] if one_process else self.cuda
+            values[_ALL_CARDS] = self.cuda
+        file = io.BytesIO()
+        torch.save(values, file)
+        return file.getvalue()
+
+    @classmethod
+    def of_file(cls, path: Path) -> RandomState:
+        """What `file_bytes`, or the Trainer, wrote."""
+        with torch.serialization.safe_globals(_numpy_globals()):
+            values = torch.load(path, weights_only=True)
+        cuda = values.get(_ALL_CARDS, values.get("cuda", []))
+        return cls(values["python"], values["numpy"], values["cpu"], cuda if isinstance(cuda, list) else [])
+
+
+def _numpy_globals() -> list[Any]:
+    """What torch's safe loader must accept for numpy's state, an array of uint32."""
+    array = np.zeros(0, np.uint32)
+    return [array.__reduce__()[0], np.ndarray, np.dtype, type(array.dtype)]

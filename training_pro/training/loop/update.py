@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from training_pro.errors import ModelError
-from training_pro.training.loop.batches import UpdateBatch, cut, nothing_to_learn, pad, trained_tokens
+from training_pro.training.loop.batches import cut, nothing_to_learn, pad, trained_tokens
 from training_pro.training.loop.random_state import RandomState
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
 from training_pro.training.several.team import ALONE, Team
@@ -78,8 +78,8 @@ class UpdateRunner:
     options: tuple[str, ...] = _OPTIONS
     random_at_start: RandomState | None = field(default=None, repr=False)
 
-    def run(self, model: torch.nn.Module, batch: UpdateBatch) -> torch.Tensor:
-        """Forward and backward over all blocks of `batch`, this process's share of the update.
+    def run(self, model: torch.nn.Module, samples: list[dict[str, Any]]) -> torch.Tensor:
+        """Forward and backward over `samples`, this process's share of the update.
 
         Gives the mean loss over all trained tokens of the whole update (0-d, fp32, detached), in every process the
         same; so are the gradients then.
@@ -93,7 +93,7 @@ class UpdateRunner:
         self.random_at_start = RandomState.take()
         try:
             while True:
-                done = self._attempt(model, batch.samples)
+                done = self._attempt(model, samples)
                 if isinstance(done, torch.Tensor):
                     self._exchange_gradients(model)
                     return done

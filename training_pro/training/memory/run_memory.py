@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from training_pro.training.owner import Trainable
 
 _WRITTEN_AFTER = (2, 5)  # updates
+_FAST_TAKES = 4  # times what is forecast, where freed memory is kept; and besides:
+_FAST_TAKES_MORE = 1024**3  # bytes
 
 
 class Updates(Protocol):
@@ -101,6 +103,16 @@ class RunMemory:
             f"{gigabytes(expected.needed_bytes)}, more than {CPU_SHARE:.0%} of the {gigabytes(expected.free_bytes)} "
             f"that are free; the run takes {self.at_once} at a time with more accumulation. The result is the same."
         )
+
+    def plentiful(self, longest_tokens: int) -> bool:
+        """Whether a CPU run of `at_once` blocks can keep freed memory for speed; False on cards.
+
+        Kept memory is split into pieces, so that the process grows by a multiple of what is in use at any time.
+        """
+        if self.work.device != "cpu":
+            return False
+        needed = self.forecast(self.at_once, longest_tokens).needed_bytes
+        return _FAST_TAKES * needed + _FAST_TAKES_MORE <= CPU_SHARE * self.work.free_bytes
 
     def learn(self, updates: Updates, number: int, taken_bytes: int) -> None:
         """Take note of what the `number`-th update of this process took above what was in use before the first."""

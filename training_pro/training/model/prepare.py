@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from training_pro.settings import Settings
-from training_pro.training.memory.in_use import give_freed_memory_back
 from training_pro.training.model.adapter import Attached, attach
 from training_pro.training.model.chunked_loss import make_lean
 from training_pro.training.model.cpu_packing import prepare_for_training
@@ -26,7 +25,6 @@ def ready(model: PreTrainedModel, settings: Settings, on_note: Callable[[str], N
     """
     weight = model.get_input_embeddings().weight
     if weight.device.type == "cpu":
-        give_freed_memory_back()
         prepare_for_training(model)
     said = compute_as_the_run(model, DeviceFacts.of(weight.device), weight.dtype)
     if said:

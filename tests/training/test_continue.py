@@ -258,7 +258,7 @@ def test_a_torn_checkpoint_is_passed_over(owner: TinyOwner) -> None:
 
 def test_a_checkpoint_that_is_not_there(owner: TinyOwner) -> None:
     folder = train(owner, small_settings(**FULL), full_data()).folder
-    with pytest.raises(RunError, match="no checkpoint of update 5 .*there is: 12, 10, 8, 6, 4, 2"):
+    with pytest.raises(RunError, match="no checkpoint of update 5 .*: 12, 10, 8, 6, 4, 2"):
         find_continuation(folder, 5)
 
 

@@ -9,7 +9,7 @@ from training_pro.training.model.adapter import untaught_note
 
 
 class Untaught(Behaviour):
-    """After the first backward pass: which LoRAs got no gradient. Not for sharded weights, whose gradients are pieces."""
+    """Names the LoRAs that got no gradient in the first backward pass. Not for sharded weights."""
 
     def __init__(self, on_note: Callable[[str], None]) -> None:
         self._on_note = on_note

@@ -39,7 +39,7 @@ def ask(model: Path, lora: Path, prompts: list[list[int]], vocabulary: int, **mo
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         timeout=_TIMEOUT_S,
     )
-    assert done.returncode == 0, f"llama.cpp ended with {done.returncode}: {done.stderr[-2000:]}"
+    assert done.returncode == 0, f"llama.cpp ended with {done.returncode}: {done.stderr[-20000:]}"
     answers = json.loads(done.stdout.rsplit("ANSWERS", 1)[1])
     without, with_lora = ([_table(step, vocabulary) for step, _ in answers[key]] for key in ("0", "1"))
     said_without, said_with = ([ids for _, ids in answers[key]] for key in ("0", "1"))
@@ -69,7 +69,7 @@ def _serve(job: dict[str, Any]) -> dict[int, list[tuple[list[tuple[int, float]],
     params.n_ctx, params.n_parallel, params.n_gpu_layers, params.warmup = 512, 1, 0, False
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-    params.verbosity = 0
+    params.verbosity = 1  # errors alone
     server = xllamacpp.Server(params)
     return {scale: [_answer(server, job, prompt, scale) for prompt in job["prompts"]] for scale in (0, 1)}
 

@@ -60,7 +60,7 @@ def describe_base(folder: Path) -> BaseModel:
     """
     config = read_config(folder)
     quantized = _quantized(folder, config)
-    model = _without_storage(folder, config)
+    model = _without_storage(folder, config, whole_class(config))
     weights = sum(parameter.numel() for parameter in model.parameters())
     return BaseModel(folder, config, weights, _linears(model), _stored_dtype(folder, config), quantized)
 
@@ -86,10 +86,33 @@ def read_config(folder: Path) -> PretrainedConfig:
 def linear_shapes(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int, int]]:
     """(outputs, inputs) of the linear modules by name, from the config alone.
 
+    A multimodal model's text part has two names for each module: alone and in the whole model. Both are given, because
+    a LoRA can come from either.
+
     Raises:
         ModelError: transformers can't build a model from it.
     """
-    return _linears(_without_storage(folder, config))
+    from transformers import AutoModelForCausalLM
+
+    whole = whole_class(config)
+    shapes = _linears(_without_storage(folder, config, whole))
+    if whole is not AutoModelForCausalLM and _loads_as_text(config):
+        shapes |= _linears(_without_storage(folder, config, AutoModelForCausalLM))
+    return shapes
+
+
+def whole_class(config: PretrainedConfig) -> Any:
+    """The class that loads the whole model, with its vision and audio towers where it has some."""
+    from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoModelForCausalLM, AutoModelForImageTextToText
+
+    multimodal = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+    return AutoModelForImageTextToText if multimodal else AutoModelForCausalLM
+
+
+def _loads_as_text(config: PretrainedConfig) -> bool:
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
 
 
 def load_unquantized(base: BaseModel) -> PreTrainedModel:
@@ -158,18 +181,17 @@ def _quantized(folder: Path, config: PretrainedConfig) -> Quantized:
     )
 
 
-def _without_storage(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
+def _without_storage(folder: Path, config: PretrainedConfig, auto_class: Any) -> PreTrainedModel:
     import copy
 
     import torch
-    from transformers import AutoModelForCausalLM
 
     plain = copy.deepcopy(config)
     if hasattr(plain, "quantization_config"):
         del plain.quantization_config
     try:
         with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(plain)
+            return auto_class.from_config(plain)
     except loading_errors() as error:
         raise _unusable(folder, error) from error
 

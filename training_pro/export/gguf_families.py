@@ -1,78 +1,164 @@
-"""How llama.cpp names and lays out the weights that a LoRA changes, for the model families it is offered for.
+"""The model families that a GGUF LoRA can be made for: their name in llama.cpp, and where a module's weight lies there.
 
-llama.cpp turns positions by neighbouring numbers in models of its "llama" kind, transformers by numbers half a
-head apart; so a GGUF model of that kind has the rows of q and k in another order, and a LoRA must follow: its B
-gives the rows, its A stays. In the wrong order it loads without a word and talks nonsense.
+Each family in the table was heard in a real llama.cpp: over a GGUF that llama.cpp's own converter made of a tiny
+model, the LoRA changes log-probabilities as it does in transformers.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from training_pro.errors import ModelError
+from training_pro.export.gguf_layout import (
+    FALCON,
+    FALCON_H1,
+    GROUPED,
+    KEY_HEADS,
+    PAIRED,
+    SHARED_EXPERT,
+    TILED,
+    Layout,
+    Part,
+)
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PretrainedConfig
 
 
 @dataclass(frozen=True)
 class Family:
-    """`arch`: what gguf's `MODEL_ARCH` calls it; `turned`: q and k have their rows in llama.cpp's own order."""
+    """`arch`: its name in gguf's `MODEL_ARCH`; `layout`: the modules whose rows llama.cpp keeps in another order.
+
+    `refused`: modules that llama.cpp has no such weight for, by the ending of their name, with the reason.
+    """
 
     arch: str
-    turned: bool = False
+    layout: Layout = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
-_FAMILIES = {
-    "llama": Family("LLAMA", turned=True),
-    "mistral": Family("LLAMA", turned=True),
-    "mixtral": Family("LLAMA", turned=True),
+FAMILIES: Mapping[str, Family] = {
+    "llama": Family("LLAMA", PAIRED),
+    "mistral": Family("LLAMA", PAIRED),
+    "mixtral": Family("LLAMA", PAIRED),
+    "llava": Family("LLAMA", PAIRED),
+    "ministral3": Family("MISTRAL3", PAIRED),
+    "mistral3": Family("MISTRAL3", PAIRED),
+    "arcee": Family("ARCEE", PAIRED),
+    "smollm3": Family("SMOLLM3", PAIRED),
+    "granite": Family("GRANITE", PAIRED),
+    "granitemoe": Family("GRANITE_MOE", PAIRED),
+    "granitemoehybrid": Family("GRANITE_HYBRID", {**PAIRED, **SHARED_EXPERT}),
+    "bamba": Family("GRANITE_HYBRID", PAIRED),
+    "olmo": Family("OLMO", PAIRED),
+    "llama4": Family("LLAMA4"),
+    "llama4_text": Family("LLAMA4"),
     "qwen2": Family("QWEN2"),
+    "qwen2_moe": Family("QWEN2MOE"),
+    "qwen2_vl": Family("QWEN2VL"),
+    "qwen2_5_vl": Family("QWEN2VL"),
     "qwen3": Family("QWEN3"),
     "qwen3_moe": Family("QWEN3MOE"),
+    "qwen3_vl": Family("QWEN3VL"),
+    "qwen3_next": Family("QWEN3NEXT", KEY_HEADS),
+    "qwen3_5": Family("QWEN35", TILED),
+    "qwen3_5_text": Family("QWEN35", TILED),
+    "qwen3_5_moe": Family("QWEN35MOE", TILED),
+    "qwen3_5_moe_text": Family("QWEN35MOE", TILED),
     "gemma": Family("GEMMA"),
     "gemma2": Family("GEMMA2"),
     "gemma3": Family("GEMMA3"),
     "gemma3_text": Family("GEMMA3"),
+    "gemma3n": Family("GEMMA3N"),
+    "gemma3n_text": Family("GEMMA3N"),
+    "gemma4": Family("GEMMA4"),
+    "gemma4_text": Family("GEMMA4"),
+    "gpt_oss": Family("GPT_OSS"),
+    "phi": Family("PHI2"),
+    "phi3": Family("PHI3"),
+    "glm": Family("CHATGLM"),
+    "glm4": Family("GLM4"),
+    "glm4_moe": Family("GLM4_MOE"),
+    "starcoder2": Family("STARCODER2"),
+    "stablelm": Family("STABLELM"),
+    "cohere": Family("COMMAND_R"),
+    "cohere2": Family("COHERE2"),
+    "olmo2": Family("OLMO2"),
+    "olmo3": Family("OLMO2"),
+    "olmoe": Family("OLMOE"),
+    "ernie4_5": Family("ERNIE4_5"),
+    "ernie4_5_moe": Family("ERNIE4_5_MOE"),
+    "seed_oss": Family("SEED_OSS"),
+    "hunyuan_v1_dense": Family("HUNYUAN_DENSE"),
+    "exaone4": Family("EXAONE4"),
+    "apertus": Family("APERTUS"),
+    "nemotron": Family("NEMOTRON"),
+    "jais2": Family("JAIS2"),
+    "minicpm3": Family("MINICPM3"),
+    "minimax_m2": Family("MINIMAXM2"),
+    "deepseek_v2": Family("DEEPSEEK2"),
+    "deepseek_v3": Family("DEEPSEEK2"),
+    "glm4_moe_lite": Family("DEEPSEEK2"),
+    "gpt2": Family("GPT2"),
+    "gpt_bigcode": Family("STARCODER"),
+    "gpt_neox": Family("GPTNEOX", GROUPED),
+    "bloom": Family("BLOOM", GROUPED),
+    "falcon": Family("FALCON", FALCON),
+    "falcon_h1": Family("FALCON_H1", FALCON_H1),
+    "lfm2": Family("LFM2"),
+    "lfm2_moe": Family("LFM2MOE"),
+    "jamba": Family("JAMBA"),
+    "mamba": Family("MAMBA"),
+    "mamba2": Family("MAMBA2"),
 }
 _TEXT_PART = re.compile(r"^(?:model\.)?language_model\.(?:model\.)?")
+_UNCHANGED = (Part(),)
 
 
 class GgufNames:
     """The GGUF tensors of one base model.
 
     Raises:
-        ModelError: llama.cpp's form of this kind of model is not known here.
+        ModelError: this kind of model is not in the table.
     """
 
     def __init__(self, config: PretrainedConfig, base_name: str) -> None:
         import gguf
 
-        family = _FAMILIES.get(config.model_type)
+        family = FAMILIES.get(config.model_type)
         if family is None:
             raise ModelError(
                 f"{base_name} is a {config.model_type} model; LoRAs for llama.cpp can be made of "
-                f"{', '.join(_FAMILIES)}. Merge the LoRA instead and convert the merged model."
+                f"{', '.join(FAMILIES)}. Merge the LoRA instead and convert the merged model."
             )
-        text = config.get_text_config()
-        architecture = gguf.MODEL_ARCH[family.arch]
+        self.config = config.get_text_config()
+        self.family = family
+        architecture = getattr(gguf.MODEL_ARCH, family.arch)
         self.arch: str = gguf.MODEL_ARCH_NAMES[architecture]
-        self.tied: bool = text.tie_word_embeddings
-        self._map = gguf.get_tensor_name_map(architecture, text.num_hidden_layers)
-        self._heads = {"attn_q": text.num_attention_heads, "attn_k": text.num_key_value_heads} if family.turned else {}
+        self.tied: bool = self.config.tie_word_embeddings
+        self._map = gguf.get_tensor_name_map(architecture, self.config.num_hidden_layers)
 
-    def tensor(self, module: str) -> str | None:
-        """What llama.cpp calls the weight of `module` ("model.layers.0.self_attn.q_proj"); None: it has none such."""
-        found: str | None = self._map.get_name(_TEXT_PART.sub("model.", module))
-        return f"{found}.weight" if found else None
+    def parts(self, module: str) -> tuple[tuple[str, Part], ...]:
+        """The GGUF weights that hold `module` ("model.layers.0.self_attn.q_proj"), by name; none: there is no such."""
+        plain = _TEXT_PART.sub("model.", module)
+        ending = next((ending for ending in self.family.layout if plain.endswith(f".{ending}") or plain == ending), "")
+        found = []
+        for part in self.family.layout.get(ending, _UNCHANGED):
+            name = self._block_tensor(plain, part.suffix) if part.suffix else self._map.get_name(plain)
+            if name is None:
+                return ()
+            found.append((f"{name}.weight", part))
+        return tuple(found)
 
-    def rows(self, tensor: str, lora_b: torch.Tensor) -> torch.Tensor:
-        """`lora_b` (outputs, rank), its rows in the order that llama.cpp has them in `tensor`."""
-        heads = self._heads.get(tensor.split(".")[-2])
-        if heads is None:
-            return lora_b
-        halves = lora_b.reshape(heads, 2, lora_b.shape[0] // heads // 2, lora_b.shape[1])
-        return halves.swapaxes(1, 2).reshape(lora_b.shape)
+    def reason(self, module: str) -> str:
+        """Why llama.cpp has no weight for `module`, in brackets, where it is known."""
+        found = next((reason for ending, reason in self.family.refused.items() if module.endswith(ending)), "")
+        return f" ({found})" if found else ""
+
+    @staticmethod
+    def _block_tensor(module: str, suffix: str) -> str | None:
+        block = re.search(r"\.layers\.(\d+)\.", module)
+        return f"blk.{block[1]}.{suffix}" if block else None

@@ -1,7 +1,7 @@
 """A LoRA as one GGUF file, which llama.cpp lays over any GGUF of the base model, quantized or not.
 
-Written tensor by tensor: the memory is that of one, the time that of copying the adapter. What the form has no
-room for (DoRA, trained heads, ...) is refused before anything is written.
+Written tensor by tensor: needs the memory of one tensor and the time of copying the adapter. What the format has no
+place for (DoRA, trained heads, ...) is refused before anything is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 from training_pro.errors import ModelError, RunError
 from training_pro.export.base_model import ITEM_BYTES, linear_shapes, read_config
 from training_pro.export.gguf_families import GgufNames
-from training_pro.export.gguf_limits import check_expressible
 from training_pro.export.gguf_pairs import Pair, pairs_of
 from training_pro.export.lora_source import Lora
 from training_pro.export.room import check_place, check_space
@@ -36,7 +35,7 @@ _HEADER_BYTES_A_PAIR = 256
 
 @dataclass(frozen=True)
 class GgufLora:
-    """A GGUF LoRA on disk, and the kind of GGUF model ("llama", "qwen3", ...) it goes with."""
+    """A GGUF LoRA on disk; `arch`: the kind of GGUF model ("llama", "qwen3", ...) it fits."""
 
     file: Path
     size_bytes: int
@@ -45,29 +44,28 @@ class GgufLora:
 
 
 def gguf_place(lora: Lora, dtype: DtypeName = "float32") -> Path:
-    """Where the file goes unless told otherwise: into the run's folder."""
+    """The default place of the file: in the run's folder."""
     return lora.run / f"{lora.name}-lora-{dtype.replace('float', 'f')}.gguf"
 
 
 def export_gguf(
     lora: Lora, target: Path, *, dtype: DtypeName = "float32", replace: bool = False, progress: Progress = no_progress
 ) -> GgufLora:
-    """Write `lora` to `target` for llama.cpp. Of the base model's folder only the config is needed.
+    """Write `lora` to `target` for llama.cpp. It needs only the config of the base model.
 
-    `replace`: an older GGUF file at `target` gives way once the new one is whole.
+    `replace`: a complete new file takes the place of an older GGUF file at `target`.
 
-    Guarantees: `target` is whole or as it was; the same LoRA, base config and `dtype` give the same bytes.
+    Guarantees: `target` is complete or unchanged; the same LoRA, base config and `dtype` give the same bytes.
 
     Raises:
         ModelError: another family of models, another model than the LoRA's, or a LoRA that GGUF can't express.
-        RunError: the place is taken, the disk is full, or the package gguf is missing.
-        Cancelled: `progress` wanted no more.
+        RunError: something is in the way at `target`, the disk is full, or the package gguf is missing.
+        Cancelled: `progress` cancelled it.
     """
     if not installed("gguf"):
-        raise RunError("Writing a GGUF LoRA needs the package gguf, which is not installed; run: pip install gguf")
+        raise RunError("Writing a GGUF LoRA needs the package gguf, which is not installed. Run: pip install gguf")
     config = read_config(lora.base)
     names = GgufNames(config, lora.base.name)
-    check_expressible(lora)
     check_fits(lora.info, linear_shapes(lora.base, config))
     alpha, pairs = pairs_of(lora, names)
     check_place(target, replace, is_gguf)
@@ -79,7 +77,7 @@ def export_gguf(
     with whole_file(target) as temporary:
         writer = _writer(temporary, lora, names.arch, alpha, dtype)
         try:
-            _write(writer, lora, names, pairs, np.dtype(dtype), progress)
+            _write(writer, lora, pairs, np.dtype(dtype), progress)
         finally:
             writer.close()
     return GgufLora(target, target.stat().st_size, names.arch, len(pairs))
@@ -108,9 +106,7 @@ def _writer(path: Path, lora: Lora, arch: str, alpha: float, dtype: DtypeName) -
     return writer
 
 
-def _write(
-    writer: gguf.GGUFWriter, lora: Lora, names: GgufNames, pairs: list[Pair], item: np.dtype[Any], progress: Progress
-) -> None:
+def _write(writer: gguf.GGUFWriter, lora: Lora, pairs: list[Pair], item: np.dtype[Any], progress: Progress) -> None:
     from safetensors import safe_open
 
     what = "writing the GGUF LoRA"
@@ -123,9 +119,8 @@ def _write(
     with safe_open(lora.folder / WEIGHTS_FILE, framework="pt") as weights:
         for done, pair in enumerate(pairs):
             progress(done, len(pairs), what)
-            b = names.rows(pair.tensor, weights.get_tensor(pair.b_name).float()) * pair.factor
-            writer.write_tensor_data(_numbers(weights.get_tensor(pair.a_name), item, pair.a_name))
-            writer.write_tensor_data(_numbers(b, item, pair.b_name))
+            writer.write_tensor_data(_numbers(pair.a(weights.get_tensor(pair.a_name)), item, pair.a_name))
+            writer.write_tensor_data(_numbers(pair.b(weights.get_tensor(pair.b_name)), item, pair.b_name))
     progress(len(pairs), len(pairs), what)
 
 
@@ -133,5 +128,8 @@ def _numbers(tensor: torch.Tensor, item: np.dtype[Any], name: str) -> np.ndarray
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(tensor.float().numpy()).astype(item)
     if not np.isfinite(values).all():
-        raise ModelError(f"{name} holds values that {item} has no number for; the training may have diverged.")
+        raise ModelError(
+            f"{name} holds values that {item} can't represent. The training may have diverged; use a checkpoint.",
+            option=("--checkpoint UPDATE", "--dtype float32"),
+        )
     return values

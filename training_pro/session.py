@@ -51,6 +51,7 @@ from training_pro.training.controls import LIVE_SETTINGS
 from training_pro.training.learning_rate import check_schedule
 from training_pro.training.model.vocabulary import vocabulary_fault
 from training_pro.training.owner import Trainable
+from training_pro.training.pace import Pace, pace_of
 from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.resume import (
     Begin,
@@ -88,6 +89,7 @@ class Checked:
     verification: Verification
     memory: Forecast | None = None
     targets: Targets | None = None
+    pace: Pace | None = None
 
 
 class Session:
@@ -156,11 +158,13 @@ class Session:
         prepared = self._prepared(settings, loaded, progress)
         check_schedule(settings.lr_scheduler_type, self.host.folders.schedules, prepared.eval is not None)
         plan = plan_for(settings, len(prepared.train), self.host.folders.schedules, self._team.size)
-        verification = verify(prepared, settings, plan, rates_of(settings, plan, self.host.folders.schedules))
+        rates = rates_of(settings, plan, self.host.folders.schedules)
+        verification = verify(prepared, settings, plan, rates, progress)
+        pace = pace_of(loaded, settings, self.host.folders.loras, verification.facts.total_tokens * settings.epochs)
         unknown = vocabulary_fault(loaded.model, loaded.tokenizer, prepared.train, prepared.eval)
         if unknown:
             verification = replace(verification, refusals=(*verification.refusals, Fault(unknown)))
-        checked = Checked(prepared, plan, verification)
+        checked = Checked(prepared, plan, verification, pace=pace)
         if self.occupied() or self.host.loras_on():
             return checked
         return self._with_memory(checked, settings, loaded)

@@ -5,8 +5,9 @@ import pytest
 from tests.data.chat_templates import CHATML
 from tests.data.row_files import chat, write_rows
 from tests.data.tiny import tiny_tokenizer
+from training_pro.data.advice import Suggestion
 from training_pro.data.prepare import prepare
-from training_pro.data.verify import Suggestion, Verification, verify
+from training_pro.data.verify import Verification, verify
 from training_pro.folders import Folders
 from training_pro.plan import make_plan
 from training_pro.settings import Settings
@@ -93,7 +94,7 @@ def test_beside_text_a_context_is_suggested_only_for_rows_that_do_not_fit(folder
 
 def test_too_much_accumulation_is_put_right(folders: Folders):
     found = verified(folders, dataset="talks.jsonl", batch_size=4, gradient_accumulation_steps=64)
-    assert changes(found)["gradient_accumulation_steps"] == 10
+    assert changes(found)["gradient_accumulation_steps"] == 1  # of 10 batches, so that there are updates enough
     assert "lowered from 64 to 10" in found.notes[0]
 
 
@@ -137,6 +138,43 @@ def test_a_single_update_at_rate_0_is_refused(folders: Folders):
     found = verified(folders, rates=[0.0], **choices)
     assert "The only update would have learning rate 0" in found.refusals[0].text
     assert verified(folders, rates=[1.0], **choices).refusals == ()
+
+
+def test_duplicates_are_counted_and_the_repeats_that_were_asked_for_are_not(folders: Folders):
+    write_rows(folders, "some.jsonl", [*TALKS[:10], *TALKS[:4]])
+    settings = Settings(dataset="some.jsonl x3")
+    found = prepare(settings, tiny_tokenizer(CHATML), folders)
+    checked = verify(found, settings, make_plan(len(found.train), 4, 1, 3.0))
+    assert checked.facts.duplicates == 4
+    assert any('"Leave out duplicates"' in note for note in checked.notes)
+
+
+def test_evaluation_rows_that_are_trained_too_are_said(folders: Folders):
+    write_rows(folders, "held.jsonl", [*TALKS[:3], chat("new", "answer")])
+    checked = verified(folders, dataset="talks.jsonl", eval_dataset="held.jsonl")
+    assert checked.facts.evaluated_and_trained == 3
+    assert any("3 of 4 evaluation blocks" in note for note in checked.notes)
+
+
+def test_the_second_longest_row_is_said(folders: Folders):
+    facts = verified(folders, dataset="talks.jsonl", max_tokens=1024).facts
+    assert 0 < facts.second_longest_tokens < facts.longest_tokens
+
+
+@pytest.mark.parametrize(
+    ("choices", "refused"),
+    [
+        ({"learning_rate": 1.0}, True),
+        ({"learning_rate": 0.05}, True),
+        ({"learning_rate": 0.01, "lora_plus_ratio": 16.0}, True),
+        ({"learning_rate": 0.04}, False),
+        ({"learning_rate": 0.5, "optimizer": "sgd"}, False),
+        ({"learning_rate": 1.0, "optimizer": "sgd"}, True),
+    ],
+)
+def test_a_rate_that_destroys_the_model_is_refused(choices: dict[str, Any], refused: bool, folders: Folders):
+    found = verified(folders, dataset="talks.jsonl", **choices)
+    assert [fault.setting for fault in found.refusals] == (["learning_rate"] if refused else [])
 
 
 def test_what_became_of_the_rows_is_said(folders: Folders):

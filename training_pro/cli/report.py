@@ -23,6 +23,7 @@ def json_of(checked: Checked) -> dict[str, Any]:
     values = {
         "memory": {**dataclasses.asdict(memory), "sentence": memory.sentence()} if memory is not None else None,
         "targets": _targets(checked.targets),
+        "time": dataclasses.asdict(checked.pace) if checked.pace is not None else None,
         "facts": dataclasses.asdict(found.facts),
         "plan": dataclasses.asdict(checked.plan),
         "notes": list(found.notes),
@@ -46,33 +47,8 @@ def _targets(targets: Targets | None) -> dict[str, Any] | None:
 
 def lines_of(checked: Checked) -> Iterator[str]:
     """Facts, notes, suggestions and refusals, one a line."""
-    facts, plan = checked.verification.facts, checked.plan
-    kinds = [(facts.packed, "packed"), (facts.overlap, "overlap"), (facts.windows, "windows")]
-    made_of = ", ".join(f"{count:,} {kind}" for count, kind in kinds if count)
-    yield f"Blocks         {facts.samples:,}" + (f" ({made_of})" if made_of else "")
-    if facts.sections:
-        yield f"Sections       {facts.sections:,}"
-    if facts.depth:
-        yield f"Depth          {facts.depth:.1f} times"
-    if facts.rows_read:
-        yield f"Rows           {facts.rows_read:,} read, {facts.dropped_rows:,} dropped, {facts.trimmed_rows:,} trimmed"
-    yield (
-        f"Tokens         {facts.total_tokens:,} ({facts.trained_tokens:,} trained), longest block "
-        f"{facts.longest_tokens:,}, mean {facts.mean_tokens:.1f}, padding {100 * facts.padding_share:.1f} %"
-    )
-    yield f"Split          {facts.split_sentences:,} sentences; {facts.dropped_small:,} small blocks dropped"
-    if facts.eval_samples:
-        yield f"Evaluation     {facts.eval_samples:,} blocks"
-    yield (
-        f"Updates        {plan.updates_per_epoch:,} an epoch, {plan.total_updates:,} in all "
-        f"(True Batch Size {plan.batch_size} x accumulation {plan.gradient_accumulation_steps})"
-    )
-    if checked.targets is not None:
-        names = sorted({name.rpartition(".")[2] for name in checked.targets.modules})
-        experts = f", and the experts ({len(checked.targets.experts)} tensors)" if checked.targets.experts else ""
-        yield f"Learns         {len(checked.targets.modules):,} layers ({', '.join(names)}){experts}"
-    if checked.memory is not None:
-        yield from lines_of_memory(checked.memory)
+    yield from _lines_of_data(checked)
+    yield from _lines_of_run(checked)
     for note in checked.verification.notes:
         yield f"Note           {note}"
     for suggestion in checked.verification.suggestions:
@@ -87,3 +63,42 @@ def lines_of_memory(memory: Forecast) -> Iterator[str]:
     yield f"Memory         {with_options(memory.sentence(), () if memory.fits else memory.options)}"
     parts = ", ".join(f"{name} {gigabytes(size)}" for name, size in memory.parts)
     yield f"               {parts}; the model itself has {gigabytes(memory.weights)}"
+
+
+def _lines_of_data(checked: Checked) -> Iterator[str]:
+    facts = checked.verification.facts
+    kinds = [(facts.packed, "packed"), (facts.overlap, "overlap"), (facts.windows, "windows")]
+    made_of = ", ".join(f"{count:,} {kind}" for count, kind in kinds if count)
+    yield f"Blocks         {facts.samples:,}" + (f" ({made_of})" if made_of else "")
+    if facts.sections:
+        yield f"Sections       {facts.sections:,}"
+    if facts.depth:
+        yield f"Depth          {facts.depth:.1f} times"
+    if facts.rows_read:
+        yield f"Rows           {facts.rows_read:,} read, {facts.dropped_rows:,} dropped, {facts.trimmed_rows:,} trimmed"
+        yield f"Longest        {facts.longest_tokens:,} tokens, the second longest {facts.second_longest_tokens:,}"
+    yield (
+        f"Tokens         {facts.total_tokens:,} ({facts.trained_tokens:,} trained), longest block "
+        f"{facts.longest_tokens:,}, mean {facts.mean_tokens:.1f}, padding {100 * facts.padding_share:.1f} %"
+    )
+    yield f"Split          {facts.split_sentences:,} sentences; {facts.dropped_small:,} small blocks dropped"
+    if facts.duplicates:
+        yield f"Duplicates     {facts.duplicates:,}"
+    if facts.eval_samples:
+        yield f"Evaluation     {facts.eval_samples:,} blocks"
+
+
+def _lines_of_run(checked: Checked) -> Iterator[str]:
+    plan = checked.plan
+    yield (
+        f"Updates        {plan.updates_per_epoch:,} an epoch, {plan.total_updates:,} in all "
+        f"(True Batch Size {plan.batch_size} x accumulation {plan.gradient_accumulation_steps})"
+    )
+    if checked.pace is not None:
+        yield f"Time           {checked.pace.sentence()}"
+    if checked.targets is not None:
+        names = sorted({name.rpartition(".")[2] for name in checked.targets.modules})
+        experts = f", and the experts ({len(checked.targets.experts)} tensors)" if checked.targets.experts else ""
+        yield f"Learns         {len(checked.targets.modules):,} layers ({', '.join(names)}){experts}"
+    if checked.memory is not None:
+        yield from lines_of_memory(checked.memory)

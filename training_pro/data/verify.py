@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from training_pro.data.advice import Counts, Suggestion, better_numbers, destroying_rate, extremes
 from training_pro.data.batch_order import padding_share
+from training_pro.data.duplicates import contents
 from training_pro.data.prepare import Prepared
 from training_pro.data.report import DataReport, SourceReport
-from training_pro.data.samples import KINDS
+from training_pro.data.samples import KINDS, Mix, Samples, Subset, mixed
 from training_pro.errors import Fault
 from training_pro.plan import Plan, suggested_save_steps, suggested_warmup_steps
+from training_pro.progress import Progress, no_progress
 from training_pro.settings import Settings
 
 CONTEXT_STEP_TOKENS = 32
@@ -24,6 +26,7 @@ CONTEXT_STEP_TOKENS = 32
 class Facts:
     """Counts over the training samples; `padding_share` is padding over all tokens of the run's batches, from 0 to 1.
 
+    `duplicates` are the same as an earlier training sample, `evaluated_and_trained` evaluation samples are trained too.
     `depth` is how often DEMENTOR shows a token on average (0 without it). `dropped_rows` were read and are not
     trained. `updates_per_epoch` and `total_updates` are the plan's U and T.
     """
@@ -35,6 +38,7 @@ class Facts:
     windows: int
     depth: float
     longest_tokens: int
+    second_longest_tokens: int
     mean_tokens: float
     total_tokens: int
     trained_tokens: int
@@ -46,16 +50,10 @@ class Facts:
     trimmed_rows: int
     eval_samples: int
     left_out: int
+    duplicates: int
+    evaluated_and_trained: int
     updates_per_epoch: int
     total_updates: int
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """`changes` maps setting names to the values that one click applies."""
-
-    reason: str
-    changes: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,23 +66,53 @@ class Verification:
     refusals: tuple[Fault, ...]
 
 
-def verify(prepared: Prepared, settings: Settings, plan: Plan, rates: Sequence[float] | None = None) -> Verification:
-    """All there is to know before the run.
+def verify(
+    prepared: Prepared,
+    settings: Settings,
+    plan: Plan,
+    rates: Sequence[float] | None = None,
+    progress: Progress = no_progress,
+) -> Verification:
+    """All there is to know before the run. Costs some 5 microseconds a sample, to look for duplicates.
 
     `rates` are the schedule's multipliers of the learning rate for the updates 0, 1, ..., where the caller knows
     them; without them only warmup is judged.
     """
     report, refused = prepared.report, refusals(settings, plan, rates)
     planned = () if refused else plan.notes  # of a plan that can't be
+    facts = _facts(prepared, settings, plan, _Twins.of(prepared, progress))
+    notes = [*planned, *extremes(settings), *_notes(report, settings), *_twin_notes(facts, report)]
     return Verification(
-        facts=_facts(prepared, settings, plan),
-        suggestions=tuple(_suggestions(report, settings, plan)),
-        notes=tuple(dict.fromkeys([*planned, *_notes(report, settings)])),
+        facts=facts,
+        suggestions=tuple(_suggestions(prepared, settings, plan, facts)),
+        notes=tuple(dict.fromkeys(notes)),
         refusals=tuple(refused),
     )
 
 
-def _facts(prepared: Prepared, settings: Settings, plan: Plan) -> Facts:
+def _unrepeated(train: Samples) -> Samples:
+    """The samples without those that a file's repeat (x2) brings again, which is meant."""
+    parts = train.parts if isinstance(train, Mix) else [train]
+    return mixed([Subset(part.whole, np.unique(part.indices)) if isinstance(part, Subset) else part for part in parts])
+
+
+@dataclass(frozen=True)
+class _Twins:
+    """How many training samples are the same as an earlier one, and how many evaluation samples are trained too."""
+
+    trained: int
+    evaluated: int
+
+    @classmethod
+    def of(cls, prepared: Prepared, progress: Progress) -> _Twins:
+        unique = _unrepeated(prepared.train)
+        trained = contents(unique, progress)
+        evaluated = contents(prepared.eval, progress) if prepared.eval is not None else []
+        known = set(trained)
+        return cls(len(trained) - len(known), sum(content in known for content in evaluated))
+
+
+def _facts(prepared: Prepared, settings: Settings, plan: Plan, twins: _Twins) -> Facts:
     report, lengths = prepared.report, prepared.train.lengths
     kinds = np.bincount(prepared.train.kinds, minlength=len(KINDS))
     slicings = [source.slicing for source in report.sources if source.slicing is not None]
@@ -96,6 +124,7 @@ def _facts(prepared: Prepared, settings: Settings, plan: Plan) -> Facts:
         windows=int(kinds[KINDS.index("window")]),
         depth=max((slicing.depth for slicing in slicings), default=0.0),
         longest_tokens=int(lengths.max()),
+        second_longest_tokens=int(np.partition(lengths, -2)[-2]) if len(lengths) > 1 else 0,
         mean_tokens=float(lengths.mean()),
         total_tokens=int(lengths.sum(dtype=np.int64)),
         trained_tokens=int(prepared.train.trained_counts.sum(dtype=np.int64)),
@@ -107,18 +136,46 @@ def _facts(prepared: Prepared, settings: Settings, plan: Plan) -> Facts:
         trimmed_rows=sum(source.trimmed for source in report.sources),
         eval_samples=report.eval_samples,
         left_out=report.left_out,
+        duplicates=twins.trained,
+        evaluated_and_trained=twins.evaluated,
         updates_per_epoch=plan.updates_per_epoch,
         total_updates=plan.total_updates,
     )
 
 
-def _suggestions(report: DataReport, settings: Settings, plan: Plan) -> list[Suggestion]:
-    found = [*_warmup(settings, plan), *_checkpoints(settings, plan), *_context(report, settings)]
-    if plan.gradient_accumulation_steps < settings.gradient_accumulation_steps:
-        accumulation = plan.gradient_accumulation_steps
+def _suggestions(prepared: Prepared, settings: Settings, plan: Plan, facts: Facts) -> list[Suggestion]:
+    report = prepared.report
+    found = [
+        *better_numbers(settings, plan, _counts(prepared, facts)),
+        *_warmup(settings, plan),
+        *_checkpoints(settings, plan),
+        *_context(report, settings),
+    ]
+    spoken_of = {name for suggestion in found for name in suggestion.changes}
+    accumulation = plan.gradient_accumulation_steps
+    if accumulation < settings.gradient_accumulation_steps and "gradient_accumulation_steps" not in spoken_of:
         reason = f"The data has only {plan.batches_per_epoch} batches: Gradient Accumulation Steps {accumulation}"
         found.append(Suggestion(reason, {"gradient_accumulation_steps": accumulation}))
     return found + (_dementor(settings) if settings.dementor else [])
+
+
+def _counts(prepared: Prepared, facts: Facts) -> Counts:
+    report = prepared.report
+    slicings = [source.slicing for source in report.sources if source.slicing is not None]
+    is_row = prepared.train.kinds == KINDS.index("row")
+    return Counts(
+        tokens=sum(slicing.text_tokens for slicing in slicings) + int(prepared.train.trained_counts[is_row].sum()),
+        samples=facts.samples,
+        longest_tokens=facts.longest_tokens,
+        mean_tokens=facts.mean_tokens,
+        padding_share=facts.padding_share,
+        sections=facts.sections,
+        short_sections=sum(slicing.short_sections for slicing in slicings),
+        split_sentences=facts.split_sentences,
+        packed=facts.packed,
+        has_rows=bool(is_row.any()),
+        model_max_tokens=report.model_max_tokens,
+    )
 
 
 def _warmup(settings: Settings, plan: Plan) -> list[Suggestion]:
@@ -174,6 +231,23 @@ def _notes(report: DataReport, settings: Settings) -> list[str]:
     return notes
 
 
+def _twin_notes(facts: Facts, report: DataReport) -> list[str]:
+    notes = []
+    if facts.duplicates:
+        notes.append(
+            f"{facts.duplicates:,} of {facts.samples:,} blocks are the same as an earlier one; "
+            '"Leave out duplicates" trains them once.'
+        )
+    if report.twins_left_out:
+        notes.append(f"{report.twins_left_out:,} duplicates are left out.")
+    if facts.evaluated_and_trained:
+        notes.append(
+            f"{facts.evaluated_and_trained:,} of {facts.eval_samples:,} evaluation blocks are trained too, so that the "
+            "evaluation loss looks better than it is; choose other evaluation data."
+        )
+    return notes
+
+
 def _row_notes(source: SourceReport, settings: Settings) -> list[str]:
     counted = (
         (source.bad_rows, "could not be used and were skipped"),
@@ -209,8 +283,11 @@ def _text_notes(source: SourceReport, settings: Settings) -> list[str]:
 
 
 def refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> list[Fault]:
-    """Why this plan would learn nothing, one sentence each with the way out; `rates` as in `verify`."""
+    """Why this plan would learn nothing or destroy the model, with the way out; `rates` as in `verify`."""
     total = plan.total_updates
+    destroying = destroying_rate(settings)
+    if destroying:
+        return destroying
     if rates is not None and not any(rate > 0 for rate in rates[:total]):
         updates = "The only update" if total == 1 else f"Each of the {total} updates"
         warming = f" (Warmup Steps {plan.warmup_steps})" if plan.warmup_steps else ""

@@ -10,7 +10,8 @@ import pytest
 from tests.ui.made import NASTY
 from tests.ui.stand_ins import StandInSession, no_bar, page
 from tests.ui.views.test_markup import Reader
-from training_pro.data.verify import Facts, Suggestion, Verification
+from training_pro.data.advice import Suggestion
+from training_pro.data.verify import Facts, Verification
 from training_pro.errors import Cancelled, DataError
 from training_pro.folders import Folders
 from training_pro.plan import make_plan
@@ -26,6 +27,7 @@ def found(*suggestions: Suggestion, **more: Any) -> Any:
     return SimpleNamespace(
         prepared=SimpleNamespace(report=SimpleNamespace(sources=(SimpleNamespace(kind="text"),))),
         memory=None,
+        pace=None,
         plan=make_plan(40, 4, 1, 3.0),
         verification=Verification(facts, suggestions, (f"note {NASTY}",), (f"refusal {NASTY}",)),
     )

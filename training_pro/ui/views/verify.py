@@ -47,6 +47,7 @@ def _found(checked: Checked, named: Sequence[str]) -> str:
     return "".join(
         (
             facts(_pairs(checked)),
+            box("info", [checked.pace.sentence()] if checked.pace is not None else []),
             memory_line(checked.memory) or _NO_FORECAST,
             box("error", checked.verification.refusals),
             box("warning", named),
@@ -81,6 +82,8 @@ def _pairs(checked: Checked) -> list[tuple[str, str]]:
         ("Trimmed rows", _count(found.trimmed_rows)),
         ("Depth", f"{found.depth:.1f} times" if found.depth else ""),
         ("Longest block", f"{found.longest_tokens:,} tokens"),
+        ("Second longest", f"{found.second_longest_tokens:,} tokens" if found.rows_read else ""),
+        ("Duplicates", _count(found.duplicates)),
         ("Mean block", f"{found.mean_tokens:,.1f} tokens"),
         ("All tokens", f"{found.total_tokens:,}"),
         ("Trained tokens", f"{found.trained_tokens:,}"),

@@ -13,9 +13,7 @@ from training_pro.settings import Settings
 
 def advised(settings: Settings, blocks: int = 400, **counts: Any) -> dict[str, Any]:
     """The changes of all suggestions."""
-    usual = Counts(
-        tokens=100_000, samples=blocks, longest_tokens=250, mean_tokens=200.0, padding_share=0.05, packed=200
-    )
+    usual = Counts(200_000, blocks, longest_tokens=250, mean_tokens=200.0, padding_share=0.05, packed=200)
     plan = make_plan(blocks, settings.batch_size, settings.gradient_accumulation_steps, settings.epochs)
     found = better_numbers(settings, plan, Counts(**{**vars(usual), **counts}))
     assert all(suggestion.reason and suggestion.changes for suggestion in found)
@@ -39,7 +37,7 @@ def test_the_defaults_on_usual_data_are_left_in_peace() -> None:
         ({"learning_rate": 2e-3}, {}, {"learning_rate": 3e-4}),
         ({"learning_rate": 1e-6}, {}, {"learning_rate": 3e-4}),
         ({"rank": 64}, {"tokens": 3_000_000, "blocks": 9000}, {"targets": "all-linear"}),
-        ({}, {"split_sentences": 40, "model_max_tokens": 600}, {"max_tokens": 512}),
+        ({}, {"split_sentences": 40, "model_max_tokens": 600, "longest_tokens": 400}, {"max_tokens": 512}),
         ({"max_tokens": 1024}, {"longest_tokens": 300}, {"max_tokens": 320}),
         (
             {"dementor": True, "max_tokens": 512},

@@ -17,8 +17,25 @@ CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "max_sequence_length"
 
 
 def describe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, label: str, path: Path) -> LoadedModel:
-    """Raises: ModelError: the model is quantized in a way that can't be trained here."""
+    """Raises: ModelError: the model is quantized in a way that can't be trained here, or reads no text."""
+    _check_reads_text(model, label)
     return LoadedModel(model, tokenizer, label, path, quantization_of(model, label), context_tokens_of(model.config))
+
+
+def _check_reads_text(model: PreTrainedModel, label: str) -> None:
+    """Raises:
+    ModelError: it has no embeddings of tokens, which all that prepares a run asks for.
+    """
+    try:
+        weight: Any = model.get_input_embeddings().weight
+        known = len(weight.shape) == 2
+    except Exception:  # noqa: BLE001 - a model class of somebody's own may raise anything
+        known = False
+    if not known:
+        raise ModelError(
+            f"{label} ({type(model).__name__}) names no embeddings of tokens, so it can't be trained here; choose "
+            "another model."
+        )
 
 
 def quantization_of(model: PreTrainedModel, label: str) -> Quantization:

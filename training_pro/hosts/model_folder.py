@@ -92,18 +92,19 @@ def _instead_of_model(folder: Path) -> str:
 
 def _load(folder: Path, quantizing: Quantizing, dtype: DtypeName | None) -> LoadedModel:
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     from training_pro.training.model.cpu_packing import prepare_for_training
     from training_pro.training.model.precision import native_bf16
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = dtype or compute_dtype(device, native_bf16(torch.device(device)))
+    _check_kind(folder)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if getattr(config, "is_encoder_decoder", False):
         raise ModelError(f"{folder.name} is an encoder-decoder model; only models that continue a text can be trained.")
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    model = AutoModelForCausalLM.from_pretrained(
+    model = _kind_of_model(config, folder).from_pretrained(
         folder,
         dtype=getattr(torch, dtype),
         device_map={"": f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" else "cpu"},
@@ -113,6 +114,44 @@ def _load(folder: Path, quantizing: Quantizing, dtype: DtypeName | None) -> Load
     )
     prepare_for_training(model)
     return describe(model, tokenizer, folder.name, folder)
+
+
+def _check_kind(folder: Path) -> None:
+    """Raises:
+    ModelError: transformers doesn't know this kind of model.
+    """
+    import transformers
+
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    if kind not in transformers.CONFIG_MAPPING:
+        raise ModelError(
+            f"{folder.name} is a model of the kind {str(kind)[:100]!r}, which transformers {transformers.__version__} "
+            "doesn't know (code that comes with a model is never run); install a newer transformers, or choose another "
+            "model."
+        )
+
+
+def _kind_of_model(config: PretrainedConfig, folder: Path) -> Any:
+    """The class that loads a model which continues a text; of one that also sees or hears, with its towers.
+
+    Raises:
+        ModelError: transformers knows none for this kind.
+    """
+    import transformers
+    from transformers.models.auto import modeling_auto
+
+    kinds = (
+        ("AutoModelForCausalLM", "MODEL_FOR_CAUSAL_LM_MAPPING"),
+        ("AutoModelForImageTextToText", "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING"),
+        ("AutoModelForMultimodalLM", "MODEL_FOR_MULTIMODAL_LM_MAPPING"),
+    )
+    for kind, known in kinds:
+        if type(config) in getattr(modeling_auto, known, {}) and hasattr(transformers, kind):
+            return getattr(transformers, kind)
+    raise ModelError(
+        f"{folder.name} is a model of the kind {config.model_type!r}, which doesn't continue a text (or is newer than "
+        f"transformers {transformers.__version__}); choose another model."
+    )
 
 
 def _quantized(folder: Path, config: PretrainedConfig, how: Quantizing, dtype: DtypeName) -> dict[str, Any]:

@@ -21,7 +21,7 @@ OOM = "CUDA out of memory. Tried to allocate 2.00 GiB"
 
 def lora_model(dropout: float = 0.0) -> Any:
     model = zoo.make("llama")
-    assert make_lean(model)
+    assert make_lean(model).chunked
     torch.manual_seed(1)
     config = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], lora_dropout=dropout, init_lora_weights=False)
     return get_peft_model(model, config).train()

@@ -200,7 +200,7 @@ def test_a_trained_head_gets_the_gradients_of_the_stock_loss(family: str) -> Non
     for lean in (False, True):
         model = zoo.make(family).eval()
         if lean:
-            assert make_lean(model)
+            assert make_lean(model).chunked
         attached = attach(model, small_settings(train_head=True, dropout=0.0), seed=1)
         learn_a_little(attached.model)
         attached.model(input_ids=IDS, labels=IDS, use_cache=False).loss.backward()
@@ -215,7 +215,7 @@ def test_a_trained_head_gets_the_gradients_of_the_stock_loss(family: str) -> Non
 def test_a_half_precision_head_learns_in_float32(dtype: torch.dtype) -> None:
     """In bfloat16 a step of 1e-4 on a weight of 1 rounds to nothing."""
     model = zoo.make("llama tied").to(dtype)
-    assert make_lean(model)
+    assert make_lean(model).chunked
     attached = attach(model, small_settings(train_head=True), seed=1)
     heads = [p for n, p in trained_tensors(attached.model).items() if "lora_" not in n]
     assert all(p.dtype == torch.float32 for p in heads)

@@ -9,6 +9,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from tests.training import zoo
+from training_pro.errors import ModelError
 from training_pro.training.model import chunked_loss as losses
 from training_pro.training.model.chunked_loss import CHUNK_TOKENS, chunked_loss_sum, make_lean
 
@@ -48,7 +49,7 @@ def test_equal_to_the_stock_loss_of_every_family(family: str) -> None:
     inputs = batch()
     stock = loss_and_gradients(zoo.make(family).eval(), inputs)
     model = zoo.make(family).eval()
-    assert make_lean(model)
+    assert make_lean(model).chunked
     assert_same(loss_and_gradients(model, inputs), stock)
 
 
@@ -62,7 +63,7 @@ def test_equal_for_every_mask_and_chunk(
     inputs = batch(masked, padded)
     stock = loss_and_gradients(zoo.make("llama"), inputs)
     model = zoo.make("llama")
-    assert make_lean(model)
+    assert make_lean(model).chunked
     assert_same(loss_and_gradients(model, inputs), stock)
 
 
@@ -74,7 +75,7 @@ def test_equal_under_peft(family: str, targets: list[str]) -> None:
     for lean in (False, True):
         model = zoo.make(family)
         if lean:
-            assert make_lean(model)
+            assert make_lean(model).chunked
         torch.manual_seed(1)
         wrapped = get_peft_model(model, LoraConfig(r=4, target_modules=targets, init_lora_weights=False))
         found.append(loss_and_gradients(wrapped, batch()))
@@ -84,7 +85,7 @@ def test_equal_under_peft(family: str, targets: list[str]) -> None:
 
 def test_num_items_in_batch_divides_the_sum() -> None:
     model, inputs = zoo.make("llama"), batch()
-    assert make_lean(model)
+    assert make_lean(model).chunked
     trained = int((inputs["labels"][:, 1:] != -100).sum())
     mean = float(model(**inputs).loss)
     assert float(model(**inputs, num_items_in_batch=1).loss) == pytest.approx(mean * trained, rel=1e-5)
@@ -95,7 +96,7 @@ def test_accumulated_pieces_equal_the_whole() -> None:
     inputs = batch()
     count = int((inputs["labels"][:, 1:] != -100).sum())
     model = zoo.make("llama")
-    assert make_lean(model)
+    assert make_lean(model).chunked
     whole = loss_and_gradients(model, inputs, num_items_in_batch=count)
     model.zero_grad()
     total = 0.0
@@ -111,7 +112,7 @@ def test_no_trained_token_gives_0_and_no_gradient() -> None:
     inputs = batch()
     inputs["labels"] = torch.full_like(inputs["labels"], -100)
     model = zoo.make("llama")
-    assert make_lean(model)
+    assert make_lean(model).chunked
     loss, grads = loss_and_gradients(model, inputs)
     assert loss == 0.0
     assert all(float(g.abs().max()) == 0.0 for g in grads.values())
@@ -120,7 +121,7 @@ def test_no_trained_token_gives_0_and_no_gradient() -> None:
 def test_without_labels_the_model_answers_as_before() -> None:
     model, inputs = zoo.make("llama").eval(), batch()
     before = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
-    assert make_lean(model)
+    assert make_lean(model).chunked
     after = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
     assert torch.equal(before, after)
 
@@ -186,7 +187,7 @@ def with_own_loss(model: Any) -> Any:
 def test_a_model_with_a_loss_of_its_own_keeps_it_and_is_weighted_by_tokens() -> None:
     model, inputs = with_own_loss(zoo.make("llama")), batch()
     own = float(model(**inputs).loss)
-    assert not make_lean(model)
+    assert not make_lean(model).chunked
     count = int((inputs["labels"][:, 1:] != -100).sum())
     assert float(model(**inputs).loss) == pytest.approx(own, rel=1e-5)
     pieces = [
@@ -197,9 +198,82 @@ def test_a_model_with_a_loss_of_its_own_keeps_it_and_is_weighted_by_tokens() -> 
 
 def test_its_batches_without_any_trained_token_cost_nothing() -> None:
     model, inputs = with_own_loss(zoo.make("llama")), batch()
-    assert not make_lean(model)
+    assert not make_lean(model).chunked
     inputs["labels"] = torch.full_like(inputs["labels"], -100)
     assert float(model(**inputs, num_items_in_batch=5).loss) == 0.0
+
+
+def test_a_head_whose_logits_are_capped_in_an_unknown_way_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model's own way to its logits is walked, whatever it is called in its config."""
+    model, inputs = zoo.make("llama").eval(), batch()
+    kind = type(model)
+
+    class Odd(kind):
+        def forward(self, *args: Any, labels: Any = None, **kwargs: Any) -> Any:
+            output = super().forward(*args, **kwargs)
+            output.logits = torch.tanh(output.logits / 2) * 2 + self.lm_head.weight.mean()
+            if labels is not None:
+                flat = output.logits[:, :-1].reshape(-1, output.logits.shape[-1])
+                output.loss = torch.nn.functional.cross_entropy(flat, labels[:, 1:].reshape(-1))
+            return output
+
+    model.__class__ = Odd
+    stock = loss_and_gradients(model, inputs)
+    assert make_lean(model).chunked
+    assert_same(loss_and_gradients(model, inputs), stock)
+
+
+def test_a_loss_that_differs_by_little_is_found() -> None:
+    """Off by 2e-3 nats: a tolerance of half a percent would have let it pass."""
+    model = zoo.make("llama")
+    kind = type(model)
+
+    class Odd(kind):
+        def forward(self, *args: Any, labels: Any = None, **kwargs: Any) -> Any:
+            output = super().forward(*args, labels=labels, **kwargs)
+            if labels is not None:
+                output.loss = output.loss + 2e-3
+            return output
+
+    model.__class__ = Odd
+    assert not make_lean(model).chunked
+
+
+@pytest.mark.parametrize("coefficient", [0.02, 0.001])
+def test_the_routers_loss_is_left_out_and_said(coefficient: float) -> None:
+    inputs = batch()
+    plain = loss_and_gradients(zoo.make("mixtral").eval(), inputs)
+    model = zoo.make("mixtral", output_router_logits=True, router_aux_loss_coef=coefficient).eval()
+    lean = make_lean(model)
+    assert lean.chunked and any("routers" in note for note in lean.notes)
+    assert_same(loss_and_gradients(model, inputs), plain)
+    assert make_lean(zoo.make("mixtral")).notes == ()
+
+
+@pytest.mark.parametrize("own_loss", [False, True])
+def test_generate_reads_the_models_own_signature(own_loss: bool) -> None:
+    import inspect
+
+    model = with_own_loss(zoo.make("llama")) if own_loss else zoo.make("llama")
+    before = list(inspect.signature(model.forward).parameters)
+    assert make_lean(model).chunked is not own_loss
+    assert list(inspect.signature(model.forward).parameters) == before
+    assert "attention_mask" in before or own_loss
+
+
+def test_a_model_that_wants_more_than_text_is_refused() -> None:
+    model = zoo.make("llama")
+    kind = type(model)
+
+    class Picky(kind):
+        def forward(self, *args: Any, token_type_ids: Any = None, **kwargs: Any) -> Any:
+            if self.training and token_type_ids is None:
+                raise ValueError("`token_type_ids` is required as a model input when training")
+            return super().forward(*args, **kwargs)
+
+    model.__class__ = Picky
+    with pytest.raises(ModelError, match="text alone.*token_type_ids"):
+        make_lean(model)
 
 
 def test_hooks_of_accelerate_still_run() -> None:
@@ -216,7 +290,7 @@ def test_hooks_of_accelerate_still_run() -> None:
     stock = loss_and_gradients(zoo.make("llama"), batch())
     model = zoo.make("llama")
     add_hook_to_module(model, Counting())
-    assert make_lean(model)
+    assert make_lean(model).chunked
     Counting.calls = 0
     assert_same(loss_and_gradients(model, batch()), stock)
     assert Counting.calls == 1

@@ -47,7 +47,7 @@ def change_dtype(model: Any) -> None:
 
 
 def change_forward(model: Any) -> None:
-    assert make_lean(model)
+    assert make_lean(model).chunked
 
 
 def change_attribute(model: Any) -> None:

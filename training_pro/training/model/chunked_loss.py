@@ -5,27 +5,41 @@ Here the head and the cross entropy run over `CHUNK_TOKENS` trained tokens at a 
 while its logits are at hand, so nothing is computed twice and nothing large is kept. Untrained tokens (label
 -100) never reach the head.
 
-Any head goes: it is called as the module it is (LoRA on it, trained copies, quantized ones). Gradients of a
-trained head are summed up over the chunks. Equal to the stock loss; checked on the loaded model before use.
+Any head goes: it is the model's own way from hidden states to logits (see `training_pro.training.model.head_path`),
+with all soft caps and scalings, LoRA on it, trained copies, quantized ones. Gradients of a trained head are added up
+over the chunks. Equal to the stock loss; checked on the loaded model before use.
 """
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from training_pro.errors import ModelError
+from training_pro.training.model.config import text_config, value_of, whole_number_of
+from training_pro.training.model.head_path import HeadPath, Output, head_paths
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 CHUNK_TOKENS = 256
 IGNORED = -100
-_SAME_LOSS = 5e-3
+_PROBE_TOKENS = 12
+_SAME = 1e-4  # nats a token, in float32
 Head = Callable[[torch.Tensor], torch.Tensor]
+ROUTER_NOTE = (
+    "The balancing loss of this mixture's routers is left out of the loss, here and in what is shown: routers are not "
+    "trained."
+)
+OWN_LOSS_NOTE = "This model computes its own loss: more memory is needed than usual."
 
 
 def _chunk_loss(head: Head, hidden: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -46,11 +60,11 @@ class _ChunkedLoss(torch.autograd.Function):
             part = hidden[piece].detach().requires_grad_(True)
             with torch.enable_grad():
                 loss = _chunk_loss(head, part, labels[piece])
-                grads = torch.autograd.grad(loss, (part, *parameters))
+                grads = torch.autograd.grad(loss, (part, *parameters), allow_unused=True)
             total += loss.detach()
-            hidden_grad[piece] = grads[0]
+            hidden_grad[piece] = 0 if grads[0] is None else grads[0]
             for i, grad in enumerate(grads[1:]):
-                sums[i] = grad if sums[i] is None else sums[i] + grad
+                sums[i] = _added(sums[i], grad)
         ctx.save_for_backward(
             hidden_grad, *[torch.zeros_like(p) if s is None else s for s, p in zip(sums, parameters, strict=True)]
         )
@@ -61,6 +75,10 @@ class _ChunkedLoss(torch.autograd.Function):
         scale = grad_outputs[0]
         hidden_grad, *sums = ctx.saved_tensors
         return (_scaled(hidden_grad, scale), None, None, *[_scaled(s, scale) for s in sums])
+
+
+def _added(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor | None:
+    return other if one is None else one if other is None else one + other
 
 
 def _scaled(grad: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
@@ -96,107 +114,168 @@ def chunked_loss_sum(
     return result
 
 
-class _Capped(nn.Module):
-    """A head with the model's own squashing or scaling of logits after it."""
+@dataclass(frozen=True)
+class LossForward:
+    """Whether the loss is computed in chunks, and notes for the person."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        super().__init__()
-        self._find = model.get_output_embeddings
-        config = model.config.get_text_config()
-        self.cap = getattr(config, "final_logit_softcapping", None)
-        self.divisor = getattr(config, "logits_scaling", None)
-        self.factor = getattr(config, "logit_scale", None)
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self._find()(hidden)
-        if self.cap:
-            logits = torch.tanh(logits / self.cap) * self.cap
-        if self.divisor:
-            logits = logits / self.divisor
-        return logits * self.factor if self.factor else logits
+    chunked: bool
+    notes: tuple[str, ...] = ()
 
 
-def make_lean(model: PreTrainedModel, *, may_chunk: bool = True) -> bool:
-    """Give `model` a `forward` that computes the loss as training wants it; whether without all logits.
+def make_lean(model: PreTrainedModel, *, may_chunk: bool = True) -> LossForward:
+    """Give `model` a `forward` that computes the loss as training wants it.
 
     With `labels` the loss is the sum over the trained tokens divided by `num_items_in_batch` (their number, where
     that is not given). Without labels nothing changes; with an empty batch the loss is 0 and reaches every trained
-    parameter. The instance is patched (not the class), below any PEFT or
+    parameter. The balancing loss of routers is switched off. The instance is patched (not the class), below any PEFT or
     DDP wrapper and below accelerate's hooks, so that their own forwards still run: going around DDP would leave
-    gradients unsynchronised. A model whose loss is more than that of head(hidden) is found by comparing both on
-    a few tokens; it keeps its own loss, as it does without `may_chunk`. To be undone by a snapshot.
+    gradients unsynchronised. A model whose loss is more than the cross entropy of its logits is found by comparing both
+    on a few tokens; it keeps its own loss, as it does without `may_chunk`. To be undone by a snapshot.
+
+    Raises:
+        ModelError: the model can't compute a loss from text alone.
     """
+    notes = (ROUTER_NOTE,) if _switch_router_loss_off(model) else ()
     place = "_old_forward" if "_old_forward" in vars(model) else "forward"
     own = getattr(model, place)
-    if may_chunk and _has_plain_shape(model):
-        before = _probe_loss(model)
-        setattr(model, place, types.MethodType(_lean_forward(own, _Capped(model)), model))
-        after = _probe_loss(model)
-        if before is not None and after is not None and abs(before - after) <= _SAME_LOSS * max(1.0, abs(before)):
-            return True
-    setattr(model, place, types.MethodType(_weighted_forward(own), model))
-    return False
+    path = _path_that_fits(model, own) if may_chunk else None
+    if path is None:
+        setattr(model, place, types.MethodType(_signed(_weighted_forward(own), own), model))
+        _check_trainable(model)
+        return LossForward(False, (*notes, OWN_LOSS_NOTE))
+    setattr(model, place, types.MethodType(_signed(_lean_forward(own, path), own), model))
+    _check_trainable(model)
+    return LossForward(True, notes)
 
 
-def _has_plain_shape(model: PreTrainedModel) -> bool:
-    body = getattr(model, model.base_model_prefix, None)
-    return isinstance(body, nn.Module) and body is not model and model.get_output_embeddings() is not None
+def _switch_router_loss_off(model: PreTrainedModel) -> bool:
+    """Whether the model would have added the routers' loss to its own."""
+    configs = {id(config): config for config in (value_of(model, "config"), text_config(model)) if config is not None}
+    on = [config for config in configs.values() if value_of(config, "output_router_logits") is True]
+    for config in on:
+        config.output_router_logits = False
+    return bool(on)
 
 
-def _probe_loss(model: PreTrainedModel) -> float | None:
-    """The loss on 12 tokens, or None if the model can't say."""
-    device = model.get_input_embeddings().weight.device
-    ids = torch.arange(5, 17, device=device)[None] % model.config.get_text_config().vocab_size
+def _signed(forward: Callable[..., Any], own: Callable[..., Any]) -> Callable[..., Any]:
+    """`forward` with the signature of `own`, which transformers' `generate` reads to know what it may pass."""
+    signature = inspect.signature(own)
+    model = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    rest = [parameter for parameter in signature.parameters.values() if parameter.name != "self"]
+    rest = [
+        parameter.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+        else parameter
+        for parameter in rest
+    ]
+    forward.__signature__ = signature.replace(parameters=[model, *rest])  # type: ignore[attr-defined]
+    return forward
+
+
+def _path_that_fits(model: PreTrainedModel, own: Callable[..., Any]) -> HeadPath | None:
+    """The way from hidden states to logits that gives the model's own logits and loss on a few tokens."""
+    ids = _probe_ids(model)
+    with _evaluating(model):
+        try:
+            stock = own(input_ids=ids, labels=ids, use_cache=False)
+            logits, loss = stock.logits.float(), float(stock.loss)
+        except _CANT:
+            return None
+        for path in head_paths(model, own):
+            try:
+                hidden = path.hidden_states(input_ids=ids)
+                found = path.head(hidden[0])
+            except _CANT:
+                continue
+            if found.shape == logits[0].shape and _same_loss(found.float(), logits[0], ids[0], loss):
+                return path
+    return None
+
+
+_CANT = (TypeError, AttributeError, ValueError, NotImplementedError, RuntimeError, LookupError, AssertionError)
+
+
+def _same_loss(found: torch.Tensor, logits: torch.Tensor, ids: torch.Tensor, loss: float) -> bool:
+    """Token by token, and their mean against the model's own loss; half precision rounds each logit."""
+    wanted = functional.cross_entropy(logits[:-1], ids[1:], reduction="none")
+    ours = functional.cross_entropy(found[:-1], ids[1:], reduction="none")
+    rounding = 4 * float(torch.finfo(found.dtype).eps) * float(logits.abs().max())
+    token = max(_SAME, rounding if found.dtype != torch.float32 else 0.0)
+    close = bool(((ours - wanted).abs() <= token * wanted.abs().clamp(min=1.0)).all())
+    return close and abs(float(ours.mean()) - loss) <= token * max(1.0, abs(loss))
+
+
+def _probe_ids(model: PreTrainedModel) -> torch.Tensor:
+    weight = model.get_input_embeddings().weight
+    words = whole_number_of(text_config(model), "vocab_size") or int(weight.shape[0])
+    return torch.arange(5, 5 + _PROBE_TOKENS, device=weight.device)[None] % words
+
+
+def _check_trainable(model: PreTrainedModel) -> None:
+    """Raises: ModelError: the model wants more than text while it trains (some need images or marks of their own)."""
+    ids = _probe_ids(model)
+    was = model.training
+    model.train()
+    try:
+        with torch.no_grad():
+            model(input_ids=ids, labels=ids, attention_mask=torch.ones_like(ids), use_cache=False)
+    except _CANT as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{type(model).__name__} can't be trained on text alone ({type(error).__name__}: {reason}); choose another "
+            "model."
+        ) from error
+    finally:
+        model.train(was)
+
+
+@contextmanager
+def _evaluating(model: PreTrainedModel) -> Iterator[None]:
     training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            return float(model(input_ids=ids, labels=ids, use_cache=False).loss)
-    except (TypeError, AttributeError, ValueError, NotImplementedError, RuntimeError):
-        return None
+            yield
     finally:
         model.train(training)
 
 
-def _lean_forward(own: Callable[..., Any], head: Head) -> Callable[..., Any]:
-    from transformers.modeling_outputs import CausalLMOutputWithPast
-
+def _lean_forward(own: Callable[..., Any], path: HeadPath) -> Callable[..., Any]:
     def forward(
         self: PreTrainedModel,
         input_ids: torch.Tensor | None = None,
+        *positional: Any,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | float | None = None,
         **kwargs: Any,
     ) -> Any:
         if labels is None:
-            return own(input_ids=input_ids, **kwargs)
+            return own(input_ids, *positional, **kwargs)
         if not labels.numel():
-            return CausalLMOutputWithPast(loss=_no_loss(self))
+            return Output(loss=_no_loss(self))
         kwargs.pop("return_dict", None)
-        body = getattr(self, self.base_model_prefix)
-        hidden = body(input_ids=input_ids, **{**kwargs, "use_cache": False})[0]
-        trained = [p for p in self.get_output_embeddings().parameters() if p.requires_grad]
-        total = chunked_loss_sum(hidden, labels.to(hidden.device), head, trained)
-        return CausalLMOutputWithPast(loss=total / (num_items_in_batch or _count(labels)))
+        hidden = path.hidden_states(input_ids=input_ids, **kwargs)
+        total = chunked_loss_sum(hidden, labels.to(hidden.device), path.head, path.trained_parameters())
+        return Output(loss=total / (num_items_in_batch or _count(labels)))
 
     return forward
 
 
 def _weighted_forward(own: Callable[..., Any]) -> Callable[..., Any]:
     """The model's own mean loss, weighted by its trained tokens: some models know nothing of `num_items_in_batch`."""
-    from transformers.modeling_outputs import CausalLMOutputWithPast
 
     def forward(
         self: PreTrainedModel,
         input_ids: torch.Tensor | None = None,
+        *positional: Any,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | float | None = None,
         **kwargs: Any,
     ) -> Any:
         if labels is None:
-            return own(input_ids=input_ids, **kwargs)
+            return own(input_ids, *positional, **kwargs)
         if not labels.numel():
-            return CausalLMOutputWithPast(loss=_no_loss(self))
+            return Output(loss=_no_loss(self))
         output = own(input_ids=input_ids, labels=labels, **kwargs)
         if not bool((labels[:, 1:] != IGNORED).any()):
             output.loss = output.logits.float().sum() * 0.0

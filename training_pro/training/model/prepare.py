@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from training_pro.errors import ModelError
 from training_pro.settings import Settings
 from training_pro.training.model.adapter import Attached, attach
 from training_pro.training.model.chunked_loss import make_lean
@@ -14,6 +15,7 @@ from training_pro.training.model.run_dtype import compute_as_the_run
 from training_pro.training.several.sharding import spread
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel
 
 
@@ -29,11 +31,24 @@ def ready(model: PreTrainedModel, settings: Settings, on_note: Callable[[str], N
     said = compute_as_the_run(model, DeviceFacts.of(weight.device), weight.dtype)
     if said:
         on_note(said)
-    if not make_lean(model, may_chunk=spread() == "copies"):
-        on_note("This model computes its own loss: more memory is needed than usual.")
+    loss = make_lean(model, may_chunk=spread() == "copies")
     attached = attach(model, settings, settings.seed)
-    for note in attached.notes:
+    for note in (*loss.notes, *attached.notes):
         on_note(note)
     if settings.gradient_checkpointing:
-        attached.model.gradient_checkpointing_enable({"use_reentrant": False})
+        _checkpoint(attached.model)
     return attached
+
+
+def _checkpoint(model: PeftModel) -> None:
+    """Raises:
+    ModelError: the model has no gradient checkpointing.
+    """
+    try:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    except (ValueError, NotImplementedError, AttributeError) as error:
+        raise ModelError(
+            "Use Gradient Checkpoint is on, but this model can't do it; turn it off.",
+            option="--set gradient_checkpointing=off",
+            setting="gradient_checkpointing",
+        ) from error

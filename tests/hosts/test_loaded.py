@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from training_pro.errors import ModelError
-from training_pro.hosts.loaded import context_tokens_of, lora_folder, natural_order, quantization_of
+from training_pro.hosts.loaded import context_tokens_of, lora_folder, quantization_of
 
 
 def model_with(**facts: Any) -> Any:
@@ -33,11 +33,6 @@ def test_the_context_is_the_text_parts_own() -> None:
     text = SimpleNamespace(max_position_embeddings=8192)
     assert context_tokens_of(SimpleNamespace(text_config=text, max_position_embeddings=77)) == 8192
     assert context_tokens_of(SimpleNamespace(max_position_embeddings=None)) is None
-
-
-def test_names_are_in_natural_order() -> None:
-    names = ["model-10", "Model-2", "model-1", "10b", "7b"]
-    assert sorted(names, key=natural_order) == ["7b", "10b", "model-1", "Model-2", "model-10"]
 
 
 def test_a_lora_is_a_folder_with_an_adapter(tmp_path: Path) -> None:

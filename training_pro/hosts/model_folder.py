@@ -125,7 +125,7 @@ def _check_kind(folder: Path) -> None:
     kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     if kind not in transformers.CONFIG_MAPPING:
         raise ModelError(
-            f"{folder.name} is a model of the kind {str(kind)[:100]!r}, which transformers {transformers.__version__} "
+            f"The model in {folder} is of the kind {str(kind)[:100]!r}, which transformers {transformers.__version__} "
             "doesn't know (code that comes with a model is never run); install a newer transformers, or choose another "
             "model."
         )
@@ -149,7 +149,7 @@ def _kind_of_model(config: PretrainedConfig, folder: Path) -> Any:
         if type(config) in getattr(modeling_auto, known, {}) and hasattr(transformers, kind):
             return getattr(transformers, kind)
     raise ModelError(
-        f"{folder.name} is a model of the kind {config.model_type!r}, which doesn't continue a text (or is newer than "
+        f"The model in {folder} is of the kind {config.model_type!r}, which doesn't continue a text (or is newer than "
         f"transformers {transformers.__version__}); choose another model."
     )
 

@@ -54,7 +54,7 @@ def ui() -> None:
 
 
 def custom_css() -> str:
-    return _asset("tab.css") + _asset("webui.css")
+    return _asset("tab.css") + _asset("page.css") + _asset("webui.css")
 
 
 def custom_js() -> str:

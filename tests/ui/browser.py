@@ -57,8 +57,9 @@ class Tab:
         self.page.on("console", lambda message: self._complain(message.type, message.text))
         self.page.on("pageerror", lambda error: self._complain("error", str(error)))
         self.page.goto(url)
-        self.part("start").wait_for()
-        self.page.wait_for_timeout(1500)  # what is filled in when a page opens is there
+        self.page.locator(".training-pro[data-face]").wait_for()
+        if self.part("marks").count():  # what is filled in when a page opens is there, and was checked
+            self.page.locator("#tp-marks .tp-marks").wait_for(state="attached")
 
     def _complain(self, kind: str, words: str) -> None:
         if kind == "error" and not any(known in words for known in NOT_OURS):
@@ -105,9 +106,23 @@ class Tab:
         field.blur()
         time.sleep(0.3)
 
+    def face(self) -> str:
+        """Which face of Train is shown: "form", "run" or "ended"."""
+        return str(self.page.locator(".training-pro").get_attribute("data-face"))
+
+    def new_run(self) -> None:
+        """From how a run ended back to the form."""
+        self.page.locator('[data-do="new-run"]').click()
+        self.part("start").wait_for()
+
+    def all_settings(self) -> None:
+        """Unfold "All settings"."""
+        self.page.get_by_text("All settings").first.click()
+        self.part("seed").wait_for()
+
     def phase(self) -> str:
         """The phase of the run as the page shows it, "" for no run."""
-        shown = self.page.evaluate("document.querySelector('#tp-status .tp-status')?.dataset.phase")
+        shown = self.page.evaluate("document.querySelector('#tp-status .tp-run-status')?.dataset.phase")
         return str(shown or "")
 
     def until(self, there: Callable[[], Any], what: str, seconds: float = 60.0) -> None:

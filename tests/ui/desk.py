@@ -24,9 +24,7 @@ class Desk:
         """A run on the text."""
         tab.choose("text-file", "tales.txt")
         tab.type("name", name)
-        tab.open("Batch, epochs and learning rate")
         tab.type("epochs", epochs)
-        tab.type("warmup-steps", "0")
         tab.press("start")
         tab.until(lambda: self.server.session.run is not None, "the run")
         tab.until(lambda: tab.phase() in ("training", "ended"), "training")

@@ -10,31 +10,30 @@ from hypothesis import strategies as st
 
 from training_pro.errors import SettingsError
 from training_pro.settings import DEFAULTS, SPECS, Settings, to_dict
-from training_pro.ui.fields import NOTHING, SLIDERS, WIDENED, field_update, shown_value
-from training_pro.ui.form import FIRST, PARTS, Form
+from training_pro.ui.fields import AUTO, NOTHING, field_update, shown_value
+from training_pro.ui.form import BOTH, ELSEWHERE, NUMBERS, ROWS, TEXT, WHILE_IT_LEARNS, Form, groups
 
 
 @pytest.fixture(scope="module")
 def form() -> Form:
     made = Form(editable=True)
     with gr.Blocks():
-        made.build_fields("name", "override")
-        made.build_rows(FIRST)
-        for part in PARTS:
-            made.build_part(part)
+        made.build_kind()
+        made.build_fields(*(name for name in SPECS if name != "hybrid"))
     return made
 
 
 def typed(form: Form, **changes: Any) -> dict[Any, Any]:
     """What a page sends: every control's value."""
+    kind = changes.pop("kind", TEXT)
     values = {name: control.value for name, control in form.controls.items()} | changes
-    return {form.controls[name]: value for name, value in values.items()}
+    return {form.kind: kind} | {form.controls[name]: value for name, value in values.items()}
 
 
-def test_every_setting_has_one_control(form: Form) -> None:
-    assert set(form.controls) == set(SPECS)
-    placed = Counter(name for part in PARTS for row in part.rows for name in row)
-    assert max(placed.values()) == 1
+def test_every_setting_has_one_place(form: Form) -> None:
+    placed = Counter([*ELSEWHERE, *(name for group in groups() for name in group.names)])
+    assert set(placed) == set(SPECS) and max(placed.values()) == 1
+    assert {*NUMBERS, *WHILE_IT_LEARNS} <= set(ELSEWHERE)
 
 
 def test_an_untouched_page_gives_the_defaults(form: Form) -> None:
@@ -43,7 +42,42 @@ def test_an_untouched_page_gives_the_defaults(form: Form) -> None:
 
 @pytest.mark.parametrize("name", ["text_file", "dataset", "format", "eval_dataset", "chat_template"])
 def test_a_list_that_was_opened_and_left_still_says_nothing(name: str, form: Form) -> None:
-    assert getattr(form.settings(typed(form, **{name: NOTHING[0]})), name) == ""
+    assert getattr(form.settings(typed(form, kind=BOTH, **{name: NOTHING[0]})), name) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "dataset", "hybrid"),
+    [(TEXT, "a.txt", "", False), (ROWS, "", "b.json", False), (BOTH, "a.txt", "b.json", True)],
+)
+def test_only_files_of_the_chosen_kind_count(kind: str, text: str, dataset: str, hybrid: bool, form: Form) -> None:
+    settings = form.settings(typed(form, kind=kind, text_file="a.txt", dataset="b.json"))
+    assert (settings.text_file, settings.dataset, settings.hybrid) == (text, dataset, hybrid)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        (Settings(text_file="a.txt"), TEXT),
+        (Settings(dataset="b.json"), ROWS),
+        (Settings(text_file="a.txt", dataset="b.json", hybrid=True), BOTH),
+    ],
+)
+def test_filling_chooses_the_kind(settings: Settings, kind: str, form: Form) -> None:
+    updates = form.fill(settings)
+    assert updates[form.kind]["value"] == kind
+    assert updates[form.controls["dataset"]]["visible"] == (kind != TEXT)
+    assert updates[form.controls["text_file"]]["visible"] == (kind != ROWS)
+
+
+@pytest.mark.parametrize(("typed_as", "value"), [(AUTO, 0.0), ("", 0.0), ("16", 16.0), (24, 24.0)])
+def test_auto_is_a_word_or_an_empty_field(typed_as: Any, value: float, form: Form) -> None:
+    assert form.settings(typed(form, alpha=typed_as)).alpha == value
+
+
+def test_what_a_browser_kept_is_taken_as_far_as_it_is_in_order(form: Form) -> None:
+    kept = form.kept('{"rank": 8, "epochs": "many", "gone": 1, "name": "tales"}')
+    assert kept == {"rank": 8, "name": "tales"}
+    assert form.kept("") == form.kept("[1]") == form.kept("{nonsense") == {}
 
 
 def test_labels_and_help_are_those_of_the_settings(form: Form) -> None:
@@ -75,27 +109,17 @@ def test_a_list_with_nothing_chosen_means_nothing(form: Form) -> None:
 
 
 def test_filling_shows_every_setting(form: Form) -> None:
-    settings = Settings(name="a", rank=1000, learning_rate=2.5e-5, max_tokens=64)
-    updates = form.fill(settings)
-    assert set(updates) == set(form.controls.values())
+    updates = form.fill(Settings(name="a", rank=1000, learning_rate=2.5e-5, max_tokens=64))
+    assert set(updates) == {form.kind, *form.controls.values()}
     assert updates[form.controls["learning_rate"]]["value"] == "2.5e-5"
-    rank = updates[form.controls["rank"]]
-    assert rank["value"] == 1000 and rank["maximum"] >= 1000
-    assert "maximum" not in updates[form.controls["max_tokens"]]
-
-
-def test_sliders_go_as_far_as_is_usual_or_as_is_allowed(form: Form) -> None:
-    assert set(WIDENED) == {name for name, most in SLIDERS.items() if most is not None}
-    for wide in (False, True):
-        for control, update in form.widen(wide).items():
-            name = next(name for name, other in form.controls.items() if other is control)
-            assert update["maximum"] == (SPECS[name].high if wide else SLIDERS[name])
+    assert updates[form.controls["rank"]]["value"] == 1000
+    assert updates[form.controls["alpha"]]["value"] == AUTO
 
 
 def test_in_multi_user_mode_nothing_can_be_typed() -> None:
     locked = Form(editable=False)
     with gr.Blocks():
-        locked.build_rows(FIRST)
+        locked.build_fields("name", "text_file", "rank", "overlap")
     assert not any(control.interactive for control in locked.controls.values())
 
 

@@ -2,12 +2,12 @@
   // Follows the session on this page: asks the server what is new, puts HTML into the page's slots, and presses a hidden
   // button where gradio's controls have to change. What a slot shows is written on it, so that one which the page has
   // made anew is filled again. The HTML is the server's own, in which all words from outside are escaped.
-  const SOON_MS = 250, HIDDEN_MS = 5000, AWAY_MS = 3000, STARTED_MS = 10000, READ_MS = 3000, PULL_MS = 5000;
+  const SOON_MS = 250, HIDDEN_MS = 5000, AWAY_MS = 3000, READ_MS = 3000, PULL_MS = 5000;
   const LONGEST_MS = 15000, MISSED = 3;
   if (window.trainingProLive) return;
   const own = {
-    view: {}, pulled: {}, asked: {}, timer: null, looking: false, again: false, goes: false, missed: 0,
-    startedAt: 0, movedAt: 0, changedAt: 0, verifiedAt: 0, answeredAt: new Date(),
+    view: {}, pulled: {}, asked: {}, timer: null, looking: false, again: false, missed: 0,
+    movedAt: 0, answeredAt: new Date(),
   };
 
   const slots = () => document.querySelectorAll(".training-pro .tp-slot");
@@ -48,16 +48,8 @@
       if (drawn) put(slot, ...drawn);
     }
     if (!choosing()) for (const [name, version] of Object.entries(answer.pulled)) pull(name, version);
-    follow(answer.pulse);
+    window.trainingProPage?.follow(answer.pulse);
     window.trainingProNotices?.tell(answer.pulse);
-    markStale();
-  };
-  const follow = (run) => {
-    const goes = Boolean(run.name && !run.ending);
-    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
-    if (goes && !own.goes && Date.now() - own.startedAt < STARTED_MS)
-      document.getElementById("tp-status")?.scrollIntoView({ behavior, block: "start" });
-    own.goes = goes;
   };
   const told = (missed) => {
     own.missed = missed;
@@ -87,32 +79,7 @@
   const soon = (event) => {
     if (event.isTrusted && event.target.closest?.(".training-pro")) after(SOON_MS);
   };
-  // What Verify has found is of the settings as they were when it was pressed. A run that was started is brought into
-  // view. FILLS are the buttons that fill settings in.
-  const SETTINGS = ".tp-setting, #tp-preset", STARTS = "#tp-start, #tp-ask button";
-  const VERIFIES = "#tp-verify, .tp-suggestion";
-  const FILLS = "#tp-copy, #tp-import, #tp-import-file, #tp-after-again, #tp-copy-run, #tp-largest-batch, #tp-tool-split, " +
-    "#tp-tool-rows, #tp-tool-text, #tp-tool-unwrap";
-  const markStale = () => {
-    const found = document.querySelector("#tp-verified .tp-checked");
-    if (found && own.changedAt > own.verifiedAt) found.classList.add("tp-stale");
-  };
-  const changed = (event) => {
-    if (!event.isTrusted || !event.target.closest?.(".training-pro")) return;
-    if (!event.target.closest(event.type === "click" ? FILLS : SETTINGS)) return;
-    own.changedAt = Date.now();
-    markStale();
-  };
-  const pressed = (event) => {
-    if (event.target.closest?.(STARTS)) own.startedAt = Date.now();
-    if (event.target.closest?.(VERIFIES)) own.verifiedAt = Date.now();
-    changed(event);
-  };
-  for (const sign of ["input", "change"]) document.addEventListener(sign, changed, true);
-  document.addEventListener("mousedown", (event) => { if (event.target.closest?.("[role=option]")) changed(event); }, true);
-  document.addEventListener("keydown", (event) => { if (event.key === "Enter") changed(event); }, true);
   document.addEventListener("pointermove", () => { own.movedAt = Date.now(); }, { capture: true, passive: true });
-  document.addEventListener("click", pressed, true);
   for (const sign of ["click", "change", "pointerup"]) document.addEventListener(sign, soon, true);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
   look();

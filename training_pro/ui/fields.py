@@ -15,27 +15,10 @@ LISTED = frozenset(
     {"text_file", "dataset", "eval_dataset", "format", "chat_template", "lr_scheduler_type", "optimizer"}
 )
 MANY_LINES = frozenset({"sample_prompts"})
-# Where a hand on a slider is enough up to here; "Wide ranges" gives the rest.
-SLIDERS: dict[str, float | None] = {
-    "rank": 256,
-    "alpha": 512,
-    "rslora_alpha": 128,
-    "batch_size": 64,
-    "gradient_accumulation_steps": 64,
-    "max_tokens": 4096,
-    "dropout": None,
-    "hybrid_text_percent": None,
-    "hybrid_data_percent": None,
-    "eval_percent": None,
-    "warmup_ratio": None,
-    "weight_decay": None,
-    "neftune_noise_alpha": None,
-    "stop_at_loss": None,
-    "save_at_loss": None,
-}
-WIDENED = tuple(name for name, most in SLIDERS.items() if most is not None)
+UNITS = {"%": "percent", "tokens": "tokens", "updates": "updates", "blocks": "blocks", "characters": "characters"}
 Choice = tuple[str, str]  # what is read, what it stands for
 NOTHING: Choice = ("None", "")
+AUTO = "auto"
 
 
 def meant(chosen: str, listed: Sequence[Choice]) -> str:
@@ -43,10 +26,10 @@ def meant(chosen: str, listed: Sequence[Choice]) -> str:
     return dict(listed).get(chosen, chosen)
 
 
-def make_field(name: str, editable: bool = True, listed: Sequence[Choice] = ()) -> Any:
+def make_field(name: str, editable: bool = True, listed: Sequence[Choice] = (), **more: Any) -> Any:
     """The control of the setting `name`, with its default, where the page is being built.
 
-    `listed` are the choices of a setting in `LISTED`.
+    `listed` are the choices of a setting in `LISTED`; `more` is gradio's.
     """
     spec, default = SPECS[name], DEFAULTS[name]
     same: dict[str, Any] = {
@@ -54,8 +37,9 @@ def make_field(name: str, editable: bool = True, listed: Sequence[Choice] = ()) 
         "info": spec.help,
         "interactive": editable,
         "elem_id": f"tp-{name.replace('_', '-')}",
-        "elem_classes": ["tp-setting"],
-        "min_width": 220,
+        "elem_classes": ["tp-field", "tp-setting", *_unit_class(spec)],
+        "min_width": 80,
+        **more,
     }
     if isinstance(default, bool):
         return gr.Checkbox(default, **same)
@@ -63,9 +47,7 @@ def make_field(name: str, editable: bool = True, listed: Sequence[Choice] = ()) 
         return gr.Dropdown(list(listed) or [shown_choice(default)], value=default, allow_custom_value=True, **same)
     if spec.choices:
         return gr.Dropdown(list(spec.choices), value=default, **same)
-    if name in SLIDERS:
-        return gr.Slider(spec.low, _slider_end(name, spec), value=default, step=spec.step, **same)
-    if name == "learning_rate" or isinstance(default, str):
+    if name == "learning_rate" or isinstance(default, str) or spec.auto is not None:
         lines = 3 if name in MANY_LINES else 1
         return gr.Textbox(shown_value(name, default), lines=lines, max_lines=6 if lines > 1 else 1, **same)
     return gr.Number(default, precision=0 if isinstance(default, int) else None, step=spec.step, **same)
@@ -77,26 +59,19 @@ def shown_choice(value: str) -> Choice:
 
 
 def shown_value(name: str, value: Any) -> Any:
-    """A setting's value as its control has it: learning rates as people write them, "3e-4"."""
+    """A setting's value as its control has it: learning rates as people write them, "3e-4"; an auto value by name."""
+    if SPECS[name].auto is not None:
+        return AUTO if value == SPECS[name].auto else f"{value:g}"
     if name != "learning_rate":
         return value
     return f"{Decimal(repr(float(value))).normalize():e}".replace("e+", "e")
 
 
 def field_update(name: str, value: Any) -> Any:
-    """Sets the control of `name` to `value`; a slider that ends before it is made longer."""
-    most = SLIDERS.get(name)
-    if most is not None and value > most:
-        return gr.update(value=value, maximum=SPECS[name].high)
+    """Sets the control of `name` to `value`."""
     return gr.update(value=shown_value(name, value))
 
 
-def widened(name: str, wide: bool) -> Any:
-    """Lets a slider go to the setting's own end, or only as far as is usual."""
-    return gr.update(maximum=SPECS[name].high if wide else SLIDERS[name])
-
-
-def _slider_end(name: str, spec: Spec) -> float:
-    end = SLIDERS[name] or spec.high
-    assert end is not None
-    return end
+def _unit_class(spec: Spec) -> list[str]:
+    """The style sheet writes the unit into the field."""
+    return [f"tp-unit-{UNITS[spec.unit]}"] if spec.unit in UNITS else []

@@ -5,83 +5,77 @@ Handlers take the form's controls as a set and hand the dict they get to `Form.s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
 
-from training_pro.settings import DEFAULTS, Settings, from_dict, to_dict
+from training_pro.errors import SettingsError
+from training_pro.settings import DEFAULTS, SPECS, Settings, checked_value, from_dict, to_dict
 from training_pro.ui.choices import Choices
-from training_pro.ui.fields import LISTED, NOTHING, WIDENED, field_update, make_field, meant, widened
+from training_pro.ui.fields import AUTO, LISTED, NOTHING, field_update, make_field, meant
 
-Rows = tuple[tuple[str, ...], ...]
 Values = Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
-class Part:
-    """Settings that belong together, row by row."""
+class Group:
+    """Settings that belong together, under their title in "All settings"."""
 
     title: str
-    rows: Rows
+    names: tuple[str, ...]
 
 
-FIRST: Rows = (("text_file", "dataset", "format"),)
-DATA = Part(
-    "Data: kind of rows, loss mask, hybrid, evaluation",
-    (
-        ("dataset_kind", "chat_template"),
-        ("loss_on", "train_only_after"),
-        ("too_long", "bad_rows", "skip_duplicates"),
-        ("hybrid", "hybrid_text_percent", "hybrid_data_percent"),
-        ("eval_dataset", "eval_percent"),
-    ),
-)
-BLOCKS = Part(
-    "Text to blocks: context length, hard cuts, overlap, DEMENTOR, BOS and EOS",
-    (
-        ("max_tokens", "hard_cut"),
-        ("overlap", "dementor"),
-        ("add_bos", "eos", "min_block_chars"),
-    ),
-)
-ADAPTER = Part(
-    "LoRA: rank, alpha, targets",
-    (
-        ("rank", "alpha"),
-        ("targets", "target_modules"),
-        ("dropout", "lora_plus_ratio"),
-        ("use_rslora", "rslora_alpha"),
-        ("use_dora", "train_experts", "train_head"),
-    ),
-)
-BATCH = Part(
-    "Batch, epochs and learning rate",
-    (
-        ("batch_size", "gradient_accumulation_steps"),
-        ("epochs", "learning_rate"),
-        ("lr_scheduler_type", "warmup_steps", "warmup_ratio"),
-        ("group_by_length", "gradient_checkpointing"),
-        ("optimizer", "weight_decay"),
-        ("neftune_noise_alpha", "max_grad_norm", "seed"),
-    ),
-)
-STOPS = Part(
-    "Stops and checkpoints",
-    (
-        ("stop_at_loss", "loss_window"),
-        ("stop_at_epoch", "eval_patience"),
-        ("save_steps", "save_at_loss"),
-        ("keep_checkpoints", "save_best"),
-    ),
-)
-WATCHING = Part(
-    "Samples, evaluation steps, logs",
-    (("sample_prompts",), ("sample_steps", "sample_tokens"), ("eval_steps", "report_to")),
-)
-PARTS = (DATA, BLOCKS, ADAPTER, BATCH, STOPS, WATCHING)
+# The settings that are always in sight, with the words that fit into a narrow field: label ("": the setting's own), help.
+NUMBERS = {
+    "max_tokens": ("Maximum context length", "128 to 256 for style"),
+    "epochs": ("", "How often it sees every block"),
+    "learning_rate": ("", "1e-4 to 3e-4 is usual"),
+    "stop_at_loss": ("", "1.5 to 1.8 for style. 0: off"),
+    "rank": ("", "8 to 16 for style"),
+    "alpha": ("", "auto: 2 × rank"),
+    "batch_size": ("", "As many as fit in memory"),
+    "gradient_accumulation_steps": ("Gradient Accumulation", "Batches per update"),
+}
+WHILE_IT_LEARNS = {
+    "sample_prompts": ("", "One per line. Answered before, during and after the run"),
+    "eval_percent": ("Hold out", "Shows overfitting; 5 to 10"),
+    "save_steps": ("Save every", "Checkpoints. 0: none"),
+}
+ELSEWHERE = ("name", "text_file", "dataset", "format", "hybrid", "lr_scheduler_type", *NUMBERS, *WHILE_IT_LEARNS)
+_TITLES = {
+    "run": "The run",
+    "data": "Data",
+    "text": "Text to blocks",
+    "adapter": "The LoRA",
+    "batch": "Batch and epochs",
+    "schedule": "Learning rate",
+    "stops": "Stops",
+    "checkpoints": "Checkpoints",
+    "watch": "Watching",
+}
+
+
+def groups() -> list[Group]:
+    """Every setting that has no place of its own on the page, group by group, in the order of `Settings`."""
+    return [
+        Group(title, tuple(name for name, spec in SPECS.items() if spec.group == group and name not in ELSEWHERE))
+        for group, title in _TITLES.items()
+    ]
+
+
+TEXT, ROWS, BOTH = "Text", "Chats and instructions", "Both"
+KINDS = (TEXT, ROWS, BOTH)
+
+
+def kind_of(settings: Settings) -> str:
+    """What a run of these settings learns from."""
+    if settings.hybrid:
+        return BOTH
+    return ROWS if settings.dataset and not settings.text_file else TEXT
 
 
 class Form:
@@ -92,40 +86,37 @@ class Form:
         self._editable = editable
         self._choices = choices or {}
 
-    def build_rows(self, rows: Rows) -> None:
-        """Put these settings where the page is being built."""
-        for names in rows:
-            with gr.Row():
-                self.build_fields(*names)
+    def build_kind(self) -> None:
+        """Text, rows or both: decides which of the two files counts."""
+        self.kind = gr.Radio(
+            list(KINDS), value=TEXT, show_label=False, label="Learn from", interactive=self._editable,
+            elem_id="tp-kind", elem_classes=["tp-seg"], container=False,
+        )  # fmt: skip
 
-    def build_fields(self, *names: str) -> None:
-        """These settings alone, one after the other."""
+    def build_short(self, fields: Mapping[str, tuple[str, str]]) -> None:
+        """Settings with a label and a help of their own for this place."""
+        for name, (label, info) in fields.items():
+            self.build_fields(name, label=label or SPECS[name].label, info=info)
+
+    def build_fields(self, *names: str, **more: Any) -> None:
+        """These settings where the page is being built, one after the other."""
         for name in names:
-            self.controls[name] = make_field(name, self._editable, self._choices.get(name, ()))
-
-    def build_part(self, part: Part) -> None:
-        """Settings that belong together, folded away under their title."""
-        with self.part(part):
-            pass
-
-    @contextmanager
-    def part(self, part: Part) -> Iterator[None]:
-        """The same, with room for more below them."""
-        with gr.Accordion(part.title, open=False):
-            self.build_rows(part.rows)
-            yield
+            self.controls[name] = make_field(name, self._editable, self._choices.get(name, ()), **more)
 
     @property
     def inputs(self) -> set[Any]:
-        return set(self.controls.values())
+        return {self.kind, *self.controls.values()}
 
     @property
     def outputs(self) -> list[Any]:
-        return list(self.controls.values())
+        return [self.kind, *self.controls.values()]
 
     def values(self, data: Values) -> dict[str, Any]:
-        """What the page holds, by setting name, unchecked."""
-        return {name: _given(name, data[control]) for name, control in self.controls.items()}
+        """What the page holds, by setting name, unchecked; a file of the kind that is not chosen doesn't count."""
+        values = {name: _given(name, data[control]) for name, control in self.controls.items()}
+        kind = data[self.kind]
+        without = {TEXT: {"dataset": ""}, ROWS: {"text_file": ""}}.get(kind, {})
+        return {**values, **without, "hybrid": kind == BOTH}
 
     def settings(self, data: Values) -> Settings:
         """Raises:
@@ -133,26 +124,60 @@ class Form:
         """
         return from_dict(self.values(data))
 
+    def kept(self, text: str) -> dict[str, Any]:
+        """The values that a browser kept of its form: those that are settings still and in order; {} for none."""
+        try:
+            values = json.loads(text or "{}")
+        except (ValueError, RecursionError):
+            return {}
+        return (
+            {name: value for name, value in values.items() if _is_good(name, value)} if isinstance(values, dict) else {}
+        )
+
     def fill(self, settings: Settings) -> dict[Any, Any]:
         """Updates that make the page show `settings`."""
         return self.change(to_dict(settings))
 
     def change(self, values: Mapping[str, Any]) -> dict[Any, Any]:
-        """Updates for these settings alone."""
-        return {self.controls[name]: field_update(name, value) for name, value in values.items() if self.has(name)}
+        """Updates for these settings alone; files that are filled in decide the kind."""
+        updates = {self.controls[name]: field_update(name, value) for name, value in values.items() if self.has(name)}
+        if {"text_file", "dataset"} & set(values):
+            kind = _kind_of_values(values)
+            updates |= {self.kind: gr.update(value=kind), **self.of_kind(kind, updates)}
+        return updates
+
+    def of_kind(self, kind: str, updates: Mapping[Any, Any] = MappingProxyType({})) -> dict[Any, Any]:
+        """Shows the lists of files that belong to `kind`, beside what `updates` says of them."""
+        shown = {"text_file": kind != ROWS, "dataset": kind != TEXT, "format": kind != TEXT}
+        return {
+            self.controls[name]: {**updates.get(self.controls[name], gr.update()), "visible": visible}
+            for name, visible in shown.items()
+        }
 
     def has(self, name: str) -> bool:
         return name in self.controls
 
-    def widen(self, wide: bool) -> dict[Any, Any]:
-        """Sliders as long as their settings allow, or as long as is usual."""
-        return {self.controls[name]: widened(name, wide) for name in WIDENED}
+
+def _is_good(name: str, value: Any) -> bool:
+    try:
+        checked_value(name, value)
+    except SettingsError:
+        return False
+    return True
+
+
+def _kind_of_values(values: Mapping[str, Any]) -> str:
+    if values.get("hybrid") or (values.get("text_file") and values.get("dataset")):
+        return BOTH
+    return ROWS if values.get("dataset") else TEXT
 
 
 def _given(name: str, value: Any) -> Any:
     """Text is taken without the line ends that a paste brings, but for what may have them."""
     if isinstance(DEFAULTS[name], str) and value is None:
         return ""
+    if SPECS[name].auto is not None and str(value or "").strip().lower() in ("", AUTO):
+        return SPECS[name].auto
     if name in LISTED and isinstance(value, str):
         return meant(value, [NOTHING])
     return value.strip() if isinstance(value, str) and name in ("name", "learning_rate", "target_modules") else value

@@ -24,10 +24,13 @@ class Notices:
     def build(self) -> None:
         with gr.Accordion("Tell me when it ends", open=False, elem_id="tp-notices"):
             with gr.Row():
-                self.sound = gr.Checkbox(False, label="Sound", elem_id="tp-notice-sound", min_width=160)
+                self.sound = gr.Checkbox(
+                    False, label="Sound", elem_id="tp-notice-sound", min_width=160, elem_classes=["tp-field"]
+                )
                 self.desktop = gr.Checkbox(
                     False, label="Desktop notification", info="The browser asks whether it may.",
                     elem_id="tp-notice-desktop", min_width=160,
+                    elem_classes=["tp-field"],
                 )  # fmt: skip
             self.said = area("notice-said")
 
@@ -44,8 +47,16 @@ def pulse(session: Session) -> dict[str, Any]:
         return queued
     status = run.status
     percent = 100 * status.update // status.total_updates if status.total_updates else 0
+    key = f"{status.folder}:{id(run)}"
     kind, reason = (status.ending.kind, status.ending.reason) if status.ending else ("", "")
-    return {"name": status.name, "phase": status.phase, "percent": percent, "ending": kind, "reason": reason} | queued
+    return {
+        "name": status.name,
+        "phase": status.phase,
+        "percent": percent,
+        "ending": kind,
+        "reason": reason,
+        "key": key,
+    } | queued
 
 
 def _queued(session: Session) -> dict[str, Any]:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 
-def area(name: str, value: str = "", **more: Any) -> Any:
+def area(name: str, value: str = "", elem_classes: Sequence[str] = (), **more: Any) -> Any:
     """Where HTML of ours is shown; takes no room while it is empty."""
-    return gr.HTML(value, elem_id=f"tp-{name}", elem_classes=["tp-html"], **more)
+    return gr.HTML(value, elem_id=f"tp-{name}", elem_classes=["tp-html", *elem_classes], **more)
+
+
+def card(name: str, *classes: str, **more: Any) -> Any:
+    """A frame around what belongs together."""
+    return gr.Column(elem_id=f"tp-{name}-card", elem_classes=["tp-card", *classes], **more)
+
+
+def head(words: str) -> Any:
+    """The heading of a card."""
+    return gr.HTML(f"<h2>{words}</h2>", elem_classes=["tp-html", "tp-heading"])
 
 
 def button(words: str, name: str, **more: Any) -> Any:

@@ -50,6 +50,13 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
         "lr_scheduler_type": "FP_low_epoch_annealing",
     },
 }
+# What the tiles say of the presets that come along.
+TILES = {
+    "Style": "Style\nHow it sounds",
+    "Knowledge": "Knowledge\nWhat it knows",
+    "Chat": "Chat\nHow it answers",
+    "Long-form DEMENTOR": "Long-form\nLong stories: DEMENTOR",
+}
 _NAME = re.compile(r"[^\W_][\w -]{0,59}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import gradio as gr
 
 from training_pro.errors import RunError
-from training_pro.folders import Folders
 from training_pro.record.runs import SETTINGS_FILE, list_runs
 from training_pro.session import Session
 from training_pro.training.resume import stored_settings
@@ -20,10 +18,10 @@ from training_pro.ui.live import Follows, Pulled
 from training_pro.ui.panels.folder_button import copy_on_click, folder_said
 from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.run_names import free_name
 from training_pro.ui.views.markup import box, text
 
 _CAN_GO_ON = ("interrupted", "stopped", "failed", "unfinished")
-_NUMBERED = re.compile(r"(.*?)-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,9 @@ class After(Follows):
     def build(self) -> None:
         self.line = area("after-run")
         with button_row(visible=False) as self.row:
+            self.go_on = button("Resume this run", "after-continue")
+            self.again = button("Train again with changes", "after-again")
             self.open = button("Open folder", "after-open")
-            self.go_on = button("Continue this run", "after-continue")
-            self.again = button("Run again with changes", "after-again")
         self.said = area("after-said")
 
     def connect(self, status: Any) -> None:
@@ -137,13 +135,3 @@ def continue_run(session: Session, folder: Path) -> str:
         raise RunError(f"The settings of {folder.name} can't be read any more; start it anew under another name.")
     session.start(settings.changed(name=folder.name, override=False), "continue", where=session.last_place)
     return folder.name
-
-
-def free_name(folders: Folders, name: str) -> str:
-    """`name` with the first number behind it that no LoRA has: "tales" becomes "tales-2"."""
-    numbered = _NUMBERED.fullmatch(name)
-    stem, number = (numbered[1], int(numbered[2])) if numbered and numbered[1] else (name, 1)
-    while True:
-        number += 1
-        if not (folders.loras / f"{stem}-{number}").exists():
-            return f"{stem}-{number}"

@@ -23,7 +23,9 @@ class Elsewhere:
     def build(self) -> None:
         self.said = area("elsewhere-said")
         with button_row(visible=False, elem_id="tp-elsewhere") as self.row:
-            self.name = gr.Dropdown([], label="Runs going in other processes", elem_id="tp-elsewhere-name")
+            self.name = gr.Dropdown(
+                [], label="Runs going in other processes", elem_id="tp-elsewhere-name", elem_classes=["tp-field"]
+            )
             self.watch = button("Watch and steer it", "watch-it")
             self.leave = button("Leave it alone", "leave-it")
 

@@ -10,8 +10,8 @@ import gradio as gr
 from training_pro.session import Session
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import AT_ONCE, answering
-from training_pro.ui.panels.verify import Telling
 from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.telling import Telling
 from training_pro.ui.views.markup import box
 
 

@@ -43,29 +43,35 @@ class Perplexity(Follows):
             self.text = gr.Dropdown(
                 [], label="Text", info="A text file, a folder of them, or a dataset's own words.",
                 allow_custom_value=True, elem_id="tp-perplexity-text", min_width=220,
+                elem_classes=["tp-field"],
             )  # fmt: skip
             self.models = gr.Dropdown(
                 [], value=[], multiselect=True, label="Models", info="None: the one that is loaded.",
                 elem_id="tp-perplexity-models", min_width=220,
+                elem_classes=["tp-field"],
             )  # fmt: skip
             self.loras = gr.Dropdown(
                 [], value=[], multiselect=True, label="LoRAs", info="None: the model as it is now.",
                 elem_id="tp-perplexity-loras", min_width=220,
+                elem_classes=["tp-field"],
             )  # fmt: skip
         with gr.Row():
             self.context = gr.Number(
                 DEFAULT_CONTEXT_TOKENS, precision=0, label="Context in tokens",
                 info="What the model sees at once; figures compare at the same context only.",
                 elem_id="tp-perplexity-context", min_width=160,
+                elem_classes=["tp-field"],
             )  # fmt: skip
             self.stride = gr.Number(
                 DEFAULT_STRIDE, precision=0, label="Stride in tokens",
                 info="How far the window moves; smaller is slower and exacter.", elem_id="tp-perplexity-stride",
                 min_width=160,
+                elem_classes=["tp-field"],
             )  # fmt: skip
             self.bos = gr.Checkbox(
                 True, label="BOS before each window", info="As in training with Add BOS.",
                 elem_id="tp-perplexity-bos", min_width=160,
+                elem_classes=["tp-field"],
             )  # fmt: skip
         with button_row():
             self.measure = button("Measure perplexity", "measure", variant="primary")
@@ -74,10 +80,13 @@ class Perplexity(Follows):
 
     def _build_comment(self) -> None:
         with gr.Row():
-            self.line = gr.Dropdown([], label="Measurement", elem_id="tp-perplexity-line", min_width=220)
+            self.line = gr.Dropdown(
+                [], label="Measurement", elem_id="tp-perplexity-line", min_width=220, elem_classes=["tp-field"]
+            )
             self.comment = gr.Textbox(
                 label="Comment", max_lines=3, elem_id="tp-perplexity-comment",
                 min_width=220,
+                elem_classes=["tp-field"],
             )  # fmt: skip
         with button_row():
             self.keep = button("Keep the comment", "perplexity-keep")

@@ -11,10 +11,9 @@ from training_pro.errors import SettingsError
 from training_pro.remote.launching import OwnProcess
 
 HERE, OWN = "here", "own"
-_CHOICES = [("In this process, on the loaded model", HERE), ("In a process of its own", OWN)]
+_CHOICES = [("In this process", HERE), ("In a process of its own", OWN)]
 _HELP = (
-    "In a process of its own the model is unloaded first and loaded again afterwards; a crash or want of memory there "
-    "leaves this page alive."
+    "A process of its own unloads the model first and loads it again afterwards. A crash there leaves this page alive."
 )
 
 
@@ -22,22 +21,24 @@ class Placement:
     """The choice and what belongs to it; remembered by the page alone."""
 
     def build(self) -> None:
-        with gr.Accordion("Where it trains: this process, its own, several GPUs", open=False, elem_id="tp-where-part"):
-            self.where = gr.Radio(_CHOICES, value=HERE, label="Train", info=_HELP, elem_id="tp-where")
-            with gr.Row():
+        with gr.Column(elem_id="tp-where-part"):
+            self.where = gr.Radio(_CHOICES, value=HERE, label="Where it trains", info=_HELP, elem_id="tp-where")
+            with gr.Row(elem_classes=["tp-g2"]):
                 self.processes = gr.Number(
                     1,
                     label="Processes (GPUs)",
-                    info="One a graphics card. True Batch Size counts for each.",
+                    info="One per graphics card.",
                     precision=0,
                     elem_id="tp-processes",
+                    elem_classes=["tp-field"],
                 )
                 self.config = gr.Textbox(
                     "",
                     label="accelerate's config file",
-                    info="Made by `accelerate config`; for several machines, FSDP, DeepSpeed. Empty: none.",
+                    info="For several machines, FSDP, DeepSpeed. Empty: none.",
                     max_lines=1,
                     elem_id="tp-accelerate-config",
+                    elem_classes=["tp-field"],
                 )
 
     @property

@@ -15,11 +15,12 @@ from training_pro.errors import DataError
 from training_pro.progress import no_progress
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
-from training_pro.ui.panels.verify import Verify
-from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.panels.check import Check
+from training_pro.ui.pieces import area, button, button_row, card, head
 from training_pro.ui.views.preview import neighbour_borders, preview_view
 
 ANY = "any"
+_CLOSE = '<button type="button" class="tp-btn tp-s tp-i tp-i-x" data-do="blocks">Close</button>'
 KINDS = (ANY, "packed", "overlap", "window", "row")
 PARTS = ("training", "evaluation", "left out")
 
@@ -27,19 +28,38 @@ PARTS = ("training", "evaluation", "left out")
 class Preview:
     """Shows block by block what `Verify` has prepared."""
 
-    def __init__(self, form: Form, verify: Verify) -> None:
+    def __init__(self, form: Form, check: Check) -> None:
         self._form = form
-        self._verify = verify
+        self._check = check
 
     def build(self) -> None:
-        with gr.Accordion("Preview: the very tokens that are trained", open=False, elem_id="tp-preview"):
-            with gr.Row():
-                self.number = gr.Number(1, label="Block", precision=0, step=1, min_width=110, elem_id="tp-block")
-                self.kind = gr.Dropdown(list(KINDS), value=ANY, label="Kind", min_width=110, elem_id="tp-block-kind")
-                self.part = gr.Dropdown(
-                    list(PARTS), value=PARTS[0], label="Part", min_width=110, elem_id="tp-block-part"
+        with card("preview", "tp-blocks-card"):
+            with gr.Row(elem_classes=["tp-head"]):
+                head("The blocks, as they are trained")
+                gr.HTML(_CLOSE, elem_classes=["tp-html"])
+            with gr.Row(elem_classes=["tp-g4"]):
+                self.number = gr.Number(
+                    1, label="Block", precision=0, step=1, min_width=110, elem_id="tp-block", elem_classes=["tp-field"]
                 )
-                self.words = gr.Textbox(label="Search", max_lines=1, min_width=140, elem_id="tp-search")
+                self.kind = gr.Dropdown(
+                    list(KINDS),
+                    value=ANY,
+                    label="Kind",
+                    min_width=110,
+                    elem_id="tp-block-kind",
+                    elem_classes=["tp-field"],
+                )
+                self.part = gr.Dropdown(
+                    list(PARTS),
+                    value=PARTS[0],
+                    label="Part",
+                    min_width=110,
+                    elem_id="tp-block-part",
+                    elem_classes=["tp-field"],
+                )
+                self.words = gr.Textbox(
+                    label="Search", max_lines=1, min_width=140, elem_id="tp-search", elem_classes=["tp-field"]
+                )
             with button_row():
                 self.moves = {
                     "show": button("Show", "block-show"),
@@ -63,15 +83,15 @@ class Preview:
         for event, name in (
             (self.words.submit, "find"),
             (self.number.submit, "show"),
-            (self._verify.done.then, "show"),
+            (self._check.done.then, "show"),
         ):
             show = answering(partial(self._show, name), self.shown, "showing a block")
             event(show, inputs, outputs, **QUIET)
 
     def _show(self, move: str, data: Values) -> dict[Any, Any]:
-        if move == "show" and not self._verify.has_checked:
+        if move == "show" and not self._check.has_checked:
             return {self.shown: ""}
-        checked = self._verify.checked(self._form.settings(data), no_progress)
+        checked = self._check.checked(self._form.settings(data), no_progress)
         part = PARTS[2] if move == "left" else data[self.part]
         samples = _samples_of(checked.prepared, part)
         here = min(max(int(data[self.number] or 1), 1), len(samples)) - 1

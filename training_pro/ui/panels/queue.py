@@ -62,6 +62,7 @@ class QueuePanel(Follows):
             self.chosen = gr.Dropdown(
                 [], label="Run", info="To move it, take it off, or let it go on.", allow_custom_value=True,
                 elem_id="tp-queue-chosen", min_width=220,
+                elem_classes=["tp-field"],
             )  # fmt: skip
         with button_row():
             self.up = button("Up", "queue-up")
@@ -77,10 +78,12 @@ class QueuePanel(Follows):
                 self.over = gr.Dropdown(
                     choices, value="gradient_accumulation_steps", label="Setting",
                     info="All else is as under Train.", elem_id="tp-experiment-over", min_width=220,
+                    elem_classes=["tp-field"],
                 )  # fmt: skip
                 self.values = gr.Textbox(
                     "1, 2, 4", label="Values", info="With commas between them; the names are made from them.",
                     max_lines=1, elem_id="tp-experiment-values", min_width=220,
+                    elem_classes=["tp-field"],
                 )  # fmt: skip
             with button_row():
                 self.add_all = button("Add the experiment to the queue", "experiment-add")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from training_pro.settings import DEFAULTS, Settings, from_dict, read_json_objec
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.panels.placement import Placement
-from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.pieces import area, button, button_row, card, head
 from training_pro.ui.presets import drop_preset, keep_preset, preset_names, preset_values
 from training_pro.ui.views.markup import box
 
@@ -41,14 +40,16 @@ class Recipes:
             preset_names(self._session.host.folders),
             value=None,
             label="Preset",
-            info="How to train; fills in everything but names and files.",
+            info="How to train; fills in everything except names and files.",
             allow_custom_value=True,
             elem_id="tp-preset",
-            min_width=220,
+            min_width=120,
+            elem_classes=["tp-field"],
         )
 
     def build(self) -> None:
-        with gr.Accordion("Copy, keep, import and export settings", open=False, elem_id="tp-recipes"):
+        with card("recipes"):
+            head("Settings")
             with gr.Row():
                 self.source = gr.Dropdown(
                     [],
@@ -56,23 +57,34 @@ class Recipes:
                     info="Any run here, also of the original extension and the WebUI.",
                     allow_custom_value=True,
                     elem_id="tp-copy-from",
+                    elem_classes=["tp-field"],
                 )
+                self.build_choice()
                 self.own = gr.Textbox(
-                    label="Preset of your own", info="A name to keep these settings under.", max_lines=1
+                    label="Preset of your own",
+                    info="A name to keep these settings under.",
+                    max_lines=1,
+                    elem_classes=["tp-field"],
                 )
             with button_row():
                 self.copy = button("Copy", "copy")
                 self.keep = button("Keep as preset", "keep-preset")
                 self.drop = button("Remove preset", "drop-preset")
-            self.json = gr.Textbox(label="Settings as JSON", lines=4, max_lines=12, elem_id="tp-json")
+            self.json = gr.Textbox(
+                label="Settings as JSON", lines=4, max_lines=12, elem_id="tp-json", elem_classes=["tp-field"]
+            )
             with button_row():
                 self.export = button("Export", "export")
                 self.read = button("Import", "import")
                 self.upload = gr.UploadButton(
                     "Import a file", size="sm", min_width=110, file_types=[".json"], elem_id="tp-import-file"
                 )
-                self.command = button("Show as command", "command")
             self.said = area("recipes-said")
+
+    def build_command(self) -> None:
+        """The same run for a terminal."""
+        self.command = button("Show as command", "command")
+        self.written = gr.Textbox(label="Command", lines=3, max_lines=8, visible=False, elem_id="tp-command-text")
 
     def connect(self) -> None:
         form, said, filled = self._form, self.said, self.filled
@@ -88,7 +100,7 @@ class Recipes:
         export = answering(self._export, said, "exporting settings")
         self.export.click(export, form.inputs, [self.json, said], **QUIET)
         command = answering(self._command, said, "writing the command")
-        self.command.click(command, form.inputs | self._placement.inputs, [self.json, said], **QUIET)
+        self.command.click(command, form.inputs | self._placement.inputs, [self.written, said], **QUIET)
 
     @property
     def filled(self) -> list[Any]:
@@ -165,14 +177,18 @@ class Recipes:
 
     def _command(self, data: Values) -> dict[Any, Any]:
         where = self._placement.chosen(data) or OwnProcess()
-        return {self.json: command_for(self._form.settings(data), self._session, where), self.said: ""}
+        command = command_for(self._form.settings(data), self._session, where)
+        return {self.written: gr.update(value=command, visible=True), self.said: ""}
 
 
 def command_for(settings: Settings, session: Session, where: OwnProcess) -> str:
-    """Two lines for a shell: a settings file with what differs from the defaults, and the run of it."""
+    """One line for a terminal: the run of what differs from the defaults."""
     chosen = {name: value for name, value in to_dict(settings).items() if value != DEFAULTS[name]}
-    file = f"{settings.name or 'settings'}.json"
     source = session.host.source()
-    words = train_command(file, source, session.host.folders, where)
-    text = json.dumps(chosen, ensure_ascii=False)
-    return f"printf '%s' {shlex.quote(text)} > {shlex.quote(file)}\n{shell_line(words, source)}"
+    words = train_command("", source, session.host.folders, where)
+    sets = [part for name, value in chosen.items() for part in ("--set", f"{name}={_typed(value)}")]
+    return shell_line([*(word for word in words if word), *sets], source)
+
+
+def _typed(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

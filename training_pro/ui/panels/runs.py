@@ -35,10 +35,12 @@ class RunsPanel:
             self.chosen = gr.Dropdown(
                 [], value=[], multiselect=True, label="Runs", info="One to open it, several to compare them.",
                 allow_custom_value=True, elem_id="tp-runs-chosen", scale=3,
+                elem_classes=["tp-field"],
             )  # fmt: skip
             self.over_epochs = gr.Checkbox(
                 False, label="Over epochs", info="Compare where the same data has been seen.", min_width=160,
                 elem_id="tp-over-epochs",
+                elem_classes=["tp-field"],
             )  # fmt: skip
             self.refresh = button("Refresh", "runs-refresh", scale=0)
         if self._editable:
@@ -56,14 +58,20 @@ class RunsPanel:
             self.delete = button("Delete", "delete-run", variant="stop")
 
     def _build_edits(self) -> None:
-        self.notes = gr.Textbox(label="Notes on the run", lines=2, max_lines=8, elem_id="tp-notes")
+        self.notes = gr.Textbox(
+            label="Notes on the run", lines=2, max_lines=8, elem_id="tp-notes", elem_classes=["tp-field"]
+        )
         with button_row():
             self.keep_notes = button("Keep the notes", "keep-notes")
         with gr.Accordion("Rename, undo a delete", open=False):
             with gr.Row():
-                self.new_name = gr.Textbox(label="New name", max_lines=1)
+                self.new_name = gr.Textbox(label="New name", max_lines=1, elem_classes=["tp-field"])
                 self.aside = gr.Dropdown(
-                    [], label="Deleted and kept aside", allow_custom_value=True, elem_id="tp-aside"
+                    [],
+                    label="Deleted and kept aside",
+                    allow_custom_value=True,
+                    elem_id="tp-aside",
+                    elem_classes=["tp-field"],
                 )
             with button_row():
                 self.rename = button("Rename", "rename-run")

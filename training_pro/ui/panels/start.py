@@ -17,9 +17,9 @@ from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.views.markup import box
 
 _WAYS: tuple[tuple[str, Existing, str], ...] = (
-    ("Continue it", "continue", "continue"),
+    ("Resume it", "continue", "continue"),
     ("Train on top of its weights", "on top", "on-top"),
-    ("Replace it (kept aside)", "replace", "replace"),
+    ("Replace it (the old one is set aside)", "replace", "replace"),
 )
 
 
@@ -31,8 +31,13 @@ class Start:
         self._form = form
         self._placement = placement
 
-    def build(self) -> None:
-        self.button = gr.Button("Start LoRA Training", variant="primary", elem_id="tp-start")
+    def build_button(self) -> None:
+        self.button = gr.Button(
+            "Start LoRA Training", variant="primary", elem_id="tp-start", elem_classes=["tp-i", "tp-i-play", "tp-main"]
+        )
+
+    def build_said(self) -> None:
+        """The answer, and the question where the name exists."""
         self.said = area("start-said")
         with button_row(visible=False, elem_id="tp-ask") as self.ask:
             self.ways = {existing: button(words, f"ask-{name}") for words, existing, name in _WAYS}
@@ -53,7 +58,8 @@ class Start:
         settings = self._form.settings(data)
         run = self._session.run
         if run is not None and run.status.running and run.settings.name == settings.name.strip():
-            return {self.said: box("info", f'The run "{run.settings.name}" is going.'), **self._asked(False)}
+            return {self.said: box("info", f'The run "{run.settings.name}" is in progress.'), **self._asked(False)}
+        loras = self._unload_loras()
         stands = obstacle(self._session)
         if stands:
             raise RunError(stands)
@@ -62,7 +68,15 @@ class Start:
             self._session.start(settings, existing, where=self._placement.chosen(data))
         except NameTaken as taken:
             return {self.said: box("warning", str(taken)), **self._asked(True, taken.can_continue)}
-        return {self.said: "", **self._asked(False)}  # the run's own status says it
+        return {self.said: box("info", loras), **self._asked(False)}  # the run's own status says the rest
+
+    def _unload_loras(self) -> str:
+        """A run needs the bare model; what was unloaded for it, as a sentence."""
+        loaded = self._session.host.loras_on()
+        if not loaded or self._session.busy:
+            return ""
+        self._session.host.take_loras_off()
+        return f"The LoRA {', '.join(loaded)} was unloaded: a run needs the bare model."
 
     def _asked(self, asked: bool, can_continue: bool = False) -> dict[Any, Any]:
         return {self.ask: gr.update(visible=asked), self.ways["continue"]: gr.update(visible=can_continue)}

@@ -19,8 +19,9 @@ from training_pro.session import Session
 from training_pro.ui.choices import choice_updates, file_choices
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import AT_ONCE, answering
-from training_pro.ui.panels.verify import Telling, Verify
-from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.panels.check import Check
+from training_pro.ui.pieces import area, button, button_row, card, head
+from training_pro.ui.telling import Telling
 from training_pro.ui.views.markup import box
 
 _JOB: dict[str, Any] = {"api_name": False, "concurrency_id": "tp-tools", "concurrency_limit": 1}
@@ -32,21 +33,26 @@ _LISTS = ("text_file", "dataset", "eval_dataset")
 class Tools:
     """The panel. What a tool makes is in the lists at once, and chosen where it takes the place of its source."""
 
-    def __init__(self, session: Session, form: Form, verify: Verify) -> None:
+    def __init__(self, session: Session, form: Form, check: Check) -> None:
         self._session = session
         self._form = form
-        self._verify = verify
+        self._check = check
         self._cancelled = threading.Event()
 
     def build(self) -> None:
-        with gr.Accordion("Tools: download, split, convert, write the blocks", open=False, elem_id="tp-tools"):
+        with card("tools"):
+            head("Datasets")
             self._build_download()
             self._build_split()
             self._build_chats()
             self._build_blocks()
             with button_row():
                 self.overwrite = gr.Checkbox(
-                    False, label="Overwrite", info="A file of the same name is replaced.", elem_id="tp-tool-overwrite"
+                    False,
+                    label="Overwrite",
+                    info="A file of the same name is replaced.",
+                    elem_id="tp-tool-overwrite",
+                    elem_classes=["tp-field"],
                 )
                 self.cancel = button("Cancel", "tool-cancel", visible=False, scale=0)
             self.said = area("tool-said")
@@ -55,12 +61,16 @@ class Tools:
         self.url = gr.Textbox(
             label="Address of a dataset file", info="http or https; the file itself, not a page about it.",
             max_lines=1, elem_id="tp-tool-url",
+            elem_classes=["tp-field"],
         )  # fmt: skip
         with gr.Row():
-            self.megabytes = gr.Number(_MEGABYTES, label="At most MB", precision=0, elem_id="tp-tool-megabytes")
+            self.megabytes = gr.Number(
+                _MEGABYTES, label="At most MB", precision=0, elem_id="tp-tool-megabytes", elem_classes=["tp-field"]
+            )
             self.private = gr.Checkbox(
                 False, label="Allow private addresses", info="Those of this machine and its network.",
                 elem_id="tp-tool-private",
+                elem_classes=["tp-field"],
             )  # fmt: skip
         with button_row():
             self.fetch = button("Download", "tool-download")
@@ -70,6 +80,7 @@ class Tools:
             self.percent = gr.Number(
                 10, label="Rows to evaluate on in %", info="Of the Dataset chosen above, drawn by the Seed.",
                 elem_id="tp-tool-percent",
+                elem_classes=["tp-field"],
             )  # fmt: skip
         with button_row():
             self.split = button("Split the Dataset", "tool-split")
@@ -79,10 +90,12 @@ class Tools:
             self.system = gr.Textbox(
                 label="System message", info="For chats that have none of their own; may be empty.",
                 max_lines=3, elem_id="tp-tool-system",
+                elem_classes=["tp-field"],
             )  # fmt: skip
             self.prompt = gr.Textbox(
                 label="Prompt", info="What each section of the Text file answers; for text to chats.",
                 max_lines=3, elem_id="tp-tool-prompt",
+                elem_classes=["tp-field"],
             )  # fmt: skip
         with button_row():
             self.rows = button("Dataset to chats", "tool-rows")
@@ -94,6 +107,7 @@ class Tools:
             self.ends = gr.Checkbox(
                 True, label="With BOS and EOS", info="As the blocks are trained, or the text alone.",
                 elem_id="tp-tool-ends",
+                elem_classes=["tp-field"],
             )  # fmt: skip
         with button_row():
             self.blocks = button("Write the blocks to a file", "tool-blocks")
@@ -154,7 +168,7 @@ class Tools:
 
     def _write_blocks(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         settings, tools = self._form.settings(data), self._tools(data, bar)
-        samples = self._verify.checked(settings, tools.progress).prepared.train
+        samples = self._check.checked(settings, tools.progress).prepared.train
         target = self._folder / f"{Path(settings.text_file or settings.dataset).stem}_blocks.jsonl"
         tools.write_blocks(samples, target, data[self.ends])
         return self._made(f"{len(samples):,} blocks are in {target}.")

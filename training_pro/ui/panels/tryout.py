@@ -1,4 +1,4 @@
-"""Try a LoRA: put it on the model, take it off, ask the same with and without it."""
+"""Ask a LoRA: the same prompt with it and without it; use it in chat, or stop using it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training_pro.session import Session
 from training_pro.ui.fields import meant
 from training_pro.ui.handlers import answering
 from training_pro.ui.live import Follows, Shown, slot_area
-from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.pieces import area, button, button_row, card, head
 from training_pro.ui.views.markup import box, text
 
 LAST = ""  # whichever run went last
@@ -27,39 +27,47 @@ class TryOut(Follows):
         self._session = session
 
     def build(self) -> None:
-        with gr.Accordion("Try it: ask with and without the LoRA", open=False, elem_id="tp-try"):
-            with gr.Row():
-                self.name = gr.Dropdown(
-                    [LAST_CHOICE], value=LAST, label="LoRA", allow_custom_value=True, elem_id="tp-try-name"
-                )
-                self.tokens = gr.Slider(1, 1000, value=80, step=1, label="Length of the answer in tokens")
-            self.prompt = gr.Textbox(label="Prompt", lines=3, max_lines=10, elem_id="tp-prompt")
-            self.chat = gr.Checkbox(
-                False, label="As a chat", info="The prompt as a user's turn, through the model's chat template."
+        with card("ask"):
+            head("Ask it")
+            self.prompt = gr.Textbox(
+                label="Prompt", lines=2, max_lines=10, elem_id="tp-prompt", elem_classes=["tp-field"]
             )
+            with gr.Row(elem_classes=["tp-g3"]):
+                self.name = gr.Dropdown(
+                    [LAST_CHOICE], value=LAST, label="LoRA", allow_custom_value=True, elem_id="tp-try-name",
+                    elem_classes=["tp-field"],
+                )  # fmt: skip
+                self.tokens = gr.Number(
+                    80, label="Length of the answer", precision=0, minimum=1, maximum=1000, elem_id="tp-try-tokens",
+                    elem_classes=["tp-field", "tp-unit-tokens"],
+                )  # fmt: skip
+                self.chat = gr.Checkbox(
+                    False, label="As a chat", info="As a user's turn, with the model's chat template.",
+                    elem_classes=["tp-field"],
+                )  # fmt: skip
             with button_row():
-                self.ask = button("Ask with and without", "ask-both", variant="primary")
-                self.put_on = button("Put the LoRA on", "put-on")
-                self.take_off = button("Take it off", "take-off")
+                self.ask = button("Ask with and without the LoRA", "ask-both", variant="primary")
+                self.put_on = button("Use it in chat", "put-on")
+                self.take_off = button("Stop using it", "take-off")
             self.state = slot_area("try-state")
             self.said = area("try-said")
 
     def connect(self) -> None:
         asked = [self.name, self.prompt, self.tokens, self.chat]
         self.ask.click(answering(self._ask, self.said, "asking the model"), asked, self.said, api_name=False)
-        put_on = answering(self._put_on, self.said, "putting the LoRA on")
+        put_on = answering(self._put_on, self.said, "loading the LoRA")
         self.put_on.click(put_on, self.name, self.said, api_name=False)
-        take_off = answering(self._take_off, self.said, "taking the LoRA off")
+        take_off = answering(self._take_off, self.said, "unloading the LoRA")
         self.take_off.click(take_off, None, self.said, api_name=False)
 
     @property
     def shown(self) -> list[Shown]:
-        """Which LoRA is on the model, whoever put it there."""
+        """Which LoRA the model uses, whoever loaded it."""
         return [Shown("try-state", lambda _: tuple(self._session.host.loras_on()), lambda _: self._on())]
 
     def _on(self) -> str:
         names = ", ".join(f'"{name}"' for name in self._session.host.loras_on())
-        return box("good", f"On the model: {names}. It answers with it until it is taken off.") if names else ""
+        return box("good", f"The model now answers with {names}.") if names else ""
 
     def lists(self) -> dict[Any, Any]:
         """The LoRAs as they are now."""
@@ -72,7 +80,7 @@ class TryOut(Follows):
             return chosen
         run = self._session.run
         if run is None:
-            raise RunError("No run has gone yet; choose a LoRA of the list.")
+            raise RunError("There is no run yet. Choose a LoRA from the list.")
         return run.settings.name
 
     def _put_on(self, name: str | None) -> dict[Any, Any]:
@@ -93,7 +101,7 @@ class TryOut(Follows):
         asked = as_chat(host.loaded_model().tokenizer, prompt) if chat else prompt
         before = host.loras_on()
         if len(before) > 1:
-            raise RunError(f"Several LoRAs are on the model ({', '.join(before)}); take them off first.")
+            raise RunError(f"Several LoRAs are loaded ({', '.join(before)}). Stop using them first.")
         try:
             host.take_loras_off()
             without = host.generate(asked, int(tokens))
@@ -113,7 +121,7 @@ class TryOut(Follows):
 def as_chat(tokenizer: Any, prompt: str) -> str:
     """The prompt as one user's turn; without the BOS that the tokenizer adds itself."""
     if not getattr(tokenizer, "chat_template", None):
-        raise RunError("The model has no chat template; ask without As a chat.")
+        raise RunError("The model has no chat template. Ask without As a chat.")
     messages = [{"role": "user", "content": prompt}]
     written = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
     adds_bos = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
@@ -123,7 +131,7 @@ def as_chat(tokenizer: Any, prompt: str) -> str:
 def answers_view(answers: list[tuple[str, str]]) -> str:
     """Answers side by side."""
     cards = "".join(
-        f'<div class="tp-card"><h5>{text(who)}</h5><p>{text(answer) or "<i>nothing</i>"}</p></div>'
+        f'<div class="tp-frame"><header><b>{text(who)}</b></header><p>{text(answer) or "<i>nothing</i>"}</p></div>'
         for who, answer in answers
     )
-    return f'<div class="tp-cards tp-wide">{cards}</div>'
+    return f'<div class="tp-film tp-answers">{cards}</div>'

@@ -19,10 +19,10 @@ from training_pro.session import Session
 from training_pro.settings import SPECS, Settings
 from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.run import Run
-from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, answering
 from training_pro.ui.live import MOST_VIEWS, Follows, Pulled, Shown, slot_area
 from training_pro.ui.panels.readiness import host_line
-from training_pro.ui.pieces import area, button, button_row
+from training_pro.ui.pieces import area, button, card
 from training_pro.ui.views.chart import MOST_POINTS
 from training_pro.ui.views.markup import box
 from training_pro.ui.views.run_chart import MEASURES, ChartView, run_chart
@@ -47,54 +47,65 @@ class Watch(Follows):
 
     # -- building -------------------------------------------------------------------------------------------------
 
-    def build_host(self) -> None:
-        """The line on the model, at the top of the page."""
+    def build_top(self) -> None:
+        """The line at the top of every tab."""
         self.host = slot_area("host", host_line(self._session))
-        self.host_said = area("host-said")
-        self.loras_off = button("Take the LoRA off", "loras-off", visible=False)
-
-    def build_status(self) -> None:
-        """How the run is."""
-        self.status = slot_area("status", run_status(self._session.run))
 
     def build(self) -> None:
-        """Buttons, live controls, chart, samples."""
-        self._build_buttons()
-        self.said = area("live-said")
-        self._build_live()
-        self.chart = slot_area("chart")
-        self._build_view()
-        self.checkpoints = slot_area("checkpoints")
+        """The run: its numbers, chart and controls; the samples below it."""
+        with card("run", "tp-lift"):
+            self.status = slot_area("status", run_status(self._session.run))
+            self.chart = slot_area("chart")
+            if self._editable:
+                self._build_controls()
+            self.said = area("live-said")
+            with gr.Accordion("The chart: right axis, smoothing, log scale", open=False, elem_id="tp-chart-view"):
+                self._build_view()
+            self.checkpoints = slot_area("checkpoints")
         self.samples = slot_area("samples")
 
-    def _build_buttons(self) -> None:
-        with button_row():
-            self.interrupt = button("Interrupt", "interrupt", interactive=False, variant="stop")
-            self.checkpoint = button("Queue Checkpoint Now", "checkpoint", interactive=False)
-            self.pause = button("Pause", "pause", interactive=False)
-            self.resume = button("Continue", "continue", interactive=False)
-            self.sample = button("Sample now", "sample", interactive=False)
-
-    def _build_live(self) -> None:
-        with gr.Accordion("Change while it trains", open=True, elem_id="tp-live"), gr.Row():
-            self.live: dict[str, Any] = {
-                "stop_at_loss": _live_slider("stop_at_loss"),
-                "stop_at_epoch": gr.Number(
-                    0, label=SPECS["stop_at_epoch"].label, precision=0, interactive=False, elem_id="tp-live-epoch"
-                ),
-                "learning_rate_scale": gr.Number(
-                    1, label="Learning rate ×", step=0.1, interactive=False, elem_id="tp-live-scale"
-                ),
-            }
+    def _build_controls(self) -> None:
+        with gr.Row(elem_classes=["tp-controls"]):
+            self.pause = button("Pause", "pause", elem_classes=["tp-i", "tp-i-pause"])
+            self.resume = button("Resume", "continue", visible=False, elem_classes=["tp-i", "tp-i-play"])
+            self.checkpoint = button("Save checkpoint", "checkpoint", elem_classes=["tp-i", "tp-i-save"])
+            self.sample = button("Sample now", "sample", elem_classes=["tp-i", "tp-i-quote"])
+            self.interrupt = button("Stop", "interrupt", elem_classes=["tp-i", "tp-i-stop", "tp-stop"])
+            with gr.Row(elem_classes=["tp-live"]):
+                self.live: dict[str, Any] = {
+                    "stop_at_loss": _live_slider("stop_at_loss"),
+                    "stop_at_epoch": gr.Number(
+                        0,
+                        label=SPECS["stop_at_epoch"].label,
+                        precision=0,
+                        elem_id="tp-live-epoch",
+                        min_width=80,
+                        elem_classes=["tp-field"],
+                    ),
+                    "learning_rate_scale": gr.Number(
+                        1,
+                        label="Learning rate ×",
+                        step=0.1,
+                        elem_id="tp-live-scale",
+                        min_width=80,
+                        elem_classes=["tp-field"],
+                    ),
+                }
 
     def _build_view(self) -> None:
-        with gr.Accordion("How the chart is drawn", open=False), gr.Row():
+        with gr.Row(elem_classes=["tp-g3"]):
             choices = [(label, measure) for measure, label in MEASURES.items()]
-            self.measure = gr.Dropdown(choices, value="learning_rate", label="Right axis", elem_id="tp-right-axis")
-            self.smoothing = gr.Number(
-                0, label="Smoothing", info="Mean of so many updates. 0: as the stop loss.", precision=0
+            self.measure = gr.Dropdown(
+                choices, value="learning_rate", label="Right axis", elem_id="tp-right-axis", elem_classes=["tp-field"]
             )
-            self.log = gr.Checkbox(False, label="Log scale", elem_id="tp-log")
+            self.smoothing = gr.Number(
+                0,
+                label="Smoothing",
+                info="Mean of this many updates. 0: like the stop loss.",
+                precision=0,
+                elem_classes=["tp-field"],
+            )
+            self.log = gr.Checkbox(False, label="Log scale", elem_id="tp-log", elem_classes=["tp-field"])
 
     # -- hooking up -----------------------------------------------------------------------------------------------
 
@@ -121,8 +132,6 @@ class Watch(Follows):
             change = answering(partial(self._set, name), self.said, "changing a live value")
             for event in _typed(control):
                 event(change, control, self.said, trigger_mode="always_last", **AT_ONCE)
-        take_off = answering(self._take_loras_off, self.host_said, "taking the LoRA off")
-        self.loras_off.click(take_off, None, [self.host_said, self.loras_off], **QUIET)
 
     def _steering(self) -> list[Any]:
         return [self.interrupt, self.checkpoint, self.pause, self.resume, self.sample]
@@ -131,7 +140,7 @@ class Watch(Follows):
 
     @property
     def shown(self) -> list[Shown]:
-        """Model, status, chart, checkpoints and samples."""
+        """The line at the top, status, chart, checkpoints and samples."""
         return [
             Shown("host", lambda _: host_line(self._session), lambda _: host_line(self._session)),
             Shown("status", self._status_stamp, lambda _: run_status(self._session.run)),
@@ -145,9 +154,8 @@ class Watch(Follows):
         """The buttons and the live values; and, for another run or at its end, that nothing is said any more."""
         if not self._editable:
             return []
-        buttons = [self.loras_off, *self._steering()]
         return [
-            Pulled("buttons", self._buttons_stamp, buttons, self._all_buttons),
+            Pulled("buttons", self._buttons_stamp, self._steering(), lambda: self._buttons(self._session.run)),
             Pulled("steered", self._steered_stamp, [self.said], lambda: {self.said: ""}),
             Pulled("live", self._live_stamp, list(self.live.values()), self._live_values),
         ]
@@ -194,14 +202,8 @@ class Watch(Follows):
         return run, run is not None and run.status.running
 
     def _buttons_stamp(self) -> Any:
-        run, loras = self._session.run, tuple(self._session.host.loras_on())
-        steered = (run, run.status.running, _asked(run.controls)) if run is not None else None
-        return loras, self._session.busy, steered
-
-    def _all_buttons(self) -> dict[Any, Any]:
-        loras_off = gr.update(visible=bool(self._session.host.loras_on()) and not self._session.busy)
         run = self._session.run
-        return {self.loras_off: loras_off, **self._buttons(run)}
+        return (run, run.status.running, _asked(run.controls)) if run is not None else None
 
     def _buttons(self, run: Run | None) -> dict[Any, Any]:
         goes = run is not None and run.status.running
@@ -209,11 +211,9 @@ class Watch(Follows):
         queued = goes and controls.checkpoint_asked
         return {
             self.interrupt: gr.update(interactive=goes and not controls.interrupt_reason),
-            self.checkpoint: gr.update(
-                interactive=goes, value="Checkpoint queued …" if queued else "Queue Checkpoint Now"
-            ),
-            self.pause: gr.update(interactive=goes and not controls.paused),
-            self.resume: gr.update(interactive=goes and controls.paused),
+            self.checkpoint: gr.update(interactive=goes, value="Checkpoint queued …" if queued else "Save checkpoint"),
+            self.pause: gr.update(interactive=goes, visible=not controls.paused),
+            self.resume: gr.update(interactive=goes, visible=controls.paused),
             self.sample: gr.update(interactive=goes),
         }
 
@@ -242,13 +242,13 @@ class Watch(Follows):
     def _going(self) -> Run:
         run = self._session.run
         if run is None or not run.status.running:
-            raise RunError("No run is going; press Start first.")
+            raise RunError("No run is in progress. Press Start first.")
         return run
 
     def _steer(self, action: Callable[[Controls], str]) -> dict[Any, Any]:
         run = self._going()
         if action is _sample and not run.settings.sample_prompts.strip():
-            raise RunError("This run has no sample prompts; type some under Samples, evaluation steps, logs next time.")
+            raise RunError("This run has no sample prompt. Type one under While it learns before the next run.")
         said = action(run.controls)
         return {self.said: box("info", said), **self._buttons(run)}
 
@@ -258,10 +258,6 @@ class Watch(Follows):
             return {self.said: ""}
         run.controls.set(**{name: value})
         return {self.said: ""}
-
-    def _take_loras_off(self) -> dict[Any, Any]:
-        self._session.host.take_loras_off()
-        return {self.host_said: "", self.loras_off: gr.update(visible=False)}
 
 
 def _asked(controls: Controls) -> Any:
@@ -281,10 +277,10 @@ def _live_slider(name: str) -> Any:
         value=0,
         step=spec.step,
         label=spec.label,
-        info=spec.help,
-        interactive=False,
         elem_id="tp-live-loss",
         scale=2,
+        min_width=160,
+        elem_classes=["tp-field"],
     )
 
 
@@ -295,24 +291,24 @@ def _typed(control: Any) -> list[Any]:
 
 def _interrupt(controls: Controls) -> str:
     controls.interrupt()
-    return "The run ends with the batch in progress; the LoRA is saved."
+    return "The run ends with the current batch, and the LoRA is saved."
 
 
 def _checkpoint(controls: Controls) -> str:
     controls.ask_checkpoint()
-    return "A checkpoint is queued: it is written with the update in progress, and then listed below the chart."
+    return "A checkpoint is saved with the current update and then listed below the chart."
 
 
 def _pause(controls: Controls) -> str:
     controls.pause()
-    return "The run holds before its next update."
+    return "The run pauses before its next update."
 
 
 def _resume(controls: Controls) -> str:
     controls.resume()
-    return "The run goes on."
+    return "The run continues."
 
 
 def _sample(controls: Controls) -> str:
     controls.ask_sample()
-    return "The sample prompts are answered after the update in progress."
+    return "The sample prompts are answered after the current update."

@@ -64,3 +64,8 @@ def megabytes(value: float) -> str:
     if math.isnan(value):
         return "–"
     return f"{value / 1024:.1f} GB" if value >= 1000 else f"{value:.0f} MB"
+
+
+def icon(name: str, more: str = "") -> str:
+    """One of the style sheet's icons, for the eye alone."""
+    return f'<span class="tp-ic tp-i-{name} {more}" aria-hidden="true"></span>'

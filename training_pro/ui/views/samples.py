@@ -23,7 +23,11 @@ def samples_view(events: Sequence[Event]) -> str:
 def _row(prompt: str, answers: list[tuple[int, str]]) -> str:
     chosen = answers if len(answers) <= MOST_ANSWERS else [*answers[:1], *answers[1 - MOST_ANSWERS :]]
     cards = "".join(
-        f'<div class="tp-card"><h5>update {update:,}</h5><p>{text(answer) or "<i>nothing</i>"}</p></div>'
+        f'<div class="tp-frame"><header><b>{_when(update)}</b></header><p>{text(answer) or "<i>nothing</i>"}</p></div>'
         for update, answer in chosen
     )
-    return f'<div class="tp-samples"><h4>{text(prompt)}</h4><div class="tp-cards">{cards}</div></div>'
+    return f'<div class="tp-samples"><h4>{text(prompt)}</h4><div class="tp-film">{cards}</div></div>'
+
+
+def _when(update: int) -> str:
+    return f"update {update:,}" if update else "before"

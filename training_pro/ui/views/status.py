@@ -1,40 +1,139 @@
-"""A run's status as HTML: the bar, the numbers, what was taken over, what there is to know. No gradio."""
+"""A run's status as HTML: the line at the top of every tab, the run while it trains, and how it ended. No gradio."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from training_pro.record.history import Event
+from training_pro.record.points import Points
 from training_pro.training.controls import Controls, live_words
 from training_pro.training.run import Run
-from training_pro.training.status import EndKind, RunStatus
-from training_pro.ui.views.markup import Tone, box, facts, megabytes, number, progress_bar, text
+from training_pro.training.status import RunStatus
+from training_pro.ui.views.markup import box, icon, megabytes, number, progress_bar, text
 from training_pro.words import time_words
 
 _DOING = {
-    "waiting": "waiting",
-    "preparing": "preparing the data",
-    "loading": "loading the model",
-    "training": "training",
-    "paused": "paused",
-    "evaluating": "evaluating",
-    "sampling": "answering the sample prompts",
-    "saving": "saving",
-    "restoring": "giving the model back",
+    "waiting": "Waiting",
+    "preparing": "Preparing the data",
+    "loading": "Loading the model",
+    "training": "Training",
+    "paused": "Paused",
+    "evaluating": "Evaluating",
+    "sampling": "Writing samples",
+    "saving": "Saving",
+    "restoring": "Restoring the model",
 }
-_TONES: dict[EndKind, Tone] = {"finished": "good", "stopped": "good", "interrupted": "warning", "failed": "error"}
+_RISE = 1.1  # a run that ends this much above its start has gone wrong
+
+
+def status_line(label: str, memory: str, run: Run | None, stands: str = "", loras: Sequence[str] = ()) -> str:
+    """The line at the top of every tab: the run in progress, the model, its memory, and what blocks a run."""
+    model = (
+        f'<span class="tp-wide-only tp-soft">Model</span> <b>{text(label)}</b>'
+        if label
+        else f"<b>{text('No model is loaded')}</b>"
+    )
+    lora = f'<span class="tp-chip tp-blue">with {text(", ".join(loras))}</span>' if loras else ""
+    used = f'<span class="tp-sep"></span><span class="tp-num tp-soft">{text(memory)}</span>' if memory else ""
+    parts = f'{_run_line(run)}<span class="tp-model">{model}{lora}{used}</span>'
+    warning = f'<p class="tp-stands">{icon("alert")}{text(stands)}</p>' if stands else ""
+    return f'<div class="tp-status-line" role="status">{parts}</div>{warning}'
+
+
+def _run_line(run: Run | None) -> str:
+    """Name, share, time left, loss, and two buttons that press those of the run's card."""
+    if run is None or not run.status.running:
+        return ""
+    status = run.status
+    share = 100 * status.update // status.total_updates if status.total_updates else 0
+    loss = f"<span>loss {number(status.point.smoothed_loss, 2)}</span>" if status.point else ""
+    left = (
+        f'<span class="tp-wide-only">{time_words(status.remaining_s)} left</span>'
+        if status.remaining_s is not None
+        else ""
+    )
+    held = run.controls.paused
+    pause = ("tp-continue", "Resume", "play") if held else ("tp-pause", "Pause", "pause")
+    return (
+        f'<span class="tp-run-line"><i class="tp-pulse"></i><b>{text(status.name)}</b><span class="tp-num">{share} %</span>'
+        f"{left}{loss}{_press(*pause)}{_press('tp-interrupt', 'Stop', 'stop', 'tp-stop')}</span>"
+    )
+
+
+def _press(target: str, words: str, sign: str, more: str = "") -> str:
+    return f'<button type="button" class="tp-btn tp-s tp-i tp-i-{sign} {more}" data-press="{target}">{text(words)}</button>'
 
 
 def run_status(run: Run | None) -> str:
-    """What the page says of the run that goes, or of the last one."""
+    """What the page shows of the run in progress, or of the last one."""
     if run is None:
-        return '<p class="tp-none">No run yet. Choose a text or a dataset, type a name and press Start.</p>'
+        return ""
     status = run.status
-    parts = [_headline(status), _bar(status), _numbers(status)]
-    if status.running:
-        parts.append(_taken(run.controls))
-    parts.append(box("info", status.notes))
-    return f'<div class="tp-status" data-phase="{text(status.phase)}">{"".join(parts)}</div>'
+    if status.ending is not None:
+        return outcome(run)
+    doing = _doing(status)
+    parts = [
+        f'<div class="tp-head"><span class="tp-row"><span class="tp-chip tp-blue"><i class="tp-pulse"></i>{text(doing)}</span>'
+        f'<b>{text(status.name)}</b><span class="tp-soft">{text(run_words(run))}</span></span></div>',
+        _hero(status),
+        _taken(run.controls),
+        box("info", status.notes),
+    ]
+    return f'<div class="tp-run-status" data-phase="{text(status.phase)}">{_bar(status)}{"".join(parts)}</div>'
+
+
+def run_words(run: Run) -> str:
+    """What it learns from, in a few words."""
+    settings = run.settings
+    files = " + ".join(file for file in (settings.text_file, settings.dataset) if file)
+    return f"{files} · rank {settings.rank}"
+
+
+def outcome(run: Run) -> str:
+    """How the run ended: what became of the loss, and where the LoRA is. Green only for a run that learned."""
+    status = run.status
+    ending = status.ending
+    assert ending is not None
+    loss = loss_span(run.history.data().points if run.history is not None else None)
+    worse = loss is not None and loss[1] > loss[0] * _RISE
+    saved = ending.kind != "failed" and run.folder.exists()
+    tone = "red" if ending.kind == "failed" or worse else "amber" if ending.kind == "interrupted" else "green"
+    title = f"{status.name} is saved" if saved else f"{status.name} failed"
+    said = []
+    if loss is not None:
+        said.append(f"Loss {number(loss[0], 2)} to {number(loss[1], 2)}")
+    if status.point is not None:
+        said.append(f"in {time_words(status.point.elapsed_s)}")
+    why = ending.reason[:1].upper() + ending.reason[1:]
+    sentence = f"{' '.join(said)}. {why}." if said else f"{why.rstrip('.')}."
+    spoilt = (
+        box(
+            "error",
+            "The loss rose: this LoRA is probably worse than the model without it. Use a lower Learning Rate "
+            "(1e-4 to 3e-4 is usual) or fewer epochs, and train again.",
+        )
+        if worse
+        else ""
+    )
+    return (
+        f'<div class="tp-run-status" data-phase="ended"><div class="tp-outcome tp-{tone}">'
+        f'<span class="tp-badge">{icon("check" if tone == "green" else "alert")}</span><div><h2>{text(title)}</h2>'
+        f'<p>{text(sentence)}</p><p class="tp-path tp-soft">{text(status.folder)}</p></div></div>'
+        f"{spoilt}{box('info', status.notes)}</div>"
+    )
+
+
+def loss_span(points: Points | None) -> tuple[float, float] | None:
+    """The loss at the start (mean of the first updates) and at the end (smoothed); None without two updates."""
+    if points is None or len(points) < 2:
+        return None
+    losses = points.column("loss")
+    first = losses[: max(1, min(5, len(losses) // 2))]
+    last = points.column("smoothed_loss")[-1]
+    start = float(np.nanmean(first)) if np.isfinite(first).any() else float("nan")
+    return (start, float(last)) if np.isfinite(start) and np.isfinite(last) else None
 
 
 def checkpoint_list(events: Sequence[Event]) -> str:
@@ -46,19 +145,14 @@ def checkpoint_list(events: Sequence[Event]) -> str:
     lines = "".join(
         f"<li><b>checkpoint-{text(event.update)}</b> {text(event.text)}</li>" for event in reversed(found[-200:])
     )
-    return f'<details class="tp-more"><summary>{count} written</summary><ul>{lines}</ul></details>'
+    return f'<details class="tp-more"><summary>{count} saved</summary><ul>{lines}</ul></details>'
 
 
-def _headline(status: RunStatus) -> str:
-    ending = status.ending
-    if ending is None:
-        done, total, what = status.progress
-        doing = f"{what} ({done:,} of {total:,})" if what and total else what or _DOING.get(status.phase, status.phase)
-        if status.phase == "sampling" and not status.update:
-            doing += ", as it is before the first update"
-        return f'<p class="tp-headline"><b>{text(status.name)}</b> · {text(doing)}</p>'
-    how = ending.reason if ending.reason.startswith(ending.kind) else f"{ending.kind}, {ending.reason}"
-    return box(_TONES[ending.kind], f"{status.name}: {how}") + (f'<p class="tp-path">{text(status.folder)}</p>')
+def _doing(status: RunStatus) -> str:
+    done, total, what = status.progress
+    if what and status.phase != "training":
+        return f"{what} ({done:,} of {total:,})" if total else what
+    return _DOING.get(status.phase, status.phase)
 
 
 def _bar(status: RunStatus) -> str:
@@ -68,35 +162,40 @@ def _bar(status: RunStatus) -> str:
     return progress_bar(done, total)
 
 
-def _numbers(status: RunStatus) -> str:
+def _hero(status: RunStatus) -> str:
     point, plan = status.point, status.plan
     if plan is None:
         return ""
-    pairs = [("Update", f"{status.update:,} / {plan.total_updates:,}")]
+    loss = number(point.smoothed_loss, 2) if point else "–"
+    big = [
+        ("Loss, smoothed", loss),
+        ("Time left", time_words(status.remaining_s) if status.remaining_s is not None else "–"),
+    ]
+    small = [("Update", f"{status.update:,} of {plan.total_updates:,}")]
     if point is not None:
-        pairs += [
-            ("Epoch", f"{number(point.epoch, 2)} / {plan.epochs:g}"),
-            ("Loss", number(point.loss)),
-            ("Smoothed", number(point.smoothed_loss)),
+        small += [
+            ("Epoch", f"{number(point.epoch, 2)} of {plan.epochs:g}"),
             ("Learning rate", number(point.learning_rate)),
             ("Gradient norm", number(point.grad_norm)),
-            ("Tokens/s", number(status.tokens_per_s, 0)),
+            ("Speed", f"{number(status.tokens_per_s, 0)} tokens/s"),
             ("Elapsed", time_words(point.elapsed_s)),
-            ("Remaining", time_words(status.remaining_s) if status.running else ""),
             ("Memory", megabytes(point.memory_mb)),
         ]
-        pairs = [(name, value) for name, value in pairs if value]
-    return facts(pairs)
+    heros = "".join(f'<div><dt>{name}</dt><dd class="tp-xl">{text(value)}</dd></div>' for name, value in big)
+    facts = "".join(
+        f"<div><dt>{name}</dt><dd>{text(value)}</dd></div>" for name, value in small if value not in ("–", "")
+    )
+    return f'<dl class="tp-hero">{heros}<div class="tp-mini">{facts}</div></dl>'
 
 
 def _taken(controls: Controls) -> str:
-    """What the trainer has taken over of what was asked for."""
+    """Which live values the trainer uses by now."""
     values, taken = controls.values, controls.taken
     words = [live_words(taken)]
     if values != taken:
-        words.append(f"asked for: {live_words(values)}; it counts with the update in progress")
+        words.append(f"requested: {live_words(values)}; takes effect with the current update")
     if controls.checkpoint_asked:
         words.append("a checkpoint is queued")
     if controls.interrupt_reason:
-        words.append("ending with the batch in progress")
-    return f'<p class="tp-taken">{text(" · ".join(words))}</p>'
+        words.append("ending with the current batch")
+    return f'<p class="tp-taken tp-small tp-soft">{text(" · ".join(words))}</p>'

@@ -1,0 +1,139 @@
+() => {
+  // What the page does by itself: shows the face of Train that fits (form, run, how it ended), checks the settings half a
+  // second after a change, marks fields that are wrong or changed, filters "All settings", and keeps the form in this
+  // browser. Everything else is the server's.
+  const CHECK_AFTER_MS = 500, FORM = "training-pro-form", SEEN = "training-pro-seen";
+  if (window.trainingProPage) return;
+  const page = () => document.querySelector(".training-pro");
+  const own = { timer: null, pulse: {}, marks: "" };
+
+  // -- the three faces ----------------------------------------------------------------------------------------------
+  const face = () => {
+    const { name, ending, key } = own.pulse;
+    if (!name) return "form";
+    if (!ending) return "run";
+    return sessionStorage.getItem(SEEN) === key ? "form" : "ended";
+  };
+  const follow = (pulse) => {
+    own.pulse = pulse;
+    const here = page();
+    if (!here) return;
+    const now = face();
+    const before = here.dataset.face;
+    if (before !== now) {
+      here.dataset.face = now;
+      if (now === "run") { delete here.dataset.prepare; delete here.dataset.menu; }
+      if (now === "form" && before) check();
+    }
+  };
+
+  // -- the check ----------------------------------------------------------------------------------------------------
+  const check = (wait_ms = 0) => {
+    clearTimeout(own.timer);
+    own.timer = setTimeout(() => document.getElementById("tp-check")?.click(), wait_ms);
+  };
+  const changed = (event) => {
+    if (event.target.closest?.(".training-pro .tp-setting")) check(CHECK_AFTER_MS);
+  };
+  for (const sign of ["input", "change"]) document.addEventListener(sign, (e) => { if (e.isTrusted) changed(e); }, true);
+  document.addEventListener("mousedown", (event) => {
+    if (event.isTrusted && event.target.closest?.("[role=option]")) check(CHECK_AFTER_MS);
+  }, true);
+  document.addEventListener("keydown", (event) => {
+    if (event.isTrusted && event.key === "Enter") changed(event);
+  }, true);
+
+  // -- marks --------------------------------------------------------------------------------------------------------
+  const field = (name) => document.getElementById("tp-" + name.replaceAll("_", "-"));
+  const line = (where, kind) => {
+    const made = document.createElement(kind === "tp-fault" ? "p" : "span");
+    made.className = kind;
+    where.append(made);
+    return made;
+  };
+  const mark = (said) => {
+    for (const old of document.querySelectorAll(".training-pro .tp-fault, .training-pro .tp-was")) old.remove();
+    for (const old of document.querySelectorAll(".training-pro :is(.tp-wrong, .tp-changed)")) old.classList.remove("tp-wrong", "tp-changed");
+    for (const [name, sentence] of Object.entries(said.wrong)) {
+      const where = field(name);
+      if (!where) continue;
+      where.classList.add("tp-wrong");
+      const fault = line(where, "tp-fault");
+      fault.textContent = sentence;
+      fault.setAttribute("role", "alert");
+    }
+    let inside = 0;
+    for (const [name, before] of Object.entries(said.changed)) {
+      const where = field(name);
+      if (!where) continue;
+      where.classList.add("tp-changed");
+      const label = where.querySelector('[data-testid="block-info"]') ?? where.querySelector("label");
+      if (label) line(label, "tp-was").textContent = before === "" ? "changed" : `was ${before}`;
+      if (where.closest("#tp-all")) inside += 1;
+    }
+    count(inside);
+    window.localStorage.setItem(FORM, JSON.stringify(said.form));
+    filter();
+  };
+  const count = (number) => {
+    const title = document.querySelector("#tp-all .label-wrap, #tp-all > button");
+    if (!title) return;
+    title.querySelector(".tp-chip")?.remove();
+    if (!number) return;
+    const chip = line(title.querySelector("span") ?? title, "tp-chip tp-blue");
+    chip.textContent = `${number} changed`;
+    chip.style.marginLeft = "8px";
+  };
+  const read = () => {
+    const said = document.querySelector("#tp-marks .tp-marks")?.dataset.marks;
+    if (!said || said === own.marks) return;
+    own.marks = said;
+    mark(JSON.parse(said));
+  };
+  new MutationObserver(read).observe(document.body, { childList: true, subtree: true });
+
+  // -- all settings -------------------------------------------------------------------------------------------------
+  const filter = () => {
+    const words = (document.querySelector(".training-pro .tp-search")?.value ?? "").trim().toLowerCase();
+    const only = document.querySelector('.training-pro [data-do="only-changed"]')?.getAttribute("aria-pressed") === "true";
+    for (const group of document.querySelectorAll("#tp-all .tp-group")) {
+      let any = false;
+      for (const one of group.querySelectorAll(".tp-setting")) {
+        const shown = (!words || one.textContent.toLowerCase().includes(words)) && (!only || one.classList.contains("tp-changed"));
+        one.classList.toggle("tp-filtered", !shown);
+        any ||= shown;
+      }
+      group.classList.toggle("tp-filtered", !any);
+    }
+  };
+  document.addEventListener("input", (event) => { if (event.target.closest?.(".tp-search")) filter(); }, true);
+
+  // -- buttons of our own HTML --------------------------------------------------------------------------------------
+  const toggle = (name, pressed) => {
+    const here = page();
+    const on = !(name in here.dataset);
+    if (on) here.dataset[name] = ""; else delete here.dataset[name];
+    pressed?.setAttribute("aria-expanded", String(on));
+  };
+  const deeds = {
+    menu: (pressed) => toggle("menu", pressed),
+    prepare: (pressed) => toggle("prepare", pressed),
+    blocks: () => toggle("blocks"),
+    "new-run": () => { sessionStorage.setItem(SEEN, own.pulse.key ?? ""); follow(own.pulse); },
+    "only-changed": (pressed) => {
+      pressed.setAttribute("aria-pressed", String(pressed.getAttribute("aria-pressed") !== "true"));
+      filter();
+    },
+    reset: () => document.getElementById("tp-reset")?.click(),
+  };
+  document.addEventListener("click", (event) => {
+    const pressed = event.target.closest?.(".training-pro [data-do], .training-pro [data-press], #tp-look");
+    if (!pressed) return;
+    if (pressed.id === "tp-look") toggle("blocks");
+    else if (pressed.dataset.press) document.getElementById(pressed.dataset.press)?.click();
+    else deeds[pressed.dataset.do]?.(pressed);
+  }, true);
+
+  window.trainingProPage = { check, follow };
+  follow({});
+}

@@ -1,0 +1,220 @@
+"""The check that runs by itself half a second after a change: what the run would be, shown below the files and beside
+the form, with at most three remarks and a button for each.
+
+The page's script (``assets/page.js``) presses the hidden button; a newer check of the same page cancels an older one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from training_pro.errors import Cancelled, Fault, SettingsError, explain
+from training_pro.progress import Progress
+from training_pro.record.names import run_folder
+from training_pro.session import Checked, Session, check_sources
+from training_pro.settings import Settings
+from training_pro.training.checks import name_faults
+from training_pro.ui.form import Form, Values
+from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.panels.readiness import obstacle
+from training_pro.ui.pieces import area, button
+from training_pro.ui.views import check as views
+
+NOT_CHOSEN = "Choose a text or upload one."
+
+
+class Check:
+    """The last check, which the preview and the curve show from as well."""
+
+    def __init__(self, session: Session, form: Form) -> None:
+        self._session = session
+        self._form = form
+        self._newest: dict[str, threading.Event] = {}  # by page: ends the check that runs for it
+        self._lock = threading.Lock()
+        self._last: tuple[Settings, Checked, object] | None = None
+
+    def build_strip(self) -> None:
+        """The line below the files, and what the page's script needs."""
+        self.strip = area("strip", views.strip_says("info", NOT_CHOSEN))
+        self.marks = area("marks", elem_classes=["tp-hidden"])
+        self.button = button("Check", "check", elem_classes=["tp-hidden"])
+
+    def build_card(self) -> None:
+        """The numbers of the run to be."""
+        self.card = area("your-run", views.your_run(None))
+
+    def build_remarks(self) -> None:
+        """Lines with a button each; there as far as they are needed."""
+        self.changes = gr.State([])
+        self.lines: list[Any] = []
+        self.uses: list[Any] = []
+        self.rows: list[Any] = []
+        for place in range(views.MOST_REMARKS):
+            with gr.Row(visible=False, elem_classes=["tp-remark-row"]) as row:
+                self.lines.append(area(f"remark-{place}"))
+                self.uses.append(button("", f"use-{place}", scale=0))
+            self.rows.append(row)
+        self.more = area("more-remarks")
+
+    def build_bar(self) -> None:
+        """What the phone's bottom bar says beside Start."""
+        self.bar = area("bar-said")
+
+    @property
+    def shown(self) -> list[Any]:
+        """All that a check changes."""
+        return [
+            self.strip,
+            self.marks,
+            self.card,
+            self.changes,
+            self.more,
+            self.bar,
+            *self.lines,
+            *self.uses,
+            *self.rows,
+        ]
+
+    def connect(self) -> None:
+        self.done = self.button.click(self._check, self._form.inputs, self.shown, **QUIET, trigger_mode="always_last")
+        for place, use in enumerate(self.uses):
+            take = answering(partial(self._take, place), self.strip, "using a suggestion")
+            use.click(take, {self.changes}, self._form.outputs, **QUIET).then(
+                None, None, None, js="() => window.trainingProPage.check()", **AT_ONCE
+            )
+
+    @property
+    def has_checked(self) -> bool:
+        """Whether there is anything to show from."""
+        return self._last is not None
+
+    @property
+    def last(self) -> tuple[Settings, Checked] | None:
+        """The settings of the last check and what it found."""
+        return self._last[:2] if self._last is not None else None
+
+    def checked(self, settings: Settings, progress: Progress) -> Checked:
+        """The check of these settings; the last one is kept for as long as the files and the model are the same.
+
+        Raises:
+            UserError: see `Session.check`.
+        """
+        last, state = self._last, self._session.data_state(settings)
+        if last is not None and last[0] == settings and last[2] == state:
+            return last[1]
+        check_sources(settings)
+        with self._lock:
+            checked = self._session.check(settings, progress)
+        self._last = (settings, checked, state)
+        return checked
+
+    # -- what is shown ----------------------------------------------------------------------------------------------
+
+    def _check(self, data: Values, request: gr.Request) -> dict[Any, Any]:
+        page, newest = str(request.session_hash), threading.Event()
+        before = self._newest.get(page)
+        if before is not None:
+            before.set()
+        self._newest[page] = newest
+        try:
+            return self._found(data, newest)
+        except Cancelled:
+            return {self.strip: gr.update()}
+        finally:
+            if self._newest.get(page) is newest:
+                del self._newest[page]
+
+    def _found(self, data: Values, cancelled: threading.Event) -> dict[Any, Any]:
+        values = self._form.values(data)
+        try:
+            settings = self._form.settings(data)
+        except SettingsError as error:
+            return self._faulty(None, error.faults, values)
+        if not settings.text_file and not settings.dataset:
+            return self._empty(settings, values)
+        try:
+            checked = self.checked(settings, _until(cancelled))
+        except Cancelled:
+            raise
+        except SettingsError as error:
+            return self._faulty(settings, error.faults, values)
+        except Exception as error:  # noqa: BLE001 - the page's last stop: a sentence, never a trace
+            return self._faulty(
+                settings, [Fault(explain(error, "checking the data"), getattr(error, "setting", ""))], values
+            )
+        return self._good(settings, checked, values)
+
+    def _good(self, settings: Settings, checked: Checked, values: Mapping[str, Any]) -> dict[Any, Any]:
+        stands, name_wrong = obstacle(self._session), self._name_faults(settings)
+        refused = bool(checked.verification.refusals)
+        fault = "Not ready" if stands or refused or name_wrong else ""
+        told = views.remarks(checked, [stands] if stands else [])
+        return {
+            self.strip: views.strip(checked),
+            self.marks: views.marks(settings, name_wrong, values),
+            self.card: views.your_run(checked, fault=fault),
+            self.bar: views.bar_line(checked, "", len(told), fault),
+            **self._remarks(told),
+        }
+
+    def _empty(self, settings: Settings, values: Mapping[str, Any]) -> dict[Any, Any]:
+        stands = obstacle(self._session)
+        told = [views.Remark("amber", stands)] if stands else []
+        return {
+            self.strip: views.strip_says("info", NOT_CHOSEN),
+            self.marks: views.marks(settings, (), values),
+            self.card: views.your_run(None, fault="No text yet"),
+            self.bar: views.bar_line(None, "", 0, NOT_CHOSEN),
+            **self._remarks(told),
+        }
+
+    def _faulty(self, settings: Settings | None, faults: Any, values: Mapping[str, Any]) -> dict[Any, Any]:
+        sentence = " ".join(fault.text for fault in faults)
+        return {
+            self.strip: views.strip_says("red", sentence),
+            self.marks: views.marks(settings, faults, values),
+            self.card: views.your_run(None, fault="Not ready"),
+            self.bar: views.bar_line(None, "", 0, "Not ready"),
+            **self._remarks([]),
+        }
+
+    def _name_faults(self, settings: Settings) -> list[Fault]:
+        folders = self._session.host.folders
+        if not settings.name.strip():
+            return [Fault("Type a name for the new LoRA.", "name")]
+        faults = name_faults(settings.name, folders)
+        if not faults and run_folder(folders, settings.name).exists() and not settings.override:
+            return []  # Start asks
+        return faults
+
+    def _remarks(self, told: list[views.Remark]) -> dict[Any, Any]:
+        first, rest = told[: views.MOST_REMARKS], told[views.MOST_REMARKS :]
+        updates: dict[Any, Any] = {
+            self.changes: [dict(one.changes) for one in first],
+            self.more: views.more_remarks(rest),
+        }
+        for place, (row, line, use) in enumerate(zip(self.rows, self.lines, self.uses, strict=True)):
+            one = first[place] if place < len(first) else None
+            updates[row] = gr.update(visible=one is not None)
+            updates[line] = views.remark(one) if one is not None else ""
+            updates[use] = gr.update(visible=bool(one and one.button), value=one.button if one else "")
+        return updates
+
+    def _take(self, place: int, data: Values) -> dict[Any, Any]:
+        changes: list[Mapping[str, Any]] = data[self.changes]
+        return self._form.change(changes[place]) if place < len(changes) else {}
+
+
+def _until(cancelled: threading.Event) -> Progress:
+    """Progress that nobody sees, which ends the work once `cancelled` is set."""
+
+    def progress(done: int, total: int, what: str) -> None:
+        if cancelled.is_set():
+            raise Cancelled
+
+    return progress

@@ -1,0 +1,91 @@
+"""How should it learn? Four tiles, the eight numbers that matter, the curve of the learning rate, and all the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from training_pro.session import Session
+from training_pro.training.learning_rate import check_schedule
+from training_pro.ui.form import NUMBERS, WHILE_IT_LEARNS, Form, Group, Values, groups
+from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.panels.check import Check
+from training_pro.ui.panels.largest_batch import LargestBatch
+from training_pro.ui.pieces import area, card, head
+from training_pro.ui.presets import TILES, preset_values
+from training_pro.ui.views.schedule import small_curve
+
+_CHECK = "() => window.trainingProPage.check()"
+_TOOLS = (
+    '<div class="tp-find"><span class="tp-ic tp-i-find" aria-hidden="true"></span>'
+    '<input type="search" class="tp-search" aria-label="Search the settings" placeholder="Search: warmup, overlap, NEFTune">'
+    '<button type="button" class="tp-btn tp-s" data-do="only-changed" aria-pressed="false">Changed</button>'
+    '<button type="button" class="tp-btn tp-s tp-i tp-i-back" data-do="reset">Reset all</button></div>'
+)
+
+
+class How:
+    """The card and, below it, "All settings" and "While it learns"."""
+
+    def __init__(self, session: Session, form: Form, check: Check, batch: LargestBatch) -> None:
+        self._session = session
+        self._form = form
+        self._check = check
+        self._batch = batch
+
+    def build(self) -> None:
+        with card("how"):
+            head("How should it learn?")
+            self.tile = gr.Radio(
+                [(words, name) for name, words in TILES.items()], value=None, show_label=False,
+                label="How should it learn?", container=False, elem_id="tp-tiles", elem_classes=["tp-tiles"],
+            )  # fmt: skip
+            with gr.Row(elem_classes=["tp-g4"]):
+                self._form.build_short(NUMBERS)
+            self._batch.build()
+            with gr.Row(elem_classes=["tp-curve"]):
+                self._form.build_fields("lr_scheduler_type")
+                self.curve = area("curve")
+        with gr.Accordion("All settings", open=False, elem_id="tp-all", elem_classes=["tp-card"]):
+            gr.HTML(_TOOLS, elem_classes=["tp-html"])
+            for group in groups():
+                self._build_group(group)
+            self.reset = gr.Button("Reset", elem_id="tp-reset", elem_classes=["tp-hidden"])
+        with card("while"):
+            head("While it learns")
+            with gr.Row(elem_classes=["tp-g4", "tp-while"]):
+                self._form.build_short(WHILE_IT_LEARNS)
+
+    def _build_group(self, group: Group) -> None:
+        if not group.names:
+            return
+        with gr.Column(elem_classes=["tp-group"], elem_id=f"tp-group-{group.title.replace(' ', '-').lower()}"):
+            gr.HTML(f"<h3>{group.title}</h3>", elem_classes=["tp-html"])
+            with gr.Row(elem_classes=["tp-g3"]):
+                self._form.build_fields(*group.names)
+
+    def connect(self) -> None:
+        use = answering(self._use, self.curve, "choosing a preset")
+        self.tile.input(use, self.tile, [*self._form.outputs, self.curve], **QUIET).then(
+            None, None, None, js=_CHECK, **AT_ONCE
+        )
+        draw = answering(self._draw, self.curve, "drawing the schedule")
+        self._check.done.then(draw, self._form.inputs, self.curve, **QUIET)
+        self._form.controls["lr_scheduler_type"].change(None, None, None, js=_CHECK, **AT_ONCE)
+        reset = answering(lambda: self._use("Defaults"), self.curve, "resetting the settings")
+        self.reset.click(reset, None, [*self._form.outputs, self.curve], **QUIET).then(
+            None, None, None, js=_CHECK, **AT_ONCE
+        )
+
+    def _use(self, name: str) -> dict[Any, Any]:
+        return self._form.change(preset_values(name, self._session.host.folders))
+
+    def _draw(self, data: Values) -> dict[Any, Any]:
+        last = self._check.last
+        if last is None:
+            return {self.curve: ""}
+        settings, checked = last
+        schedules = self._session.host.folders.schedules
+        check_schedule(settings.lr_scheduler_type, schedules, has_eval=True)
+        return {self.curve: small_curve(settings, checked.plan, schedules)}

@@ -1,0 +1,120 @@
+"""What should it learn? The files: chosen from the lists, uploaded, or the sample that comes along.
+
+The first text that lies there is chosen when a page is opened, and a name is made from the file, so that Start is one
+click away.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from training_pro.data.files import list_datasets
+from training_pro.record.whole_files import write_whole
+from training_pro.session import Session
+from training_pro.ui.choices import choice_updates, file_choices
+from training_pro.ui.form import ROWS, TEXT, Form, Values
+from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.panels.check import Check
+from training_pro.ui.pieces import area, button, card, head
+from training_pro.ui.run_names import free_name_for
+
+SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample.txt"
+
+
+class What:
+    """The card, and the name that follows the file."""
+
+    def __init__(self, session: Session, form: Form, check: Check, editable: bool) -> None:
+        self._session = session
+        self._form = form
+        self._check = check
+        self._editable = editable
+
+    def build(self) -> None:
+        with card("what"):
+            with gr.Row(elem_classes=["tp-head"]):
+                head("What should it learn?")
+                self._form.build_kind()
+            with gr.Row(elem_classes=["tp-files"]):
+                self._form.build_fields("text_file", container=True)
+                self._form.build_fields("dataset", "format", visible=False)
+                self.upload = gr.UploadButton(
+                    "Upload", file_count="multiple", elem_id="tp-upload", elem_classes=["tp-i", "tp-i-up"],
+                    min_width=80, visible=self._editable,
+                )  # fmt: skip
+                self.sample = button("Try the sample", "sample-text", elem_classes=["tp-i", "tp-i-book"], size="lg")
+            self.said = area("files-said")
+            with gr.Row(elem_classes=["tp-strip-row"]):
+                self._check.build_strip()
+                self.look = button("Look at the blocks", "look", scale=0)
+        self.named = gr.State("")
+
+    def connect(self) -> None:
+        form, controls = self._form, self._form.controls
+        named = [*form.outputs, self.named, self.said]
+        kind = answering(self._kind, self.said, "choosing what to learn")
+        form.kind.input(kind, form.kind, [*form.outputs, self.said], **QUIET).then(
+            None, None, None, js=_CHECK, **AT_ONCE
+        )
+        for name in ("text_file", "dataset"):
+            follow = answering(self._named, self.said, "naming the run")
+            controls[name].input(follow, form.inputs | {self.named}, named, **QUIET).then(
+                None, None, None, js=_CHECK, **AT_ONCE
+            )
+        sample = answering(self._sample, self.said, "copying the sample")
+        self.sample.click(sample, {self.named, controls["name"]}, named, **QUIET).then(
+            None, None, None, js=_CHECK, **AT_ONCE
+        )
+
+    # -- what people do -----------------------------------------------------------------------------------------------
+
+    def first(self) -> dict[str, Any]:
+        """Settings of a page that nobody has filled in: the newest text that lies there, and a name after it."""
+        files = list_datasets(self._session.host.folders.datasets)
+        texts = [file for file in files if file.kind == "text"] or [file for file in files if file.kind == "rows"]
+        if not texts:
+            return {}
+        newest = max(texts, key=lambda file: _changed(self._session.host.folders.datasets / file.name))
+        chosen = {"text_file": newest.name} if newest.kind == "text" else {"dataset": newest.name}
+        return {**chosen, "name": free_name_for(self._session.host.folders, newest.name)}
+
+    def _kind(self, kind: str) -> dict[Any, Any]:
+        """What depends on a file that no longer counts is cleared with it."""
+        return {**self._form.of_kind(kind), **self._form.change({"eval_dataset": ""}), self.said: ""}
+
+    def _named(self, data: Values) -> dict[Any, Any]:
+        controls = self._form.controls
+        file = data[controls["dataset"]] if data[self._form.kind] == ROWS else data[controls["text_file"]]
+        return self._name_after(str(file or ""), data)
+
+    def _name_after(self, file: str, data: Values) -> dict[Any, Any]:
+        """A name that a person has typed stays."""
+        typed = str(data[self._form.controls["name"]] or "").strip()
+        if not file or file == "None" or typed not in ("", data[self.named]):
+            return {self.said: ""}
+        name = free_name_for(self._session.host.folders, file)
+        return {**self._form.change({"name": name}), self.named: name, self.said: ""}
+
+    def _sample(self, data: Values) -> dict[Any, Any]:
+        folders = self._session.host.folders
+        folders.datasets.mkdir(parents=True, exist_ok=True)
+        file = folders.datasets / SAMPLE.name
+        if not file.exists():
+            write_whole(file, SAMPLE.read_text(encoding="utf-8"))
+        lists = choice_updates(self._form.controls, file_choices(folders))
+        filled = self._form.change({"text_file": file.name, "dataset": ""})
+        merged = {control: {**lists.get(control, {}), **filled.get(control, {})} for control in {**lists, **filled}}
+        return {**merged, self._form.kind: TEXT, **self._name_after(file.name, data)}
+
+
+_CHECK = "() => window.trainingProPage.check()"
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

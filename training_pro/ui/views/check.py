@@ -1,0 +1,188 @@
+"""What a check of the settings found, as HTML: the line below the files, the card of the run to be. No gradio."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from training_pro.errors import Fault
+from training_pro.session import Checked
+from training_pro.settings import DEFAULTS, Settings, to_dict
+from training_pro.ui.fields import shown_value
+from training_pro.ui.views.markup import icon, number, text
+from training_pro.words import gigabytes
+
+if TYPE_CHECKING:
+    from training_pro.training.memory.forecast import Forecast
+
+MOST_REMARKS = 3
+_NOT_COUNTED = frozenset({"name", "text_file", "dataset", "hybrid", "format", "eval_dataset"})
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One thing to know before the start; `changes` are the settings that its button sets."""
+
+    tone: str  # "red", "amber" or "info"
+    sentence: str
+    button: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def remarks(checked: Checked, named: Sequence[str] = ()) -> list[Remark]:
+    """What stops the run first, then what would be better, then what there is to know."""
+    found = checked.verification
+    offers = [Remark("info", offer.reason, _button(offer.changes), offer.changes) for offer in found.suggestions]
+    memory = checked.memory
+    short = [Remark("amber", memory.sentence())] if memory is not None and not memory.fits else []
+    return [
+        *(Remark("red", refusal) for refusal in found.refusals),
+        *short,
+        *(Remark("amber", note) for note in named),
+        *offers,
+        *(Remark("info", note) for note in found.notes),
+    ]
+
+
+def _button(changes: Mapping[str, Any]) -> str:
+    if len(changes) != 1:
+        return "Use them"
+    ((name, value),) = changes.items()
+    return f"Use {shown_value(name, value)}" if not isinstance(value, bool) else "Turn on" if value else "Turn off"
+
+
+def remark(one: Remark) -> str:
+    """The line of a remark; its button stands beside it."""
+    kind = "alert" if one.tone in ("red", "amber") else "info"
+    role = ' role="alert"' if one.tone == "red" else ""
+    return f'<div class="tp-remark tp-{one.tone}"{role}>{icon(kind)}<span>{text(one.sentence)}</span></div>'
+
+
+def more_remarks(rest: Sequence[Remark]) -> str:
+    """The remarks that have no room, folded away."""
+    if not rest:
+        return ""
+    lines = "".join(f"<li>{text(one.sentence)}</li>" for one in rest)
+    return f'<details class="tp-more"><summary>{len(rest)} more to know</summary><ul>{lines}</ul></details>'
+
+
+def strip(checked: Checked) -> str:
+    """One line on the data: what it is, and what becomes of it."""
+    cells = "".join(f"<span><b>{text(value)}</b> {text(what)}</span>" for value, what in _counts(checked))
+    return f'<div class="tp-strip">{icon("check", "tp-good")}<span class="tp-facts tp-num">{cells}</span></div>'
+
+
+def strip_says(tone: str, sentence: str) -> str:
+    """The same line where there is nothing to count, or a fault."""
+    kind = "alert" if tone == "red" else "info"
+    role = ' role="alert"' if tone == "red" else ""
+    return f'<div class="tp-strip tp-{tone}"{role}>{icon(kind)}<span>{text(sentence)}</span></div>'
+
+
+def _counts(checked: Checked) -> Iterator[tuple[str, str]]:
+    found = checked.verification.facts
+    if found.sections:
+        yield f"{found.sections:,}", "sections" if found.sections != 1 else "section"
+    if found.rows_read:
+        yield f"{found.rows_read:,}", "rows"
+    if found.windows:
+        yield f"{found.windows:,}", f"windows, depth {found.depth:.1f}"
+    if found.packed:
+        yield f"{found.packed:,}", f"blocks of up to {found.longest_tokens:,} tokens"
+    if found.overlap:
+        yield f"{found.overlap:,}", "overlaps"
+    if found.rows_read and not found.packed:
+        yield f"{found.samples:,}", f"blocks of up to {found.longest_tokens:,} tokens"
+    for count, what in (
+        (found.dropped_rows, "dropped"),
+        (found.trimmed_rows, "trimmed"),
+        (found.eval_samples, "held out"),
+    ):
+        if count:
+            yield f"{count:,}", what
+
+
+def details(checked: Checked) -> str:
+    """All that was counted, for those who look closer."""
+    found, plan = checked.verification.facts, checked.plan
+    pairs = [
+        ("Tokens", f"{found.total_tokens:,}"),
+        ("Trained tokens", f"{found.trained_tokens:,}"),
+        ("Longest block", f"{found.longest_tokens:,} tokens"),
+        ("Mean block", f"{found.mean_tokens:,.1f} tokens"),
+        ("Padding", f"{number(100 * found.padding_share, 1)} %"),
+        ("Split sentences", f"{found.split_sentences:,}"),
+        ("Small blocks left out", f"{found.dropped_small:,}"),
+        ("Blocks per update", f"{plan.batch_size} × {plan.gradient_accumulation_steps}"),
+    ]
+    cells = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in pairs)
+    return f'<dl class="tp-facts tp-all-facts">{cells}</dl>'
+
+
+def your_run(checked: Checked | None, time_words: str = "", ready: str = "Ready", fault: str = "") -> str:
+    """The numbers of the run to be: time, updates, memory."""
+    chip = (
+        f'<span class="tp-chip tp-red">{text(fault)}</span>'
+        if fault
+        else f'<span class="tp-chip tp-ok">{icon("check")}{text(ready)}</span>'
+    )
+    head = f'<div class="tp-head"><h2>Your run</h2>{chip}</div>'
+    if checked is None:
+        return head
+    plan = checked.plan
+    takes = (
+        f'<div><div class="tp-dt">Takes about</div><div class="tp-big">{text(time_words)}</div></div>'
+        if time_words
+        else ""
+    )
+    updates = (
+        f'<div class="tp-updates"><div class="tp-dt">{plan.updates_per_epoch:,} per epoch</div>'
+        f'<div class="tp-num"><b>{plan.total_updates:,}</b> updates</div></div>'
+    )
+    return f'{head}<div class="tp-row tp-between tp-numbers">{takes}{updates}</div>{memory_meter(checked.memory)}'
+
+
+def memory_meter(memory: Forecast | None) -> str:
+    """What the run needs of what is free; its parts are shown by pointing at it."""
+    if memory is None:
+        return ""
+    need, free = sum(size for _, size in memory.parts), memory.free_bytes
+    parts = ", ".join(f"{name} {gigabytes(size)}" for name, size in memory.parts)
+    share = min(100.0, 100.0 * need / free) if free else 100.0
+    chip = (
+        f'<span class="tp-chip tp-ok">{icon("check")}fits</span>'
+        if memory.fits
+        else '<span class="tp-chip tp-red">does not fit</span>'
+    )
+    of = f" of {gigabytes(free)} free" if free else ""
+    return (
+        f'<div title="{text(parts)}"><div class="tp-row tp-between tp-memory"><span>Memory '
+        f'<span class="tp-soft tp-num">{gigabytes(need)}{of}</span></span>{chip}</div>'
+        f'<div class="tp-meter"><i class="tp-full" style="width:{share:.0f}%"></i></div></div>'
+    )
+
+
+def bar_line(checked: Checked | None, time_words: str, count: int, fault: str) -> str:
+    """What the phone's bottom bar says beside Start."""
+    if checked is None:
+        return f"<b>{text(fault or 'Choose a text')}</b>"
+    what = f"{checked.plan.total_updates:,} updates" + (f" · {text(time_words)}" if time_words else "")
+    fits = "" if checked.memory is None else "Fits in memory" if checked.memory.fits else "Does not fit in memory"
+    said = " · ".join(part for part in (fits, f"{count} remark{'s' if count != 1 else ''}" if count else "") if part)
+    return f'<b class="tp-num">{what}</b><br><span class="tp-small tp-soft">{said}</span>'
+
+
+def marks(settings: Settings | None, faults: Sequence[Fault], values: Mapping[str, Any]) -> str:
+    """For the page's script, as data: which fields are wrong or changed, and the form as it is, to be kept."""
+    wrong = {fault.setting: fault.text for fault in faults if fault.setting}
+    chosen = to_dict(settings) if settings is not None else {}
+    changed = {
+        name: str(shown_value(name, DEFAULTS[name]))
+        for name, value in chosen.items()
+        if name not in _NOT_COUNTED and value != DEFAULTS[name]
+    }
+    kept = {**dict(values)}
+    said = json.dumps({"wrong": wrong, "changed": changed, "form": kept}, ensure_ascii=False, default=str)
+    return f'<i class="tp-marks" data-marks="{text(said)}"></i>'

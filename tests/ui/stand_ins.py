@@ -15,9 +15,10 @@ from training_pro.queue.kept_list import KeptList
 from training_pro.queue.run_queue import RunQueue
 from training_pro.record.history import Event, HistoryData
 from training_pro.record.points import Points
-from training_pro.settings import Settings
+from training_pro.settings import SPECS, Settings
 from training_pro.training.controls import Controls
 from training_pro.training.status import RunStatus
+from training_pro.ui.form import Form
 from training_pro.ui.views.run_chart import ChartView
 
 
@@ -128,6 +129,12 @@ class StandInSession:
         self.started.append((settings, existing))
         self.run = StandInRun(self.host.folders, settings)
         return self.run
+
+
+def build_form(form: Form) -> None:
+    """Every setting's control, where a page is being built."""
+    form.build_kind()
+    form.build_fields(*(name for name in SPECS if name != "hybrid"))
 
 
 def page(name: str = "one", address: str = "127.0.0.1") -> Any:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.ui.stand_ins import build_form
 from training_pro.errors import SettingsError
 from training_pro.settings import DEFAULTS, SPECS, Settings, to_dict
 from training_pro.ui.fields import AUTO, NOTHING, field_update, shown_value
@@ -18,8 +19,7 @@ from training_pro.ui.form import BOTH, ELSEWHERE, NUMBERS, ROWS, TEXT, WHILE_IT_
 def form() -> Form:
     made = Form(editable=True)
     with gr.Blocks():
-        made.build_kind()
-        made.build_fields(*(name for name in SPECS if name != "hybrid"))
+        build_form(made)
     return made
 
 

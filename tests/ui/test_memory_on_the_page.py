@@ -1,4 +1,4 @@
-"""The forecast's line below Verify, and the button that finds the largest batch."""
+"""The forecast on the command line, and the button that finds the largest batch."""
 
 from __future__ import annotations
 
@@ -15,18 +15,9 @@ from training_pro.training.memory.forecast import forecast
 from training_pro.training.memory.largest_batch import Found
 from training_pro.ui.handlers import answering
 from training_pro.ui.panels.largest_batch import LargestBatch
-from training_pro.ui.views.verify import memory_line
 
-FITS, TOO_MUCH = forecast(work(100), 1, 256), forecast(work(1), 64, 512)
+FITS = forecast(work(100), 1, 256)
 FOUND = Found(6, 300, 40, 8 << 30, "cpu", {1: 1 << 30, 2: 2 << 30})
-
-
-def test_the_line_says_whether_it_fits_and_has_its_parts() -> None:
-    assert "tp-good" in memory_line(FITS) and "Needs about" in memory_line(FITS)
-    assert "tp-warning" in memory_line(TOO_MUCH) and "To need less" in memory_line(TOO_MUCH)
-    for name, _ in FITS.parts:
-        assert f"{name} " in memory_line(FITS)
-    assert memory_line(None) == ""
 
 
 def test_the_command_prints_it_with_its_parts() -> None:

@@ -29,7 +29,7 @@ class Group:
     names: tuple[str, ...]
 
 
-# The settings that are always in sight, with the words that fit into a narrow field: label ("": the setting's own), help.
+# The settings that are always in sight, with words for a narrow field: label ("": the setting's own), help.
 NUMBERS = {
     "max_tokens": ("Maximum context length", "128 to 256 for style"),
     "epochs": ("", "How often it sees every block"),
@@ -114,8 +114,8 @@ class Form:
     def values(self, data: Values) -> dict[str, Any]:
         """What the page holds, by setting name, unchecked; a file of the kind that is not chosen doesn't count."""
         values = {name: _given(name, data[control]) for name, control in self.controls.items()}
-        kind = data[self.kind]
-        without = {TEXT: {"dataset": ""}, ROWS: {"text_file": ""}}.get(kind, {})
+        kind = data.get(self.kind)
+        without = {"dataset": ""} if kind == TEXT else {"text_file": ""} if kind == ROWS else {}
         return {**values, **without, "hybrid": kind == BOTH}
 
     def settings(self, data: Values) -> Settings:
@@ -158,6 +158,10 @@ class Form:
         return name in self.controls
 
 
+def _is_auto(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.strip().lower() in ("", AUTO))
+
+
 def _is_good(name: str, value: Any) -> bool:
     try:
         checked_value(name, value)
@@ -176,7 +180,7 @@ def _given(name: str, value: Any) -> Any:
     """Text is taken without the line ends that a paste brings, but for what may have them."""
     if isinstance(DEFAULTS[name], str) and value is None:
         return ""
-    if SPECS[name].auto is not None and str(value or "").strip().lower() in ("", AUTO):
+    if SPECS[name].auto is not None and _is_auto(value):
         return SPECS[name].auto
     if name in LISTED and isinstance(value, str):
         return meant(value, [NOTHING])

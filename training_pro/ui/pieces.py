@@ -7,6 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from training_pro.ui.views.markup import text
+
 
 def area(name: str, value: str = "", elem_classes: Sequence[str] = (), **more: Any) -> Any:
     """Where HTML of ours is shown; takes no room while it is empty."""
@@ -20,7 +22,7 @@ def card(name: str, *classes: str, **more: Any) -> Any:
 
 def head(words: str) -> Any:
     """The heading of a card."""
-    return gr.HTML(f"<h2>{words}</h2>", elem_classes=["tp-html", "tp-heading"])
+    return gr.HTML(f"<h2>{text(words)}</h2>", elem_classes=["tp-html", "tp-heading"])
 
 
 def button(words: str, name: str, **more: Any) -> Any:

@@ -41,10 +41,11 @@ from training_pro.ui.pieces import button, button_row, card, head
 
 SCRIPT = Path(__file__).resolve().parent.parent / "assets" / "page.js"
 _KEPT = "() => [window.localStorage.getItem('training-pro-form') ?? '']"
-_FACES = (
+_BETWEEN = (
+    '<div class="tp-faces">'
     '<button type="button" class="tp-btn tp-s" data-do="prepare" aria-expanded="false">Prepare the next run</button>'
+    '<button type="button" class="tp-btn tp-s tp-main" data-do="new-run">New run</button></div>'
 )
-_NEW = '<button type="button" class="tp-btn tp-s tp-main" data-do="new-run">New run</button>'
 
 
 def build_tab(session: Session) -> None:
@@ -108,7 +109,7 @@ class Tab:
             if self._editable:
                 with gr.Column(elem_classes=["tp-face-ended"]):
                     self.tryout.build()
-            gr.HTML(f'<div class="tp-faces">{_FACES}{_NEW}</div>', elem_classes=["tp-html"])
+            gr.HTML(_BETWEEN, elem_classes=["tp-html"])
         if not self._editable:
             return
         with gr.Row(elem_classes=["tp-two", "tp-face-form"]):

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from tests.ui.stand_ins import StandInRun, StandInSession, page, press, pulled
+from tests.ui.stand_ins import StandInRun, StandInSession, build_form, page, press, pulled
 from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.record.runs import SETTINGS_FILE
@@ -14,11 +14,12 @@ from training_pro.record.state import starting_state, write_state
 from training_pro.settings import Settings, to_json
 from training_pro.training.status import Ending
 from training_pro.ui import desktop
-from training_pro.ui.form import FIRST, PARTS, Form
+from training_pro.ui.form import Form
 from training_pro.ui.panels import folder_button
-from training_pro.ui.panels.after import After, continue_run, free_name
+from training_pro.ui.panels.after import After, continue_run
 from training_pro.ui.panels.placement import Placement
 from training_pro.ui.panels.recipes import Recipes
+from training_pro.ui.run_names import free_name
 
 
 class Panel:
@@ -29,14 +30,10 @@ class Panel:
         self.session = StandInSession(folders)
         self.form = Form(editable=True)
         with gr.Blocks() as self.blocks:
-            self.form.build_fields("name", "override")
-            self.form.build_rows(FIRST)
-            for part in PARTS:
-                self.form.build_part(part)
+            build_form(self.form)
             placement = Placement()
             placement.build()
             recipes = Recipes(self.session, self.form, placement)
-            recipes.build_choice()
             recipes.build()
             self.after = After(self.session, recipes)
             self.after.build()

@@ -15,6 +15,7 @@ from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.session import Session
+from training_pro.ui.form import TEXT as TEXT_KIND
 from training_pro.ui.tab import Tab
 
 LONG = "So the fox ran on, " + "and on, " * 60 + "home."
@@ -34,7 +35,7 @@ def press(tab: Tab, move: str, **typed: Any) -> tuple[int, str, str]:
     """The number of the block shown, the part it is of, and the page's words on it."""
     preview, controls = tab.preview, tab.form.controls
     own = {"number": preview.number, "kind": preview.kind, "part": preview.part, "words": preview.words}
-    data = {control: control.value for control in (*controls.values(), *own.values())}
+    data = {control: control.value for control in (*controls.values(), *own.values())} | {tab.form.kind: TEXT_KIND}
     typed = {"text_file": "tales.txt", "max_tokens": 32, "min_block_chars": 5, **typed}
     for name, value in typed.items():
         data[own.get(name) or controls[name]] = value
@@ -45,7 +46,7 @@ def press(tab: Tab, move: str, **typed: Any) -> tuple[int, str, str]:
 def test_blocks_with_pieces_of_a_split_sentence(tab: Tab) -> None:
     first, part, shown = press(tab, "split")
     assert (first, part) == (2, "training") and "So" in shown
-    last = tab.verify.blocks or 0
+    last = tab.check.last[1].plan.blocks if tab.check.last else 0
     assert press(tab, "split", number=last)[0] == 2  # round
     with pytest.raises(DataError, match="none was split"):
         press(tab, "split", max_tokens=2048)
@@ -70,8 +71,8 @@ def test_each_block_is_the_one_that_would_be_trained(tab: Tab) -> None:
     session = tab._session
     for number in (1, 3):
         press(tab, "longest")
-        assert tab.verify._last is not None
-        settings, checked, _ = tab.verify._last
+        assert tab.check._last is not None
+        settings, checked, _ = tab.check._last
         train = prepare(settings, session.host.loaded_model().tokenizer, session.host.folders, cache=False).train
         assert [token.id for token in checked.prepared.train.preview(number).tokens] == train[number][
             "input_ids"
@@ -84,6 +85,6 @@ def test_a_file_that_was_changed_since_is_read_again(tab: Tab, folders: Folders)
     path.write_text("Another text altogether, which is short.", encoding="utf-8")
     os.utime(path, ns=(1, 1))
     assert "Another" in press(tab, "longest")[2]
-    kept = tab.verify._last
+    kept = tab.check._last
     press(tab, "shortest")
-    assert tab.verify._last is kept  # nothing has changed
+    assert tab.check._last is kept  # nothing has changed

@@ -8,13 +8,13 @@ import gradio as gr
 import pytest
 
 from tests.queue.fake_session import make_run
-from tests.ui.stand_ins import StandInSession, drawn, press, pulled
-from training_pro.errors import SettingsError
+from tests.ui.stand_ins import StandInSession, build_form, drawn, press, pulled
+from training_pro.errors import Fault, SettingsError
 from training_pro.folders import Folders
 from training_pro.record.state import starting_state
 from training_pro.settings import Settings
 from training_pro.ui.fields import shown_value
-from training_pro.ui.form import PARTS, Form
+from training_pro.ui.form import TEXT, Form
 from training_pro.ui.panels.queue import QueuePanel
 from training_pro.ui.views.run_chart import ChartView
 
@@ -24,8 +24,8 @@ class Session(StandInSession):
 
     bad: tuple[str, ...] = ()
 
-    def vet(self, settings: Settings) -> list[str]:
-        return ["No data is chosen."] if settings.name in self.bad else []
+    def vet(self, settings: Settings) -> list[Fault]:
+        return [Fault("No data is chosen.")] if settings.name in self.bad else []
 
 
 class Panel:
@@ -33,9 +33,7 @@ class Panel:
         self.session = Session(folders)
         with gr.Blocks() as self.blocks:
             self.form = Form(editable)
-            self.form.build_fields("name", "override")
-            for part in PARTS:
-                self.form.build_part(part)
+            build_form(self.form)
             self.queue = QueuePanel(self.session, self.form, editable)
             if editable:
                 self.queue.build_add()
@@ -45,7 +43,7 @@ class Panel:
     def data(self, name: str, **more: Any) -> dict[Any, Any]:
         values = {**vars(Settings(name=name)), **more}
         found = {control: shown_value(setting, values[setting]) for setting, control in self.form.controls.items()}
-        return {**found, self.queue.over: "rank", self.queue.values: "4,8"}
+        return {**found, self.form.kind: TEXT, self.queue.over: "rank", self.queue.values: "4,8"}
 
     def press(self, control: Any, *given: Any) -> dict[Any, Any]:
         return press(self.blocks, control, *given)

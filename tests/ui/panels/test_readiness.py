@@ -12,14 +12,14 @@ def test_the_model_is_named(folders: Folders) -> None:
     session = StandInSession(folders)
     assert Reader(host_line(session)).words == "Model tiny"
     session.host.label = ""
-    assert host_line(session) == ""
+    assert Reader(host_line(session)).words == "No model is loaded"
 
 
 def test_what_stands_against_a_run_is_said_with_the_model(folders: Folders) -> None:
     session = StandInSession(folders)
     session.host.stands = f"It can't be trained; load another. {NASTY}"
     shown = host_line(session)
-    assert "tp-warning" in shown and "load another" in Reader(shown).words
+    assert "tp-stands" in shown and "load another" in Reader(shown).words
     assert "img" not in Reader(shown).tags
 
 

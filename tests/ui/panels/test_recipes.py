@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from tests.ui.stand_ins import StandInSession, press
+from tests.ui.stand_ins import StandInSession, build_form, press
 from training_pro.folders import Folders
 from training_pro.record.runs import SETTINGS_FILE
 from training_pro.remote.launching import OwnProcess
-from training_pro.settings import DEFAULTS, Settings, to_dict, to_json
-from training_pro.ui.form import FIRST, PARTS, Form
+from training_pro.settings import DEFAULTS, Settings, from_dict, to_dict, to_json
+from training_pro.ui.form import BOTH, Form
 from training_pro.ui.panels.placement import Placement
 from training_pro.ui.panels.recipes import Recipes, command_for
 
@@ -25,20 +25,18 @@ class Panel:
         self.session = StandInSession(folders)
         self.form = Form(editable=True)
         with gr.Blocks() as self.blocks:
-            self.form.build_fields("name", "override")
-            self.form.build_rows(FIRST)
-            for part in PARTS:
-                self.form.build_part(part)
+            build_form(self.form)
             placement = Placement()
             placement.build()
             self.recipes = Recipes(self.session, self.form, placement)
-            self.recipes.build_choice()
             self.recipes.build()
+            self.recipes.build_command()
             self.recipes.connect()
 
     def data(self, **changes: Any) -> dict[Any, Any]:
         values = {name: control.value for name, control in self.form.controls.items()} | changes
-        return {self.form.controls[name]: value for name, value in values.items()} | {self.recipes.own: "Mine"}
+        typed = {self.form.controls[name]: value for name, value in values.items()}
+        return {**typed, self.form.kind: BOTH, self.recipes.own: "Mine"}
 
     def filled(self, updates: dict[Any, Any]) -> dict[str, Any]:
         """The settings that these updates fill in, by name."""
@@ -148,12 +146,10 @@ def test_faulty_settings_are_not_kept(panel: Panel, folders: Folders) -> None:
 
 def test_the_command_gives_the_same_settings(folders: Folders) -> None:
     settings = Settings(name="it's mine", text_file="a b.txt", hard_cut="\\n'\\n", rank=7)
-    first, second = command_for(settings, StandInSession(folders), OwnProcess()).splitlines()
-    printf = shlex.split(first)
-    written = json.loads(printf[2])
-    assert to_dict(Settings(**written)) == to_dict(settings)
-    assert set(written) == {name for name, value in to_dict(settings).items() if value != DEFAULTS[name]}
-    command = shlex.split(second)
+    command = shlex.split(command_for(settings, StandInSession(folders), OwnProcess()))
     assert command[:4] == ["python", "-m", "training_pro", "train"]
-    assert command[4] == printf[-1] == "it's mine.json"
+    typed = [command[place + 1].partition("=") for place, word in enumerate(command) if word == "--set"]
+    values = {name: value for name, _, value in typed}
+    assert to_dict(from_dict(values)) == to_dict(settings)
+    assert set(values) == {name for name, value in to_dict(settings).items() if value != DEFAULTS[name]}
     assert str(folders.user_data) in command and str(folders.models / "tiny") in command

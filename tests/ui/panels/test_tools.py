@@ -16,8 +16,9 @@ from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.session import Session
 from training_pro.settings import Settings
-from training_pro.ui.panels.verify import Telling
+from training_pro.ui.form import BOTH, TEXT
 from training_pro.ui.tab import Tab
+from training_pro.ui.telling import Telling
 
 TASKS = [{"instruction": f"q {i}", "output": f"a {i}"} for i in range(10)]
 
@@ -42,6 +43,7 @@ def press(tab: Tab, job: Callable[..., dict[Any, Any]], **typed: Any) -> dict[st
     own = {name: getattr(tools, name) for name in ("url", "megabytes", "private", "percent", "system", "prompt")}
     own |= {"ends": tools.ends, "overwrite": tools.overwrite}
     data = {control: control.value for control in (*controls.values(), *own.values())}
+    data[tab.form.kind] = typed.pop("kind", BOTH)
     for name, value in typed.items():
         data[own.get(name) or controls[name]] = value
     answer = job(data, no_bar)
@@ -84,7 +86,7 @@ def test_a_text_becomes_chats_at_the_pages_hard_cut(tab: Tab, folders: Folders) 
 
 
 def test_blocks_are_written_as_they_are_trained(tab: Tab, folders: Folders) -> None:
-    answer = press(tab, tab.tools._write_blocks, text_file="tales.txt", ends=False)
+    answer = press(tab, tab.tools._write_blocks, text_file="tales.txt", ends=False, kind=TEXT)
     assert "2 blocks are in" in answer["said"]
     rows = (folders.datasets / "tales_blocks.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(row)["text"] for row in rows] == ["One.", "Two."]

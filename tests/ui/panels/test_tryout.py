@@ -61,12 +61,12 @@ def test_a_lora_that_does_not_fit_leaves_the_host_as_it_was(panel: Panel) -> Non
 
 def test_several_loras_are_not_touched(panel: Panel) -> None:
     panel.host.on = ["a", "b"]
-    assert "Several LoRAs are on the model (a, b)" in panel.ask()
+    assert "(a, b)" in panel.ask()
     assert panel.host.on == ["a", "b"] and panel.host.asked == []
 
 
 def test_the_last_runs_lora_needs_a_run(panel: Panel, folders: Folders) -> None:
-    assert "No run has gone yet" in panel.ask(LAST)
+    assert "no run yet" in panel.ask(LAST)
     panel.session.run = StandInRun(folders, Settings(name="mine"), phase="ended")
     panel.ask(LAST)
     assert panel.host.asked[-1] == ("Hello", ("mine",))
@@ -82,7 +82,7 @@ def test_while_a_run_goes_nothing_is_asked_or_changed(panel: Panel, folders: Fol
 def test_on_and_off_with_one_click_each(panel: Panel) -> None:
     assert drawn(panel.tryout, "try-state") == ""
     panel.said(panel.tryout.put_on, "sea")
-    assert panel.host.on == ["sea"] and "On the model: &quot;sea&quot;" in drawn(panel.tryout, "try-state")
+    assert panel.host.on == ["sea"] and "&quot;sea&quot;" in drawn(panel.tryout, "try-state")
     panel.said(panel.tryout.take_off)
     assert panel.host.on == [] and drawn(panel.tryout, "try-state") == ""
 

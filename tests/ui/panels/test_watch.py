@@ -25,8 +25,7 @@ class Panel:
         self.session = StandInSession(folders)
         with gr.Blocks() as self.blocks:
             self.watch = Watch(self.session, editable)
-            self.watch.build_host()
-            self.watch.build_status()
+            self.watch.build_top()
             self.watch.build()
             self.watch.connect()
 
@@ -54,7 +53,7 @@ def end(run: StandInRun, kind: Any = "finished") -> None:
 
 def test_all_of_a_run_is_shown_and_only_what_is_another_is_another(panel: Panel) -> None:
     run = panel.start()
-    assert "tiny" in drawn(panel.watch, "host") and "training" in drawn(panel.watch, "status")
+    assert "tiny" in drawn(panel.watch, "host") and "Training" in drawn(panel.watch, "status")
     assert "tp-chart" in drawn(panel.watch, "chart") and "by button" in drawn(panel.watch, "checkpoints")
     before = panel.stamps()
     assert panel.changed(before) == set()
@@ -63,12 +62,17 @@ def test_all_of_a_run_is_shown_and_only_what_is_another_is_another(panel: Panel)
     assert "paused" in drawn(panel.watch, "status")
 
 
-def test_without_a_run_the_page_says_what_to_do_first(panel: Panel) -> None:
-    assert "No run yet" in drawn(panel.watch, "status")
-    assert drawn(panel.watch, "chart") == drawn(panel.watch, "checkpoints") == drawn(panel.watch, "samples") == ""
+def test_without_a_run_nothing_of_one_is_shown(panel: Panel) -> None:
+    assert (
+        drawn(panel.watch, "status")
+        == drawn(panel.watch, "chart")
+        == drawn(panel.watch, "checkpoints")
+        == drawn(panel.watch, "samples")
+        == ""
+    )
     buttons, live = pulled(panel.watch, "buttons"), pulled(panel.watch, "live")
     assert not any(buttons[button]["interactive"] for button in panel.watch._steering())
-    assert buttons[panel.watch.checkpoint]["value"] == "Queue Checkpoint Now"
+    assert buttons[panel.watch.checkpoint]["value"] == "Save checkpoint"
     assert live[panel.watch.live["stop_at_loss"]] == gr.update(value=0.0, interactive=False)
 
 
@@ -95,10 +99,10 @@ def test_buttons_are_those_that_make_sense_now(panel: Panel) -> None:
     run, watch = panel.start(), panel.watch
     going = pulled(panel.watch, "buttons")
     assert going[watch.interrupt]["interactive"] and going[watch.pause]["interactive"]
-    assert not going[watch.resume]["interactive"]
+    assert going[watch.pause]["visible"] and not going[watch.resume]["visible"]
     run.controls.pause()
     held = pulled(panel.watch, "buttons")
-    assert held[watch.resume]["interactive"] and not held[watch.pause]["interactive"]
+    assert held[watch.resume]["visible"] and not held[watch.pause]["visible"]
     end(run)
     over = pulled(panel.watch, "buttons")
     assert not any(over[b]["interactive"] for b in (watch.interrupt, watch.pause, watch.resume, watch.checkpoint))
@@ -106,16 +110,16 @@ def test_buttons_are_those_that_make_sense_now(panel: Panel) -> None:
 
 def test_samples_can_be_asked_for_and_without_prompts_it_is_said_what_is_missing(panel: Panel) -> None:
     run = panel.start()
-    assert "has no sample prompts" in press(panel.blocks, panel.watch.sample)[panel.watch.said]
+    assert "no sample prompt" in press(panel.blocks, panel.watch.sample)[panel.watch.said]
     assert not run.controls.sample_asked
     run = panel.start(sample_prompts="Hello")
-    assert "are answered after the update" in press(panel.blocks, panel.watch.sample)[panel.watch.said]
+    assert "are answered after" in press(panel.blocks, panel.watch.sample)[panel.watch.said]
     assert run.controls.sample_asked
 
 
 def test_each_button_steers_the_run_and_says_so(panel: Panel) -> None:
     run, watch = panel.start(), panel.watch
-    assert "queued" in press(panel.blocks, watch.checkpoint)[watch.said] and run.controls.checkpoint_asked
+    assert "checkpoint is saved" in press(panel.blocks, watch.checkpoint)[watch.said] and run.controls.checkpoint_asked
     press(panel.blocks, watch.pause)
     assert run.controls.paused
     press(panel.blocks, watch.resume)
@@ -137,7 +141,7 @@ def test_what_was_said_of_a_run_goes_with_its_end_and_with_the_next(panel: Panel
 
 def test_without_a_run_a_button_says_so(panel: Panel) -> None:
     for pressed in (panel.watch.interrupt, panel.watch.checkpoint, panel.watch.pause, panel.watch.sample):
-        assert "No run is going" in press(panel.blocks, pressed)[panel.watch.said]
+        assert "No run is in progress" in press(panel.blocks, pressed)[panel.watch.said]
 
 
 def test_a_live_value_goes_to_the_run_and_a_wrong_one_is_refused(panel: Panel) -> None:
@@ -166,14 +170,10 @@ def test_a_slider_in_a_hand_is_not_pulled_away(panel: Panel, monkeypatch: pytest
     assert not pulled(panel.watch, "live")[panel.watch.live["stop_at_loss"]]["interactive"]
 
 
-def test_a_lora_that_is_on_brings_the_button_that_takes_it_off(panel: Panel) -> None:
-    watch, before = panel.watch, panel.stamps()
-    assert pulled(watch, "buttons")[watch.loras_off]["visible"] is False
+def test_a_lora_that_is_loaded_is_named_in_the_line_at_the_top(panel: Panel) -> None:
+    before = panel.stamps()
     panel.session.host.on = ["sea"]
-    assert "buttons" in panel.changed(before)
-    assert pulled(watch, "buttons")[watch.loras_off]["visible"] is True
-    assert press(panel.blocks, watch.loras_off)[watch.loras_off]["visible"] is False
-    assert panel.session.host.on == []
+    assert "host" in panel.changed(before) and "with sea" in drawn(panel.watch, "host")
 
 
 def test_what_stands_against_a_run_is_told_as_soon_as_it_does(panel: Panel) -> None:

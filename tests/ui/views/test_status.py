@@ -4,7 +4,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from tests.ui.made import NASTY, points
+from tests.ui.stand_ins import StandInHistory
 from tests.ui.views.test_markup import Reader
 from training_pro.plan import make_plan
 from training_pro.record.history import Event
@@ -12,12 +15,16 @@ from training_pro.settings import Settings
 from training_pro.training.controls import Controls
 from training_pro.training.status import Ending, RunStatus
 from training_pro.ui.views.samples import MOST_ANSWERS, samples_view
-from training_pro.ui.views.status import checkpoint_list, run_status
+from training_pro.ui.views.status import checkpoint_list, run_status, status_line
 
 
-def run(controls: Controls | None = None, **status: Any) -> Any:
+def run(controls: Controls | None = None, history: Any = None, **status: Any) -> Any:
     return SimpleNamespace(
-        status=RunStatus("mine", Path("/loras/mine"), **status), controls=controls or Controls(Settings())
+        status=RunStatus("mine", Path("/loras/mine"), **status),
+        controls=controls or Controls(Settings()),
+        settings=Settings(name="mine", text_file="tales.txt"),
+        folder=Path("/loras/mine"),
+        history=history,
     )
 
 
@@ -25,8 +32,8 @@ def words(html: str) -> str:
     return Reader(html).words
 
 
-def test_without_a_run_the_page_says_what_to_do() -> None:
-    assert "press Start" in run_status(None)
+def test_without_a_run_nothing_is_shown() -> None:
+    assert run_status(None) == ""
 
 
 def test_work_before_the_first_update_has_its_own_bar() -> None:
@@ -37,8 +44,39 @@ def test_work_before_the_first_update_has_its_own_bar() -> None:
 def test_the_numbers_of_the_update() -> None:
     plan = make_plan(40, 4, 1, 3.0)
     shown = words(run_status(run(phase="training", plan=plan, point=points([2.5])[0], remaining_s=125.0)))
-    for wanted in ("1 / 30", "0.10 / 3", "2.500", "1.0e-04", "2 min", "500 MB", "3 %"):
+    for wanted in ("1 of 30", "0.10 of 3", "2.50", "1.0e-04", "2 min", "500 MB", "3 %", "tales.txt"):
         assert wanted in shown
+
+
+def ended(losses: list[float], kind: Any = "finished") -> str:
+    there, ending = points(losses), Ending(kind, "because")
+    return run_status(run(history=StandInHistory(there), phase="ended", point=there[-1], ending=ending))
+
+
+@pytest.mark.parametrize(
+    ("losses", "kind", "tone"),
+    [
+        ([3.0, 2.5, 2.0, 1.5], "finished", "green"),
+        ([3.0, 2.5, 2.0, 1.5], "stopped", "green"),
+        ([3.0, 2.5, 2.0, 1.5], "interrupted", "amber"),
+        ([3.0, 2.5, 2.0, 1.5], "failed", "red"),
+        ([4.2, 9.0, 18.0, 25.0], "finished", "red"),
+    ],
+)
+def test_an_end_is_green_only_where_the_loss_fell(losses: list[float], kind: Any, tone: str) -> None:
+    assert f"tp-outcome tp-{tone}" in ended(losses, kind)
+
+
+def test_a_spoilt_lora_says_what_to_change() -> None:
+    assert "Learning Rate" in words(ended([4.2, 9.0, 18.0, 25.0])) and "Learning Rate" not in words(ended([3.0, 2.0]))
+
+
+def test_the_line_at_the_top_has_the_run_and_its_buttons() -> None:
+    line = status_line("tiny · 4-bit", "0.9 GB", run(phase="training", point=points([2.5])[0]), "A problem.", ["sea"])
+    assert 'data-press="tp-pause"' in line and 'data-press="tp-interrupt"' in line
+    for wanted in ("tiny · 4-bit", "0.9 GB", "loss 2.50", "with sea", "A problem."):
+        assert wanted in words(line)
+    assert "data-press" not in status_line("tiny", "", None)
 
 
 def test_what_was_asked_for_and_what_was_taken() -> None:
@@ -46,14 +84,14 @@ def test_what_was_asked_for_and_what_was_taken() -> None:
     controls.set(stop_at_loss=1.5)
     controls.ask_checkpoint()
     shown = words(run_status(run(controls, phase="training")))
-    assert "stop at loss 1.00" in shown and "asked for: stop at loss 1.50" in shown and "checkpoint is queued" in shown
+    assert "stop at loss 1.00" in shown and "requested: stop at loss 1.50" in shown and "checkpoint is queued" in shown
     controls.take()
-    assert "asked for" not in words(run_status(run(controls, phase="training")))
+    assert "requested" not in words(run_status(run(controls, phase="training")))
 
 
 def test_an_end_is_told_with_its_reason_and_place() -> None:
     shown = run_status(run(phase="ended", ending=Ending("failed", NASTY)))
-    assert "tp-error" in shown and "/loras/mine" in shown
+    assert "tp-red" in shown and "/loras/mine" in shown
     assert "img" not in Reader(shown).tags
 
 
@@ -71,14 +109,14 @@ def test_checkpoints_come_with_their_reasons_the_latest_first() -> None:
 def test_samples_stand_side_by_side_under_their_prompt() -> None:
     events = [Event("sample", n, "", {"prompt": p, "answer": f"{p}{n}"}) for n in (0, 10) for p in ("A", "B")]
     html = samples_view(events)
-    assert words(html) == "Aupdate 0A0update 10A10Bupdate 0B0update 10B10"
+    assert words(html) == "AbeforeA0update 10A10BbeforeB0update 10B10"
     assert html.count("tp-samples") == 2
 
 
 def test_of_very_many_samples_the_first_and_the_latest_stay() -> None:
     html = words(samples_view([Event("sample", n, "", {"prompt": "A", "answer": "x"}) for n in range(100)]))
-    assert html.count("update") == MOST_ANSWERS
-    assert "update 0x" in html and "update 99x" in html and "update 1x" not in html
+    assert html.count("update") == MOST_ANSWERS - 1
+    assert "beforex" in html and "update 99x" in html and "update 1x" not in html
 
 
 def test_samples_are_text() -> None:

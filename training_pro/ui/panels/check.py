@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -187,7 +188,7 @@ class Check:
         folders = self._session.host.folders
         if not settings.name.strip():
             return [Fault("Type a name for the new LoRA.", "name")]
-        faults = name_faults(settings.name, folders)
+        faults = [replace(fault, setting="name") for fault in name_faults(settings.name, folders)]
         if not faults and run_folder(folders, settings.name).exists() and not settings.override:
             return []  # Start asks
         return faults

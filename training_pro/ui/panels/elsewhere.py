@@ -24,7 +24,7 @@ class Elsewhere:
         self.said = area("elsewhere-said")
         with button_row(visible=False, elem_id="tp-elsewhere") as self.row:
             self.name = gr.Dropdown(
-                [], label="Runs going in other processes", elem_id="tp-elsewhere-name", elem_classes=["tp-field"]
+                [], label="Runs in other processes", elem_id="tp-elsewhere-name", elem_classes=["tp-field"]
             )
             self.watch = button("Watch and steer it", "watch-it")
             self.leave = button("Leave it alone", "leave-it")
@@ -45,11 +45,9 @@ class Elsewhere:
         attached = type(run) is RemoteRun and run.status.running
         said = ""
         if attached and run is not None:
-            said = box(
-                "info", f'The run "{run.settings.name}" goes in another process; this page watches and steers it.'
-            )
+            said = box("info", f'The run "{run.settings.name}" is in another process. This page watches and steers it.')
         elif names:
-            said = box("info", f"Going in another process: {', '.join(names)}.")
+            said = box("info", f"In another process: {', '.join(names)}.")
         return {
             self.said: said,
             self.row: gr.update(visible=attached or bool(names)),

@@ -14,12 +14,14 @@ from training_pro.ui.panels.check import Check
 from training_pro.ui.panels.largest_batch import LargestBatch
 from training_pro.ui.pieces import area, card, head
 from training_pro.ui.presets import TILES, preset_values
+from training_pro.ui.views.markup import text
 from training_pro.ui.views.schedule import small_curve
 
 _CHECK = "() => window.trainingProPage.check()"
 _TOOLS = (
     '<div class="tp-find"><span class="tp-ic tp-i-find" aria-hidden="true"></span>'
-    '<input type="search" class="tp-search" aria-label="Search the settings" placeholder="Search: warmup, overlap, NEFTune">'
+    '<input type="search" class="tp-search" aria-label="Search the settings" '
+    'placeholder="Search: warmup, overlap, NEFTune">'
     '<button type="button" class="tp-btn tp-s" data-do="only-changed" aria-pressed="false">Changed</button>'
     '<button type="button" class="tp-btn tp-s tp-i tp-i-back" data-do="reset">Reset all</button></div>'
 )
@@ -61,7 +63,7 @@ class How:
         if not group.names:
             return
         with gr.Column(elem_classes=["tp-group"], elem_id=f"tp-group-{group.title.replace(' ', '-').lower()}"):
-            gr.HTML(f"<h3>{group.title}</h3>", elem_classes=["tp-html"])
+            gr.HTML(f"<h3>{text(group.title)}</h3>", elem_classes=["tp-html"])
             with gr.Row(elem_classes=["tp-g3"]):
                 self._form.build_fields(*group.names)
 

@@ -53,7 +53,7 @@ class RunsPanel:
     def _build_actions(self) -> None:
         with button_row():
             self.copy = button("Copy its settings", "copy-run")
-            self.go_on = button("Continue it", "continue-run")
+            self.go_on = button("Resume it", "continue-run")
             self.open = button("Open folder", "open-run")
             self.delete = button("Delete", "delete-run", variant="stop")
 

@@ -87,7 +87,7 @@ class What:
 
     def _named(self, data: Values) -> dict[Any, Any]:
         controls = self._form.controls
-        file = data[controls["dataset"]] if data[self._form.kind] == ROWS else data[controls["text_file"]]
+        file = data[controls["dataset"]] if data.get(self._form.kind) == ROWS else data[controls["text_file"]]
         return self._name_after(str(file or ""), data)
 
     def _name_after(self, file: str, data: Values) -> dict[Any, Any]:

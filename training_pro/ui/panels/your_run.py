@@ -12,7 +12,10 @@ from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.panels.start import Start
 from training_pro.ui.pieces import card
 
-_MORE = '<button type="button" class="tp-btn tp-more-ways" data-do="menu" aria-expanded="false" aria-label="More ways to start"></button>'
+_MORE = (
+    '<button type="button" class="tp-btn tp-more-ways" data-do="menu" aria-expanded="false" '
+    'aria-label="More ways to start"></button>'
+)
 _BAR = '<button type="button" class="tp-btn tp-main tp-i tp-i-play" data-press="tp-start">Start LoRA Training</button>'
 
 

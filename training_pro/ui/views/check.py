@@ -38,7 +38,7 @@ def remarks(checked: Checked, named: Sequence[str] = ()) -> list[Remark]:
     memory = checked.memory
     short = [Remark("amber", memory.sentence())] if memory is not None and not memory.fits else []
     return [
-        *(Remark("red", refusal) for refusal in found.refusals),
+        *(Remark("red", str(refusal)) for refusal in found.refusals),
         *short,
         *(Remark("amber", note) for note in named),
         *offers,

@@ -57,13 +57,15 @@ def _run_line(run: Run | None) -> str:
     held = run.controls.paused
     pause = ("tp-continue", "Resume", "play") if held else ("tp-pause", "Pause", "pause")
     return (
-        f'<span class="tp-run-line"><i class="tp-pulse"></i><b>{text(status.name)}</b><span class="tp-num">{share} %</span>'
+        f'<span class="tp-run-line"><i class="tp-pulse"></i><b>{text(status.name)}</b>'
+        f'<span class="tp-num">{share} %</span>'
         f"{left}{loss}{_press(*pause)}{_press('tp-interrupt', 'Stop', 'stop', 'tp-stop')}</span>"
     )
 
 
 def _press(target: str, words: str, sign: str, more: str = "") -> str:
-    return f'<button type="button" class="tp-btn tp-s tp-i tp-i-{sign} {more}" data-press="{target}">{text(words)}</button>'
+    classes = f"tp-btn tp-s tp-i tp-i-{sign} {more}"
+    return f'<button type="button" class="{classes}" data-press="{target}">{text(words)}</button>'
 
 
 def run_status(run: Run | None) -> str:
@@ -75,7 +77,8 @@ def run_status(run: Run | None) -> str:
         return outcome(run)
     doing = _doing(status)
     parts = [
-        f'<div class="tp-head"><span class="tp-row"><span class="tp-chip tp-blue"><i class="tp-pulse"></i>{text(doing)}</span>'
+        '<div class="tp-head"><span class="tp-row"><span class="tp-chip tp-blue"><i class="tp-pulse"></i>'
+        f"{text(doing)}</span>"
         f'<b>{text(status.name)}</b><span class="tp-soft">{text(run_words(run))}</span></span></div>',
         _hero(status),
         _taken(run.controls),

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+import re
+import threading
+from html import unescape
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from tests.training.memory.test_forecast import work
+from tests.ui.made import NASTY
+from tests.ui.stand_ins import StandInSession, build_form, no_bar, page
+from tests.ui.views.test_markup import Reader
+from training_pro.data.verify import Facts, Suggestion, Verification
+from training_pro.errors import DataError, Fault
+from training_pro.folders import Folders
+from training_pro.plan import make_plan
+from training_pro.training.memory.forecast import forecast
+from training_pro.ui.form import TEXT, Form
+from training_pro.ui.panels.check import Check
+from training_pro.ui.telling import Telling
+from training_pro.ui.views.check import MOST_REMARKS, memory_meter, your_run
+
+
+def found(*suggestions: Suggestion, refusals: tuple[Fault, ...] = (), **more: Any) -> Any:
+    """What a check of 40 blocks has found."""
+    counts = dict.fromkeys(Facts.__dataclass_fields__, 0)
+    facts = Facts(**{**counts, "samples": 40, "packed": 30, "overlap": 10, "total_updates": 30, **more})
+    return SimpleNamespace(
+        prepared=SimpleNamespace(report=SimpleNamespace(sources=(SimpleNamespace(kind="text"),))),
+        memory=None,
+        plan=make_plan(40, 4, 1, 3.0),
+        verification=Verification(facts, suggestions, (f"note {NASTY}",), refusals),
+    )
+
+
+class Panel:
+    """The check on a page of its own, over a session that finds what `session.checked` says."""
+
+    def __init__(self, folders: Folders) -> None:
+        self.session = StandInSession(folders)
+        self.session.checked = found()
+        self.form = Form(editable=True)
+        with gr.Blocks():
+            build_form(self.form)
+            self.check = Check(self.session, self.form)
+            self.check.build_strip()
+            self.check.build_card()
+            self.check.build_remarks()
+            self.check.build_bar()
+
+    def data(self, **changes: Any) -> dict[Any, Any]:
+        values = {name: control.value for name, control in self.form.controls.items()}
+        values |= {"text_file": "a.txt", "name": "mine", **changes}
+        return {self.form.kind: TEXT} | {self.form.controls[name]: value for name, value in values.items()}
+
+    def run(self, who: str = "one", **changes: Any) -> dict[Any, Any]:
+        return self.check._check(self.data(**changes), page(who))
+
+    def marks(self, **changes: Any) -> dict[str, Any]:
+        return marks_in(self.run(**changes)[self.check.marks])
+
+
+def marks_in(html: str) -> dict[str, Any]:
+    (said,) = re.findall(r'data-marks="([^"]*)"', html)
+    return dict(json.loads(unescape(said)))
+
+
+@pytest.fixture
+def panel(folders: Folders) -> Panel:
+    return Panel(folders)
+
+
+def test_the_strip_counts_what_there_is_and_nothing_that_is_zero(panel: Panel) -> None:
+    words = Reader(panel.run()[panel.check.strip]).words
+    assert "30 blocks" in words and "10 overlaps" in words and "dropped" not in words
+    panel.session.checked = found(dropped_rows=3)
+    assert "3 dropped" in Reader(panel.run(rank=8)[panel.check.strip]).words
+
+
+def test_the_card_says_how_long_the_run_is_and_that_it_can_start(panel: Panel) -> None:
+    words = Reader(panel.run()[panel.check.card]).words
+    assert "30 updates" in words and "10 per epoch" in words and "Ready" in words
+
+
+def test_what_stops_the_run_comes_first_and_is_red(panel: Panel) -> None:
+    panel.session.checked = found(Suggestion("Better", {"rank": 8}), refusals=(Fault(f"refusal {NASTY}", "epochs"),))
+    updates = panel.run()
+    first = updates[panel.check.lines[0]]
+    assert "tp-red" in first and "refusal" in first and "img" not in Reader(first).tags
+    assert "Not ready" in updates[panel.check.card]
+
+
+def test_suggestions_get_a_button_that_changes_the_form(panel: Panel) -> None:
+    panel.session.checked = found(Suggestion("Warmup 3", {"warmup_steps": 3}), Suggestion("Save", {"save_steps": 6}))
+    updates = panel.run()
+    assert [updates[use]["value"] for use in panel.check.uses[:2]] == ["Use 3", "Use 6"]
+    taken = panel.check._take(1, {panel.check.changes: updates[panel.check.changes]})
+    assert taken[panel.form.controls["save_steps"]]["value"] == 6
+    assert panel.check._take(5, {panel.check.changes: updates[panel.check.changes]}) == {}
+
+
+def test_what_has_no_room_is_folded_away_and_counted(panel: Panel) -> None:
+    panel.session.checked = found(*(Suggestion(f"Better {n}", {"rank": n + 1}) for n in range(5)))
+    updates = panel.run()
+    assert [updates[row]["visible"] for row in panel.check.rows] == [True] * MOST_REMARKS
+    words = Reader(updates[panel.check.more]).words
+    assert "3 more" in words and "Better 4" in words and "note <img" in words
+
+
+def test_wrong_fields_are_named_all_at_once(panel: Panel) -> None:
+    marks = panel.marks(rank=0, learning_rate="fast")
+    assert set(marks["wrong"]) == {"rank", "learning_rate"} and marks["changed"] == {}
+    assert "tp-red" in panel.run(rank=0)[panel.check.strip]
+
+
+def test_changed_fields_are_named_with_their_defaults(panel: Panel) -> None:
+    marks = panel.marks(rank=8, alpha="16")
+    assert marks["changed"] == {"rank": "32", "alpha": "auto"}
+    assert marks["form"]["rank"] == 8 and marks["form"]["name"] == "mine"
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("", True), ("a.b", True), ("new", False), ("there", False)])
+def test_a_name_that_start_would_refuse_is_marked_before(
+    name: str, wrong: bool, panel: Panel, folders: Folders
+) -> None:
+    (folders.loras / "there").mkdir()
+    assert ("name" in panel.marks(name=name)["wrong"]) == wrong
+
+
+def test_without_a_file_the_page_says_what_to_do(panel: Panel) -> None:
+    updates = panel.run(text_file="")
+    assert "Choose a text" in updates[panel.check.strip] and "No text yet" in updates[panel.check.card]
+
+
+def test_a_fault_of_the_data_is_one_sentence_in_the_strip(panel: Panel) -> None:
+    panel.session.checked = DataError(f"The file is {NASTY}.", setting="text_file")
+    updates = panel.run()
+    assert "tp-red" in updates[panel.check.strip] and "img" not in Reader(updates[panel.check.strip]).tags
+    assert "text_file" in marks_in(updates[panel.check.marks])["wrong"]
+
+
+def test_a_defect_is_a_sentence_too(panel: Panel) -> None:
+    panel.session.checked = ZeroDivisionError("oh")
+    assert "ZeroDivisionError" in panel.run()[panel.check.strip]
+
+
+def test_the_last_check_is_kept_for_the_same_settings_alone(panel: Panel) -> None:
+    assert not panel.check.has_checked and panel.check.last is None
+    panel.run()
+    assert panel.check.has_checked
+    first = panel.session.checked
+    panel.session.checked = DataError("It was looked at again.")
+    settings = panel.form.settings(panel.data())
+    assert panel.check.checked(settings, no_bar) is first
+    with pytest.raises(DataError, match="again"):
+        panel.check.checked(settings.changed(rank=7), no_bar)
+
+
+def test_a_newer_check_of_a_page_ends_an_older_one(panel: Panel) -> None:
+    entered, answers = threading.Event(), []
+
+    def endless(settings: Any, progress: Any) -> Any:
+        if settings.rank != 7:
+            return found()
+        entered.set()
+        while True:
+            progress(1, 10, "Reading")
+
+    panel.session.check = endless
+    older = threading.Thread(target=lambda: answers.append(panel.run("one", rank=7)))
+    older.start()
+    assert entered.wait(60)
+    assert "Ready" in panel.run("one", rank=8)[panel.check.card]
+    older.join(60)
+    assert panel.check.card not in answers[0]
+
+
+def test_memory_is_shown_with_its_parts() -> None:
+    fits, too_much = forecast(work(100), 1, 256), forecast(work(1), 64, 512)
+    assert "fits" in memory_meter(fits) and "does not fit" in memory_meter(too_much)
+    for name, _ in fits.parts:
+        assert f"{name} " in memory_meter(fits)
+    assert memory_meter(None) == ""
+    assert "Your run" in your_run(None)
+
+
+def test_progress_is_told_a_few_times_a_second_only() -> None:
+    told: list[Any] = []
+    telling = Telling(lambda *given, **more: told.append((*given, more["desc"])), SimpleNamespace(is_set=bool))
+    for done in range(1000):
+        telling(done, 1000, "Reading")
+    assert told[0] == ((0, 1000), "Reading")
+    assert len(told) < 100

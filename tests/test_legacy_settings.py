@@ -102,7 +102,7 @@ def test_every_key_of_the_original_is_taken_over() -> None:
         use_rslora=True,
         rslora_alpha=20,
         train_head=True,
-        gradient_checkpointing=True,
+        gradient_checkpointing="on",
     )
     assert settings.lora_alpha_used() == 20
     assert [note for note in notes if "count" not in note] == []

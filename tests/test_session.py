@@ -107,7 +107,7 @@ def test_the_model_is_bit_for_bit_as_it_was_found(session: Session, how: str, mo
     tokenizer_before = loaded.tokenizer.backend_tokenizer.to_str()
     if how == "failed":
         monkeypatch.setattr("training_pro.training.behaviours.meter.Meter.after_update", lambda *_, **__: 1 / 0)
-    run = session.start(small() if how == "finished" else forever(gradient_checkpointing=True, neftune_noise_alpha=5))
+    run = session.start(small() if how == "finished" else forever(gradient_checkpointing="on", neftune_noise_alpha=5))
     if how == "interrupted":
         until(run, lambda: run.status.update >= 2)
         run.controls.interrupt()

@@ -44,7 +44,8 @@ SPECIFIED = {
     "warmup_ratio": 0.0,
     "optimizer": "adamw_torch",
     "neftune_noise_alpha": 0.0,
-    "gradient_checkpointing": False,
+    "gradient_checkpointing": "auto",
+    "deterministic": False,
     "max_tokens": 256,
     "hard_cut": "\\n\\n\\n",
     "overlap": True,
@@ -205,3 +206,10 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
 def test_module_needs_the_standard_library_alone() -> None:
     source = Path(s.__file__).read_text(encoding="utf-8")
     assert "import torch" not in source and "import gradio" not in source
+
+
+@pytest.mark.parametrize(
+    ("old", "now"), [(True, "on"), (False, "off"), ("true", "on"), ("False", "off"), ("on", "on"), ("auto", "auto")]
+)
+def test_a_switch_of_older_files_means_a_choice_of_today(old: object, now: str) -> None:
+    assert from_dict({"gradient_checkpointing": old}).gradient_checkpointing == now

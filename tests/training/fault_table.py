@@ -174,7 +174,8 @@ def without_network(owner: TinyOwner, run: Run) -> Iterator[None]:
     assert tried == []
 
 
-QUIET = {"dropout": 0.0, "neftune_noise_alpha": 0.0, "learning_rate": 1e-3}  # noise is drawn per micro-batch
+# noise is drawn per micro-batch
+QUIET = {"dropout": 0.0, "neftune_noise_alpha": 0.0, "learning_rate": 1e-3, "gradient_checkpointing": "off"}
 TOO_LARGE = "Out of memory with 2 blocks at once; this update and the next ones take 1 at a time"
 FIRST_STEP = "torch.optim.adamw.AdamW.step"
 SAMPLES = {"sample_prompts": "The lamp", "sample_tokens": 3, "sample_steps": 2}
@@ -203,8 +204,10 @@ MEMORY = (
         "each micro-batch of one block",
         at_calls(MICRO_BATCH, out_of_memory, *range(9, 20)),
         "failed",
-        "turn on Use Gradient Checkpoint",
+        "set Gradient Checkpoint to auto",
+        {"gradient_checkpointing": "off"},
     ),
+    Fault("a micro-batch while layers are left to checkpoint", at_micro_batches(6), "finished", "1 of 2 layers"),
     Fault(
         "the first optimizer step",
         at_calls(FIRST_STEP, out_of_memory, 1),

@@ -110,7 +110,7 @@ def test_continued_from_any_checkpoint(owner: TinyOwner, update: int) -> None:
         {"lr_scheduler_type": "reduce_lr_on_plateau"},
         {"lr_scheduler_type": "cosine_with_restarts"},
         {"lr_scheduler_type": "greedy"},
-        {"gradient_checkpointing": True},
+        {"gradient_checkpointing": "on"},
         {"group_by_length": False},
         {"epochs": 2.6},
         {"max_grad_norm": 0.0},
@@ -157,7 +157,8 @@ def test_live_changes_are_carried_on(owner: TinyOwner) -> None:
 
 
 def test_the_smaller_micro_batch_is_carried_on(owner: TinyOwner, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = small_settings(**{**FULL, "batch_size": 4, "gradient_accumulation_steps": 1})
+    changes = {"batch_size": 4, "gradient_accumulation_steps": 1, "gradient_checkpointing": "off"}
+    settings = small_settings(**{**FULL, **changes})
     run = make_run(owner, settings, full_data())
     with at_micro_batch(3, _run_out_of_memory), after_updates({5: run.controls.interrupt}):
         finish(run)

@@ -79,7 +79,7 @@ def test_a_run_leaves_all_its_files(owner: TinyOwner, picture: None) -> None:
 def test_the_host_has_its_model_back(owner: TinyOwner) -> None:
     before, environment = model_fingerprint(owner.loaded.model), dict(os.environ)
     state = torch.get_rng_state()
-    train(owner, small_settings(**FULL, train_head=True, gradient_checkpointing=True), full_data())
+    train(owner, small_settings(**FULL, train_head=True, gradient_checkpointing="on"), full_data())
     assert model_fingerprint(owner.loaded.model) == before
     assert torch.equal(torch.get_rng_state(), state)
     assert owner.held == ["in", "out"]
@@ -129,7 +129,7 @@ def test_neftune_is_really_on(owner: TinyOwner) -> None:
 
 def test_gradient_checkpointing_changes_memory_only(owner: TinyOwner) -> None:
     plain = train(owner, small_settings(name="plain", dropout=0.2))
-    checkpointed = train(owner, small_settings(name="checkpointed", dropout=0.2, gradient_checkpointing=True))
+    checkpointed = train(owner, small_settings(name="checkpointed", dropout=0.2, gradient_checkpointing="on"))
     one, other = weights(plain.folder), weights(checkpointed.folder)
     assert all(torch.allclose(tensor, other[name], atol=1e-6) for name, tensor in one.items())
 
@@ -330,7 +330,7 @@ def test_the_status_tells_speed_and_remaining_time(owner: TinyOwner) -> None:
     [
         ({"lr_scheduler_type": "nope"}, "LR Scheduler is 'nope'"),
         ({"lr_scheduler_type": "reduce_lr_on_plateau"}, "follows the evaluation loss"),
-        ({"optimizer": "nope"}, "Optimizer is 'nope'"),
+        ({"optimizer": "nope"}, "Optimizer 'nope'"),
         ({"epochs": 0.1, "warmup_steps": 5}, "would have learning rate 0"),
         ({"targets": "own list", "target_modules": "nope"}, "no module named nope"),
     ],

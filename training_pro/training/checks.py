@@ -36,16 +36,13 @@ def name_faults(name: str, folders: Folders) -> list[Fault]:
 
 
 def _training_faults(settings: Settings, folders: Folders) -> Iterator[Fault]:
-    import torch
-
     from training_pro.training.behaviours.tensorboard_wandb import check_report
     from training_pro.training.learning_rate import check_schedule
     from training_pro.training.loop.optimizers import check_optimizer
 
     has_eval = bool(settings.eval_dataset) or settings.eval_percent > 0
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     yield from _faults(partial(check_schedule, settings.lr_scheduler_type, folders.schedules, has_eval))
-    yield from _faults(partial(check_optimizer, settings.optimizer, device))
+    yield from _faults(partial(check_optimizer, settings.optimizer))
     yield from _faults(partial(check_report, settings.report_to))
 
 

@@ -103,6 +103,7 @@ class Job:
         if self.memory is not None:
             trainer.blocks_at_once(self.memory.at_once)
             trainer.runner.ways_out, trainer.runner.options = self.memory.ways_out(self._longest_tokens)
+            trainer.runner.checkpoint_more = self.memory.checkpoint_more
         if continuation.checkpoint is not None:
             if trainer.is_fsdp_enabled:
                 load_weights(attached, continuation.checkpoint)
@@ -133,7 +134,8 @@ class Job:
         return int(self.order.data.train.lengths.max())
 
     def _fit_memory(self) -> RunMemory | None:
-        """Choose the size of micro-batches and what becomes of freed memory; what wants to know the updates' peaks.
+        """Choose the size of micro-batches, how many layers are checkpointed, and what becomes of freed memory; what
+        wants to know the updates' peaks.
 
         Where freed memory is kept, peaks tell nothing of what an update needs.
         """
@@ -141,6 +143,7 @@ class Job:
         if memory is None:
             return None
         said = memory.begin(self.order.plan.batch_size, self._longest_tokens)
+        memory.checkpoint(self.order.base.model)
         if said:
             self.reports.note(said)
         if memory.work.device != "cpu":

@@ -181,7 +181,9 @@ class Run:
 
     def _train(self, loaded: Trainable, prepared: Prepared, plan: Plan) -> Ending:
         from training_pro.training.job import Job, Order
+        from training_pro.training.memory.card_limit import card_limit
         from training_pro.training.memory.run_memory import RunMemory
+        from training_pro.training.model.deterministic import deterministic
         from training_pro.training.model.snapshot import ModelSnapshot
         from training_pro.training.reports import Reports
 
@@ -195,8 +197,10 @@ class Run:
         reports = Reports(self._board, self.history, self.settings.keep_checkpoints)
         job = Job(order, self.controls, reports, memory, self._team)
         self._told = (loaded, prepared, plan)
+        device = loaded.model.get_input_embeddings().weight.device
         try:
-            return job.run(continuation, live, start)
+            with card_limit(device), deterministic(self.settings.deterministic, device):
+                return job.run(continuation, live, start)
         finally:
             del job
             self._board.phase("restoring")
@@ -369,7 +373,10 @@ def check_installed(settings: Settings, loaded: Trainable) -> None:
 def _failed(error: BaseException, doing: str) -> Ending:
     """The ending for `error`; that memory ran out is no defect, wherever it happened."""
     from training_pro.training.memory.out_of_memory import is_out_of_memory
+    from training_pro.training.model.deterministic import not_deterministic
 
+    if not_deterministic(error):
+        return Ending("failed", not_deterministic(error), ("--set deterministic=off",))
     if isinstance(error, UserError) or not is_out_of_memory(error):
         return Ending("failed", explain(error, doing), options_of(error))
     logger.warning("Out of memory while %s", doing, exc_info=error)

@@ -33,10 +33,10 @@ def file_choices(folders: Folders) -> Choices:
 
 
 def installed_choices(folders: Folders) -> Choices:
-    """Schedules and optimizers that work here. The first call takes some seconds: each optimizer takes a step."""
+    """Schedules and optimizers that are installed here."""
     return {
         "lr_scheduler_type": [shown_choice(name) for name in schedule_names(folders.schedules)],
-        "optimizer": [shown_choice(name) for name in available_optimizers(_device())],
+        "optimizer": [shown_choice(name) for name in available_optimizers()],
     }
 
 
@@ -47,9 +47,3 @@ def choice_updates(controls: dict[str, Any], choices: Choices) -> dict[Any, Any]
 
 def _with_nothing(names: list[str]) -> list[Choice]:
     return [NOTHING, *map(shown_choice, names)]
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

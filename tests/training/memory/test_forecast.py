@@ -12,7 +12,13 @@ from tests.training import zoo
 from training_pro.hosts.host import LoadedModel
 from training_pro.settings import Settings
 from training_pro.training.loop.optimizers import CANDIDATES, STATE_BYTES, available_optimizers
-from training_pro.training.memory.forecast import CPU_SHARE, Work, forecast, largest_that_fits
+from training_pro.training.memory.forecast import (
+    CARD_SHARE,
+    CPU_SHARE,
+    Work,
+    forecast,
+    largest_that_fits,
+)
 from training_pro.training.memory.model_shape import (
     ModelShape,
     TargetShape,
@@ -27,18 +33,22 @@ LLAMA = ModelShape(
     layers=32,
     hidden=4096,
     feed_forward=11008,
+    experts=1,
     queries=4096,
+    keys=4096,
     heads=32,
     vocabulary=32000,
     number_bytes=2,
     weights_bytes=4 << 30,
     tied=False,
     whole_attention=False,
+    checkpointable=32,
 )
 TARGETS = (TargetShape(4096, 4096),) * 64
 
 
 def work(free_gb: float = 24, device: Any = "cuda", quantized: bool = True, **settings: Any) -> Work:
+    settings = {"gradient_checkpointing": "off", **settings}
     return Work(LLAMA, TARGETS, Settings(**settings), device, int(free_gb * 1024**3), quantized)
 
 
@@ -65,7 +75,7 @@ def test_more_blocks_longer_blocks_and_more_targets_need_more() -> None:
 
 def test_checkpointing_and_small_optimizers_need_less() -> None:
     plain = forecast(work(), 4, 512)
-    checkpointed = forecast(work(gradient_checkpointing=True), 4, 512)
+    checkpointed = forecast(work(gradient_checkpointing="on"), 4, 512)
     assert checkpointed.activations < plain.activations / 5
     assert forecast(work(optimizer="adamw_8bit"), 4, 512).optimizer == plain.optimizer // 4
 
@@ -77,9 +87,9 @@ def test_what_was_measured_corrects_what_depends_on_the_batch() -> None:
     assert corrected.corrected and not plain.corrected
 
 
-def test_a_card_may_be_filled_and_a_machine_to_its_share() -> None:
+def test_a_card_and_a_machine_may_be_filled_to_their_share() -> None:
     card, machine = forecast(work(10), 1, 256), forecast(work(10, "cpu"), 1, 256)
-    assert card.limit_bytes == card.free_bytes
+    assert card.limit_bytes == int(card.free_bytes * CARD_SHARE)
     assert machine.limit_bytes == int(machine.free_bytes * CPU_SHARE)
 
 
@@ -102,7 +112,7 @@ def test_the_sentence_says_what_would_help() -> None:
 
 
 def test_what_is_so_already_is_not_advised() -> None:
-    lean = work(0.1, gradient_checkpointing=True, batch_size=1, rank=8, optimizer="adamw_8bit")
+    lean = work(0.1, gradient_checkpointing="on", batch_size=1, rank=8, optimizer="adamw_8bit")
     said = forecast(lean, 1, 512).sentence()
     for way in ("Checkpoint", "True Batch Size", "Train Head", "DoRA", "4-bit", "Rank", "8-bit", "Projections"):
         assert way not in said, way
@@ -115,7 +125,7 @@ def test_the_optimizers_state_is_as_large_as_it_is_said_to_be() -> None:
 
     assert set(STATE_BYTES) == set(CANDIDATES)
     count = 1 << 18
-    for name in available_optimizers("cpu"):
+    for name in available_optimizers():
         args = TrainingArguments(output_dir="unused", optim=name, use_cpu=True, report_to="none")
         kind, values = Trainer.get_optimizer_cls_and_kwargs(args)
         weight = torch.nn.Parameter(torch.ones(512, count // 512))
@@ -147,7 +157,7 @@ def test_experts_count_among_the_numbers_that_learn(family: str) -> None:
 def test_experts_that_learn_need_their_size_again_whatever_the_batch() -> None:
     experts = (TargetShape(64, 32, experts=8),) * 32
     plain, more = forecast(work(), 1, 8), forecast(replace(work(), targets=TARGETS + experts), 1, 8)
-    assert more.activations - plain.activations >= 32 * 8 * 64 * 32 * 2
+    assert more.needed_bytes - plain.needed_bytes >= 32 * 8 * 64 * 32 * 2
 
 
 def test_the_shape_of_a_model(tiny_model: LoadedModel) -> None:
@@ -170,3 +180,35 @@ def test_sizes_in_words() -> None:
     assert gigabytes(0) == "0.00 GB"
     assert gigabytes(3 << 29) == "1.50 GB"
     assert gigabytes(24 << 30) == "24.0 GB"
+
+
+def test_as_few_layers_are_checkpointed_as_fit() -> None:
+    auto = work(8, gradient_checkpointing="auto")
+    found = forecast(auto, 10, 256)
+    assert 0 < found.checkpointed < found.layers == 32
+    assert found.fits and not forecast(auto, 10, 256, found.checkpointed - 1).fits
+    assert f"{found.checkpointed} of 32 layers checkpointed" in found.sentence()
+    assert forecast(work(100, gradient_checkpointing="auto"), 10, 256).checkpointed == 0
+    assert forecast(work(0.1, gradient_checkpointing="auto"), 10, 256).checkpointed == 32
+
+
+def test_the_setting_may_say_how_many() -> None:
+    assert forecast(work(0.1, gradient_checkpointing="off"), 10, 256).checkpointed == 0
+    assert forecast(work(100, gradient_checkpointing="on"), 10, 256).checkpointed == 32
+
+
+def test_a_model_that_can_t_checkpoint_is_not_told_to() -> None:
+    stiff = replace(work(0.5), shape=replace(LLAMA, checkpointable=0))
+    for way in ("off", "auto", "on"):
+        found = forecast(replace(stiff, settings=Settings(gradient_checkpointing=way)), 4, 512)
+        assert found.checkpointed == 0 and "heckpoint" not in found.sentence()
+
+
+def test_what_can_be_typed_is_named() -> None:
+    options = forecast(work(1, quantized=False, train_head=True), 8, 1024).options
+    assert options[:3] == (
+        "--set gradient_checkpointing=auto",
+        "--set batch_size=4",
+        "--set max_tokens=512",
+    )
+    assert "--quantization 4-bit" in options

@@ -47,13 +47,14 @@ def card(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device=None: state.allocated)
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device=None: state.peak)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device=None: state.peak)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: setattr(state, "reserved", state.allocated))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device=None: state.reserved)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None: (state.free, 5000))
     return state
 
 
-def test_a_cards_peak_is_what_torch_allocated(card: SimpleNamespace) -> None:
+def test_a_cards_peak_is_what_torch_held_with_its_unused_pieces(card: SimpleNamespace) -> None:
     with PeakMemory(CARD) as peak:
         card.peak = 900
     assert (peak.bytes, card.resets) == (800, 1)

@@ -19,7 +19,7 @@ from training_pro.training.behaviours.meter import MEASURED_UPDATES, MemoryPeak
 from training_pro.training.memory.forecast import forecast, ways_out
 from training_pro.training.memory.run_memory import FILE, LEAST, MOST, Kind, RunMemory, correction, factor, keep
 
-KIND = Kind("tiny", "4-bit", "cpu", False)
+KIND = Kind("tiny", "4-bit", "cpu", "q-v", "bfloat16")
 
 
 def memory_of(cache: Path, free_gb: float, device: str = "cpu", **settings: Any) -> RunMemory:
@@ -53,14 +53,29 @@ def test_between_the_share_and_all_a_single_block_is_tried_and_it_is_said(tmp_pa
 
 
 def test_on_the_cpu_a_run_that_can_t_fit_does_not_begin(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"One block of 512 tokens .*turn on Use Gradient Checkpoint"):
+    with pytest.raises(ModelError, match="One block of 512 tokens ") as refused:
         memory_of(tmp_path, 0.2).begin(4, 512)
+    assert "--set gradient_checkpointing=auto" in refused.value.options
 
 
-def test_on_a_card_it_is_tried(tmp_path: Path) -> None:
+def test_on_a_card_it_is_tried_and_it_is_said(tmp_path: Path) -> None:
     memory = memory_of(tmp_path, 0.2, "cuda")
-    assert memory.begin(4, 512) == ""
+    said = memory.begin(4, 512)
+    assert "0.20 GB" in said and "is tried" in said
     assert memory.at_once == 4
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_layers_are_checkpointed_before_the_batch_is_cut(tmp_path: Path, device: str) -> None:
+    memory = memory_of(tmp_path, 10, device, gradient_checkpointing="auto")
+    said = memory.begin(10, 256)
+    assert memory.at_once == 10 and 0 < memory.checkpointed < 32
+    assert f"{memory.checkpointed} of 32 layers" in said
+    short = memory_of(tmp_path, 1.5, device, gradient_checkpointing="auto")
+    short.begin(64, 512)
+    assert short.checkpointed > memory.checkpointed
+    assert short.at_once == (64 if device == "cuda" else short.at_once)
+    assert short.at_once < 64 or device == "cuda"
 
 
 # -- learned ----------------------------------------------------------------------------------------------------------
@@ -110,7 +125,8 @@ def test_kinds_of_runs_are_kept_apart(tmp_path: Path) -> None:
     keep(tmp_path / "new", replace(KIND, device="cuda"), 0.9)
     assert correction(tmp_path / "new", KIND) == 1.5
     assert correction(tmp_path / "new", replace(KIND, device="cuda")) == 0.9
-    assert correction(tmp_path / "new", replace(KIND, gradient_checkpointing=True)) == 1.0
+    assert correction(tmp_path / "new", replace(KIND, targets="all")) == 1.0
+    assert correction(tmp_path / "new", replace(KIND, dtype="float16")) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -189,6 +205,5 @@ def test_a_run_that_can_t_fit_ends_before_its_first_update(owner: TinyOwner, mon
 
 
 def test_where_one_block_is_too_much_a_smaller_batch_is_no_way_out() -> None:
-    settings = small_settings(batch_size=4)
-    assert "lower the True Batch Size" in ways_out(settings, False, 512, at_once=4)[0]
-    assert "True Batch Size" not in ways_out(settings, False, 512, at_once=1)[0]
+    assert "lower the True Batch Size" in ways_out(work(), 512, at_once=4)[0]
+    assert "True Batch Size" not in ways_out(work(), 512, at_once=1)[0]

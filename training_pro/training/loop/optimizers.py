@@ -1,4 +1,8 @@
-"""Which optimizers import and step on this machine, found by taking two steps with each; and a run's own."""
+"""Which optimizers there are here, by what is installed, and a run's own.
+
+The list asks no graphics card anything: it is made when the page opens, also for people who never train. Only the
+chosen one takes two steps on the card, when a run starts.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from training_pro.errors import SettingsError
+from training_pro.errors import Fault, SettingsError
+from training_pro.packages import installed
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -68,6 +73,12 @@ UNKNOWN_STATE_BYTES = 8.0
 _PAGED_FROM = 100_000  # bitsandbytes pages larger tensors only, and quantizes those from 4,096 numbers on
 
 
+# Package of each that torch and transformers don't bring along; bitsandbytes is that of the rest.
+_PACKAGES = {"stable_adamw": "optimi", "schedule_free_adamw": "schedulefree", "grokadamw": "grokadamw"}
+_OWN = frozenset({"adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop"})
+_KNOWS_CARDS = bool(torch.version.cuda or torch.version.hip or torch.version.xpu)
+
+
 def _default_arguments(name: str) -> TrainingArguments:
     """Default arguments with this optimizer, made without their own making: that would reset accelerate's state, which
     is the whole process's, under a run that goes in another thread."""
@@ -107,18 +118,31 @@ def works(name: str, device: str) -> bool:
         return False
 
 
-def available_optimizers(device: str = "cpu") -> tuple[str, ...]:
-    """Names that work on `device`, the standard one first. Costs about a second, once."""
-    return tuple(name for name in CANDIDATES if works(name, device))
+def available_optimizers() -> tuple[str, ...]:
+    """Names whose packages are installed, the standard one first. Asks no card.
+
+    With a torch that knows no cards they are tried on the processor, which costs about a second, once."""
+    found = (name for name in CANDIDATES if name in _OWN or installed(_PACKAGES.get(name, "bitsandbytes")))
+    return tuple(found) if _KNOWS_CARDS else tuple(name for name in found if works(name, "cpu"))
 
 
-def check_optimizer(name: str, device: str) -> None:
+def check_optimizer(name: str, device: str = "") -> None:
     """Raises:
-    SettingsError: it does not work here; lists those that do.
+    SettingsError: it is not installed, or does not work on `device` (tried only where that is given).
     """
-    if name not in CANDIDATES or not works(name, device):
-        names = ", ".join(available_optimizers(device))
-        raise SettingsError([f"Optimizer is {name!r}, which does not work here; there is: {names}."])
+    names = available_optimizers()
+    if name in names and (not device or works(name, device)):
+        return
+    others = [other for other in names if other != name]
+    raise SettingsError(
+        [
+            Fault(
+                f"The Optimizer {name!r} does not work here. There is: {', '.join(others)}.",
+                "optimizer",
+                ("--set optimizer=adamw_torch",),
+            )
+        ]
+    )
 
 
 def make_optimizer(model: PeftModel, args: TrainingArguments, lora_plus_ratio: float) -> torch.optim.Optimizer:

@@ -36,11 +36,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _WAYS_OUT = (
-    "turn on Use Gradient Checkpoint, lower the Maximum context length or the LoRA Rank, or load the model in 4-bit"
+    "set Gradient Checkpoint to auto, lower the Maximum context length or the LoRA Rank, or load the model in 4-bit"
 )
 _OPTIONS = (
-    "--set gradient_checkpointing=on", "--set max_tokens=NUMBER", "--set rank=NUMBER", "--quantization 4-bit"
+    "--set gradient_checkpointing=auto", "--set max_tokens=NUMBER", "--set rank=NUMBER", "--quantization 4-bit"
 )  # fmt: skip
+
+
+def nothing_to_checkpoint() -> str:
+    return ""
 
 
 class Interrupted(Exception):
@@ -76,6 +80,7 @@ class UpdateRunner:
     largest: tuple[int, int] = (0, 0)  # blocks and tokens of the update's largest micro-batch
     ways_out: str = _WAYS_OUT
     options: tuple[str, ...] = _OPTIONS
+    checkpoint_more: Callable[[], str] = nothing_to_checkpoint  # asked first; "" if it can't help
     random_at_start: RandomState | None = field(default=None, repr=False)
 
     def run(self, model: torch.nn.Module, samples: list[dict[str, Any]]) -> torch.Tensor:
@@ -106,6 +111,10 @@ class UpdateRunner:
         """Outside of any except block, so that the failed tensors are no longer referred to by the trace."""
         self.clear(model)
         free_memory()
+        said = self.checkpoint_more()
+        if said:
+            self.on_smaller(said)
+            return
         if short.size == 1:
             raise ModelError(
                 f"Out of memory with one block of {short.longest_tokens} tokens at a time ({short.message}). To need "

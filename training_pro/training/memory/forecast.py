@@ -12,11 +12,13 @@ from typing import Literal
 
 from training_pro.settings import Settings
 from training_pro.training.loop.optimizers import STATE_BYTES, UNKNOWN_STATE_BYTES
+from training_pro.training.memory.checkpointing import layers_at_first
 from training_pro.training.memory.model_shape import ModelShape, TargetShape, trained_numbers
 from training_pro.training.model.chunked_loss import CHUNK_TOKENS
 from training_pro.words import gigabytes
 
 CPU_SHARE = 0.8  # where the system kills rather than raises
+CARD_SHARE = 0.94  # the rest is lost between the allocator's pieces, or taken by the desktop meanwhile
 _FLOAT32 = 4
 
 
@@ -51,6 +53,8 @@ class Forecast:
     device: Literal["cpu", "cuda"]
     batch_size: int
     longest_tokens: int
+    checkpointed: int
+    layers: int
     corrected: bool
     ways_out: str
     options: tuple[str, ...] = ()
@@ -74,8 +78,8 @@ class Forecast:
 
     @property
     def limit_bytes(self) -> int:
-        """What it may take: all that is free of a card, `CPU_SHARE` of what is free of the machine."""
-        return int(self.free_bytes * CPU_SHARE) if self.device == "cpu" else self.free_bytes
+        """What it may take of what is free."""
+        return int(self.free_bytes * (CPU_SHARE if self.device == "cpu" else CARD_SHARE))
 
     @property
     def fits(self) -> bool:
@@ -84,29 +88,44 @@ class Forecast:
     def sentence(self) -> str:
         """One line for people."""
         where = "memory" if self.device == "cpu" else "the card's memory"
-        said = f"Needs about {gigabytes(self.needed_bytes)} of {gigabytes(self.free_bytes)} of {where} that are free."
+        said = f"Needs about {gigabytes(self.needed_bytes)} of {gigabytes(self.free_bytes)} free in {where}"
+        if self.checkpointed:
+            said += f", with {self.checkpointed} of {self.layers} layers checkpointed"
         if self.fits:
-            return said
-        if self.device == "cpu":
-            said = f"{said[:-1]}, and at most {CPU_SHARE:.0%} of that should be taken."
-        return f"{said} To need less: {self.ways_out}."
+            return f"{said}."
+        share = CPU_SHARE if self.device == "cpu" else CARD_SHARE
+        return f"{said}; a run should take at most {share:.0%} of that. To need less: {self.ways_out}."
 
 
-def forecast(work: Work, batch_size: int, longest_tokens: int) -> Forecast:
-    """The memory of a run whose largest batch is `batch_size` blocks of `longest_tokens`."""
+def forecast(work: Work, batch_size: int, longest_tokens: int, checkpointed: int | None = None) -> Forecast:
+    """The memory of a run whose largest batch is `batch_size` blocks of `longest_tokens`.
+
+    `checkpointed` layers keep only their input; None: as many as the settings say, with "auto" as few as fit.
+    """
+    if checkpointed is None:
+        checkpointed = layers_at_first(work.settings, work.shape.checkpointable)
+    if checkpointed is not None:
+        return _forecast(work, batch_size, longest_tokens, checkpointed)
+    few, many = 0, work.shape.checkpointable
+    while few < many:  # the fewest that fit, or all
+        middle = (few + many) // 2
+        if _forecast(work, batch_size, longest_tokens, middle).fits:
+            many = middle
+        else:
+            few = middle + 1
+    return _forecast(work, batch_size, longest_tokens, many)
+
+
+def _forecast(work: Work, batch_size: int, longest_tokens: int, checkpointed: int) -> Forecast:
     settings, shape = work.settings, work.shape
     numbers = trained_numbers(shape, work.targets, settings)
-    tokens = batch_size * longest_tokens
-    loss = _loss_bytes(shape, tokens)
-    layer = tokens * _layer_bytes_per_token(work, longest_tokens)
-    computing = max(0, _computing_bytes(work, tokens, layer) - loss)  # never at the same time as the loss
-    scores = tokens * longest_tokens * shape.number_bytes
-    activations = _expert_bytes(work) + _kept_bytes(work, tokens, layer) + scores + computing
-    words, options = ways_out(settings, work.quantized, longest_tokens, batch_size)
+    gradients, loss = numbers * _FLOAT32, _loss_bytes(work, batch_size * longest_tokens)
+    activations = max(0, _peak_bytes(work, batch_size, longest_tokens, checkpointed) - gradients - loss)
+    words, options = ways_out(work, longest_tokens, batch_size)
     return Forecast(
         weights=shape.weights_bytes,
         adapter=numbers * _FLOAT32,
-        gradients=numbers * _FLOAT32,
+        gradients=gradients,
         optimizer=int(numbers * STATE_BYTES.get(settings.optimizer, UNKNOWN_STATE_BYTES)),
         activations=int(activations * work.correction),
         loss=int(loss * work.correction),
@@ -114,62 +133,99 @@ def forecast(work: Work, batch_size: int, longest_tokens: int) -> Forecast:
         device=work.device,
         batch_size=batch_size,
         longest_tokens=longest_tokens,
+        checkpointed=checkpointed,
+        layers=shape.checkpointable,
         corrected=work.correction != 1.0,
         ways_out=words,
         options=options,
     )
 
 
-def _kept_bytes(work: Work, tokens: int, layer_bytes: int) -> int:
-    """What the forward pass keeps for the backward pass: all of each layer, or with checkpointing its input."""
-    shape = work.shape
-    kept = tokens * shape.hidden * shape.number_bytes if work.settings.gradient_checkpointing else layer_bytes
-    return shape.layers * kept
+def _peak_bytes(work: Work, batch_size: int, longest_tokens: int, checkpointed: int) -> int:
+    """The most that one forward and backward pass holds, gradients included.
+
+    That is when the loss is computed, with all that the forward pass keeps; or when the last layer computes its
+    gradients; or at the backward pass's end, when all gradients are there.
+    """
+    shape, tokens = work.shape, batch_size * longest_tokens
+    layer = tokens * _layer_bytes_per_token(work, longest_tokens) + _converted_bytes(work)
+    given = tokens * shape.hidden * shape.number_bytes
+    again = layer if checkpointed else 0
+    whole = max(0, shape.layers - checkpointed)
+    kept = checkpointed * given + whole * layer + tokens * longest_tokens * shape.number_bytes
+    computing = _computing_bytes(work, tokens)
+    head = tokens * shape.hidden * (_FLOAT32 + 2 * shape.number_bytes)  # the last norm, the head's input, its gradient
+    at_loss = kept + head + _loss_bytes(work, tokens)
+    at_last_layer = kept + computing + (0 if whole else again)
+    at_end = trained_numbers(shape, work.targets, work.settings) * _FLOAT32 + given + again + computing
+    return _expert_bytes(work, checkpointed) + max(at_loss, at_last_layer, at_end)
 
 
-def _expert_bytes(work: Work) -> int:
+def _expert_bytes(work: Work, checkpointed: int) -> int:
     """Experts that learn: PEFT adds the LoRA to all of a layer's experts for each pass, and keeps the sum for the
-    backward pass (with checkpointing of one layer at a time); there its gradient comes on top, a layer at a time."""
+    backward pass (of a checkpointed layer only while it is computed); there its gradient comes on top, a layer at a
+    time."""
     sizes = [t.experts * t.given * t.made * work.shape.number_bytes for t in work.targets if t.experts > 1]
     if not sizes:
         return 0
-    one_layer = max(sizes) + sum(sizes) // max(1, work.shape.layers)
-    kept = one_layer if work.settings.gradient_checkpointing else sum(sizes)
-    return kept + one_layer
+    layers = max(1, work.shape.layers)
+    one_layer = max(sizes) + sum(sizes) // layers
+    kept = sum(sizes) * max(0, layers - checkpointed) // layers
+    return (kept or one_layer) + one_layer
 
 
-def _computing_bytes(work: Work, tokens: int, layer_bytes: int) -> int:
-    """What one layer needs while its gradients are computed; a quantized one is unpacked for it."""
+def _computing_bytes(work: Work, tokens: int) -> int:
+    """What one layer needs while its gradients are computed; a quantized one is unpacked for it. The gradient of a
+    LoRA's input comes in parts that are added up; what the experts of a mixture made is put in order in float32."""
     shape = work.shape
-    passing = tokens * (2 * shape.feed_forward + 3 * shape.hidden)
-    unpacked = shape.hidden * shape.feed_forward if work.quantized else 0
-    again = layer_bytes if work.settings.gradient_checkpointing else 0
-    return (passing + unpacked) * shape.number_bytes + again
+    widest = max((target.given for target in work.targets if target.experts == 1), default=0)
+    mixed = 2 * shape.experts * shape.hidden * _FLOAT32 if shape.experts > 1 else 0
+    passing = tokens * (shape.feed_forward + 2 * shape.hidden + 3 * widest)
+    unpacked = shape.hidden * (shape.feed_forward // shape.experts) if work.quantized else 0
+    return (passing + unpacked) * shape.number_bytes + tokens * mixed
 
 
 def _layer_bytes_per_token(work: Work, longest_tokens: int) -> int:
+    """What autograd keeps of one layer. A norm keeps its input in float32; attention its three inputs and its output;
+    the feed-forward part gate, activation and product; a mixture what each expert gave."""
     shape, size = work.shape, work.shape.number_bytes
-    norms = 2 * shape.hidden * (_FLOAT32 + size)
-    attention = 4 * shape.queries * size
+    on_card = work.device == "cuda"
+    norms = 2 * shape.hidden * (_FLOAT32 if on_card else _FLOAT32 + size)
+    attention = 2 * (shape.queries + (shape.keys if on_card else shape.queries)) * size + shape.heads * _FLOAT32
     if shape.whole_attention:
         attention += shape.heads * longest_tokens * (2 * size + _FLOAT32)
     feed_forward = 3 * shape.feed_forward * size
-    return norms + attention + feed_forward + _adapter_bytes_per_token(work) // max(1, shape.layers)
+    mixed = shape.experts * shape.hidden * size if shape.experts > 1 else 0
+    return norms + attention + feed_forward + mixed + _adapter_bytes_per_token(work) // max(1, shape.layers)
 
 
 def _adapter_bytes_per_token(work: Work) -> int:
-    """LoRA layers compute in float32: their input, its dropout mask, and what lies between A and B; DoRA its output."""
-    settings = work.settings
-    mask = 0 if not settings.dropout else _FLOAT32 if work.device == "cpu" else 1
+    """A LoRA keeps its input, the mask of its dropout, and what lies between A and B; DoRA its output too. On a card
+    autocast computes it in half precision, on a processor it is float32."""
+    settings, on_card = work.settings, work.device == "cuda"
+    size = work.shape.number_bytes if on_card else _FLOAT32
+    mask = 0 if not settings.dropout else 1 if on_card else _FLOAT32
     layers = [target for target in work.targets if target.experts == 1]
-    kept = sum(target.given * (_FLOAT32 + mask) + settings.rank * _FLOAT32 for target in layers)
-    return kept + (sum(2 * target.made * _FLOAT32 for target in layers) if settings.use_dora else 0)
+    kept = sum(target.given * (size + mask) + settings.rank * size for target in layers)
+    return kept + (sum(2 * target.made * size for target in layers) if settings.use_dora else 0)
 
 
-def _loss_bytes(shape: ModelShape, tokens: int) -> int:
-    """The head's input and its gradient, and the logits of one chunk: as computed, in float32, and two results more."""
+def _converted_bytes(work: Work) -> int:
+    """Autocast's copies of one layer's LoRA in half precision."""
+    if work.device != "cuda" or work.shape.number_bytes == _FLOAT32:
+        return 0
+    layers = [target for target in work.targets if target.experts == 1]
+    numbers = sum(work.settings.rank * (target.given + target.made) for target in layers)
+    return numbers * work.shape.number_bytes // max(1, work.shape.layers)
+
+
+def _loss_bytes(work: Work, tokens: int) -> int:
+    """The logits of one chunk: as computed, in float32, and two results more; a trained head's gradients besides: the
+    chunk's own as computed and in float32."""
+    shape = work.shape
     chunk = min(CHUNK_TOKENS, tokens) * shape.vocabulary * (shape.number_bytes + 3 * _FLOAT32)
-    return 2 * tokens * shape.hidden * shape.number_bytes + chunk
+    head = shape.vocabulary * shape.hidden * (2 * shape.number_bytes + _FLOAT32) if work.settings.train_head else 0
+    return chunk + head
 
 
 def largest_that_fits(work: Work, batch_size: int, longest_tokens: int) -> int:
@@ -183,10 +239,12 @@ _SHORT_TOKENS = 64
 _MUCH_STATE = 8.0  # bytes a number that learns
 
 
-def ways_out(settings: Settings, quantized: bool, longest_tokens: int, at_once: int) -> tuple[str, tuple[str, ...]]:
+def ways_out(work: Work, longest_tokens: int, at_once: int) -> tuple[str, tuple[str, ...]]:
     """The ways, the most effective first, separated by commas, and their options; `at_once` blocks were too many."""
+    settings = work.settings
+    can_checkpoint = work.shape.checkpointable > 0 and settings.gradient_checkpointing == "off"
     ways = [
-        (not settings.gradient_checkpointing, "turn on Use Gradient Checkpoint", "--set gradient_checkpointing=on"),
+        (can_checkpoint, "set Gradient Checkpoint to auto", "--set gradient_checkpointing=auto"),
         (at_once > 1, "lower the True Batch Size", f"--set batch_size={max(at_once // 2, 1)}"),
         (
             longest_tokens > _SHORT_TOKENS,
@@ -195,7 +253,7 @@ def ways_out(settings: Settings, quantized: bool, longest_tokens: int, at_once: 
         ),
         (settings.train_head, "turn off Train Head", "--set train_head=off"),
         (settings.use_dora, "turn off Use DoRA", "--set use_dora=off"),
-        (not quantized, "load the model in 4-bit", "--quantization 4-bit"),
+        (not work.quantized, "load the model in 4-bit", "--quantization 4-bit"),
         (settings.rank > _SMALL_RANK, f"lower the LoRA Rank ({settings.rank})", f"--set rank={settings.rank // 2}"),
         (
             STATE_BYTES.get(settings.optimizer, _MUCH_STATE) >= _MUCH_STATE,

@@ -23,6 +23,7 @@ from training_pro.cgroup import allowed_bytes
 
 logger = logging.getLogger(__name__)
 
+CARDS = ("cuda", "xpu")  # ROCm calls its cards "cuda"
 _MB = 1024 * 1024
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 _SMALL_MMAP, _SMALL_TRIM = 1 * _MB, 128 * 1024  # bytes; the second is glibc's own
@@ -34,9 +35,10 @@ _SAMPLE_EVERY_S = 0.01
 
 
 def process_memory_mb() -> float:
-    """What the run takes now: CUDA memory in use if there is any, else the process's resident size, in MB."""
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        return torch.cuda.memory_allocated() / _MB
+    """What the run takes now, in MB: what torch holds of a card it works on, else the process's resident size."""
+    for card in (torch.cuda, torch.xpu):
+        if card.is_initialized():  # makes no call to the driver
+            return float(card.memory_reserved()) / _MB
     return float(_PROCESS.memory_info().rss) / _MB
 
 
@@ -44,9 +46,10 @@ def free_bytes(device: torch.device) -> int:
     """What work on `device` may still take: of a card, with what torch holds unused; on the CPU of the machine, or
     of the container if that allows less.
     """
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    if device.type in CARDS:
+        card = getattr(torch, device.type)
+        free, _ = card.mem_get_info(device)
+        return int(free + card.memory_reserved(device) - card.memory_allocated(device))
     return min([int(psutil.virtual_memory().available), *allowed_bytes()])
 
 
@@ -97,8 +100,8 @@ class PeakMemory:
     """How far memory rose while entered: `bytes`, set on leaving, above `start` (what was in use on entering,
     or `above`).
 
-    On CUDA what torch allocated on `device`; else the process's resident size: the kernel's own peak where it can be
-    reset (Linux), else the highest of samples taken every 10 ms.
+    On a card what torch held of it, unused pieces included; else the process's resident size: the kernel's own peak
+    where it can be reset (Linux), else the highest of samples taken every 10 ms.
     """
 
     def __init__(self, device: torch.device, above: int | None = None) -> None:
@@ -109,9 +112,12 @@ class PeakMemory:
         self._samples: _Samples | None = None
 
     def __enter__(self) -> PeakMemory:
-        if self._device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self._device)
-            return self._started(torch.cuda.memory_allocated(self._device))
+        if self._device.type in CARDS:
+            card = getattr(torch, self._device.type)
+            if self._above is None:
+                card.empty_cache()  # what was freed before is not of this work
+            card.reset_peak_memory_stats(self._device)
+            return self._started(int(card.memory_reserved(self._device)))
         if not _reset_peak():
             self._samples = _Samples()
             self._samples.start()
@@ -127,8 +133,8 @@ class PeakMemory:
         self.bytes = max(0, self._peak() - self.start)
 
     def _peak(self) -> int:
-        if self._device.type == "cuda":
-            return int(torch.cuda.max_memory_allocated(self._device))
+        if self._device.type in CARDS:
+            return int(getattr(torch, self._device.type).max_memory_reserved(self._device))
         return self._samples.end() if self._samples is not None else _kernels_peak()
 
 

@@ -2,7 +2,8 @@
 
 Each trial is forward, backward and optimizer step on a fresh LoRA. On a card sizes are tried until one does not fit;
 on the CPU, where the system kills rather than raises, sizes 1, 2 and 4 are measured and the rest is extrapolated,
-within `CPU_SHARE` of what is free. Costs a few updates: seconds on a card, up to minutes on a CPU.
+within `CPU_SHARE` of what is free. Where the run chooses how many layers it checkpoints, trials checkpoint all: a run
+can do that when memory is short. Costs a few updates: seconds on a card, up to minutes on a CPU.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from training_pro.settings import SPECS, Settings
 from training_pro.training.loop.arguments import training_arguments
 from training_pro.training.loop.batches import Samples, pad, pad_id, trained_tokens
 from training_pro.training.loop.optimizers import make_optimizer
-from training_pro.training.memory.forecast import CPU_SHARE
+from training_pro.training.memory.card_limit import card_limit
+from training_pro.training.memory.checkpointing import Checkpointing, layers_at_first
+from training_pro.training.memory.forecast import CARD_SHARE, CPU_SHARE
 from training_pro.training.memory.in_use import PeakMemory, free_bytes, give_freed_memory_back
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
 from training_pro.training.memory.run_memory import RunMemory
@@ -44,7 +47,8 @@ logger = logging.getLogger(__name__)
 class Found:
     """The largest True Batch Size on `longest_tokens`, and what was really tried: sizes with their peaks in bytes.
 
-    `most` is the size that was not to be passed: that of the data, or of the setting.
+    `most` is the size that was not to be passed: that of the data, or of the setting. `checkpointed`: how many of
+    `layers` a run of this size has to checkpoint, by its forecast.
     """
 
     batch_size: int
@@ -53,16 +57,20 @@ class Found:
     free_bytes: int
     device: str
     tried: dict[int, int] = field(default_factory=dict)
+    checkpointed: int = 0
+    layers: int = 0
 
     def sentence(self) -> str:
         """One line for people."""
         said = f"True Batch Size {self.batch_size} fits with blocks of {self.longest_tokens} tokens"
+        if self.checkpointed:
+            said += f" and {self.checkpointed} of {self.layers} layers checkpointed"
         if self.batch_size == self.most:
-            return f"{said}; more is not to be had from this data."
+            return f"{said}. This data has no more blocks."
         sizes = ", ".join(f"{size}: {gigabytes(peak)}" for size, peak in sorted(self.tried.items()))
-        how = f"; tried with {sizes}"
+        how = f". Tried: {sizes}"
         if self.device == "cpu":
-            how += f", reckoned to {CPU_SHARE:.0%} of the {gigabytes(self.free_bytes)} that are free"
+            how += f"; estimated up to {CPU_SHARE:.0%} of the {gigabytes(self.free_bytes)} that are free"
         return said + how + "."
 
 
@@ -83,21 +91,21 @@ def find_largest(
     with _trials(loaded, settings, progress) as trials:
         trials.order, trials.samples = longest_first.tolist(), samples
         free = free_bytes(trials.device)
+        trials.most_bytes = int(free * CARD_SHARE) if trials.may_raise else None
         if not trials.may_raise:
             expected = memory.forecast(1, longest).needed_bytes
             size = largest_by_extrapolating(trials.taken, expected, int(free * CPU_SHARE), most)
         else:
             size = largest_by_trying(trials.fits, most)
-        found = Found(size, longest, most, free, trials.device.type, trials.tried)
+        tried = trials.tried
+    run = memory.forecast(max(1, size), longest)
     if size == 0:
-        one = memory.forecast(1, longest)
-        needed = max(one.needed_bytes, found.tried.get(1, 0))
         raise ModelError(
-            f"Not even one block of {longest} tokens fits: {gigabytes(free)} are free, about {gigabytes(needed)} are "
-            f"needed. To need less: {one.ways_out}.",
-            option=one.options,
+            f"Not even one block of {longest} tokens fits: {gigabytes(free)} are free, about "
+            f"{gigabytes(max(run.needed_bytes, tried.get(1, 0)))} are needed. To need less: {run.ways_out}.",
+            option=run.options,
         )
-    return found
+    return Found(size, longest, most, free, trials.device.type, tried, run.checkpointed, run.layers)
 
 
 @dataclass
@@ -115,6 +123,7 @@ class _Trials:
     samples: Samples | None = None
     size: int = 0
     start: int | None = None
+    most_bytes: int | None = None  # of a card
 
     @property
     def may_raise(self) -> bool:
@@ -135,14 +144,14 @@ class _Trials:
     def fits(self, size: int) -> bool:
         """Whether an update of `size` blocks can be done."""
         try:
-            self.taken(size)
+            taken = self.taken(size)
         except BaseException as error:
             if not is_out_of_memory(error):
                 raise
             logger.info("%d blocks do not fit", size)
             fitted = False
         else:
-            fitted = True
+            fitted = self.most_bytes is None or taken <= self.most_bytes
         self.model.zero_grad(set_to_none=True)
         free_memory()
         return fitted
@@ -172,7 +181,8 @@ def _trials(loaded: Trainable, settings: Settings, progress: Progress) -> Iterat
     """The model with a LoRA and an optimizer as in a run; afterwards as it was."""
     snapshot = ModelSnapshot.take(loaded.model)
     try:
-        yield _make_trials(loaded, settings, progress)
+        with card_limit(loaded.model.get_input_embeddings().weight.device):
+            yield _make_trials(loaded, settings, progress)
     finally:
         snapshot.restore()
         free_memory()
@@ -181,6 +191,9 @@ def _trials(loaded: Trainable, settings: Settings, progress: Progress) -> Iterat
 def _make_trials(loaded: Trainable, settings: Settings, progress: Progress) -> _Trials:
     weight = loaded.model.get_input_embeddings().weight
     model = ready(loaded.model, settings, logger.info).model
+    checkpointing = Checkpointing.of(loaded.model)
+    if layers_at_first(settings, len(checkpointing.layers)) is None:
+        checkpointing.use(len(checkpointing.layers))
     arguments = training_arguments(settings, make_plan(1, 1, 1, 1.0), Path("unused"), weight.device, weight.dtype)
     optimizer = make_optimizer(model, arguments, settings.lora_plus_ratio)
     precision = mixed_precision(DeviceFacts.of(weight.device), weight.dtype)

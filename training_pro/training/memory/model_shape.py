@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from training_pro.errors import ModelError
 from training_pro.settings import Settings
+from training_pro.training.memory.checkpointing import checkpointable_layers
 from training_pro.training.model.adapter import targets_of
 from training_pro.training.model.config import text_config, value_of, whole_number_of
 from training_pro.training.model.heads import is_tied
@@ -23,20 +24,25 @@ if TYPE_CHECKING:
 class ModelShape:
     """Widths are numbers per token; `number_bytes` are those of one such number as the layers compute it.
 
-    `feed_forward` counts the experts that one token visits; `queries` is the width of all attention heads together.
-    `weights_bytes` is what the loaded weights take, quantization included; `tied`: the head is the embeddings.
+    `feed_forward` counts the experts that one token visits, `experts` of them (1: no mixture); `queries` is the width
+    of all attention heads together, `keys` that of the heads' keys, which may be shared. `weights_bytes` is what the
+    loaded weights take, quantization included; `tied`: the head is the embeddings. `checkpointable` layers can be
+    checkpointed.
     """
 
     layers: int
     hidden: int
     feed_forward: int
+    experts: int
     queries: int
+    keys: int
     heads: int
     vocabulary: int
     number_bytes: int
     weights_bytes: int
     tied: bool
     whole_attention: bool  # eager attention holds every head's scores
+    checkpointable: int
 
 
 @dataclass(frozen=True)
@@ -59,18 +65,22 @@ def model_shape(model: PreTrainedModel) -> ModelShape:
     hidden = whole_number_of(config, "hidden_size") or int(embeddings.shape[-1])
     heads = whole_number_of(config, "num_attention_heads") or 1
     experts = whole_number_of(config, "num_experts_per_tok") or 1
+    width = whole_number_of(config, "head_dim") or max(1, hidden // heads)
     inner = whole_number_of(config, "moe_intermediate_size", "intermediate_size", "n_inner") or 4 * hidden
     return ModelShape(
         layers=whole_number_of(config, "num_hidden_layers") or _layers_of(model),
         hidden=hidden,
         feed_forward=inner * experts,
-        queries=heads * (whole_number_of(config, "head_dim") or max(1, hidden // heads)),
+        experts=experts,
+        queries=heads * width,
+        keys=(whole_number_of(config, "num_key_value_heads") or heads) * width,
         heads=heads,
         vocabulary=whole_number_of(config, "vocab_size") or int(embeddings.shape[0]),
         number_bytes=int(embeddings.dtype.itemsize),
         weights_bytes=_weights_bytes(model),
         tied=is_tied(model),
         whole_attention=value_of(config, "_attn_implementation") == "eager",
+        checkpointable=len(checkpointable_layers(model)),
     )
 
 

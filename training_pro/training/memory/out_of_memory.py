@@ -13,8 +13,18 @@ _SIGNS = (
     "not enough memory",
     "defaultcpuallocator",
     "cublas_status_alloc_failed",
+    "cublas_status_not_initialized",  # it makes its workspace at its first call
+    "cusolver_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+    "cudnn_status_internal_error_host_allocation_failed",
+    "cudaerrormemoryallocation",
     "cuda_error_out_of_memory",
     "hip out of memory",
+    "hipblas_status_alloc_failed",
+    "rocblas_status_memory_error",
+    "ur_result_error_out_of_device_memory",
+    "ur_result_error_out_of_host_memory",
+    "out_of_resources",
 )
 
 
@@ -29,5 +39,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def free_memory() -> None:
     """Give back what is held but unused; call it with no reference to the failed tensors left."""
     gc.collect()
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    for card in (torch.cuda, torch.xpu):
+        if card.is_initialized():  # asked first: it makes no call to the driver
+            card.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()

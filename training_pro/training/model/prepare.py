@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from training_pro.errors import ModelError
 from training_pro.settings import Settings
+from training_pro.training.memory.checkpointing import NOT_POSSIBLE, Checkpointing, layers_at_first
 from training_pro.training.model.adapter import Attached, attach
 from training_pro.training.model.chunked_loss import make_lean
 from training_pro.training.model.cpu_packing import prepare_for_training
@@ -15,12 +16,11 @@ from training_pro.training.model.run_dtype import compute_as_the_run
 from training_pro.training.several.sharding import spread
 
 if TYPE_CHECKING:
-    from peft import PeftModel
     from transformers import PreTrainedModel
 
 
 def ready(model: PreTrainedModel, settings: Settings, on_note: Callable[[str], None]) -> Attached:
-    """`model` with a fresh LoRA, the loss that training wants, and checkpointing as set.
+    """`model` with a fresh LoRA, the loss that training wants, and checkpointing as set ("auto": none yet).
 
     Raises:
         ModelError: no such target, or an option that this model can't do.
@@ -35,20 +35,8 @@ def ready(model: PreTrainedModel, settings: Settings, on_note: Callable[[str], N
     attached = attach(model, settings, settings.seed)
     for note in (*loss.notes, *attached.notes):
         on_note(note)
-    if settings.gradient_checkpointing:
-        _checkpoint(attached.model)
+    checkpointing = Checkpointing.of(model)
+    if settings.gradient_checkpointing == "on" and not checkpointing.layers:
+        raise ModelError(NOT_POSSIBLE, option="--set gradient_checkpointing=off", setting="gradient_checkpointing")
+    checkpointing.use(layers_at_first(settings, len(checkpointing.layers)) or 0)
     return attached
-
-
-def _checkpoint(model: PeftModel) -> None:
-    """Raises:
-    ModelError: the model has no gradient checkpointing.
-    """
-    try:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-    except (ValueError, NotImplementedError, AttributeError) as error:
-        raise ModelError(
-            "Use Gradient Checkpoint is on, but this model can't do it; turn it off.",
-            option="--set gradient_checkpointing=off",
-            setting="gradient_checkpointing",
-        ) from error

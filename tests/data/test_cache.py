@@ -53,7 +53,7 @@ def test_a_damaged_entry_is_thrown_away_and_can_be_made_anew(
     assert cache.load(KEY) is not None
 
 
-@pytest.mark.parametrize("manifest", [b"[" * 100_000, b"[]", b'{"layout": 6, "arrays": [], "facts": {}}', b"\xff"])
+@pytest.mark.parametrize("manifest", [b"[" * 100_000, b"[]", b'{"layout": 7, "arrays": [], "facts": {}}', b"\xff"])
 def test_a_manifest_that_makes_no_sense_is_no_entry(cache: PreparedCache, tmp_path: Path, manifest: bytes):
     cache.store("key", Entry({"a": np.arange(3)}))
     (found,) = tmp_path.rglob("key/manifest.json")

@@ -93,6 +93,29 @@ def stretches_without_a_cut(drawn: random.Random) -> str:
     return drawn.choice((" ", "\n", ". ", "\n\n\n")).join(pieces)
 
 
+def text_without_stops(drawn: random.Random) -> str:
+    """Transcripts in one line or in many, Thai, and ordinary sentences between."""
+    words = ("the", "keeper", "climbs,", "and", "counts", "\u00e9", "boat")
+    kinds = (
+        lambda size: " ".join(drawn.choices(words, k=size)),
+        lambda size: "\n".join(" ".join(drawn.choices(words, k=drawn.randint(2, 12))) for _ in range(size // 8)),
+        lambda size: " ".join("\u0e0a\u0e32\u0e22\u0e0a\u0e23\u0e32" * drawn.randint(1, 6) for _ in range(size // 8)),
+        lambda size: " ".join(drawn.choice(_SENTENCES) + "." for _ in range(size // 50)),
+    )
+    return drawn.choice((". ", "\n\n", "\n\n\n")).join(
+        drawn.choice(kinds)(drawn.choice((50, 150, 600))) for _ in range(drawn.randint(1, 4))
+    )
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_texts_without_stops_are_whole_and_exact(name: str) -> None:
+    for seed in range(8):
+        drawn = random.Random(seed)
+        text, maximum = text_without_stops(drawn), drawn.choice((16, 32, 64, 256))
+        for dementor in (False, True):
+            prove([text], Slicing(max_tokens=maximum, overlap=True, dementor=dementor), *asked(name))
+
+
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_stretches_without_a_cut_are_whole_and_exact(name: str) -> None:
     for seed in (*range(12), 103, 147):  # the last two found pieces without a cut that spoiled the order of the table

@@ -96,6 +96,7 @@ def test_a_longer_run_of_fewer_ids_is_found() -> None:
         before=np.array([0, 3, 4]),
         after=np.array([3, 6, 5]),
         is_last=np.array([False, False, True]),
+        is_end=np.ones(3, dtype=bool),
         readable=lambda firsts, lasts: np.ones(len(firsts), dtype=np.bool_),
     )
     packing = Packer(runs, Budget(5, False, False, False), no_progress).packed(overlap=False)

@@ -54,7 +54,8 @@ def plain_blocks(blocks: Blocks, texts: list[str], slicing: Slicing, encoder: Te
             gaps = zip(sentences, sentences[1:], strict=False)
             assert all(text[one[1] : two[0]].strip() == "" for one, two in gaps), "text is lost between sentences"
             has_bos, has_eos = encoder.bos_id is not None, encoder.eos_id is not None
-            slicer = PlainSlicer(text, sentences, slicing, encoder.count, has_bos, has_eos)
+            inner = table.inner[own].tolist()
+            slicer = PlainSlicer(text, sentences, slicing, encoder.count, has_bos, has_eos, inner)
             expected += [(number, section, b.kind, b.start, b.end, b.eos) for b in slicer.blocks()]
             section += 1
     return expected
@@ -101,6 +102,45 @@ def test_smollm2_s_blocks_of_the_sample_are_exact(smol_tokenizer: Any, max_token
     encoder = TextEncoder(smol_tokenizer)
     for slicing in (Slicing(max_tokens, eos="cut"), Slicing(max_tokens, dementor=True, hard_cut="")):
         assert not check([sample], slicing, encoder)._runs.text.opaque.any()
+
+
+TALK = st.lists(
+    st.sampled_from(
+        ["word and word ", "so ", "it went, ", "\n", ". ", "! ", "\u0e0a\u0e32\u0e22\u0e0a\u0e23\u0e32 ", "\n\n\n"]
+    ),
+    min_size=20,
+    max_size=150,
+).map("".join)
+
+
+@pytest.mark.parametrize("name", ["byte BPE with NFC", "SentencePiece v1", "unigram", "Python"])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=TALK, slicing=SLICINGS, size=st.sampled_from([200, 1 << 19]))
+def test_windows_and_overlaps_in_long_sentences_are_as_exact(name: str, text: str, slicing: Slicing, size: int) -> None:
+    small = partial(Stretches, stretch_bytes=size)
+    with patch.object(slicing_module, "Stretches", small):
+        check([text], slicing, encoder_of(name))
+
+
+def spoken(words: list[str], each: int, stop: str) -> str:
+    return stop.join(" ".join(words[at : at + each]) for at in range(0, len(words), each)) + stop
+
+
+@pytest.mark.parametrize("max_tokens", [64, 256])
+@pytest.mark.parametrize(("each", "between"), [(13, " "), (9, "\n")])
+def test_a_transcript_without_stops_is_seen_as_often_as_with_them(
+    smol_tokenizer: Any, max_tokens: int, each: int, between: str
+) -> None:
+    encoder = TextEncoder(smol_tokenizer)
+    words = [
+        ("the", "keeper", "saw", "a", "cold", "moon", "and", "went", "out", "again")[n * n % 10] for n in range(2600)
+    ]
+    for dementor in (False, True):
+        slicing = Slicing(max_tokens, dementor=dementor)
+        plain = slice_documents([spoken(words, each, between)], slicing, encoder).report
+        marked = slice_documents([spoken(words, each, "." + between)], slicing, encoder).report
+        assert plain.overlap == pytest.approx(marked.overlap, rel=0.2)
+        assert plain.depth == pytest.approx(marked.depth, rel=0.2)
 
 
 @settings(max_examples=60, deadline=None)

@@ -35,6 +35,8 @@ _BATCH = 4096
 class SentenceTable:
     """One entry per sentence, in the text's order; offsets are bytes of the corpus, ids are places in the id array.
 
+    A long sentence has several entries, from one inner border to the next; `inner` marks all of them but the first.
+
     starts, ends: the sentence without white space around it. sections: the number of its section.
     head_cuts, head_ids: the first safe cut after its start, and the id there; before it stands patch `heads`.
     tail_cuts, tail_ids: the last safe cut up to its end, and the id there; after it stands patch `tails`.
@@ -44,6 +46,7 @@ class SentenceTable:
     starts: Offsets
     ends: Offsets
     sections: Offsets
+    inner: npt.NDArray[np.bool_]
     head_cuts: Offsets
     head_ids: Offsets
     heads: Ids
@@ -168,7 +171,8 @@ class Runs:
     """Reads runs of sentences, given by their first and last sentence.
 
     The count of ids in a run from i to j is ``after[j] - before[i]`` wherever `readable`.
-    `is_last` (sentences,): whether a sentence is its section's last.
+    `is_last` (sentences,): whether a sentence is its section's last. `is_end` (sentences,): whether a sentence ends
+    there, not only a part of one between two inner borders.
     """
 
     def __init__(self, text: IndexedText) -> None:
@@ -177,6 +181,7 @@ class Runs:
         self.before: Offsets = table.head_ids - text.patches.lengths(table.heads)
         self.after: Offsets = table.tail_ids + text.patches.lengths(table.tails)
         self.is_last: npt.NDArray[np.bool_] = np.append(table.sections[1:] != table.sections[:-1], True)[: len(table)]
+        self.is_end: npt.NDArray[np.bool_] = np.append(~table.inner[1:], True)[: len(table)]
 
     def readable(self, firsts: npt.NDArray[np.integer], lasts: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
         """Whether a safe cut lies in each run, so that it can be read from the text's own ids."""

@@ -106,6 +106,7 @@ class _Indexer:
         self._columns.starts.append(stretch.sentence_starts)
         self._columns.ends.append(stretch.sentence_ends)
         self._columns.sections.append(stretch.sentence_sections)
+        self._columns.inner.append(stretch.sentence_inner)
         self._entered += len(stretch.sentence_starts)
         if stretch.forced:
             self._forced.append(self._entered - 1)
@@ -160,6 +161,7 @@ class _Columns:
     starts: list[Offsets] = field(default_factory=list)
     ends: list[Offsets] = field(default_factory=list)
     sections: list[Offsets] = field(default_factory=list)
+    inner: list[Mask] = field(default_factory=list)
     head_cuts: list[Offsets] = field(default_factory=list)
     head_ids: list[Offsets] = field(default_factory=list)
     heads: list[Ids] = field(default_factory=list)
@@ -172,7 +174,7 @@ class _Columns:
 
 
 def _joined(parts: list[Any]) -> Any:
-    joined = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+    joined = np.concatenate(parts) if parts else _NONE
     parts.clear()  # so that only one column is held twice at a time
     return joined
 

@@ -1,21 +1,24 @@
-"""Sentences that don't fit into a block, split at the best border inside: line, clause, word, then code point.
+"""Sentences made to fit a budget: what is too long is split, and what is short for it keeps no inner borders.
 
-The pieces count as sentences from there on. Costs some hundred microseconds per long sentence; none where all fit. A
-stretch without any space (a picture in base64) costs some milliseconds a piece where the longest token is known: of
-what is longer than so many of these as a block holds, no ids are asked for. Elsewhere the time grows with the square of
-its length. It can be cancelled at every piece.
+A sentence that doesn't fit into a block is split at the best border inside: line, clause, word, then code point. The
+pieces count as sentences from there on. Inner borders are kept in sentences longer than an eighth of the budget.
+
+Splitting costs some hundred microseconds per long sentence; none where all fit. A stretch without any space (a picture
+in base64) costs some milliseconds a piece where the longest token is known: of what is longer than so many of these as
+a block holds, no ids are asked for. Elsewhere the time grows with the square of its length. It can be cancelled at
+every piece.
 """
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import accumulate, pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from training_pro.errors import DataError
 from training_pro.progress import Progress
@@ -23,11 +26,9 @@ from training_pro.text.blocks.budget import Budget
 from training_pro.text.blocks.corpus import Offsets
 from training_pro.text.blocks.indexed_text import NO_PATCH, NOWHERE, IndexedText, Runs, SentenceTable
 from training_pro.text.blocks.stretches import byte_offsets
+from training_pro.text.splitting.inner_borders import all_borders
 
-_CLOSERS = ")]}\"'\u2019\u201d\u00bb"
-_CLAUSE_ENDS = ",;:\u2013\u2014\u3001\uff0c\uff1b\uff1a\u060c\u061b"
-_SPACE = re.compile(r"\s+")
-_INSIDE_WORDS = re.compile("(?:[\u2013\u2014]+|[\u3001\uff0c\uff1b\uff1a\u060c\u061b])(?=\\S)")
+_INNER_FROM = 8  # sentences of more than this part of the budget keep their inner borders
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class _Cuts:
     ids: list[int]
 
 
-def split_long(text: IndexedText, budget: Budget, progress: Progress) -> tuple[IndexedText, int]:
+def fitted(text: IndexedText, budget: Budget, progress: Progress) -> tuple[IndexedText, int]:
     """The text with every sentence short enough for `budget`, and how many sentences were split.
 
     One that was cut on the way already counts as one, into however many pieces.
@@ -48,14 +49,39 @@ def split_long(text: IndexedText, budget: Budget, progress: Progress) -> tuple[I
         Cancelled: from `progress`.
     """
     runs = Runs(text)
-    every = np.arange(len(text.sentences))
-    too_long = np.flatnonzero(runs.counts(every, every) > budget.room_each(runs.is_last)).tolist()
+    firsts, lasts = np.flatnonzero(~text.sentences.inner), np.flatnonzero(runs.is_end)
+    counts = runs.counts(firsts, lasts)
+    fits = counts <= budget.room_each(runs.is_last[lasts])
+    keeps = fits & (_INNER_FROM * counts > budget.max_tokens)
+    parted = text.sentences
+    text = _merged(text, ~text.sentences.inner | np.repeat(keeps, lasts - firsts + 1))
+    too_long = np.flatnonzero(~text.sentences.inner)[~fits].tolist()
+    is_last = Runs(text).is_last
     rows: list[_Row] = []
-    for done, number in enumerate(too_long):
+    for done, (number, first, last) in enumerate(zip(too_long, firsts[~fits], lasts[~fits], strict=True)):
         told = partial(progress, done, len(too_long), "Splitting long sentences")
-        rows.append(_Sentence(text, number, budget, bool(runs.is_last[number])).split(told))
+        inner = parted.ends[first:last], parted.starts[first + 1 : last + 1]
+        rows.append(_Sentence(text, number, budget, bool(is_last[number])).split(inner, told))
     split = _sentences_split(text.forced, np.array(too_long, dtype=np.int64))
     return (_with_rows(text, too_long, rows) if rows else text), split
+
+
+def _merged(text: IndexedText, kept: npt.NDArray[np.bool_]) -> IndexedText:
+    """The text with those entries of its table that are not `kept` joined to the one before."""
+    if kept.all():
+        return text
+    table = text.sentences
+    firsts = np.flatnonzero(kept)
+    lasts = np.append(firsts[1:], len(kept)) - 1
+    columns = {
+        column.name: getattr(table, column.name)[lasts if column.name in _OF_ENDS else firsts] for column in _COLUMNS
+    }
+    forced = np.cumsum(kept)[text.forced] - 1
+    return replace(text, sentences=SentenceTable(**columns), forced=forced)
+
+
+_COLUMNS = fields(SentenceTable)
+_OF_ENDS = ("ends", "tail_cuts", "tail_ids", "tails")
 
 
 def _sentences_split(forced: Offsets, too_long: Offsets) -> int:
@@ -76,9 +102,9 @@ def _with_rows(text: IndexedText, numbers: Sequence[int], rows: Sequence[_Row]) 
     new_at = np.concatenate([np.arange(firsts[n], firsts[n] + len(row)) for n, row in zip(numbers, rows, strict=True)])
     values = np.array([piece for row in rows for piece in row], dtype=np.int64)
     columns = {}
-    for place, column in enumerate(fields(SentenceTable)):
+    for place, column in enumerate(_COLUMNS):
         spread = np.repeat(getattr(table, column.name), repeats)
-        spread[new_at] = values[:, place]
+        spread[new_at] = values[:, place]  # of a column of flags, too
         columns[column.name] = spread
     forced = np.cumsum(repeats)[text.forced] - 1
     return replace(text, sentences=SentenceTable(**columns), forced=forced, pieces=new_at)
@@ -100,15 +126,22 @@ class _Sentence:
         self._section_start = int(table.starts[np.searchsorted(table.sections, self._section)])
         self._starts_section = start == self._section_start
         self._cuts = _Cuts([], []) if text.opaque[self._section] else self._find_cuts()
-        self._borders = _borders(self._string)
+        self._borders = all_borders(self._string)
         self._most_bytes = self._find_most_bytes()
 
-    def split(self, progress: Callable[[], None]) -> _Row:
-        """`progress` is called before every piece: a sentence without a space can be half a megabyte."""
+    def split(self, inner: tuple[Offsets, Offsets], progress: Callable[[], None]) -> _Row:
+        """The entries of the pieces and, inside these, of what lies between inner borders.
+
+        `inner`: offsets of the borders, where what stands before each stops and where the next starts. `progress` is
+        called before every piece: a sentence without a space can be half a megabyte.
+        """
+        stops, next_starts = np.searchsorted(self._offsets, inner).tolist()
         row: _Row = []
         for start, end in self._pieces():
             progress()
-            row.append(self._row(start, end))
+            first, last = bisect_right(stops, start), bisect_left(next_starts, end)
+            starts, ends = [start, *next_starts[first:last]], [*stops[first:last], end]
+            row += [self._row(*tile, inner=tile[0] > start) for tile in zip(starts, ends, strict=True)]
         return row
 
     def _pieces(self) -> Iterator[tuple[int, int]]:
@@ -151,10 +184,10 @@ class _Sentence:
         head, tail = self._patches_of(start, stop, first, last)
         return patches.length(head) + cuts.ids[last] - cuts.ids[first] + patches.length(tail)
 
-    def _row(self, start: int, stop: int) -> tuple[int, ...]:
+    def _row(self, start: int, stop: int, inner: bool) -> tuple[int, ...]:
         """The piece's columns; a head or a tail that ends in another sentence is in order too."""
         first, last = self._after(start), self._upto(stop)
-        offsets = self._offsets[start], self._offsets[stop], self._section
+        offsets = self._offsets[start], self._offsets[stop], self._section, inner
         if not self._cuts.offsets:
             return (*offsets, NOWHERE, 0, NO_PATCH, -1, 0, NO_PATCH)
         head, tail = self._patches_of(start, stop, first, last)
@@ -233,20 +266,6 @@ class _Sentence:
             f"The character {character!r} (U+{ord(character):04X}) alone takes {needed} tokens with BOS and EOS, "
             f"but the Maximum context length is {self._budget.max_tokens}; raise it to {needed} or more."
         )
-
-
-def _borders(text: str) -> list[tuple[list[int], list[int]]]:
-    """Where `text` may be parted, the best kind first: stops of pieces, and the starts of what follows each."""
-    spaces = [match.span() for match in _SPACE.finditer(text)]
-    lines = [(stop, after) for stop, after in spaces if "\n" in text[stop:after]]
-    clauses = [(stop, after) for stop, after in spaces if _ends_clause(text[max(stop - 4, 0) : stop])]
-    clauses += [(match.end(), match.end()) for match in _INSIDE_WORDS.finditer(text)]
-    kinds = (lines, sorted(clauses), spaces)
-    return [([stop for stop, _ in kind], [after for _, after in kind]) for kind in kinds]
-
-
-def _ends_clause(words_end: str) -> bool:
-    return words_end.rstrip(_CLOSERS).endswith(tuple(_CLAUSE_ENDS))
 
 
 def _last_that_holds(test: Callable[[int], bool], first: int, stop: int) -> int:

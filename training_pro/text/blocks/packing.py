@@ -7,6 +7,7 @@ a window from every sentence costs no more than packing; a run is two numbers wh
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,11 @@ class Packing:
 
 
 class Packer:
-    """Packs the sentences of `runs`, each of which fits into `budget` alone."""
+    """Packs the sentences of `runs`, each of which fits into `budget` alone.
+
+    Packed blocks are whole sentences. Windows and overlaps may begin, and where need be end, at the inner borders of
+    long ones.
+    """
 
     def __init__(self, runs: Runs, budget: Budget, progress: Progress) -> None:
         self._runs = runs
@@ -46,24 +51,21 @@ class Packer:
         self._progress = progress
         sections = runs.text.sentences.sections
         count = len(sections)
-        section_lasts = np.flatnonzero(runs.is_last)
-        self._last_of = np.repeat(section_lasts, np.diff(section_lasts, prepend=-1)).astype(np.int32)
         most = int(runs.after.max()) + budget.max_tokens if count else 0
         self._apart = sections * (4 * (most + len(runs.text.ids)) + 4)  # keeps sections apart in one rising array
         self._reached = np.maximum.accumulate(runs.after + self._apart) if count else self._apart
-        self._ends = self._longest_runs() if count else np.empty(0, dtype=np.int32)
-        within = np.maximum(self._ends, 0)
-        self._unsure = (self._ends < np.arange(count)) | ~runs.readable(np.arange(count), within)
+        self._whole = _Ends(runs, budget, self._apart, runs.is_end)
+        self._any = self._whole if runs.is_end.all() else _Ends(runs, budget, self._apart, np.ones(count, np.bool_))
 
     def packed(self, overlap: bool) -> Packing:
         """The longest runs from each section's start on, and between neighbours, if asked for, an overlap."""
         firsts: list[int] = []
         lasts: list[int] = []
-        first, guess, total = 0, 0, len(self._ends)
+        first, guess, total = 0, 0, len(self._apart)
         while first < total:
             if len(firsts) % _REPORT_EVERY == 0:
                 self._progress(first, total, "Packing blocks")
-            last = self._end(first, guess)
+            last = self._whole.of(first, guess)
             firsts.append(first)
             lasts.append(last)
             first, guess = last + 1, 2 * last + 1 - first
@@ -73,40 +75,14 @@ class Packer:
 
     def windows(self) -> Packing:
         """The longest run from every sentence on; of those that end alike the first, up to the section's end."""
-        for number in np.flatnonzero(self._unsure).tolist():
+        ends = self._any.longest
+        for number in np.flatnonzero(self._any.unsure).tolist():
             if number % _REPORT_EVERY == 0:
-                self._progress(number, len(self._ends), "Packing windows")
-            self._ends[number] = self._end(number, guess=int(self._ends[number - 1]) if number else 0)
-        new = np.append(True, self._ends[1:] != self._ends[:-1])[: len(self._ends)]
+                self._progress(number, len(ends), "Packing windows")
+            ends[number] = self._any.of(number, guess=int(ends[number - 1]) if number else 0)
+        new = np.append(True, ends[1:] != ends[:-1])[: len(ends)]
         firsts = np.flatnonzero(new).astype(np.int32)
-        return Packing(firsts, self._ends[firsts], np.full(len(firsts), WINDOW, dtype=np.uint8))
-
-    def _longest_runs(self) -> npt.NDArray[np.int32]:
-        """For each sentence the last one of the longest run from it, as far as safe cuts tell."""
-        runs, budget = self._runs, self._budget
-        filled = runs.after + budget.eos_each(runs.is_last) + self._apart
-        # A longer run can have fewer ids than a shorter one; this is the least that any run at least so long has.
-        least = np.minimum.accumulate(filled[::-1])[::-1]
-        room = runs.before + (budget.max_tokens - budget.bos) + self._apart
-        return (np.searchsorted(least, room, side="right") - 1).astype(np.int32)
-
-    def _end(self, first: int, guess: int) -> int:
-        """The last sentence of the longest run from `first` that fits."""
-        if not self._unsure[first]:
-            return int(self._ends[first])
-        table = self._runs.text.sentences
-        limit = int(self._last_of[first])
-        if self._runs.is_readable(first, limit):  # runs that long were tried, and don't fit
-            limit = int(np.searchsorted(table.tail_cuts[first:limit], table.head_cuts[first])) + first
-        last = min(max(guess, first), limit)
-        while last > first and not self._fits(first, last):
-            last -= 1
-        while last < limit and self._fits(first, last + 1):
-            last += 1
-        return last
-
-    def _fits(self, first: int, last: int) -> bool:
-        return self._runs.count(first, last) <= self._budget.room(bool(self._runs.is_last[last]))
+        return Packing(firsts, ends[firsts], np.full(len(firsts), WINDOW, dtype=np.uint8))
 
     def _overlapped(self, packed: Packing) -> Packing:
         """The packed runs, and between neighbours of one section a run from the earlier one's middle, if it adds any.
@@ -117,9 +93,10 @@ class Packer:
         middles = self._middles(packed.firsts[earlier], packed.lasts[earlier])
         inside = middles <= packed.lasts[earlier]
         earlier, middles = earlier[inside], middles[inside]
-        ends = self._ends[middles]
-        for place in np.flatnonzero(self._unsure[middles]).tolist():
-            ends[place] = self._end(int(middles[place]), guess=int(packed.lasts[earlier[place]]) + 1)
+        ends = self._whole.of_each(middles, packed.lasts[earlier] + 1)
+        if self._any is not self._whole:  # no whole sentence fits behind the earlier run: part of a long one may
+            alone = np.flatnonzero(ends <= packed.lasts[earlier])
+            ends[alone] = self._any.of_each(middles[alone], packed.lasts[earlier[alone]] + 1)
         adds = ends > packed.lasts[earlier]
         later = earlier[adds] + 1
         return Packing(
@@ -142,3 +119,57 @@ class Packer:
         ends = np.arange(first, last)
         enough = np.flatnonzero(self._runs.counts(np.full(len(ends), first), ends) >= half)
         return first + 1 + int(enough[0]) if len(enough) else last + 1
+
+
+class _Ends:
+    """For each sentence the last one of the longest run from it that fits and ends at one of the `allowed`.
+
+    `longest` (sentences,) int32: as far as safe cuts tell; `unsure` (sentences,): where they don't.
+    """
+
+    def __init__(self, runs: Runs, budget: Budget, apart: Offsets, allowed: npt.NDArray[np.bool_]) -> None:
+        self._runs, self._budget = runs, budget
+        self._allowed = np.flatnonzero(allowed)
+        count = len(allowed)
+        section_lasts = np.flatnonzero(runs.is_last)
+        self._last_of = np.repeat(section_lasts, np.diff(section_lasts, prepend=-1)).astype(np.int32)
+        self.longest = self._longest_runs(apart, allowed) if count else np.empty(0, dtype=np.int32)
+        every = np.arange(count)
+        self.unsure = (self.longest < every) | ~runs.readable(every, np.maximum(self.longest, 0))
+
+    def of_each(self, firsts: Offsets, guesses: Ids) -> Ids:
+        """The ends for the sentences `firsts`, each with a guess."""
+        ends: Ids = self.longest[firsts]
+        for place in np.flatnonzero(self.unsure[firsts]).tolist():
+            ends[place] = self.of(int(firsts[place]), int(guesses[place]))
+        return ends
+
+    def of(self, first: int, guess: int) -> int:
+        """The end for one sentence; an earlier one, if no run that ends at one of the allowed fits."""
+        if not self.unsure[first]:
+            return int(self.longest[first])
+        table = self._runs.text.sentences
+        limit = int(self._last_of[first])
+        if self._runs.is_readable(first, limit):  # runs that long were tried, and don't fit
+            limit = int(np.searchsorted(table.tail_cuts[first:limit], table.head_cuts[first])) + first
+        least, most = np.searchsorted(self._allowed, [first, limit + 1]).tolist()
+        ends = self._allowed[least:most].tolist()
+        place = min(max(bisect_right(ends, guess) - 1, 0), len(ends) - 1)
+        while place > 0 and not self._fits(first, ends[place]):
+            place -= 1
+        while place + 1 < len(ends) and self._fits(first, ends[place + 1]):
+            place += 1
+        nothing = not ends or (place == 0 and ends[0] > first and not self._fits(first, ends[0]))
+        return first - 1 if nothing else ends[place]
+
+    def _fits(self, first: int, last: int) -> bool:
+        return self._runs.count(first, last) <= self._budget.room(bool(self._runs.is_last[last]))
+
+    def _longest_runs(self, apart: Offsets, allowed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+        runs, budget = self._runs, self._budget
+        filled = runs.after + budget.eos_each(runs.is_last) + apart
+        filled[~allowed] = np.iinfo(np.int64).max
+        # A longer run can have fewer ids than a shorter one; this is the least that any run at least so long has.
+        least = np.minimum.accumulate(filled[::-1])[::-1]
+        room = runs.before + (budget.max_tokens - budget.bos) + apart
+        return (np.searchsorted(least, room, side="right") - 1).astype(np.int32)

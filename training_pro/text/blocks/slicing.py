@@ -18,7 +18,7 @@ from training_pro.text.blocks.budget import Budget, Slicing
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.blocks.indexed_text import IndexedText, Runs
 from training_pro.text.blocks.indexing import UnsafeCutError, index_text
-from training_pro.text.blocks.long_sentences import split_long
+from training_pro.text.blocks.long_sentences import fitted
 from training_pro.text.blocks.packing import KINDS, OVERLAP, PACKED, WINDOW, Packer, Packing
 from training_pro.text.blocks.stretches import Stretches
 from training_pro.text.sections import corpus_sections, unescape
@@ -79,7 +79,7 @@ def blocks_of(text: IndexedText, slicing: Slicing, progress: Progress) -> Blocks
         Cancelled: from `progress`.
     """
     budget = Budget.of(slicing, text.encoder)
-    text, split = split_long(text, budget, progress)
+    text, split = fitted(text, budget, progress)
     runs = Runs(text)
     packer = Packer(runs, budget, progress)
     packing = packer.windows() if slicing.dementor else packer.packed(slicing.overlap)
@@ -135,7 +135,7 @@ def _report(slicing: Slicing, runs: Runs, packings: tuple[Packing, Packing], spl
     per_section = np.bincount(sections[all_blocks.firsts]) if slicing.dementor else np.empty(0)
     return SlicingReport(
         sections=len(runs.text.opaque),
-        sentences=len(runs.text.sentences),
+        sentences=int(np.count_nonzero(runs.is_end)),
         split_sentences=split,
         packed=int(kinds[PACKED]),
         overlap=int(kinds[OVERLAP]),

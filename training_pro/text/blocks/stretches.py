@@ -15,7 +15,7 @@ import numpy.typing as npt
 from training_pro.text.blocks.corpus import Corpus, Offsets
 from training_pro.text.sections import Span
 from training_pro.text.splitting.line_borders import open_fence
-from training_pro.text.splitting.sentences import sentence_spans
+from training_pro.text.splitting.sentences import sentence_spans, with_inner_borders
 from training_pro.text.tokenizing.cuts import CutRule, code_points
 
 Mask = npt.NDArray[np.bool_]
@@ -31,18 +31,20 @@ class Stretch:
 
     sentence_starts, sentence_ends (sentences,): without surrounding white space, rising.
     sentence_sections (sentences,): the number of each sentence's section.
+    sentence_inner (sentences,): whether it goes on from an inner border of a long sentence.
     cuts (cuts,): where ids may be parted, rising; the first and the last bound what is to be encoded. Empty where
     no safe cut was found: the section can't be encoded in pieces then.
     cut_characters (cuts,): the same places as characters.
     starts_section, ends_section (cuts,): whether a section starts or ends there; between two cuts of which the first
     ends a section and starts none lies nothing to encode.
-    forced: whether the last sentence, then the only one, ends here only because it is longer than a stretch.
+    forced: whether the last sentence ends here, as the only one, just because it is longer than a stretch.
     """
 
     text: str
     sentence_starts: Offsets
     sentence_ends: Offsets
     sentence_sections: Offsets
+    sentence_inner: Mask
     cuts: Offsets
     cut_characters: Offsets
     starts_section: Mask
@@ -88,18 +90,19 @@ class Stretches:
             yield self._short_sections(first, len(self._sections))
 
     def _short_sections(self, first: int, stop: int) -> Stretch:
-        spans = np.array(self._sections[first:stop], dtype=np.int64)
-        base = int(spans[0, 0])
-        text = self._corpus.text(base, int(spans[-1, 1]))
+        bounds = np.array(self._sections[first:stop], dtype=np.int64)
+        base = int(bounds[0, 0])
+        text = self._corpus.text(base, int(bounds[-1, 1]))
         byte_of = byte_offsets(text, base)
-        edges = np.searchsorted(byte_of, spans)
-        starts, ends, sections = sentence_spans(text, edges, self._abbreviations)
+        edges = np.searchsorted(byte_of, bounds)
+        spans = with_inner_borders(text, sentence_spans(text, edges, self._abbreviations))
         cuts = self._cuts_of_sections(text, edges)
         return Stretch(
             text=text,
-            sentence_starts=byte_of[starts],
-            sentence_ends=byte_of[ends],
-            sentence_sections=sections + first,
+            sentence_starts=byte_of[spans.starts],
+            sentence_ends=byte_of[spans.ends],
+            sentence_sections=spans.sections + first,
+            sentence_inner=spans.inner,
             cuts=byte_of[cuts],
             cut_characters=cuts,
             starts_section=_marked(cuts, edges[:, 0]),
@@ -125,27 +128,29 @@ class Stretches:
             byte_of = byte_offsets(text, ids_at)
             first = int(np.searchsorted(byte_of, sentence_at))
             whole = np.array([[0, len(text) - first]], dtype=np.int64)
-            found = sentence_spans(text[first:], whole, self._abbreviations, fenced)
-            starts, ends = found[0] + first, found[1] + first
+            spans = sentence_spans(text[first:], whole, self._abbreviations, fenced)
             next_at = len(text)
-            forced = not complete and len(starts) == 1
+            forced = not complete and len(spans.starts) == 1
             if forced and size < self._longest_sentence_bytes:
                 size *= 2
                 continue
             if forced:
-                next_at = ends[0] = _last_word_end(text, first)
+                next_at = _last_word_end(text, first)
+                spans.ends[0] = next_at - first
             elif not complete:
-                next_at = int(starts[-1])
-                starts, ends = starts[:-1], ends[:-1]
+                next_at = int(spans.starts[-1]) + first
+                spans = spans.but_last()
+            spans = with_inner_borders(text[first:], spans)
             size, fenced = self._stretch_bytes, open_fence(text[first:next_at], fenced)
             at_end = complete and int(byte_of[-1]) == section_end
             cuts = self._cuts_until(text, next_at, at_end)
             cut_bytes = byte_of[cuts]
             yield Stretch(
                 text=text,
-                sentence_starts=byte_of[starts],
-                sentence_ends=byte_of[ends],
-                sentence_sections=np.full(len(starts), number),
+                sentence_starts=byte_of[spans.starts + first],
+                sentence_ends=byte_of[spans.ends + first],
+                sentence_sections=np.full(len(spans.starts), number),
+                sentence_inner=spans.inner,
                 cuts=cut_bytes,
                 cut_characters=cuts,
                 starts_section=cut_bytes == section_start,

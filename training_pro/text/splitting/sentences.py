@@ -11,10 +11,12 @@ import re
 from array import array
 from bisect import bisect_left
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
-from training_pro.text.splitting.characters import Offsets, Scan
+from training_pro.text.splitting.characters import Mask, Offsets, Scan
+from training_pro.text.splitting.inner_borders import are_long, inner_borders, wide_chars
 from training_pro.text.splitting.line_borders import LineBorders, line_borders, open_fence
 from training_pro.text.splitting.sentence_stops import StopJudge
 
@@ -58,23 +60,69 @@ def sentence_starts(text: str, abbreviations: frozenset[str] = frozenset(), fenc
     return starts
 
 
+class Spans(NamedTuple):
+    """Sentences without white space around them, each an entry: where it starts and ends, the number of its section.
+
+    `long`: whether it has so many words that windows and overlaps may begin inside. `inner`: whether it is not the
+    beginning of a sentence but goes on from such an inner border.
+    """
+
+    starts: Offsets
+    ends: Offsets
+    sections: Offsets
+    long: Mask
+    inner: Mask
+
+    def but_last(self) -> Spans:
+        """All but the last one."""
+        return Spans(self.starts[:-1], self.ends[:-1], self.sections[:-1], self.long[:-1], self.inner[:-1])
+
+
 def sentence_spans(
     text: str, sections: Offsets, abbreviations: frozenset[str] = frozenset(), fenced: bool = False
-) -> tuple[Offsets, Offsets, Offsets]:
-    """Starts and ends of the sentences inside `sections`, without white space around them, and each one's section.
+) -> Spans:
+    """The whole sentences inside `sections`.
 
     `sections`: starts and ends, shape (sections, 2), rising, without white space at either end, none empty; what lies
-    between them belongs to no sentence. Returns three arrays of shape (sentences,). Asking for many sections of one
-    text at once is far faster than one by one: a call has a fixed cost of some 0.3 ms. Meant for some MB at a time,
-    since it takes 30 bytes a character meanwhile. `fenced`: the text starts inside a code block.
+    between them belongs to no sentence. Asking for many sections of one text at once is far faster than one by one: a
+    call has a fixed cost of some 0.3 ms. Meant for some MB at a time, since it takes 30 bytes a character meanwhile.
+    `fenced`: the text starts inside a code block.
     """
     found = np.frombuffer(sentence_starts(text, abbreviations, fenced), dtype=np.int64)
     starts = np.union1d(found, sections[:, 0])
     section = np.searchsorted(sections[:, 0], starts, side="right") - 1
     inside = (section >= 0) & (starts < sections[section, 1])
     starts, section = starts[inside], section[inside]
-    ends = np.minimum(np.append(starts[1:], len(text)), sections[section, 1])
-    return starts, Scan(text).visible_until(ends), section
+    scan = Scan(text)
+    ends = scan.visible_until(np.minimum(np.append(starts[1:], len(text)), sections[section, 1]))
+    return Spans(starts, ends, section, _long(scan, starts, ends), np.zeros(len(starts), dtype=np.bool_))
+
+
+def with_inner_borders(text: str, spans: Spans) -> Spans:
+    """The sentences, the long ones parted at their inner borders."""
+    at = np.flatnonzero(spans.long).tolist()
+    if not at:
+        return spans
+    borders: list[list[tuple[int, int]]] = []
+    for start, end in zip(spans.starts[at].tolist(), spans.ends[at].tolist(), strict=True):
+        borders.append([(start + stop, start + after) for stop, after in inner_borders(text[start:end])])
+    repeats = np.ones(len(spans.starts), dtype=np.int64)
+    repeats[at] += [len(own) for own in borders]
+    first = np.cumsum(repeats) - repeats
+    starts, ends = np.repeat(spans.starts, repeats), np.repeat(spans.ends, repeats)
+    inner = np.ones(len(starts), dtype=np.bool_)
+    inner[first] = False
+    for number, own in zip(at, borders, strict=True):
+        for place, (stop, after) in enumerate(own, start=int(first[number])):
+            ends[place], starts[place + 1] = stop, after
+    return Spans(starts, ends, np.repeat(spans.sections, repeats), np.repeat(spans.long, repeats), inner)
+
+
+def _long(scan: Scan, starts: Offsets, ends: Offsets) -> Mask:
+    """Which of these sentences have so many words that they get inner borders."""
+    chars = ends - starts
+    spaced = np.searchsorted(scan.word_starts, ends) - np.searchsorted(scan.word_starts, starts)
+    return are_long(chars, wide_chars(scan.codes, starts, ends), spaced)
 
 
 def _visible_from(text: str, at: int) -> int:

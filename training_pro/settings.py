@@ -105,6 +105,12 @@ class Settings:
         choices=DATASET_KINDS,
     )
     format: str = _data("", "Data Format", "For instruction rows: the format file that turns each row into text.")
+    columns: str = _data(
+        "",
+        "Columns",
+        'What the columns are where their names are not usual ones: "prompt=Frage,answer=Antwort". '
+        "Roles: prompt, input, answer, system, history, thoughts, text, ignore; assistant=NAME says who answers.",
+    )
     chat_template: str = _data(
         "", "Chat template", "Empty: the model's own. Else the name of a file in user_data/instruction-templates."
     )

@@ -322,7 +322,7 @@ CHAT = '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "c
 @pytest.mark.promise("no one in")
 @pytest.mark.parametrize("own", [True, False])
 def test_chat_templates(own: bool, folders: Folders, cases: Cases, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training_pro.data.rendering.chat.PROBE_SECONDS", 0.5)
+    monkeypatch.setattr("training_pro.data.rendering.templates.PROBE_SECONDS", 0.5)
     (folders.datasets / "a.jsonl").write_text(CHAT)
     folders.instruction_templates.mkdir(parents=True)
     attempts = {}

@@ -10,8 +10,8 @@ import pytest
 from tests.attack.refusing import all_refused, complaint
 from tests.promises import Cases
 from training_pro.data.files import find_dataset
-from training_pro.data.rendering.chat import load_template
 from training_pro.data.rendering.formats import load_format
+from training_pro.data.rendering.templates import load_template
 from training_pro.data.sources import files_state
 from training_pro.folders import Folders
 from training_pro.hosts.loaded import lora_folder

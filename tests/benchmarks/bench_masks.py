@@ -21,9 +21,9 @@ from tests.data.reference_chats import FAMILIES, Pieces
 from tests.data.row_files import write_rows
 from tests.data.tiny import CONTROL
 from training_pro.data.prepare import prepare
-from training_pro.data.rendering.conversations import chat_field, conversation_of
 from training_pro.data.rendering.formats import SHIPPED
 from training_pro.data.rows.bad_rows import BadRows
+from training_pro.data.rows.chats import chat_field, chat_of
 from training_pro.data.rows.rows import ROW_TYPES, Row, read_rows
 from training_pro.errors import DataError
 from training_pro.folders import Folders
@@ -72,7 +72,7 @@ def _line(name: str, path: Path, tally: Tally) -> dict[str, Any]:
 
 def _talk(row: Row) -> Talk:
     if chat_field(row):
-        return conversation_of(row)
+        return chat_of(row).messages
     more = row.get("input") or ""
     question = f"{row['instruction']}\n\n{more}" if more.strip() else row["instruction"]
     return [{"role": "user", "content": question}, {"role": "assistant", "content": row["output"]}]

@@ -28,6 +28,10 @@ def user(content: Any = "a") -> dict[str, Any]:
     return {"role": "user", "content": content}
 
 
+def says(who: str) -> dict[str, Any]:
+    return {"role": who, "content": "b"}
+
+
 def parquet(rows: list[dict[str, Any]]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -59,7 +63,6 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     "array breaks off after a row": ("a.json", f"[{GOOD}", "row 2"),
     "array breaks off after a comma": ("a.json", f"[{GOOD},", "row 2"),
     "array without commas": ("a.json", f"[{GOOD} {GOOD}]", "row 2"),
-    "comma before the end": ("a.json", f"[{GOOD},]", "row 2"),
     "something after the end": ("a.json", f"[{GOOD}] {GOOD}", "row 2"),
     "single quotes": ("a.json", "[{'instruction': 'a', 'output': 'b'}]", "row 1"),
     "bare word": ("a.json", f'[{GOOD}, {{"output": nope}}]', "row 2"),
@@ -87,16 +90,25 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     "null among objects": ("a.jsonl", f"{GOOD}\nnull", "row 2"),
     "lists": ("a.json", f"[{GOOD}, [1, 2]]", "row 2"),
     "two rows in a line": ("a.jsonl", f"{GOOD} {GOOD}", "row 1"),
-    "one object over many lines": ("a.json", json.dumps({"data": [json.loads(GOOD)]}, indent=1), "row 1"),
+    "one object over many lines": ("a.json", json.dumps({"a": 1, "b": "c"}, indent=1), "row 1"),
+    "an object over many lines breaks off": (
+        "a.json",
+        json.dumps({"a": 1, "b": 2}, indent=1)[:-3],
+        "row 1",
+    ),
     "unknown fields": ("a.json", '[{"foo": 1, "bar": 2}]', "row 1"),
     "mixed kinds": ("a.json", f"[{GOOD}, {GOOD}, {TALK}]", "row 3"),
-    "a chat among instructions and back": ("a.json", f"[{TALK}, {TALK}, {GOOD}]", "row 3"),
+    "no chat among chats": ("a.json", f'[{TALK}, {TALK}, {{"output": "b"}}]', "row 3"),
     "the answer is a list": ("a.json", f'[{GOOD}, {{"instruction": "a", "output": ["b"]}}]', "row 2"),
     "the answer is empty": ("a.json", f'[{GOOD}, {{"instruction": "a", "output": " "}}]', "row 2"),
     "no answer": ("a.json", f'[{GOOD}, {{"instruction": "a"}}]', "row 2"),
     "the answer is null": ("a.jsonl", f'{GOOD}\n{{"instruction": "a", "output": null}}', "row 2"),
     "no role": ("a.jsonl", f"{TALK}\n" + turns(user(), {"content": "b"}), "row 2"),
-    "unknown role": ("a.jsonl", f"{TALK}\n" + turns(user(), {"role": "ghost", "content": "b"}), "row 2"),
+    "unknown role": (
+        "a.jsonl",
+        f"{TALK}\n" + turns(*({"role": who, "content": "b"} for who in ("ghost", "witch", "owl"))),
+        "ghost, witch, owl",
+    ),
     "role is a number": ("a.jsonl", f"{TALK}\n" + turns(user(), {"role": 5, "content": "b"}), "row 2"),
     "no content": ("a.jsonl", f"{TALK}\n" + turns(user(), {"role": "assistant"}), "row 2"),
     "empty content": ("a.jsonl", f"{TALK}\n" + turns(user(), {"role": "assistant", "content": "\n"}), "row 2"),

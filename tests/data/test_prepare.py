@@ -114,7 +114,6 @@ def test_a_token_over_the_border_is_trained_if_it_has_ink(folders: Folders):
         ({"dataset": "none.json"}, "no text or dataset 'none.json'"),
         ({"dataset": "../story.txt"}, "leads out"),
         ({"text_file": "talks.jsonl"}, "no running text"),
-        ({"dataset": "tasks.json"}, "Data Format"),
         ({"dataset": "tasks.json", "format": "nope"}, "'nope'"),
         ({"dataset": "talks.jsonl", "chat_template": "nope"}, "'nope'"),
         ({"dataset": "talks.jsonl", "loss_on": "after"}, "is empty"),

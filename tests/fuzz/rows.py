@@ -15,10 +15,11 @@ from tests.attack.refusing import unclear
 from tests.data.row_files import chat as chat_of
 from tests.fakes import TINY_CHAT_TEMPLATE
 from tests.fuzz.target import answered, as_text, folder_with, in_parts, target
-from training_pro.data.rendering import chat
-from training_pro.data.rendering.chat import ChatRenderer, ChatTemplate, load_template, make_template
+from training_pro.data.rendering import templates as chat
+from training_pro.data.rendering.chat import ChatRenderer
 from training_pro.data.rendering.formats import InstructionRenderer, load_format, make_format
 from training_pro.data.rendering.rendering import RenderedRow, RowRenderer
+from training_pro.data.rendering.templates import ChatTemplate, load_template, make_template
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.rows import read_rows
 
@@ -162,10 +163,9 @@ def template(content: bytes) -> None:
 
 
 def check_template(made: ChatTemplate, question: str) -> None:
-    tail = answered(made.after_last_answer)
-    if tail is None:
+    if answered(made.tails) is None:
         return
-    answered(made.takes_system)
+    assert answered(lambda: made.forms) is not None
     renderer = answered(lambda: ChatRenderer(made, TOKENIZER, True, True))
     if renderer is not None:
         check_rendered(renderer, chat_of(question, "b"))

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from training_pro.data.rows.rows import ROW_TYPES
+from training_pro.data.rows.table_rows import is_saved_dataset
 from training_pro.data.text_types import TEXT_TYPES, UNUSABLE, is_text_file, missing_package, suffix_of
 from training_pro.errors import DataError
 from training_pro.words import natural_key
@@ -20,7 +21,6 @@ from training_pro.words import natural_key
 MOST_LOOKED_AT = 20_000
 EMPTY = "is empty"
 _KEPT_EMPTY = re.compile(r"put-[a-z-]*-here\.txt$")  # what the WebUI keeps its empty folders with
-_SAVED_DATASET = ("state.json", "dataset_dict.json", "dataset_info.json")  # of `save_to_disk`
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,6 @@ class Unusable:
 
     name: str
     reason: str
-
-
-def is_saved_dataset(path: Path) -> bool:
-    """Whether `path` is a folder that the datasets library wrote with `save_to_disk`."""
-    return any((path / name).is_file() for name in _SAVED_DATASET) if path.is_dir() else False
 
 
 def is_text(path: Path) -> bool:

@@ -18,6 +18,7 @@ SETTINGS_COUNTED = tuple(
     name for name, spec in SPECS.items() if spec.group in ("data", "text") and name not in _FILE_NAMES
 ) + ("seed",)
 BLOCKS_OF = "blocks of the "  # and a source's role: the part that tells which blocks its text became
+ROWS_OF = "rendered rows of the "  # the same of a dataset: what its rows became
 _ALWAYS_COUNTED = {
     *("seed", "dataset_kind", "format", "chat_template", "bad_rows", "loss_on", "train_only_after", "too_long"),
     *("hybrid", "hybrid_data_percent", "hybrid_text_percent", "eval_percent", "max_tokens", "hard_cut", "overlap"),
@@ -88,6 +89,8 @@ def fingerprint(parts: Mapping[str, Any]) -> str:
 
 
 def differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
-    """The names of the parts that are not the same, in the order of `now`."""
+    """The names of the parts that are not the same, in the order of `now`; what rows became only where nothing else
+    says why."""
     names = [*now, *(name for name in then if name not in now)]
-    return [name for name in names if now.get(name) != then.get(name)]
+    changed = [name for name in names if now.get(name) != then.get(name)]
+    return [name for name in changed if not name.startswith(ROWS_OF)] or changed

@@ -18,12 +18,20 @@ import numpy as np
 from training_pro.data.cache import PreparedCache, TextStore, cache_key
 from training_pro.data.dropped import left_out
 from training_pro.data.duplicates import repeated
-from training_pro.data.fingerprint import BLOCKS_OF, files_digest, fingerprint, settings_parts, tokenizer_digest
+from training_pro.data.fingerprint import (
+    BLOCKS_OF,
+    ROWS_OF,
+    files_digest,
+    fingerprint,
+    settings_parts,
+    tokenizer_digest,
+)
 from training_pro.data.holdout import Parts, hold_out
+from training_pro.data.rendering.formats import reading_of
 from training_pro.data.rendering.rendering import loss_place
 from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.row_source import RowJob, cached_row_samples, renderer_digest
-from training_pro.data.samples import Indices, Samples, Subset, TextSamples, mixed
+from training_pro.data.samples import Indices, RowSamples, Samples, Subset, TextSamples, mixed
 from training_pro.data.sources import Source, chosen_sources, eval_sources
 from training_pro.data.text_parts import forget_oldest, text_parts
 from training_pro.data.text_source import TextJob, slicing_of, text_row_samples, text_samples
@@ -90,10 +98,11 @@ class _Made:
     report: SourceReport
     digest: str
 
-    @property
-    def blocks_digest(self) -> str:
-        """Of a text, what its blocks are; "" of rows."""
-        return self.samples.blocks.digest() if isinstance(self.samples, TextSamples) else ""
+    def became(self) -> dict[str, str]:
+        """A digest of the blocks of a text or of the rendered rows, by the name of that part of the fingerprint."""
+        if isinstance(self.samples, TextSamples):
+            return {BLOCKS_OF + self.source.role: self.samples.blocks.digest()}
+        return {ROWS_OF + self.source.role: self.samples.digest()} if isinstance(self.samples, RowSamples) else {}
 
 
 @dataclass(frozen=True)
@@ -145,7 +154,7 @@ def _identity(workshop: _Workshop, made: Sequence[_Made]) -> dict[str, Any]:
     return {
         **{one.source.role: one.digest for one in made},
         "tokenizer": workshop.tokenizer_digest,
-        **{BLOCKS_OF + one.source.role: one.blocks_digest for one in made if one.blocks_digest},
+        **{part: value for one in made for part, value in one.became().items()},
         "list of abbreviations": workshop.listed if any(one.source.is_text for one in made) else "",
         **settings_parts(workshop.settings),
     }
@@ -225,9 +234,11 @@ class _Workshop:
 
     def _text_job(self, source: Source, content: str) -> TextJob:
         store = None
+        columns = reading_of(self.settings, self.folders.formats).columns
         if self.cache is not None:
             identity = encoding_identity(self.slicing, self.text)
-            store = TextStore(self.cache, cache_key(source.kind, content, self.tokenizer_digest, identity))
+            key = cache_key(source.kind, content, self.tokenizer_digest, identity, str(columns))
+            store = TextStore(self.cache, key)
         return TextJob(
             path=source.path,
             name=source.name,
@@ -237,6 +248,7 @@ class _Workshop:
             tokenizer=self.rows,
             progress=self.progress,
             store=store,
+            columns=columns,
         )
 
 

@@ -16,7 +16,8 @@ class SourceReport:
     `samples` are the blocks or rows made of it. Rows: `rows_read` of them were looked at, `bad_rows` skipped
     (the first few in `bad_row_examples`), `trimmed` shortened (`trimmed_stops` of them by what ended them),
     `eliminated_long` left out as too long, `eliminated_untrained` left out because trimming took all of their
-    trained part. `longest_row_tokens` is before trimming. `slicing` tells of raw text and of text rows.
+    trained part, `unwanted_rows` left out because they say so themselves (``label: false``, ``weight: 0``).
+    `longest_row_tokens` is before trimming. `slicing` tells of raw text and of text rows.
     """
 
     name: str
@@ -30,6 +31,7 @@ class SourceReport:
     eliminated_long: int = 0
     eliminated_untrained: int = 0
     longest_row_tokens: int = 0
+    unwanted_rows: int = 0
     slicing: SlicingReport | None = None
     notes: tuple[str, ...] = ()
 
@@ -42,7 +44,7 @@ class SourceReport:
     @property
     def dropped_rows(self) -> int:
         """Rows that were read and are not trained."""
-        return self.bad_rows + self.eliminated_long + self.eliminated_untrained
+        return self.bad_rows + self.unwanted_rows + self.eliminated_long + self.eliminated_untrained
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 from training_pro.data.chosen_files import ChosenFile, chosen_files
 from training_pro.data.files import EMPTY, find_dataset, is_text, why_unusable
 from training_pro.data.fingerprint import files_digest
-from training_pro.data.rendering.chat import TEMPLATE_SUFFIXES
+from training_pro.data.rendering.formats import reading_of
+from training_pro.data.rendering.templates import TEMPLATE_SUFFIXES
 from training_pro.data.rows.kinds import detect_kind
 from training_pro.data.text_parts import text_files_of
 from training_pro.errors import DataError, Fault, UserError, faults_of
@@ -184,7 +185,7 @@ def _row_source(chosen: ChosenFile, role: str, settings: Settings, folders: Fold
     text = is_text(path)
     kind = settings.dataset_kind
     if kind == "auto" or (text and role.startswith(EVALUATION)):
-        kind = "text" if text else detect_kind(path, shown)
+        kind = "text" if text else detect_kind(path, shown, reading_of(settings, folders.formats))
     if (kind == "text") != text:
         what = "holds running text" if text else "holds rows"
         raise DataError(

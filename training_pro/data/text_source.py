@@ -11,15 +11,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from training_pro.data.cache import TextStore
 from training_pro.data.documents.extracted import removed_words
 from training_pro.data.encodings import guess_of, not_utf8
+from training_pro.data.rendering.chat import unused_notes
 from training_pro.data.report import SourceReport
 from training_pro.data.rows.bad_rows import BadRows, RowFault
-from training_pro.data.rows.rows import Row, read_rows
+from training_pro.data.rows.chats import Unwanted, refuse_unwanted
+from training_pro.data.rows.fields import NO_COLUMNS, Columns, filled, text_field
+from training_pro.data.rows.rows import read_rows
 from training_pro.data.samples import TextSamples
 from training_pro.data.text_parts import TextPart
 from training_pro.data.tokens import RowTokenizer
@@ -52,6 +56,7 @@ class TextJob:
     tokenizer: RowTokenizer
     progress: Progress
     store: TextStore | None = None
+    columns: Columns = NO_COLUMNS
 
 
 def slicing_of(settings: Settings, abbreviations: frozenset[str]) -> Slicing:
@@ -109,13 +114,16 @@ def text_row_samples(job: TextJob) -> tuple[TextSamples, SourceReport]:
     """
     bad = BadRows(job.name, job.bad_rows)
     numbers = array("q")
-    corpus = Corpus([text] for text in _texts(job, bad, numbers))
+    unused: Counter[str] = Counter()
+    corpus = Corpus([text] for text in _texts(job, bad, numbers, unused))
     report = SourceReport(
         job.name,
         "text rows",
-        rows_read=len(numbers) + bad.count,
+        rows_read=len(numbers) + bad.count + bad.unwanted,
         bad_rows=bad.count,
         bad_row_examples=tuple(bad.examples),
+        unwanted_rows=bad.unwanted,
+        notes=tuple(unused_notes(unused)),
     )
     return _sliced(job, corpus, report, [job.name], numbers)
 
@@ -126,15 +134,21 @@ def _beginning(file: Path) -> str:
         return clean_text(opened.read(LOOKED_AT_BYTES).decode("utf-8", "ignore"))
 
 
-def _texts(job: TextJob, bad: BadRows, numbers: array[int]) -> Iterator[bytes]:
-    """The rows' texts as UTF-8; the number of each goes into `numbers`."""
+def _texts(job: TextJob, bad: BadRows, numbers: array[int], unused: Counter[str]) -> Iterator[bytes]:
+    """The rows' texts as UTF-8; the number of each goes into `numbers`, the fields that are not used into `unused`."""
     done, size = 0, job.path.stat().st_size
     for number, row in read_rows(job.path, bad):
         try:
-            encoded = _text(row)
+            refuse_unwanted(row)
+            used = text_field(row, job.columns)
+            encoded = _text([row[name] for name in used])
+        except Unwanted:
+            bad.unwanted += 1
+            continue
         except RowFault as fault:
             bad.reject(number, str(fault), row)
             continue
+        unused.update(str(name) for name, value in row.items() if name not in used and filled(value))
         numbers.append(number)
         done += len(encoded)
         if len(numbers) % _ROWS_A_REPORT == 0:
@@ -142,10 +156,11 @@ def _texts(job: TextJob, bad: BadRows, numbers: array[int]) -> Iterator[bytes]:
         yield encoded
 
 
-def _text(row: Row) -> bytes:
-    text = row.get("text")
-    if not isinstance(text, str):
+def _text(parts: list[Any]) -> bytes:
+    """The parts under each other; between them a blank line."""
+    if not parts or not all(isinstance(part, str) for part in parts):
         raise RowFault('it has no "text", or it is not text')
+    text = "\n\n".join(part for part in parts if part.strip())
     if not text.strip():
         raise RowFault("its text is empty")
     try:

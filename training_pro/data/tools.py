@@ -18,8 +18,8 @@ import numpy as np
 from training_pro.data.encodings import LOOKED_AT_BYTES, decoded, guessed, is_utf8
 from training_pro.data.files import find_dataset, is_text
 from training_pro.data.preview import BlockPreview, TokenPreview
-from training_pro.data.rendering.conversations import Message, chat_field, conversation_of
 from training_pro.data.rows.bad_rows import BadRows, RowFault
+from training_pro.data.rows.chats import Chat, chat_of
 from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import KINDS, Samples
 from training_pro.data.text_parts import TextPart, extracted, text_parts, unpacked_bytes
@@ -32,8 +32,6 @@ from training_pro.text.reading import read_text
 from training_pro.text.sections import section_spans, unescape
 from training_pro.text.splitting.unwrapping import unwrap
 
-_QUESTIONS = ("instruction", "question", "prompt")
-_ANSWERS = ("output", "response", "answer", "completion")
 _REPORT_EVERY = 500
 _BETWEEN_FILES = "\n\n\n"  # the usual hard cut, which a file's end is too
 
@@ -209,8 +207,7 @@ class DatasetTools:
         bad = BadRows(path.name, "stop")
         for number, row in self._rows(path, "Converting rows"):
             try:
-                tools = {"tools": row["tools"]} if row.get("tools") else {}
-                yield {"messages": _messages(row, system), **tools}
+                yield _chat_row(chat_of(row), system)
             except RowFault as fault:
                 bad.reject(number, str(fault), row)
 
@@ -249,31 +246,16 @@ def _write_text(file: TextIO, text: str) -> None:
     file.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
-def _messages(row: Row, system: str) -> list[Message]:
-    messages = conversation_of(row) if chat_field(row) else _instruction(row)
+def _chat_row(chat: Chat, system: str) -> Row:
+    """The conversation as a row of messages; answers that are not to be learned keep their ``weight: 0``."""
+    if chat.segments:
+        raise RowFault("it brings its own text in segments, which are no turns")
+    messages = [
+        {**message, "weight": 0} if place in chat.silent else message for place, message in enumerate(chat.messages)
+    ]
     if system and messages[0]["role"] != "system":
         messages.insert(0, {"role": "system", "content": system})
-    return messages
-
-
-def _instruction(row: Row) -> list[Message]:
-    question, answer = _field(row, _QUESTIONS), _field(row, _ANSWERS)
-    more = row.get("input")
-    if isinstance(more, str) and more.strip():
-        question = f"{question}\n\n{more}"
-    own_system = row.get("system")
-    head = [{"role": "system", "content": own_system}] if isinstance(own_system, str) and own_system.strip() else []
-    return [*head, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-
-
-def _field(row: Row, names: tuple[str, ...]) -> str:
-    name = next((name for name in names if row.get(name) is not None), None)
-    if name is None:
-        raise RowFault(f"it has none of the fields {', '.join(names)}")
-    value: Any = row[name]
-    if not isinstance(value, str) or not value.strip():
-        raise RowFault(f'the field "{name}" is empty or not text')
-    return value
+    return {"messages": messages, **({"tools": chat.tools} if chat.tools else {})}
 
 
 OPEN, CLOSE = "\u27e6", "\u27e7"  # around what is trained in a row

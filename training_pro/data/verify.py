@@ -251,6 +251,7 @@ def _twin_notes(facts: Facts, report: DataReport) -> list[str]:
 def _row_notes(source: SourceReport, settings: Settings) -> list[str]:
     counted = (
         (source.bad_rows, "could not be used and were skipped"),
+        (source.unwanted_rows, "are marked as not to be learned (label false, weight 0) and were left out"),
         (source.trimmed, f"are longer than {settings.max_tokens} tokens and were trimmed"),
         (source.trimmed_stops, "lost their stop token to trimming: they do not teach the model to end"),
         (source.eliminated_long, f"are longer than {settings.max_tokens} tokens and were left out"),

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from training_pro.data.rendering.chat import check_template
 from training_pro.data.rendering.formats import load_format
+from training_pro.data.rendering.templates import check_template
 from training_pro.data.sources import found_sources
 from training_pro.errors import Fault, UserError, faults_of
 from training_pro.folders import Folders
@@ -21,7 +21,7 @@ def early_faults(settings: Settings, folders: Folders) -> list[Fault]:
     used; the name apart. What is missing altogether is `check_sources`' to say."""
     sources, faults = found_sources(settings, folders)
     kinds = {source.kind for source in sources}
-    if "alpaca" in kinds or (faults and settings.format):
+    if settings.format and ("alpaca" in kinds or faults):
         faults += _faults(partial(load_format, settings.format, folders.formats))
     if settings.chat_template and (faults or kinds & {"sharegpt", "messages"}):
         faults += _faults(partial(check_template, settings.chat_template, folders.instruction_templates))

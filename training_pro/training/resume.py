@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training_pro.data.fingerprint import BLOCKS_OF, SETTINGS_COUNTED, fingerprint
+from training_pro.data.fingerprint import BLOCKS_OF, ROWS_OF, SETTINGS_COUNTED, fingerprint
 from training_pro.data.fingerprint import differences as data_differences
 from training_pro.data.prepare import Prepared
 from training_pro.errors import RunError, UserError
@@ -210,7 +210,11 @@ def check_same_data(name: str, state: RunState, prepared: Prepared) -> str:
     splitter = then.pop(_EARLIER_SPLITTER, "")
     if splitter:
         blocks = [part for part in now if part.startswith(BLOCKS_OF)]
-        kept = {part: value for part, value in prepared.fingerprint_parts.items() if part not in blocks}
+        kept = {
+            part: value
+            for part, value in prepared.fingerprint_parts.items()
+            if not part.startswith((BLOCKS_OF, ROWS_OF))
+        }
         if fingerprint({**kept, _EARLIER_SPLITTER: splitter}) == state.data_fingerprint:
             return _EARLIER_NOTE.format(splitter=splitter) if blocks else ""
         now = {part: value for part, value in now.items() if part in then}

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from training_pro.data.files import list_datasets
-from training_pro.data.rendering.chat import list_templates
 from training_pro.data.rendering.formats import list_formats
+from training_pro.data.rendering.templates import list_templates
 from training_pro.folders import Folders
 from training_pro.training.learning_rate import schedule_names
 from training_pro.training.loop.optimizers import available_optimizers

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from tests.data import chat_templates as templates
 from tests.data.tiny import tiny_tokenizer
-from training_pro.data.rendering.answer_spans import find_answers, unused_marks
-from training_pro.data.rendering.conversations import Message
+from training_pro.data.rendering.answer_spans import find_answers
+from training_pro.data.rendering.templates import unused_marks
 from training_pro.data.rows.bad_rows import RowFault
+from training_pro.data.rows.turns import Message
 
 TOKENIZER = tiny_tokenizer()
 NASTY = (
@@ -35,11 +36,13 @@ NASTY = (
 )
 
 
-def render_with(template: str, count: list[int] | None = None) -> Callable[[list[Message]], str]:
-    def render(messages: list[Message]) -> str:
+def render_with(template: str, count: list[int] | None = None) -> Callable[..., str]:
+    def render(messages: list[Message], prompt: bool = False) -> str:
         if count is not None:
             count[0] += 1
-        text: Any = TOKENIZER.apply_chat_template(messages, chat_template=template, tokenize=False)
+        text: Any = TOKENIZER.apply_chat_template(
+            messages, chat_template=template, tokenize=False, add_generation_prompt=prompt
+        )
         return str(text)
 
     return render
@@ -48,7 +51,7 @@ def render_with(template: str, count: list[int] | None = None) -> Callable[[list
 def answers_in(template: str, messages: list[Message]) -> list[str]:
     render = render_with(template)
     text = render(messages)
-    return [text[start:end] for start, end in find_answers(render, messages, text)]
+    return [text[start:end] for start, end in find_answers(render, messages, text).values()]
 
 
 def talk(*turns: str) -> list[Message]:
@@ -136,14 +139,14 @@ def test_the_spans_are_the_answers_whatever_is_said(family: str, turns: list[tup
         if is_answer:
             spans.append((position, position + len(piece)))
         position += len(piece)
-    assert find_answers(render, messages, text) == spans
+    assert list(find_answers(render, messages, text).values()) == spans
 
 
 def test_equal_turns_are_told_apart():
     render = render_with(templates.CHATML)
     messages = talk("yes", "yes", "yes", "yes")
     text = render(messages)
-    first, second = find_answers(render, messages, text)
+    first, second = find_answers(render, messages, text).values()
     assert text[slice(*first)] == text[slice(*second)] == "yes"
     assert text[: first[0]].endswith("<|im_start|>assistant\n") and text[: second[0]].endswith("assistant\n")
     assert first < second
@@ -162,7 +165,7 @@ def test_thinking_that_the_template_writes_out_anew_belongs_to_the_turn():
 def test_thinking_in_a_field_of_its_own_belongs_to_the_turn():
     messages = talk("q", "A")
     messages[1]["reasoning_content"] = "one"
-    assert answers_in(templates.STRIPS_EARLIER_THINKING, messages) == ["<think>\none\n</think>\n\nA"]
+    assert answers_in(templates.STRIPS_EARLIER_THINKING, messages) == ["<think>\none\n</think>\n\nA<|im_end|>"]
 
 
 def test_an_empty_thought_of_the_template_is_not_the_assistants():
@@ -186,7 +189,7 @@ def test_tool_calls_belong_to_the_turn():
     )
     messages = talk("q", "let me see")
     messages[1]["tool_calls"] = [{"name": "look"}]
-    assert answers_in(template, messages) == ["let me see{look}"]
+    assert answers_in(template, messages) == ["let me see{look}|"]
 
 
 def test_tool_calls_that_stand_behind_the_stop_belong_to_the_turn():

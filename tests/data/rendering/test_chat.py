@@ -8,14 +8,12 @@ from tests.data import chat_templates as templates
 from tests.data.row_files import chat, trained_text, write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.prepare import Prepared, prepare
-from training_pro.data.rendering import chat as chat_module
+from training_pro.data.rendering import templates as chat_module
 from training_pro.data.rendering.chat import (
     ChatRenderer,
-    list_templates,
-    load_template,
-    make_template,
     stop_after_answer,
 )
+from training_pro.data.rendering.templates import list_templates, load_template, make_template
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
@@ -155,17 +153,17 @@ def test_a_row_that_lost_only_what_follows_its_stop_is_not_counted(folders: Fold
 
 @pytest.mark.parametrize(("tools", "same"), [('[{"name": "look"}]', True), ("", False), (None, False)])
 def test_tools_may_be_json_text_as_in_csv(tools: str | None, same: bool):
-    from training_pro.data.rendering.chat import _tools_of
+    from training_pro.data.rows.turns import tools_of
 
-    assert _tools_of({"tools": tools}) == ([{"name": "look"}] if same else None)
+    assert tools_of(tools) == ([{"name": "look"}] if same else None)
 
 
 @pytest.mark.parametrize("tools", ["{", '{"name": "look"}', 5, "look"])
 def test_tools_that_are_no_list_are_a_bad_row(tools: Any):
-    from training_pro.data.rendering.chat import _tools_of
+    from training_pro.data.rows.turns import tools_of
 
     with pytest.raises(RowFault, match="its tools are"):
-        _tools_of({"tools": tools})
+        tools_of(tools)
 
 
 def test_a_turn_that_was_stripped_away_is_not_missed_a_stop():
@@ -254,7 +252,7 @@ def test_a_broken_template_file_is_one_sentence(folders: Folders, content: str):
 
 @pytest.mark.parametrize("template", [templates.READS_ATTRIBUTES, "{{ messages | nothing }}", "{% for %}", "{{ 1/0 }}"])
 def test_a_template_that_fails_is_refused_with_its_reason(template: str):
-    with pytest.raises(DataError, match="choose another template"):
+    with pytest.raises(DataError, match="another template"):
         renderer(template)
 
 

@@ -36,11 +36,6 @@ def test_the_kind_of_most_rows_counts(tmp_path: Path):
     assert detect_kind(path, "a.jsonl") == "alpaca"
 
 
-def test_text_files_and_folders_are_text(tmp_path: Path):
-    assert detect_kind(tmp_path, "folder") == "text"
-    assert detect_kind(tmp_path / "a.TXT", "a.TXT") == "text"
-
-
 def test_unknown_fields_are_named(tmp_path: Path):
     path = tmp_path / "a.json"
     path.write_text('[{"foo": 1}]')

@@ -1,211 +1,28 @@
-"""Conversations through a chat template: one call a row gives the text, probing calls find the answers in it.
+"""Conversations through a chat template: the second step of a row's way (row -> messages -> text with spans -> ids).
 
-The template is the model's own, or one of the host's instruction templates by name. It runs in transformers'
-sandbox. It writes BOS and EOS itself; what it leaves out is said or added, never doubled. A row costs two
-renderings (some 0.1 ms each), more only where the template rewrites what the assistant said.
+One call a row gives the text, probing calls find the answers in it. The template writes BOS and EOS itself; what it
+leaves out is said or added, never doubled. A row costs two renderings (some 0.1 ms each), more where the template
+rewrites what the assistant said, and with tool calls or thoughts some six a turn that has them.
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections import Counter
+from functools import partial
 from typing import Any
 
-import jinja2
-import yaml
-
-from training_pro.data.rendering.answer_spans import find_answers, unused_marks
-from training_pro.data.rendering.conversations import Message, conversation_of
-from training_pro.data.rendering.rendering import RenderedRow, Span
-from training_pro.data.rendering.time_limit import within_seconds
-from training_pro.data.rows.bad_rows import RowFault
+from training_pro.data.rendering.answer_spans import find_answers, is_rich
+from training_pro.data.rendering.control_markers import foreign_markers
+from training_pro.data.rendering.messages_for import formed, other_ways
+from training_pro.data.rendering.rendering import RenderedRow, Span, joined_segments
+from training_pro.data.rendering.templates import THE_DAY, ChatTemplate, Tails, common_start
+from training_pro.data.rows.bad_rows import RowFault, beginning
+from training_pro.data.rows.chats import Chat, chat_of
+from training_pro.data.rows.fields import NO_COLUMNS, Columns
+from training_pro.data.rows.turns import Message
 from training_pro.data.tokens import RowTokenizer
-from training_pro.errors import DataError
-from training_pro.folders import is_file
 
-PROBE_SECONDS = 10
-_MOST_PROBE_CHARS = 1_000_000
-_LARGEST_NUMBER = 1_000_000
-TEMPLATE_SUFFIXES = (".yaml", ".yml", ".jinja", ".jinja2")
-_TEMPLATE_FAULTS = (
-    jinja2.TemplateError,
-    TypeError,
-    ValueError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-    MemoryError,
-)
-
-
-def list_templates(folder: Path) -> list[str]:
-    """The host's instruction templates by name."""
-    if not folder.is_dir():
-        return []
-    return sorted({path.stem for path in folder.iterdir() if path.suffix in TEMPLATE_SUFFIXES})
-
-
-def load_template(name: str, folder: Path) -> str:
-    """The Jinja text of the host's instruction template `name`.
-
-    Raises:
-        DataError: no such template, unreadable, or a YAML file without ``instruction_template``.
-    """
-    plain = Path(name).name == name
-    places = [folder / (name + suffix) for suffix in TEMPLATE_SUFFIXES] if plain else []
-    path = next((place for place in places if is_file(place)), None)
-    if path is None:
-        known = ", ".join(list_templates(folder))[:300] or "none"
-        raise DataError(f"There is no chat template {name[:80]!r}; leave it empty or choose one of: {known}.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix in (".jinja", ".jinja2"):
-            return text
-        values = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise DataError(f"The chat template {path.name} can't be read ({reason}); correct the file.") from None
-    template = values.get("instruction_template") if isinstance(values, dict) else None
-    if not isinstance(template, str) or not template.strip():
-        raise DataError(f"The chat template {path.name} has no text under instruction_template; correct the file.")
-    return template
-
-
-class ChatTemplate:
-    """A template with the tokenizer it is rendered by. `own` says that it is the model's."""
-
-    def __init__(self, tokenizer: Any, template: str | None, name: str) -> None:
-        self._tokenizer = tokenizer
-        self._template = template
-        self.name = name or "the model's own"
-        self.own = template is None
-
-    def text(self, messages: list[Message], tools: list[Any] | None = None) -> str:
-        """What the template makes of the conversation.
-
-        Raises:
-            RowFault: it refuses the conversation or fails.
-        """
-        try:
-            text = self._rendered(messages, tools or None)
-        except _TEMPLATE_FAULTS as error:
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
-            raise RowFault(f"the chat template ({self.name}) refuses it: {reason}") from None
-        if not isinstance(text, str):
-            raise RowFault(f"the chat template ({self.name}) gave no text")
-        return text
-
-    def _rendered(self, messages: list[Message], tools: list[Any] | None) -> Any:
-        if self._template is None:
-            return self._tokenizer.apply_chat_template(messages, tools=tools, tokenize=False)
-        from transformers.utils.chat_template_utils import render_jinja_template
-
-        texts, _ = render_jinja_template(
-            conversations=[messages],
-            tools=tools,
-            chat_template=self._template,
-            **self._tokenizer.special_tokens_map,
-        )
-        return texts[0]
-
-    def takes_system(self) -> bool:
-        """Whether a system message gets into the text."""
-        first, second, third = unused_marks([], 3)
-        messages = [_message("system", first), _message("user", second), _message("assistant", third)]
-        try:
-            return first in self._probed(messages)
-        except RowFault:
-            return False
-
-    def after_last_answer(self) -> str:
-        """What the template writes after an answer that ends the conversation.
-
-        Raises:
-            DataError: the template can't even render one question and one answer.
-        """
-        question, answer = unused_marks([], 2)
-        try:
-            text = self._probed([_message("user", question), _message("assistant", answer)])
-        except RowFault as fault:
-            raise DataError(
-                f"A plain question and answer can't be rendered: {fault}; choose another template."
-            ) from None
-        if text.count(answer) != 1:
-            raise DataError(
-                f"The chat template ({self.name}) writes an answer {text.count(answer)} times; choose another template."
-            )
-        return text[text.index(answer) + len(answer) :]
-
-    def _probed(self, messages: list[Message]) -> str:
-        """As `text`, for a few short messages.
-
-        Raises:
-            DataError: it takes too long, or writes far too much.
-        """
-        try:
-            text = within_seconds(PROBE_SECONDS, lambda: self.text(messages))
-        except TimeoutError:
-            raise DataError(
-                f"The chat template ({self.name}) needs more than {PROBE_SECONDS} seconds for one question and answer; "
-                "choose another template."
-            ) from None
-        if len(text) > _MOST_PROBE_CHARS:
-            raise DataError(
-                f"The chat template ({self.name}) makes {len(text):,} characters of one question and answer; "
-                "choose another template."
-            )
-        return text
-
-
-def refuse_bombs(template: str, name: str) -> None:
-    """Refuses powers and huge numbers: one operation with them can fill the memory or last for hours, during which
-    nothing can end it. No template that only writes a conversation has them.
-
-    Raises:
-        DataError: naming what was found.
-    """
-    try:
-        tokens = [(kind, word) for _, kind, word in jinja2.Environment().lex(template)]
-    except jinja2.TemplateError:
-        return  # rendering says it better
-    bomb = next((word for kind, word in tokens if _is_bomb(kind, word)), "")
-    if bomb:
-        raise DataError(f"The chat template ({name}) computes with {bomb[:20]!r}; choose another template.")
-
-
-def _is_bomb(kind: str, word: str) -> bool:
-    if kind == "integer":
-        return len(word) > len(str(_LARGEST_NUMBER)) or int(word, 0) > _LARGEST_NUMBER
-    return kind == "operator" and word == "**"
-
-
-def check_template(name: str, folder: Path) -> None:
-    """Whether the host's template `name` can be read.
-
-    Raises:
-        DataError: no such template, or a broken one.
-    """
-    refuse_bombs(load_template(name, folder), name)
-
-
-def make_template(tokenizer: Any, name: str, folder: Path) -> ChatTemplate:
-    """The host's template `name`, or the model's own for an empty name.
-
-    Raises:
-        DataError: no such template, or the model has none.
-    """
-    if name:
-        written = load_template(name, folder)
-        refuse_bombs(written, name)
-        return ChatTemplate(tokenizer, written, name)
-    own = getattr(tokenizer, "chat_template", None)
-    if isinstance(own, str):
-        refuse_bombs(own, "the model's own")
-    if not own:
-        known = ", ".join(list_templates(folder)) or "none found"
-        raise DataError(f'The model has no chat template of its own; choose one under "Chat template": {known}.')
-    return ChatTemplate(tokenizer, None, "")
+_NAMED_FIELDS = 5
 
 
 def stop_after_answer(tail: str, special_texts: tuple[str, ...]) -> str:
@@ -220,86 +37,191 @@ def stop_after_answer(tail: str, special_texts: tuple[str, ...]) -> str:
     return tail.rstrip()
 
 
-def _tools_of(row: dict[str, Any]) -> list[Any] | None:
-    """The row's tools for the template: a list, or such a list as JSON text, which is all that a CSV can hold.
+def _shared_stop(tails: Tails, special_texts: tuple[str, ...]) -> str:
+    """The control tokens, one right after the other, that end an answer whether something follows it or not."""
+    shared = common_start(tails.last, tails.inner)
+    end = len(shared) - len(shared.lstrip())
+    while special := next((special for special in special_texts if shared.startswith(special, end)), ""):
+        end += len(special)
+    return shared[:end] if shared[:end].strip() else ""
 
-    Raises:
-        RowFault: they are something else.
-    """
-    tools = row.get("tools")
-    if isinstance(tools, str) and tools.strip():
-        try:
-            tools = json.loads(tools)
-        except (ValueError, RecursionError):
-            raise RowFault("its tools are text that is no JSON list") from None
-    if not tools:
-        return None
-    if not isinstance(tools, list):
-        raise RowFault("its tools are not a list")
-    return tools
+
+def _inner_stop(tail: str, head: str, special_texts: tuple[str, ...]) -> str:
+    """The control token that ends an answer which others follow, "" where what follows may be the next turn's start."""
+    blank = len(tail) - len(tail.lstrip())
+    stop = next((special for special in special_texts if tail.startswith(special, blank)), "")
+    return "" if not stop or stop == _first_special(head, special_texts) else stop
+
+
+def _first_special(text: str, special_texts: tuple[str, ...]) -> str:
+    places = [(text.find(special), special) for special in special_texts if special in text]
+    return min(places)[1] if places else ""
 
 
 class ChatRenderer:
     """Chat rows to text with the assistant's turns marked, stop strings included."""
 
-    def __init__(self, template: ChatTemplate, tokenizer: RowTokenizer, add_bos: bool, add_eos: bool) -> None:
-        self._template = template
-        self._bos_text = tokenizer.bos_text
-        tail = template.after_last_answer()
-        self._stop = stop_after_answer(tail, tokenizer.special_texts)
-        self._takes_system = template.takes_system()
-        writes_eos = bool(self._stop) or (bool(tokenizer.eos_text) and tokenizer.eos_text in tail)
+    def __init__(
+        self,
+        template: ChatTemplate,
+        tokenizer: RowTokenizer,
+        add_bos: bool,
+        add_eos: bool,
+        columns: Columns = NO_COLUMNS,
+    ) -> None:
+        self._template, self._columns = template, columns
+        self._tokenizer = tokenizer
+        tails = template.tails()
+        self._stop = _shared_stop(tails, tokenizer.special_texts) or stop_after_answer(
+            tails.last, tokenizer.special_texts
+        )
+        self._opening = "" if "think" in tails.opening else tails.opening
+        self._inner_stop = _inner_stop(tails.inner, tails.head, tokenizer.special_texts)
+        writes_eos = bool(self._stop) or (bool(tokenizer.eos_text) and tokenizer.eos_text in tails.last)
         self._add_eos = add_eos and not writes_eos and tokenizer.eos_id is not None
         self._add_bos = add_bos and not template.own and tokenizer.adds_bos
-        self._systems_moved = self._turns_without_stop = 0
+        self._adds_eos_to_segments = add_eos and tokenizer.eos_id is not None
+        self._counts: Counter[str] = Counter()
+        self._unused: Counter[str] = Counter()
+        self._speakers: Counter[str] = Counter()
+        self._markers = foreign_markers(tails.head + tails.inner + tails.last, tokenizer)
 
     def render(self, row: dict[str, Any]) -> RenderedRow:
-        messages = conversation_of(row)
-        if not self._takes_system:
+        chat = chat_of(row, self._columns)
+        self._unused.update(chat.unused)
+        self._speakers.update([chat.speakers] if chat.speakers else [])
+        self._counts["tools"] += bool(chat.tools) and not self._template.forms.calls
+        if chat.segments:
+            return joined_segments(chat.segments, self._tokenizer, self._adds_eos_to_segments)
+        messages = formed(chat.messages, self._template.forms)
+        if not self._template.forms.system:
             messages = self._system_into_user(messages)
-        tools = _tools_of(row)
-        text = self._template.text(messages, tools)
-        answers = find_answers(lambda changed: self._template.text(changed, tools), messages, text)
-        if not any(text[start:end].strip() for start, end in answers):
+        text, messages = self._text(messages, chat.tools)
+        spans = find_answers(partial(self._template_text, chat.tools), messages, text)
+        if not any(text[start:end].strip() for start, end in spans.values()):
             raise RowFault(f"the chat template ({self._template.name}) leaves out every turn of the assistant")
-        with_stops = tuple(self._with_stop(text, span) for span in answers)
-        unstopped = [start for (start, end), (_, stop) in zip(answers, with_stops, strict=True) if stop == end > start]
-        stops_at_end = self._add_eos or answers[-1][0] not in unstopped
-        self._turns_without_stop += len(unstopped) - (self._add_eos and answers[-1][0] in unstopped)
-        return RenderedRow(text, with_stops, self._add_bos, self._add_eos, stops_at_end)
+        self._count_left_out(messages, text, spans)
+        return self._with_stops(text, spans, messages, chat, len(messages) - len(chat.messages))
+
+    def _template_text(self, tools: list[Any] | None, messages: list[Message], prompt: bool = False) -> str:
+        return self._template.text(messages, tools, prompt)
+
+    def _text(self, messages: list[Message], tools: list[Any] | None) -> tuple[str, list[Message]]:
+        """The text, and the messages as the template took them."""
+        try:
+            return self._template.text(messages, tools), messages
+        except RowFault as fault:
+            refused = fault
+        for what, others in other_ways(messages):
+            try:
+                text = self._template.text(others, tools)
+            except RowFault:
+                continue
+            self._counts[what] += 1
+            return text, others
+        calls = sum(len(message.get("tool_calls") or []) for message in messages)
+        if calls and not self._template.forms.calls:
+            raise RowFault(
+                f"it has {calls} tool calls, of which the chat template ({self._template.name}) knows nothing"
+            )
+        raise refused
+
+    def _count_left_out(self, messages: list[Message], text: str, spans: dict[int, Span]) -> None:
+        """Counts thoughts and tool calls that the template does not write."""
+        thoughts_name = self._template.forms.thoughts or "reasoning_content"
+        for turn, message in enumerate(messages):
+            said = text[slice(*spans[turn])] if turn in spans else ""
+            calls = [call["function"]["name"] for call in message.get("tool_calls") or [] if "function" in call]
+            self._counts["calls"] += sum(name not in said for name in calls)
+            self._counts["words"] += bool(calls) and message["content"].strip() not in said
+            thoughts = message.get(thoughts_name)
+            if message["role"] == "assistant" and isinstance(thoughts, str):
+                self._counts["thoughts"] += thoughts.strip() not in said
+
+    def _with_stops(
+        self, text: str, spans: dict[int, Span], messages: list[Message], chat: Chat, moved: int
+    ) -> RenderedRow:
+        stopped = {
+            turn: span if is_rich(messages[turn]) and not self._is_bare(text, span) else self._with_stop(text, span)
+            for turn, span in spans.items()
+        }
+        last = max(spans)
+        unstopped = [
+            turn for turn, (_, end) in stopped.items() if end == spans[turn][1] and self._is_bare(text, spans[turn])
+        ]
+        stops_at_end = self._add_eos or last not in unstopped
+        self._counts["unstopped"] += len(unstopped) - (self._add_eos and last in unstopped)
+        silent = tuple(stopped[turn] for turn in stopped if turn - moved in chat.silent)
+        return RenderedRow(text, tuple(stopped.values()), self._add_bos, self._add_eos, stops_at_end, silent=silent)
+
+    def _is_bare(self, text: str, span: Span) -> bool:
+        """Whether a turn has words and none of the stops at their end."""
+        said = text[slice(*span)].rstrip()
+        stops = (*self._tokenizer.special_texts, *((self._stop.strip(),) if self._stop.strip() else ()))
+        return bool(said) and not said.endswith(stops)
 
     def notes(self) -> list[str]:
-        notes = []
-        if self._systems_moved:
+        name = self._template.name
+        sentences = {
+            "system": "In {} rows the system text was put before the first user turn: the chat template ({}) has no "
+            "system role.",
+            "start": "In {} rows the assistant speaks first, which the chat template ({}) refuses: a user turn "
+            '"[Start a new chat]" was put before it.',
+            "ids": "In {} rows tool calls got ids of nine characters, as the chat template ({}) asks for.",
+            "calls": "{} tool calls are left out by the chat template ({}): they are not trained.",
+            "tools": "The tools of {} rows are left out by the chat template ({}): the model is not told of them.",
+            "words": "The words beside the tool calls of {} turns are left out by the chat template ({}): they are not "
+            "trained.",
+            "thoughts": "The thoughts of {} turns are left out by the chat template ({}): they are not trained.",
+            "unstopped": "{} of the assistant's turns are followed by no stop token that could be trained: the model "
+            "is not taught to end there.",
+        }
+        notes = [words.format(self._counts[what], name) for what, words in sentences.items() if self._counts[what]]
+        if self._template.writes_day:
             notes.append(
-                f"The chat template ({self._template.name}) has no system role: in {self._systems_moved} rows the "
-                "system text was put before the first user turn."
+                f"The chat template ({name}) writes today's date. In every row it is {THE_DAY}, so that a "
+                "resumed run trains the same rows."
             )
-        if self._turns_without_stop:
+        if self._markers:
             notes.append(
-                f"{self._turns_without_stop} of the assistant's turns are followed by no stop token that could be "
-                "trained: the model is not taught to end there."
+                f"The chat template ({name}) writes {', '.join(self._markers)[:120]}, which are no tokens of this "
+                "model: they are learned as plain characters. Choose a chat template that fits the model."
             )
-        return notes
+        for speakers, rows in self._speakers.most_common(2):
+            notes.append(f'In {rows} rows {beginning(speakers)} (by Columns "assistant=NAME" you choose another).')
+        return notes + unused_notes(self._unused)
 
     def _with_stop(self, text: str, span: Span) -> Span:
+        """The turn with the stop after it and with what the model writes itself before it, such as a channel's name.
+
+        An empty thought that the template writes is nobody's: it is not learned.
+        """
         start, end = span
-        if not text[start:end].strip() or not self._stop:
+        if not text[start:end].strip():
             return span
-        rest = text[end:]
+        if self._opening.strip() and text.endswith(self._opening, 0, start):
+            start -= len(self._opening)
+        rest = text[end : end + 1000]
         blank = len(rest) - len(rest.lstrip())
-        stop = self._stop.lstrip()
-        return (start, end + blank + len(stop)) if rest.startswith(stop, blank) else span
+        for stop in (self._stop.lstrip(), self._inner_stop):
+            if stop and rest.startswith(stop, blank):
+                return start, end + blank + len(stop)
+        return start, end
 
     def _system_into_user(self, messages: list[Message]) -> list[Message]:
         if messages[0]["role"] != "system":
             return messages
         if len(messages) < 2 or messages[1]["role"] != "user":
             raise RowFault(f"the chat template ({self._template.name}) has no system role, and no user turn follows it")
-        self._systems_moved += 1
+        self._counts["system"] += 1
         joined = messages[0]["content"].strip() + "\n\n" + messages[1]["content"]
         return [{**messages[1], "content": joined}, *messages[2:]]
 
 
-def _message(role: str, content: str) -> Message:
-    return {"role": role, "content": content}
+def unused_notes(unused: Counter[str]) -> list[str]:
+    """A sentence on the fields that rows have and nothing uses, with their counts."""
+    if not unused:
+        return []
+    named = ", ".join(f'"{beginning(name)}" ({count})' for name, count in unused.most_common(_NAMED_FIELDS))
+    more = f" and {len(unused) - _NAMED_FIELDS} more" if len(unused) > _NAMED_FIELDS else ""
+    return [f"Fields that are not used, with the number of rows that have them: {named}{more}."]

@@ -1,8 +1,11 @@
 """Format files: how an Alpaca-style row becomes text.
 
-``{"instruction,output": "...%instruction%...%output%...", "instruction,input,output": ...}``: the set of a
-row's fields that are not empty chooses the entry, and each ``%field%`` is replaced once, so that a field
-whose text holds ``%output%`` changes nothing.
+``{"instruction,output": "...%instruction%...%output%...", "instruction,input,output": ...}``: the set of a row's fields
+that are not empty chooses the entry, and each ``%field%`` is replaced once, so that a field whose text holds
+``%output%`` changes nothing. Rows whose fields have other usual names are read by what they mean.
+
+``{"columns": "prompt=Frage,answer=Antwort"}`` says what a file's columns are; without entries beside it the rows go
+through the chat template.
 """
 
 from __future__ import annotations
@@ -17,14 +20,22 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.data.fingerprint import digest
+from training_pro.data.rendering.chat import unused_notes
+from training_pro.data.rendering.control_markers import foreign_markers
 from training_pro.data.rendering.rendering import RenderedRow
-from training_pro.data.rows.bad_rows import RowFault, beginning
+from training_pro.data.rows.bad_rows import RowFault
+from training_pro.data.rows.chats import refuse_unwanted
+from training_pro.data.rows.fields import NO_COLUMNS, USUAL, Columns, exchange_fields, parse_columns, plain
+from training_pro.data.rows.turns import TRAIN_FIELDS
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.folders import is_file
+from training_pro.settings import Settings
 
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "formats"
+USUAL_FORMAT = "alpaca-format"  # for models without a chat template
 _ANSWER_FIELDS = ("output", "response", "answer", "completion", "assistant", "gpt")
+_COLUMNS = "columns"
 
 
 @dataclass(frozen=True)
@@ -43,10 +54,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Format:
-    """A format file's entries."""
+    """A format file's entries, and what it says about a file's columns."""
 
     name: str
     entries: tuple[Entry, ...]
+    columns: Columns = NO_COLUMNS
 
     @property
     def fields(self) -> frozenset[str]:
@@ -56,7 +68,12 @@ class Format:
     @property
     def digest(self) -> str:
         """Of all that decides what becomes of a row; the same in every process, which the order of a set is not."""
-        return digest(json.dumps([[sorted(entry.fields), entry.parts] for entry in self.entries]))
+        entries = [[sorted(entry.fields), entry.parts] for entry in self.entries]
+        return digest(json.dumps([entries, str(self.columns)] if self.columns else entries))
+
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row has all the fields of an entry, under the very names."""
+        return any(entry.fields <= row.keys() for entry in self.entries)
 
     def entry_for(self, filled: frozenset[str]) -> Entry:
         """The entry made for exactly these fields, else the one that uses most of them.
@@ -100,17 +117,17 @@ def load_format(name: str, folder: Path) -> Format:
     """
     known = ", ".join(list_formats(folder))[:300]
     if not name:
-        raise DataError(f"Instruction rows need a Data Format, and none is chosen; choose one of: {known}.")
+        raise _format_fault(f"No Data Format is chosen. Choose one of: {known}.")
     file_name = name if name.endswith(".json") else name + ".json"
     plain = Path(file_name).name == file_name
     path = next((place / file_name for place in (folder, SHIPPED) if plain and is_file(place / file_name)), None)
     if path is None:
-        raise DataError(f"There is no Data Format {name[:80]!r}; choose one of: {known}.")
+        raise _format_fault(f"There is no Data Format {name[:80]!r}; choose one of: {known}.")
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise DataError(f"The format file {path.name} is not valid JSON ({reason}); correct it.") from None
+        raise _format_fault(f"The format file {path.name} is not valid JSON ({reason}); correct it.") from None
     return make_format(Path(file_name).stem, values)
 
 
@@ -121,20 +138,82 @@ def make_format(name: str, values: Any) -> Format:
         DataError: naming the entry that is wrong.
     """
     if not isinstance(values, Mapping) or not values:
-        raise DataError(f'The format {name} must be an object like {{"instruction,output": "...%output%"}}.')
-    return Format(name, tuple(_entry(name, key, template) for key, template in values.items()))
+        raise _format_fault(f'The format {name} must be an object like {{"instruction,output": "...%output%"}}.')
+    columns = values.get(_COLUMNS)
+    says_columns = isinstance(columns, str) and "%" not in columns
+    entries = {key: template for key, template in values.items() if not (says_columns and key == _COLUMNS)}
+    return Format(
+        name,
+        tuple(_entry(name, key, template) for key, template in entries.items()),
+        parse_columns(str(columns)) if says_columns else NO_COLUMNS,
+    )
+
+
+def keep_columns(name: str, columns: str, folder: Path) -> Path:
+    """Write what a file's columns are as the format file `name`, so that it can be chosen as Data Format again.
+
+    Raises:
+        DataError: the choice can't be read, the name is none, or there is a file of that name.
+    """
+    parse_columns(columns)
+    target = folder / f"{name}.json"
+    if not name or Path(name).name != name or name.startswith("."):
+        raise _format_fault(f"A format file can't be called {name[:60]!r}. Use letters, digits, - and _.")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            json.dump({_COLUMNS: columns}, file, ensure_ascii=False, indent=2)
+    except FileExistsError:
+        raise _format_fault(f"There is a format file {target.name} already. Choose another name.") from None
+    return target
+
+
+def chosen_format(name: str, folder: Path) -> Format | None:
+    """The format of this name, None for no name.
+
+    Raises:
+        DataError: as `load_format`.
+    """
+    return load_format(name, folder) if name else None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a person wants rows to be read: what their columns are, and the format if one is chosen."""
+
+    columns: Columns
+    format: Format | None
+
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Whether the chosen format names the row's very fields."""
+        return self.format is not None and self.format.fits(row)
+
+
+def reading_of(settings: Settings, folder: Path) -> Reading:
+    """The reading that the settings ask for; their own columns count before those of the format file.
+
+    Raises:
+        DataError: there is no such format, or one that can't be read, or columns that can't.
+    """
+    format_ = chosen_format(settings.format, folder)
+    columns = parse_columns(settings.columns)
+    return Reading(columns or (format_.columns if format_ is not None else NO_COLUMNS), format_)
+
+
+def _format_fault(sentence: str) -> DataError:
+    return DataError(sentence, option="--set format=NAME", setting="format")
 
 
 def _entry(name: str, key: str, template: Any) -> Entry:
     fields = frozenset(field.strip() for field in key.split(",") if field.strip())
     if not fields or not isinstance(template, str):
-        raise DataError(f"The format {name}, entry {key[:60]!r}: it must map field names to one text.")
+        raise _format_fault(f"The format {name}, entry {key[:60]!r}: it must map field names to one text.")
     choice = "|".join(re.escape(field) for field in sorted(fields, key=len, reverse=True))
     parts = tuple(re.split(f"%({choice})%", template))
     unused = fields - set(parts[1::2])
     if unused:
         missing = f"%{sorted(unused)[0]}%"
-        raise DataError(
+        raise _format_fault(
             f"The format {name}, entry {key[:60]!r}: its text has no {missing[:60]!r}; "
             "each field of an entry must have its place."
         )
@@ -144,20 +223,32 @@ def _entry(name: str, key: str, template: Any) -> Entry:
 class InstructionRenderer:
     """Rows through a format file. The answer's field is the assistant's turn."""
 
-    def __init__(self, format_: Format, tokenizer: RowTokenizer, add_bos: bool, add_eos: bool) -> None:
+    def __init__(
+        self,
+        format_: Format,
+        tokenizer: RowTokenizer,
+        add_bos: bool,
+        add_eos: bool,
+        columns: Columns = NO_COLUMNS,
+    ) -> None:
         self._format = format_
+        self._columns = columns or format_.columns
         self._tokenizer = tokenizer
-        self._add_bos = add_bos
-        self._add_eos = add_eos
+        self._add_bos, self._add_eos = add_bos, add_eos
         self._unused: Counter[str] = Counter()
         self._without_stop = 0
+        written = "".join(part for entry in format_.entries for part in entry.parts[::2])
+        self._markers = foreign_markers(written, tokenizer)
 
     def render(self, row: dict[str, Any]) -> RenderedRow:
-        texts = {name: _text(name, value, name in self._format.fields) for name, value in row.items()}
-        filled = frozenset(name for name, text in texts.items() if text is not None and text.strip())
+        refuse_unwanted(row)
+        fields = self._fields(row)
+        texts = {name: _text(own, row[own], True) or "" for name, own in fields.items()}
+        filled = frozenset(name for name, text in texts.items() if text.strip())
         entry = self._format.entry_for(filled)
-        self._unused.update(filled - entry.fields)
-        text, answer = _fill(entry, {name: texts[name] or "" for name in entry.fields})
+        used = {fields[name] for name in entry.fields} | {name for name in row if plain(name) in _FLAGS}
+        self._unused.update(str(name) for name in row.keys() - used if (_text(name, row[name], False) or "").strip())
+        text, answer = _fill(entry, {name: texts[name] for name in entry.fields})
         eos = self._tokenizer.eos_text
         ends = bool(eos) and text.rstrip().endswith(eos)
         add_eos = self._add_eos and not ends and self._tokenizer.eos_id is not None
@@ -168,11 +259,26 @@ class InstructionRenderer:
         end_stop = eos if ends else stop if not text[end:].strip() else ""
         return RenderedRow(text, ((answer[0], end),), self._add_bos, add_eos, stops, end_stop)
 
+    def _fields(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """For each field of the format the row's own field: of the same name where an entry fits, else of the same
+        meaning."""
+        if not self._columns.names_fields:
+            same = {name: name for name in self._format.fields if row.get(name) is not None}
+            filled = {name for name in same if not isinstance(row[name], str) or row[name].strip()}
+            if any(entry.fields <= filled for entry in self._format.entries):
+                return same
+        meant = exchange_fields(row, self._columns)
+        roles = {name: _meaning(name, self._format) for name in self._format.fields}
+        found = {name: meant[role][0] for name, role in roles.items() if role in meant}
+        return found or {name: name for name in self._format.fields if row.get(name) is not None}
+
     def notes(self) -> list[str]:
-        notes = [
-            f'The field "{beginning(name)}" of {count} rows is not used by the format {self._format.name}.'
-            for name, count in self._unused.most_common(5)
-        ]
+        notes = unused_notes(self._unused)
+        if self._markers:
+            notes.append(
+                f"The format {self._format.name} writes {', '.join(self._markers)[:120]}, which are no tokens of this "
+                "model: they are learned as plain characters. Choose a format that fits the model."
+            )
         if self._without_stop:
             notes.append(
                 f"In {self._without_stop} rows no stop token follows the answer: the model is not taught to end there "
@@ -186,6 +292,18 @@ class InstructionRenderer:
         blank = len(rest) - len(rest.lstrip())
         stop = next((special for special in self._tokenizer.special_texts if rest.startswith(special, blank)), "")
         return end + blank + len(stop) if stop else end
+
+
+_FLAGS = {"label", *TRAIN_FIELDS}
+
+
+def _meaning(name: str, format_: Format) -> str:
+    """What a format's field stands for: "input" is the prompt in a format that has no other name for it."""
+    roles = [role for role, names in USUAL.items() if plain(name) in names and role != "text"]
+    prompts = [field for field in format_.fields if plain(field) in USUAL["prompt"] and plain(field) != "input"]
+    if "input" in roles:
+        return "input" if prompts else "prompt"
+    return roles[0] if roles else ""
 
 
 def _text(name: str, value: Any, used: bool) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from training_pro.data.rows.bad_rows import RowFault
+from training_pro.data.rows.chats import Unwanted
 from training_pro.errors import DataError
 from training_pro.text.sections import unescape
 
@@ -18,7 +20,8 @@ class RenderedRow:
 
     `add_bos` and `add_eos` say what is still missing at the ends; `stops` is False where an answer is
     followed by nothing that ends it. `end_stop` is the control token, as it is written, that ends the text but for
-    white space, and the answer with it; a trimmed row keeps it.
+    white space, and the answer with it; a trimmed row keeps it. `silent` are answers that the row says are not to be
+    learned (``weight: 0``).
     """
 
     text: str
@@ -27,6 +30,7 @@ class RenderedRow:
     add_eos: bool
     stops: bool
     end_stop: str = ""
+    silent: tuple[Span, ...] = ()
 
 
 class RowRenderer(Protocol):
@@ -58,10 +62,16 @@ def loss_place(loss_on: str, train_only_after: str) -> LossPlace:
     if loss_on == "assistant" and train_only_after:
         raise DataError(
             f'"Train on" is assistant and "Train Only After" is {train_only_after[:60]!r}; '
-            'clear the string, or set "Train on" to after.'
+            'clear the string, or set "Train on" to after.',
+            option=("--set loss_on=after", '--set train_only_after=""'),
+            setting="loss_on",
         )
     if loss_on == "after" and not train_only_after:
-        raise DataError('"Train on" is after, but "Train Only After" is empty; write the string, or train on all.')
+        raise DataError(
+            '"Train on" is after, but "Train Only After" is empty; write the string, or train on all.',
+            option=("--set train_only_after=STRING", "--set loss_on=all"),
+            setting="train_only_after",
+        )
     if not train_only_after:
         return LossPlace(loss_on)
     return LossPlace("after", tuple(dict.fromkeys((train_only_after, unescape(train_only_after)))))
@@ -73,6 +83,17 @@ def trained_spans(row: RenderedRow, loss: LossPlace) -> tuple[Span, ...] | None:
     Raises:
         RowFault: the row has no place where it should count.
     """
+    spans = _asked_spans(row, loss)
+    if not row.silent:
+        return spans
+    left = _without(((0, len(row.text)),) if spans is None else spans, row.silent)
+    loud = _without(row.answers, row.silent)
+    if not any(row.text[start:end].strip() for start, end in loud):
+        raise Unwanted("every answer in it is marked as one not to learn")
+    return left
+
+
+def _asked_spans(row: RenderedRow, loss: LossPlace) -> tuple[Span, ...] | None:
     if loss.place == "all":
         return None
     if loss.place == "assistant":
@@ -86,3 +107,36 @@ def trained_spans(row: RenderedRow, loss: LossPlace) -> tuple[Span, ...] | None:
         if found >= 0:
             return ((found + len(needle), len(row.text)),)
     raise RowFault(f'"Train Only After" is {loss.needles[0]!r}, which does not occur in it')
+
+
+def _without(spans: Iterable[Span], holes: Sequence[Span]) -> tuple[Span, ...]:
+    """The spans less the holes; both are in order and do not overlap among themselves."""
+    left = list(spans)
+    for first, last in holes:
+        left = [
+            part
+            for start, end in left
+            for part in ((start, min(end, first)), (max(start, last), end))
+            if part[0] < part[1]
+        ]
+    return tuple(left)
+
+
+class _Ends(Protocol):
+    @property
+    def eos_text(self) -> str: ...
+
+
+def joined_segments(segments: Sequence[tuple[str, bool]], tokenizer: _Ends, add_eos: bool) -> RenderedRow:
+    """A row that brings its own text in pieces, each with whether it is trained."""
+    text = "".join(piece for piece, _ in segments)
+    trained: list[Span] = []
+    silent: list[Span] = []
+    position = 0
+    for piece, is_trained in segments:
+        (trained if is_trained else silent).append((position, position + len(piece)))
+        position += len(piece)
+    if not any(text[start:end].strip() for start, end in trained):
+        raise Unwanted("none of its segments is marked to be trained")
+    ends = bool(tokenizer.eos_text) and text.rstrip().endswith(tokenizer.eos_text)
+    return RenderedRow(text, tuple(trained), False, add_eos and not ends, ends or add_eos, silent=tuple(silent))

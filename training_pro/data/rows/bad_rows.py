@@ -33,11 +33,13 @@ def _as_json(row: Any) -> str:
 
 @dataclass
 class BadRows:
-    """Collects the faults of one file; `way` is the setting "stop" or "skip"."""
+    """Collects the faults of one file; `way` is the setting "stop" or "skip". `unwanted` counts rows that say
+    themselves that they are not to be learned."""
 
     file: str
     way: str
     count: int = 0
+    unwanted: int = 0
     examples: list[str] = field(default_factory=list)
 
     def sentence(self, number: int, reason: str, row: Any) -> str:
@@ -53,7 +55,11 @@ class BadRows:
         """
         sentence = self.sentence(number, reason, row)
         if self.way == "stop":
-            raise DataError(f'{sentence}; correct the row or set "Bad rows" to skip.')
+            raise DataError(
+                f'{sentence}; correct the row or set "Bad rows" to skip.',
+                option="--set bad_rows=skip",
+                setting="bad_rows",
+            )
         self.count += 1
         if len(self.examples) < KEPT_EXAMPLES:
             self.examples.append(sentence + ".")

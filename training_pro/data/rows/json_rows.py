@@ -1,7 +1,7 @@
-"""Rows of a JSON array or of line-delimited JSON, one at a time.
+"""Rows of a JSON array, of line-delimited JSON, of objects one after the other, or of one object that holds them.
 
-Costs one row and one megabyte of text at a time, whatever the size of the file. Stands between a dataset
-file and the rows that `rows.read_rows` hands on.
+Costs one row and one megabyte of text at a time, whatever the size of the file; a file that is a single object is in
+memory whole. Stands between a dataset file and the rows that `rows.read_rows` hands on.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
 
 from training_pro.data.rows.bad_rows import BadRows, RowFault
+from training_pro.data.rows.exports import joined_logs, rows_of_object
 from training_pro.errors import DataError
 
 CHUNK_BYTES = 1 << 20
 MAX_ROW_CHARS = 32 << 20
 _BLANK = re.compile(r"[ \t\n\r]*")
+Numbered = Iterator[tuple[int, Any]]
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -31,8 +32,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _constant(name: str) -> NoReturn:
-    raise RowFault(f"{name} is not a JSON value")
+def _constant(name: str) -> None:
+    """NaN is how pandas writes a value that is missing."""
+    if name != "NaN":
+        raise RowFault(f"{name} is not a JSON value")
 
 
 def _float(text: str) -> float:
@@ -50,7 +53,7 @@ def parse_row(text: str, start: int = 0) -> tuple[Any, int]:
     """The JSON value at `start` and where it ends.
 
     Raises:
-        RowFault: valid to a JSON reader, but no row: a key twice, NaN, nested too deeply.
+        RowFault: valid to a JSON reader, but no row: a key twice, Infinity, nested too deeply.
         json.JSONDecodeError: not JSON, or not all of it.
     """
     try:
@@ -63,30 +66,62 @@ def parse_row(text: str, start: int = 0) -> tuple[Any, int]:
         raise RowFault("it holds a number with too many digits") from None
 
 
-def is_array(path: Path) -> bool:
-    """Whether the first character that is not white space is a "["."""
-    with path.open("rb") as file:
-        head = file.read(3)
-        if head != codecs.BOM_UTF8:
-            file.seek(0)
-        while chunk := file.read(CHUNK_BYTES):
-            stripped = chunk.lstrip()
-            if stripped:
-                return stripped.startswith(b"[")
-    return False
-
-
-def array_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, Any]]:
-    """(row number from 1, value) of a JSON array.
+def json_rows(file: BinaryIO, bad: BadRows) -> Numbered:
+    """(row number, value) of an open JSON file of any of the shapes; rows of lines are numbered by their lines.
 
     Raises:
-        DataError: the array breaks off or is not JSON; a bad row with "stop".
+        DataError: the file breaks off or is not JSON; a bad row with "stop".
     """
-    with path.open("rb") as file:
-        yield from _ArrayReader(file, bad).rows()
+    shape = _shape(_beginning(file))
+    file.seek(0)
+    if shape == "lines":
+        return _unless_one_object(joined_logs(line_rows(file, bad)))
+    window = _Window(file, bad)
+    return window.array() if shape == "array" else _unless_one_object(window.objects())
 
 
-class _ArrayReader:
+def _beginning(file: BinaryIO) -> str:
+    """The file's first chunk that is not white space, from its first other character on."""
+    chunk = file.read(CHUNK_BYTES).removeprefix(codecs.BOM_UTF8)
+    while chunk and not chunk.strip():
+        chunk = file.read(CHUNK_BYTES)
+    return chunk.lstrip().decode("utf-8", "replace")
+
+
+def _shape(text: str) -> str:
+    """ "array", "objects" (over several lines), or "lines" (one value a line)."""
+    try:
+        value, end = _LENIENT.raw_decode(text)
+    except json.JSONDecodeError as error:
+        if text.startswith("["):
+            return "array"
+        unfinished = _is_unfinished(error, text) and "\n" in text.rstrip()
+        misplaced = error.lineno > 1 and not text.startswith("{", error.pos)
+        return "objects" if text.startswith("{") and (unfinished or misplaced) else "lines"
+    except RecursionError:
+        return "array" if text.startswith("[") else "lines"
+    if isinstance(value, list):
+        next_is_list = bool(value) and isinstance(value[0], Mapping) and text[end:].lstrip().startswith("[")
+        return "lines" if next_is_list and "\n" not in text[:end] else "array"
+    return "objects" if "\n" in text[:end] and isinstance(value, Mapping) else "lines"
+
+
+def _unless_one_object(rows: Numbered) -> Numbered:
+    """The rows; where there is only one value, those that it holds."""
+    first, second = next(rows, None), next(rows, None)
+    if first is not None and second is None:
+        yield from _held(first)
+        return
+    yield from (row for row in (first, second) if row is not None)
+    yield from rows
+
+
+def _held(only: tuple[int, Any]) -> Numbered:
+    held = rows_of_object(only[1]) if isinstance(only[1], Mapping) else None
+    yield from ([only] if held is None else enumerate(held, 1))
+
+
+class _Window:
     """A window of text that moves over the file; `position` is where the next value begins in it."""
 
     def __init__(self, file: BinaryIO, bad: BadRows) -> None:
@@ -95,29 +130,43 @@ class _ArrayReader:
         self.text, self.position, self.bytes_read, self.at_end = "", 0, 0, False
         self.number = 1
 
-    def rows(self) -> Iterator[tuple[int, Any]]:
-        self._next_char()
-        self.position += 1  # the opening bracket, seen by `is_array`
-        if self._next_char() == "]":
-            return self._finish()
-        while True:
-            yield from self._value()
-            follows = self._next_char()
-            if follows not in (",", "]"):
-                raise self._broken(f"a comma or ] should follow the row before, not {self._shown(follows)}")
-            self.position += 1
-            if follows == "]":
-                self.position -= 1
-                return self._finish()
-            if self._next_char() == "]":
-                raise self._broken("a comma stands before the closing ]")
-
-    def _finish(self) -> None:
+    def array(self) -> Numbered:
+        """The values of an array, whose "[" comes next."""
+        self.peek()
         self.position += 1
-        if follows := self._next_char():
-            raise self._broken(f"{self._shown(follows)} stands after the closing ]")
+        while self.peek() != "]":
+            yield from self._value()
+            follows = self.peek()
+            if follows == ",":
+                self.position += 1
+            elif follows != "]":
+                raise self._broken(f"a comma or ] should follow the row before, not {_shown(follows)}")
+        self.position += 1
+        if follows := self.peek():
+            raise self._broken(f"{_shown(follows)} stands after the closing ]")
 
-    def _value(self) -> Iterator[tuple[int, Any]]:
+    def objects(self) -> Numbered:
+        """Values one after the other, with white space or a comma between."""
+        while follows := self.peek():
+            if follows == "," and self.number > 1:
+                self.position += 1
+            elif follows != "{":
+                raise self._broken(f"an object should follow the row before, not {_shown(follows)}")
+            else:
+                yield from self._value()
+
+    def peek(self) -> str:
+        """The next character that is not white space, where `position` then is; "" at the end."""
+        while True:
+            blank = _BLANK.match(self.text, self.position)
+            self.position = blank.end() if blank else self.position
+            if self.position < len(self.text):
+                return self.text[self.position]
+            if self.at_end:
+                return ""
+            self._fill()
+
+    def _value(self) -> Numbered:
         while True:
             try:
                 value, end = parse_row(self.text, self.position)
@@ -147,24 +196,13 @@ class _ArrayReader:
                 self._more_or_raise(error)
 
     def _more_or_raise(self, error: json.JSONDecodeError) -> None:
-        unfinished = error.msg.startswith("Unterminated string") or error.pos >= len(self.text) - 8
         if len(self.text) - self.position > MAX_ROW_CHARS:
             raise self._broken(f"it is longer than {MAX_ROW_CHARS:,} characters, or a quotation mark is missing")
-        if not unfinished:
+        if not _is_unfinished(error, self.text):
             raise self._broken(f"it is not valid JSON ({_reason(error, self.position)})")
         if self.at_end:
             raise self._broken(f"the file ends within it ({_reason(error, self.position)})")
         self._fill()
-
-    def _next_char(self) -> str:
-        while True:
-            blank = _BLANK.match(self.text, self.position)
-            self.position = blank.end() if blank else self.position
-            if self.position < len(self.text):
-                return self.text[self.position]
-            if self.at_end:
-                return ""
-            self._fill()
 
     def _fill(self) -> None:
         """Read as much again as the window holds, so that a long row is not parsed again and again."""
@@ -175,45 +213,49 @@ class _ArrayReader:
         try:
             self.text += self.decoder.decode(chunk, self.at_end)
         except UnicodeDecodeError as error:
-            waiting = len(error.object) - len(chunk)
-            where = self.bytes_read - waiting + error.start
+            where = self.bytes_read - (len(error.object) - len(chunk)) + error.start
             raise self._broken(f"byte {where} of the file is not UTF-8; save the file as UTF-8") from None
         self.bytes_read += len(chunk)
 
     def _rest(self) -> str:
         return self.text[self.position : self.position + 400]
 
-    def _shown(self, follows: str) -> str:
-        return repr(follows) if follows else "the end of the file"
-
     def _broken(self, reason: str) -> DataError:
         return self.bad.broken(self.number, reason, self._rest())
+
+
+def _is_unfinished(error: json.JSONDecodeError, text: str) -> bool:
+    """Whether the text ends where more of the value should follow."""
+    return error.msg.startswith("Unterminated string") or error.pos >= len(text) - 8
+
+
+def _shown(follows: str) -> str:
+    return repr(follows) if follows else "the end of the file"
 
 
 def _reason(error: json.JSONDecodeError, start: int) -> str:
     return f"{error.msg}, character {max(0, error.pos - start) + 1} of the row"
 
 
-def line_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, Any]]:
+def line_rows(file: BinaryIO, bad: BadRows) -> Numbered:
     """(line number from 1, value) of line-delimited JSON; blank lines are passed over.
 
     Raises:
         DataError: a bad row with "stop".
     """
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline(MAX_ROW_CHARS + 1):
-            number += 1
-            if number == 1:
-                line = line.removeprefix(codecs.BOM_UTF8)
-            last = _past_blanks(file, line)
-            if not last.strip():
-                continue
-            try:
-                yield number, _line_value(line)
-            except RowFault as fault:
-                bad.reject(number, str(fault), last[:400].decode("utf-8", "replace"))
-            _skip_rest(file, last)
+    number = 0
+    while line := file.readline(MAX_ROW_CHARS + 1):
+        number += 1
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
+        last = _past_blanks(file, line)
+        if not last.strip():
+            continue
+        try:
+            yield number, _line_value(line)
+        except RowFault as fault:
+            bad.reject(number, str(fault), last[:400].decode("utf-8", "replace"))
+        _skip_rest(file, last)
 
 
 def _past_blanks(file: BinaryIO, line: bytes) -> bytes:
@@ -237,8 +279,6 @@ def _line_value(line: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise RowFault(f"byte {error.start + 1} of the line is not UTF-8") from None
     except json.JSONDecodeError as error:
-        if text == "{":
-            raise RowFault("the file is one object over many lines, not a list [...] or one object a line") from None
         raise RowFault(f"the line is not valid JSON ({_reason(error, 0)})") from None
     if end < len(text):
         raise RowFault(f"{text[end:].strip()[:20]!r} stands after the row's end; one row a line")

@@ -1,67 +1,169 @@
-"""What a dataset's rows are: Alpaca-style instructions, ShareGPT, OpenAI messages, or texts."""
+"""What a dataset's rows are: instructions, ShareGPT, OpenAI messages, or texts. Costs the file's first rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from training_pro.data.rendering.conversations import chat_field, turns_of
 from training_pro.data.rows.bad_rows import BadRows, RowFault
-from training_pro.data.rows.rows import read_rows
+from training_pro.data.rows.chats import Unwanted, chat_field, chat_of, listed
+from training_pro.data.rows.fields import (
+    NO_COLUMNS,
+    Columns,
+    exchange_fields,
+    field_named,
+    plain,
+    samples_of,
+    text_field,
+)
+from training_pro.data.rows.rows import TEXT_TABLES, read_rows
 from training_pro.errors import DataError
 
 LOOKED_AT_ROWS = 50
-_ANSWERS = {"output", "response", "answer", "completion", "chosen", "target"}
+_BESIDE_TEXT = {
+    "id",
+    "url",
+    "source",
+    "meta",
+    "metadata",
+    "lang",
+    "language",
+    "date",
+    "timestamp",
+    "title",
+    "token_count",
+}
 
 
-def kind_of_row(row: Mapping[str, Any]) -> str | None:
-    """ "messages", "sharegpt", "text rows", "alpaca", or None if it looks like none of them."""
-    if chat_field(row) is not None:
-        return _chat_kind(row)
-    texts = {name for name, value in row.items() if isinstance(value, str)}
-    if "text" in texts and not texts & _ANSWERS:
+def kind_of_row(row: Mapping[str, Any], columns: Columns = NO_COLUMNS) -> str | None:
+    """ "messages", "sharegpt", "text rows", "alpaca" (a prompt with its answer), or None if it looks like none."""
+    if columns.names_fields:
+        return "text rows" if columns["text"] and text_field(row, columns) else _exchange_kind(row, columns)
+    name = chat_field(row)
+    if name is not None:
+        return _chat_kind(row, name)
+    if _exchange_kind(row, columns):
+        return "alpaca" if _has_texts(row, columns) else _other_chat_kind(row)
+    if field_named(row, ("text",)) or _is_text_alone(row):
         return "text rows"
-    return "alpaca" if len(texts) > 1 or texts & _ANSWERS else None
+    return _other_chat_kind(row)
 
 
-def _chat_kind(row: Mapping[str, Any]) -> str | None:
+def _exchange_kind(row: Mapping[str, Any], columns: Columns) -> str | None:
+    fields = exchange_fields(row, columns)
+    return "alpaca" if "answer" in fields and ("prompt" in fields or "input" in fields) else None
+
+
+def _has_texts(row: Mapping[str, Any], columns: Columns) -> bool:
+    fields = exchange_fields(row, columns)
+    names = (name for role in ("prompt", "answer") for name in fields.get(role, ()))
+    return all(not isinstance(row[name], list | Mapping) for name in names)
+
+
+def _chat_kind(row: Mapping[str, Any], name: str) -> str | None:
     try:
-        first = turns_of(row)[0]
+        first = listed(name, row[name])[0]
     except RowFault:
-        return None
+        return _other_chat_kind(row)
     if not isinstance(first, Mapping):
         return None
-    return "sharegpt" if "from" in first or "value" in first else "messages"
+    return "sharegpt" if {"from", "value"} & {plain(field) for field in first} else "messages"
 
 
-def detect_kind(path: Path, name: str) -> str:
+def _other_chat_kind(row: Mapping[str, Any]) -> str | None:
+    """The kind of exports, of prompts with completions, and of texts with roles in them: what becomes a chat is one."""
+    try:
+        chat_of(row)
+    except Unwanted:
+        return "messages"
+    except RowFault:
+        return None
+    return "messages"
+
+
+def _is_text_alone(row: Mapping[str, Any]) -> bool:
+    """Whether its only text, ids and the like apart, has a usual name for a text."""
+    texts = [name for name, value in row.items() if isinstance(value, str) and plain(name) not in _BESIDE_TEXT]
+    return len(texts) == 1 and "title" not in {plain(name) for name in row} and bool(text_field(row, NO_COLUMNS))
+
+
+class Reading(Protocol):
+    """How a person wants rows to be read."""
+
+    @property
+    def columns(self) -> Columns: ...
+
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Whether the chosen format names the row's very fields."""
+        ...
+
+
+class _AsUsual:
+    columns = NO_COLUMNS
+
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        return False
+
+
+AS_USUAL: Reading = _AsUsual()
+
+
+def most_seen_kind(rows: Iterable[Mapping[str, Any]], name: str, reading: Reading = AS_USUAL) -> str:
     """The kind most of the first rows have; `name` is how messages call the file.
+
+    Raises:
+        DataError: no row looks like any kind; the sentence lists the columns with a sample each.
+    """
+    seen: dict[str, int] = {}
+    first: Mapping[str, Any] | None = None
+    for row in islice(rows, LOOKED_AT_ROWS):
+        first = row if first is None else first
+        kind = "alpaca" if reading.fits(row) else kind_of_row(row, reading.columns)
+        if kind is not None:
+            seen[kind] = seen.get(kind, 0) + 1
+    if seen:
+        return max(seen, key=lambda kind: seen[kind])
+    if first is None:
+        return "text rows"  # no usable row: reading them says which one is bad, and why
+    raise _unknown_columns(first, name, reading.columns)
+
+
+def _unknown_columns(row: Mapping[str, Any], name: str, columns: Columns) -> DataError:
+    """What the row's columns are, and how to say what they mean; a known thing that can't be trained is named."""
+    if not columns:
+        try:
+            chat_of(row)
+        except RowFault as fault:
+            if "columns" not in str(fault):
+                return DataError(f"{name}, row 1: {fault}.")
+            if "assistant=NAME" in str(fault):
+                return DataError(f"{name}, row 1: {fault}.", option='--set columns="assistant=NAME"', setting="columns")
+    guess = _guess(row)
+    is_table = Path(name.lower().removesuffix(".gz")).suffix in TEXT_TABLES
+    headless = " If the file's first line is a row, put a line with the columns' names above it." if is_table else ""
+    return DataError(
+        f"{name}, row 1: it is not plain what its columns are: {samples_of(row) or 'none'}. Say under Columns which is "
+        f'the prompt, the answer, the system text or the text: "{guess}".{headless}',
+        option=f'--set columns="{guess}"',
+        setting="columns",
+    )
+
+
+def _guess(row: Mapping[str, Any]) -> str:
+    """An example with the row's own columns: the last text is the answer, or the longest one the text."""
+    texts = [name for name, value in row.items() if isinstance(value, str) and value.strip()]
+    if len(texts) == 2 and not text_field(row, NO_COLUMNS):
+        return f"prompt={texts[0]},answer={texts[1]}"[:120]
+    longest = max(texts, key=lambda name: sum(map(str.isalpha, row[name])), default="COLUMN")
+    return f"text={longest}"[:120]
+
+
+def detect_kind(path: Path, name: str, reading: Reading = AS_USUAL) -> str:
+    """The kind of a file of rows; `name` is how messages call it.
 
     Raises:
         DataError: not a dataset file, or no row looks like any kind.
     """
-    if path.suffix.lower() == ".txt" or path.is_dir():
-        return "text"
-    seen: dict[str, int] = {}
-    first: dict[str, Any] | None = None
-    for _, row in islice(read_rows(path, BadRows(name, "skip")), LOOKED_AT_ROWS):
-        first = row if first is None else first
-        kind = kind_of_row(row)
-        if kind is not None:
-            seen[kind] = seen.get(kind, 0) + 1
-    if not seen:
-        return _default_or_refuse(name, first)
-    return max(seen, key=lambda kind: seen[kind])
-
-
-def _default_or_refuse(name: str, first: dict[str, Any] | None) -> str:
-    if first is None:
-        return "text rows"  # no usable row: reading them says which one is bad, and why
-    fields = ", ".join(map(str, first))[:120] or "no fields"
-    raise DataError(
-        f"{name}, row 1: the kind of its rows can't be told from the fields {fields}; "
-        'they should be "messages", "conversations", "text", or "instruction" and "output" '
-        '(or choose the kind under "Kind of dataset").'
-    )
+    return most_seen_kind((row for _, row in read_rows(path, BadRows(name, "skip"))), name, reading)

@@ -1,30 +1,42 @@
-"""A dataset file to rows: JSON array, line-delimited JSON, CSV or Parquet, always streamed.
+"""A dataset file to rows: JSON of any shape, CSV, TSV, Parquet, Arrow or a saved folder, always streamed.
 
-The first step of a row's way: file -> rows -> conversation or instruction -> text with trained spans ->
-token ids and loss mask.
+The first of all for a row: file -> rows -> messages -> text with trained spans -> token ids with loss mask.
 """
 
 from __future__ import annotations
 
+import gzip
+import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from training_pro.data.rows.bad_rows import BadRows
 from training_pro.data.rows.csv_rows import csv_rows
-from training_pro.data.rows.json_rows import array_rows, is_array, line_rows
-from training_pro.data.rows.parquet_rows import parquet_rows
+from training_pro.data.rows.json_rows import json_rows
+from training_pro.data.rows.table_rows import is_saved_dataset, table_rows
 from training_pro.errors import DataError
 
 Row = dict[str, Any]
-ROW_TYPES = (".json", ".jsonl", ".ndjson", ".csv", ".parquet")
+TEXT_TABLES = (".csv", ".tsv")
+TABLES = (".parquet", ".arrow")
+ROW_TYPES = (".json", ".jsonl", ".ndjson", *TEXT_TABLES, *TABLES)
 _SIGNATURES = {
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
     b"PK\x03\x04": "a zip archive",
-    b"\x1f\x8b": "a gzip archive",
+    b"\x1f\x8b": "a gzip archive (it should end in .gz)",
     b"\x28\xb5\x2f\xfd": "a zstd archive",
 }
+
+
+def row_type(path: Path) -> str:
+    """What kind of row file the name says it is (".jsonl" for "a.JSONL.gz"); "" for none."""
+    name = path.name.lower()
+    suffix = Path(name.removesuffix(".gz")).suffix
+    packed = name.endswith(".gz")
+    return suffix if suffix in ROW_TYPES and not (packed and suffix in TABLES) else ""
 
 
 def read_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, Row]]:
@@ -39,8 +51,12 @@ def read_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, Row]]:
             found = True
             if isinstance(row, dict):
                 yield number, row
+            elif _is_turns(row):
+                yield number, {"messages": row}
             else:
                 bad.reject(number, f"it is {_type_name(row)}, not an object with fields", row)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{bad.file} is not a whole .gz file ({error}). Pack or download it again.") from None
     except OSError as error:
         raise DataError(f"{bad.file} can't be read ({error.strerror or error}); check the file.") from None
     except UnicodeDecodeError:
@@ -52,21 +68,34 @@ def read_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, Row]]:
         raise DataError(f"{bad.file} has no rows; choose a file with data.")
 
 
+def _is_turns(row: Any) -> bool:
+    return isinstance(row, list) and bool(row) and all(isinstance(turn, dict) for turn in row)
+
+
 def _values(path: Path, bad: BadRows) -> Iterator[tuple[int, Any]]:
-    suffix = path.suffix.lower()
-    if suffix not in ROW_TYPES:
-        raise DataError(f"{bad.file} is no dataset file; it must end in one of: {', '.join(ROW_TYPES)}.")
-    _check_start(path, bad)
-    if suffix == ".parquet":
-        return parquet_rows(path, bad)
-    if suffix == ".csv":
-        return csv_rows(path, bad)
-    return array_rows(path, bad) if is_array(path) else line_rows(path, bad)
+    kind = row_type(path)
+    if kind in TABLES or is_saved_dataset(path):
+        yield from table_rows(path, bad)
+        return
+    if not kind:
+        raise DataError(
+            f"{bad.file} is no dataset file; it must end in one of: {', '.join(ROW_TYPES)} (or these with .gz)."
+        )
+    with _opened(path) as file:
+        _check_start(file, bad)
+        if kind in TEXT_TABLES:
+            yield from csv_rows(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), bad)
+        else:
+            yield from json_rows(file, bad)
 
 
-def _check_start(path: Path, bad: BadRows) -> None:
-    with path.open("rb") as file:
-        head = file.read(4)
+def _opened(path: Path) -> BinaryIO:
+    return cast("BinaryIO", gzip.open(path, "rb")) if path.name.lower().endswith(".gz") else path.open("rb")
+
+
+def _check_start(file: BinaryIO, bad: BadRows) -> None:
+    head = file.read(4)
+    file.seek(0)
     for signature, what in _SIGNATURES.items():
         if head.startswith(signature):
             raise DataError(f"{bad.file}, row 1: the file is {what}; unpack it or save it as UTF-8 text.")
@@ -77,7 +106,7 @@ def _check_start(path: Path, bad: BadRows) -> None:
 def _first_bad_byte(path: Path) -> tuple[int, int]:
     """Offset of the first byte that is not UTF-8, and the row it is in (the header is 0)."""
     offset = line_number = 0
-    with path.open("rb") as file:
+    with _opened(path) as file:
         for line in file:
             try:
                 line.decode("utf-8")

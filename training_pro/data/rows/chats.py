@@ -1,0 +1,323 @@
+"""A row to one conversation: the first step of a row's way (row -> messages -> text with spans -> ids with mask).
+
+Chats of every usual shape, instructions with their usual field names or chosen columns, and exports of chat programs
+become the same list of messages. Nothing is dropped silently: what is not used is named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from training_pro.data.rows.bad_rows import RowFault
+from training_pro.data.rows.exports import exported_turns, pairs_to_turns
+from training_pro.data.rows.fields import NO_COLUMNS, Columns, exchange_fields, field_named, filled, plain, samples_of
+from training_pro.data.rows.turns import TRAIN_FIELDS, Message, Turn, is_off, tools_of, turn_of, value_of_text
+
+CHAT_FIELDS = ("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "dialogs")
+_TOOL_FIELDS = ("tools", "functions")
+_COMPLETIONS = ("completion", "chosen")
+_WRITTEN = re.compile(
+    r"(?:^|\n+)[ \t]*(human|user|assistant|gpt|bot|function response|system)[ \t]*:[ \t]?", re.IGNORECASE
+)
+_WRITTEN_FIELDS = ("chat", "chosen", "conversation", "dialogue")
+_STOPS = ("<|endoftext|>", "</s>")
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A conversation. `silent` are the places of assistant turns that must not be learned. `speakers` says, where the
+    roles were guessed from names, who is who. `segments`, where the row brings its own text, is that text in pieces,
+    each with whether it is trained; there are no messages then. `unused` names the row's other fields.
+    """
+
+    messages: list[Message]
+    silent: frozenset[int] = frozenset()
+    tools: list[Any] | None = None
+    segments: tuple[tuple[str, bool], ...] = ()
+    speakers: str = ""
+    unused: tuple[str, ...] = ()
+
+
+class Unwanted(RowFault):
+    """The row says itself that it is not to be learned."""
+
+
+def chat_field(row: Mapping[str, Any]) -> str | None:
+    """The field that holds the conversation, if there is one."""
+    return field_named(row, CHAT_FIELDS)
+
+
+def chat_of(row: Mapping[str, Any], columns: Columns = NO_COLUMNS) -> Chat:
+    """The row's conversation.
+
+    Raises:
+        Unwanted: the row is marked as one not to learn (``label: false``, ``weight: 0``).
+        RowFault: no conversation can be made of it; the reason names turn or field.
+    """
+    refuse_unwanted(row)
+    segments = _segments(row)
+    if segments:
+        return Chat([], segments=segments, unused=_left(row, {"segments"}))
+    turns, used = _turns(row, columns)
+    if not turns:
+        raise RowFault("its conversation must be a list with at least one turn in it")
+    speakers = _name_roles(turns, columns)
+    _system_of_row(row, turns, used, columns)
+    if not any(turn.message["role"] == "assistant" for turn in turns):
+        raise RowFault("none of its turns is the assistant's")
+    tools_field = field_named(row, _TOOL_FIELDS)
+    used |= {tools_field} if tools_field else set()
+    silent = frozenset(
+        place for place, turn in enumerate(turns) if turn.message["role"] == "assistant" and not turn.trained
+    )
+    inner = sorted({f"{name} (in turns)" for turn in turns for name in turn.unused})
+    return Chat(
+        messages=[turn.message for turn in turns],
+        silent=silent,
+        tools=tools_of(row[tools_field]) if tools_field else None,
+        speakers=speakers,
+        unused=(*_left(row, used), *inner),
+    )
+
+
+def refuse_unwanted(row: Mapping[str, Any]) -> None:
+    """Refuses a row that says itself that it is not to be learned.
+
+    Raises:
+        Unwanted: its label is false, or its weight or train flag is 0.
+    """
+    own = {plain(name): value for name, value in row.items()}
+    label = own.get("label")
+    if label is False or (isinstance(label, str) and label.strip().lower() == "false"):
+        raise Unwanted("its label is false: a bad answer")
+    off = next((name for name in TRAIN_FIELDS if name in own and _flag_is_off(own[name])), None)
+    if off is not None:
+        raise Unwanted(f"its {off} is {own[off]}: not to be learned")
+
+
+def _flag_is_off(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str) and is_off(value)
+
+
+def _left(row: Mapping[str, Any], used: Iterable[str]) -> tuple[str, ...]:
+    flags = {"label", *TRAIN_FIELDS}
+    return tuple(
+        str(name) for name, value in row.items() if name not in used and filled(value) and plain(name) not in flags
+    )
+
+
+def _segments(row: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
+    """Pieces of ready-made text, each with a flag: ``{"segments": [{"label": true, "text": ...}]}``."""
+    pieces = row.get("segments")
+    if isinstance(pieces, str) and pieces.lstrip().startswith("["):
+        pieces = value_of_text(pieces)
+    if not isinstance(pieces, list) or not pieces:
+        return ()
+    if not all(isinstance(piece, Mapping) and isinstance(piece.get("text"), str) for piece in pieces):
+        raise RowFault("a segment of it has no text")
+    return tuple((piece["text"], not is_off(piece.get("label", True))) for piece in pieces)
+
+
+def _turns(row: Mapping[str, Any], columns: Columns) -> tuple[list[Turn], set[str]]:
+    """The row's turns, and the fields that they were made of."""
+    if columns.names_fields:
+        return _exchange(row, columns)
+    exported = exported_turns(row)
+    if exported is not None:
+        return _made(exported.turns), {*exported.fields}
+    name = chat_field(row)
+    if name is not None and not _is_written(row[name]):
+        return _made(listed(name, row[name])), {name}
+    joined = _prompt_and_completion(row)
+    if joined is not None:
+        return joined
+    written = next((name for name in _WRITTEN_FIELDS if _is_written(row.get(name))), None)
+    if written is not None:
+        return _written_turns(row[written]), {written}
+    return _exchange(row, columns)
+
+
+def listed(name: str, turns: Any) -> list[Any]:
+    """The turns that the field `name` holds, one object a turn; a CSV column may hold them as text.
+
+    Raises:
+        RowFault: it is no list with something in it.
+    """
+    if isinstance(turns, str) and turns.lstrip()[:1] in ("[", "{"):
+        try:
+            turns = value_of_text(turns)
+        except RowFault as fault:
+            raise RowFault(f'"{name}" is {fault}') from None
+    if isinstance(turns, Mapping) and turns and all(isinstance(value, list) for value in turns.values()):
+        turns = [dict(zip(turns, values, strict=False)) for values in zip(*turns.values(), strict=False)]
+    if not isinstance(turns, list) or not turns:
+        raise RowFault(f'"{name}" must be a list of turns with at least one in it')
+    return pairs_to_turns(turns)
+
+
+def _made(turns: list[Any]) -> list[Turn]:
+    """The turns as messages; an empty system turn, which exports write where nobody typed one, is left out."""
+    return [turn_of(number, turn) for number, turn in enumerate(turns, 1) if not _is_blank_system(turn)]
+
+
+def _is_blank_system(turn: Any) -> bool:
+    if not isinstance(turn, Mapping):
+        return False
+    role = str(turn.get("role") or turn.get("from") or "").strip().lower()
+    content = turn.get("content") if turn.get("content") is not None else turn.get("value")
+    return role in ("system", "developer") and (content is None or (isinstance(content, str) and not content.strip()))
+
+
+def _prompt_and_completion(row: Mapping[str, Any]) -> tuple[list[Turn], set[str]] | None:
+    """Rows whose prompt and answer are lists of turns, of which the answer may repeat the prompt."""
+    prompt, answer = field_named(row, ("prompt",)), field_named(row, _COMPLETIONS)
+    if answer is None or not _is_turns(row[answer]):
+        return None
+    turns = _made(listed(answer, row[answer]))
+    if any(turn.message["role"] == "user" for turn in turns):
+        return turns, {answer, *([prompt] if prompt else [])}
+    if prompt is None:
+        return None
+    asked = row[prompt]
+    head = _made(listed(prompt, asked)) if _is_turns(asked) else [_said("user", str(asked))]
+    return [*head, *turns], {prompt, answer}
+
+
+def _is_turns(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
+
+def _is_written(value: Any) -> bool:
+    """Whether a text is a conversation with "Human:" and "Assistant:" at its turns' starts."""
+    if not isinstance(value, str):
+        return False
+    roles = {match[1].lower() for match in _WRITTEN.finditer(value)}
+    return len(roles) > 1 and bool(_WRITTEN.match(value))
+
+
+def _written_turns(text: str) -> list[Turn]:
+    places = list(_WRITTEN.finditer(text))
+    ends = [*(match.start() for match in places[1:]), len(text)]
+    turns: list[Turn] = []
+    for match, end in zip(places, ends, strict=True):
+        said = text[match.end() : end].strip()
+        for stop in _STOPS:
+            said = said.removesuffix(stop).rstrip()
+        if said:
+            turns.append(turn_of(len(turns) + 1, {"role": match[1], "content": said}))
+    return turns
+
+
+def _said(role: str, content: str) -> Turn:
+    return Turn({"role": role, "content": content})
+
+
+def _exchange(row: Mapping[str, Any], columns: Columns) -> tuple[list[Turn], set[str]]:
+    """One question with its answer, and the turns before it that `history` holds."""
+    fields = exchange_fields(row, columns)
+    answer = "\n\n".join(_texts(row, fields.get("answer", ())))
+    prompt = "\n\n".join(_texts(row, (*fields.get("prompt", ()), *fields.get("input", ()))))
+    if not answer or not prompt:
+        missing = "answer" if prompt else "prompt" if answer else "prompt and no answer"
+        raise RowFault(f"it has no {missing} that is known; its columns: {samples_of(row) or 'none'}")
+    used = {name for names in fields.values() for name in names}
+    turns = [_said("system", text) for text in _texts(row, fields.get("system", ()))[:1] if text]
+    for name in fields.get("history", ()):
+        turns += _made(listed(name, row[name]))
+    message: Message = {"role": "assistant", "content": answer}
+    thoughts = _texts(row, fields.get("thoughts", ()))
+    if thoughts:
+        message["reasoning_content"] = thoughts[0]
+    return [*turns, _said("user", prompt), Turn(message)], used
+
+
+def _texts(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """The fields' texts, those that hold something; numbers are written out.
+
+    Raises:
+        RowFault: a field is no text.
+    """
+    texts = []
+    for name in names:
+        value = row[name]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str):
+            raise RowFault(f'the field "{name}" is not text')
+        if value.strip():
+            texts.append(value)
+    return texts
+
+
+def _system_of_row(row: Mapping[str, Any], turns: list[Turn], used: set[str], columns: Columns) -> None:
+    """Puts the row's system text before turns that have none."""
+    name = field_named(row, columns["system"] or ("system", "system_prompt"))
+    if name is None or name in used or turns[0].message["role"] == "system" or not isinstance(row[name], str):
+        return
+    text = re.sub(r"^system:\s*", "", row[name], flags=re.IGNORECASE)
+    if text.strip():
+        turns.insert(0, _said("system", text))
+    used.add(name)
+
+
+def _name_roles(turns: list[Turn], columns: Columns) -> str:
+    """Gives turns of named speakers their roles; what comes back says who became what, "" where nobody was named.
+
+    The assistant is who was chosen, else the second of two who speak. Turns of one speaker in a row become one.
+
+    Raises:
+        RowFault: more than two speak and none was chosen.
+    """
+    names = list(dict.fromkeys(turn.speaker for turn in turns if turn.speaker))
+    if not names:
+        return ""
+    roles = {turn.message["role"] for turn in turns if not turn.speaker}
+    answering = _who_answers(names, roles, columns)
+    others = [name for name in names if name != answering]
+    for turn in turns:
+        if turn.speaker:
+            turn.message["role"] = "assistant" if turn.speaker == answering else "user"
+            if len(others) > 1 and turn.speaker != answering:
+                turn.message["content"] = f"{turn.speaker}: {turn.message['content']}"
+    _join_neighbours(turns)
+    return f"{answering or 'nobody'} is the assistant, {', '.join(others)[:80] or 'nobody'} the user"
+
+
+def _who_answers(names: list[str], roles: set[str], columns: Columns) -> str:
+    """The assistant among `names`; "" where the unnamed turns have one.
+
+    Raises:
+        RowFault: it can't be known.
+    """
+    chosen = {plain(name) for name in columns["assistant"]}
+    users = {plain(name) for name in columns["user"]}
+    found = [name for name in names if plain(name) in chosen]
+    if found:
+        return found[0]
+    if "assistant" in roles:
+        return ""
+    left = [name for name in names if plain(name) not in users]
+    if chosen or (len(left) == 1 and len(names) > 1):
+        return left[0] if not chosen else ""
+    if len(names) == 1 and "user" in roles:
+        return names[0]
+    if len(names) == 2:
+        return names[1]
+    shown = ", ".join(names[:8])[:120]
+    raise RowFault(f'{len(names)} people speak in it ({shown}); say who is the assistant: columns "assistant=NAME"')
+
+
+def _join_neighbours(turns: list[Turn]) -> None:
+    """Makes one turn of those that one speaker says in a row."""
+    joined: list[Turn] = []
+    for turn in turns:
+        last = joined[-1] if joined else None
+        if last is not None and turn.speaker and last.message["role"] == turn.message["role"] != "system":
+            last.message["content"] += "\n" + turn.message["content"]
+            last.unused |= turn.unused
+        else:
+            joined.append(turn)
+    turns[:] = joined

@@ -1,0 +1,205 @@
+"""What chat programs export, as turns; and whole files that are one object, as rows.
+
+ChatGPT's ``conversations.json``, Claude's export, SillyTavern, the WebUI's own chat logs, Discord and Telegram; tables
+that pandas wrote; ``{"data": [...]}``. What is known and can't be trained (a character card) is named for what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from training_pro.data.rows.bad_rows import RowFault
+from training_pro.data.rows.fields import NO_COLUMNS, exchange_fields, filled, plain
+
+_PAIRS = (("human", "assistant"), ("user", "assistant"), ("input", "output"), ("prompt", "response"))
+_PAIRS_MORE = (("question", "answer"), ("instruction", "output"), ("user", "bot"), ("human", "gpt"))
+_CARD = {"first_mes", "mes_example", "char_persona", "char_greeting", "chara_card_v2"}
+_START = "<|BEGIN-VISIBLE-CHAT|>"  # what the WebUI's logs have for the user where the character greets
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The turns of one exported chat and the row's fields that they come from."""
+
+    turns: list[Any]
+    fields: tuple[str, ...]
+
+
+def exported_turns(row: Mapping[str, Any]) -> Exported | None:
+    """The turns of a row that a chat program exported, or None.
+
+    Raises:
+        RowFault: it is a known file that holds no chat.
+    """
+    if isinstance(row.get("mapping"), Mapping):
+        return Exported(_of_chatgpt(row), ("mapping", "current_node"))
+    if isinstance(row.get("chat_messages"), list):
+        return Exported([_of_claude(turn) for turn in row["chat_messages"]], ("chat_messages",))
+    if isinstance(row.get("messages"), list) and _is_log(row):
+        turns = (_of_log(turn) for turn in row["messages"])
+        return Exported([turn for turn in turns if turn], ("messages",))
+    if isinstance(row.get("internal"), list):
+        return Exported(_of_webui(row["internal"]), ("internal", "visible", "metadata"))
+    if _CARD & row.keys() or _CARD & {str(row.get("spec"))}:
+        raise RowFault("it is a character card, which describes a character and holds no chat; choose its chat logs")
+    return None
+
+
+def pairs_to_turns(turns: list[Any]) -> list[Any]:
+    """Turns, where each item is a question with its answer: two, and one more for a system text in it."""
+    if all(isinstance(item, list | tuple) and len(item) == 2 for item in turns):
+        return [turn for asked, said in turns for turn in _pair(asked, said)]
+    first = turns[0] if isinstance(turns[0], Mapping) else {}
+    own = {plain(name) for name in first}
+    pair = next((pair for pair in (*_PAIRS, *_PAIRS_MORE) if set(pair) <= own), None)
+    if pair is None:
+        return turns
+    return [made for item in turns for made in _of_pair(item, pair)]
+
+
+def _of_pair(item: Any, pair: tuple[str, str]) -> list[Any]:
+    if not isinstance(item, Mapping):
+        return [item]
+    own = {plain(name): value for name, value in item.items()}
+    system = [{"role": "system", "content": own["system"]}] if filled(own.get("system")) else []
+    return [*system, *_pair(own.get(pair[0]), own.get(pair[1]), own)]
+
+
+def _pair(asked: Any, said: Any, flags: Mapping[str, Any] | None = None) -> list[Any]:
+    kept = {name: value for name, value in (flags or {}).items() if name in ("weight", "train", "loss_mask", "loss")}
+    user = [{"role": "user", "content": asked}] if filled(asked) else []
+    return [*user, {"role": "assistant", "content": said, **kept}]
+
+
+def _of_chatgpt(row: Mapping[str, Any]) -> list[Any]:
+    """The branch that was shown last; hidden system messages and tools are left out."""
+    nodes: Mapping[str, Any] = row["mapping"]
+    place: Any = row.get("current_node")
+    if place not in nodes:
+        place = next((name for name, node in nodes.items() if not node.get("children")), None)
+    turns, seen = [], set()
+    while place in nodes and place not in seen:
+        seen.add(place)
+        node = nodes[place]
+        turns += _of_chatgpt_node(node.get("message"))
+        place = node.get("parent")
+    return turns[::-1]
+
+
+def _of_chatgpt_node(message: Any) -> list[Any]:
+    if not isinstance(message, Mapping):
+        return []
+    role = (message.get("author") or {}).get("role")
+    content = message.get("content") or {}
+    parts = [part for part in content.get("parts") or [] if isinstance(part, str)]
+    text = "\n".join(parts) if parts else str(content.get("text") or "")
+    is_talk = role in ("user", "assistant") and content.get("content_type", "text") in ("text", "multimodal_text")
+    return [{"role": role, "content": text}] if is_talk and text.strip() else []
+
+
+def _of_claude(turn: Any) -> Any:
+    if not isinstance(turn, Mapping):
+        return turn
+    parts = [part.get("text") for part in turn.get("content") or [] if isinstance(part, Mapping)]
+    text = turn.get("text") or "\n".join(part for part in parts if isinstance(part, str))
+    return {"role": turn.get("sender"), "content": text}
+
+
+def _is_log(row: Mapping[str, Any]) -> bool:
+    """Whether it is a channel of Discord or a chat of Telegram: every message has its author and its time."""
+    first = next((turn for turn in row["messages"] if isinstance(turn, Mapping)), {})
+    return isinstance(first.get("author"), Mapping) or {"id", "type"} <= first.keys()
+
+
+def _of_log(turn: Any) -> dict[str, Any]:
+    """Who says what; {} for joins, pinned messages and pictures without words."""
+    if not isinstance(turn, Mapping):
+        return {}
+    author = turn.get("author")
+    who = author.get("nickname") or author.get("name") if isinstance(author, Mapping) else turn.get("from")
+    said = turn.get("content") if "content" in turn else turn.get("text")
+    if isinstance(said, list):
+        said = "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in said)
+    if not isinstance(said, str) or not said.strip() or not isinstance(who, str) or not who.strip():
+        return {}
+    return {"speaker": who, "content": said}
+
+
+def _of_webui(pairs: list[Any]) -> list[Any]:
+    good = [pair for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+    return [turn for asked, said in good for turn in _pair("" if asked == _START else asked, said) if turn["content"]]
+
+
+def joined_logs(values: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """The rows as they come, but a SillyTavern chat, a message a line after a line about the chat, as one row."""
+    rows = iter(values)
+    first = next(rows, None)
+    if first is None:
+        return
+    if not (isinstance(first[1], Mapping) and _is_sillytavern(first[1])):
+        yield from chain([first], rows)
+        return
+    lines = chain([first], rows)
+    turns = [_of_sillytavern(line) for _, line in lines if isinstance(line, Mapping) and line.get("mes")]
+    yield 1, {"messages": [turn for turn in turns if turn]}
+
+
+def _is_sillytavern(row: Mapping[str, Any]) -> bool:
+    return {"user_name", "character_name"} <= row.keys() or {"is_user", "mes"} <= row.keys()
+
+
+def _of_sillytavern(line: Mapping[str, Any]) -> dict[str, Any]:
+    if line.get("is_system"):
+        return {}
+    role = "user" if line.get("is_user") else "assistant"
+    thoughts = (line.get("extra") or {}).get("reasoning") if isinstance(line.get("extra"), Mapping) else None
+    more = {"reasoning_content": thoughts} if isinstance(thoughts, str) and thoughts.strip() else {}
+    return {"role": role, "content": str(line["mes"]), **more}
+
+
+def rows_of_object(whole: Mapping[str, Any]) -> list[Any] | None:
+    """The rows that a file's only object holds; None where it is a row itself.
+
+    A list of objects under one of its names, a table by columns as pandas writes it, or rows by their numbers.
+    """
+    chats = whole.get("chats")
+    if isinstance(chats, Mapping) and _is_rows(chats.get("list")):
+        return list(chats["list"])
+    if _is_row(whole):
+        return None
+    if isinstance(whole.get("columns"), list) and isinstance(whole.get("data"), list):
+        return [dict(zip(whole["columns"], row, strict=False)) for row in whole["data"]]
+    lists = {name: value for name, value in whole.items() if _is_rows(value)}
+    if lists:
+        usual = [name for name in ("data", "rows", "train", "examples") if name in lists]
+        return [_unwrapped(row) for row in (lists[usual[0]] if usual else max(lists.values(), key=len))]
+    columns = [value for value in whole.values() if isinstance(value, Mapping) and value]
+    if not columns or len(columns) < len(whole):
+        return None
+    if all(set(column) == set(columns[0]) and all(str(key).isdigit() for key in column) for column in columns):
+        return [{name: whole[name][key] for name in whole} for key in columns[0]]
+    return columns if all(str(name).isdigit() for name in whole) else None
+
+
+def _is_rows(value: Any) -> bool:
+    """Whether it is a list of objects that are no turns of one chat."""
+    is_list = isinstance(value, list) and bool(value) and all(isinstance(row, Mapping) and row for row in value)
+    return is_list and not any(
+        {"role", "content"} <= row.keys() or {"from", "value"} <= row.keys() for row in value[:1]
+    )
+
+
+def _unwrapped(row: Any) -> Any:
+    """A row of the dataset viewer is in a wrapping of its own."""
+    return row["row"] if isinstance(row.get("row"), Mapping) and "row_idx" in row else row
+
+
+def _is_row(whole: Mapping[str, Any]) -> bool:
+    """Whether the object is one chat or one instruction, whose lists are not rows."""
+    names = {"messages", "conversations", "conversation", "chat_messages", "mapping", "internal", "segments"}
+    fields = exchange_fields(whole, NO_COLUMNS)
+    texts = [role for role in ("prompt", "answer") if role in fields and isinstance(whole[fields[role][0]], str)]
+    return bool(names & {plain(name) for name in whole}) or len(texts) == 2

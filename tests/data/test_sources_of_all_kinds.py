@@ -36,7 +36,7 @@ def test_a_book_is_trained_chapter_by_chapter_and_what_is_left_out_is_said(folde
     epub(folders.datasets / "Book.EPUB", ["<h1>One</h1><p>The fox ran.</p>", "<p>The hen sat.</p><img src='x'/>"])
     found = ready(folders, text_file="Book.EPUB")
     assert texts(found) == ["One\n\nThe fox ran.", "The hen sat."]
-    assert any("1 images" in note and "Book.EPUB" in note for note in found.report.sources[0].notes)
+    assert any("images (1)" in note and "Book.EPUB" in note for note in found.report.sources[0].notes)
     again = ready(folders, text_file="Book.EPUB")
     assert again.fingerprint == found.fingerprint and texts(again) == texts(found)
 

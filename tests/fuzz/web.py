@@ -10,7 +10,9 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.fuzz.target import answered, as_text, folder_with, in_parts, target
-from training_pro.data.download import EXTENSIONS, Limits, download
+from training_pro.data.download import Limits, download
+from training_pro.data.text_types import suffix_of
+from training_pro.data.upload import USABLE
 
 PUBLIC = "93.184.216.34"
 URL = b"https://example.com/a/rows.jsonl?x=1"
@@ -99,4 +101,4 @@ def fetched(url: str, answers: list[bytes]) -> None:
             assert not left
         else:
             assert left == [made] and made.parent == folder / "datasets"
-            assert made.suffix in EXTENSIONS and 0 < made.stat().st_size <= 1000
+            assert suffix_of(made) in USABLE and 0 < made.stat().st_size <= 1000

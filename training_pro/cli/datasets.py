@@ -11,6 +11,7 @@ from pathlib import Path
 from training_pro.cli import common, settings_file
 from training_pro.cli.command import CliCommand
 from training_pro.cli.terminal import Bar, complain, say
+from training_pro.data.chat_logs import PAUSE_HOURS
 from training_pro.data.documents.extracted import removed_words
 from training_pro.data.download import MAX_BYTES, Limits, download
 from training_pro.data.tools import DatasetTools
@@ -126,6 +127,29 @@ def _unwrap(options: argparse.Namespace) -> int:
     return _say_files(folders, name)
 
 
+def _log_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text", help=_TEXT)
+    parser.add_argument("--assistant", default="", metavar="NAME", help="the person whose messages are learned")
+    parser.add_argument(
+        "--pause-hours",
+        type=float,
+        default=PAUSE_HOURS,
+        metavar="H",
+        help="a pause that ends a conversation (default: 6)",
+    )
+    _add_place(parser)
+
+
+def _log_to_jsonl(options: argparse.Namespace) -> int:
+    folders = common.folders_of(options)
+    with Bar() as bar:
+        text = _dataset(options.text, folders)
+        name, log = _tools(options, bar).log_to_chats(text, options.assistant, options.pause_hours)
+    removed = f"; left out: {removed_words(log.removed)}" if log.removed else ""
+    complain(f"{log.manner}: {len(log.messages):,} messages{removed}.")
+    return _say_files(folders, name)
+
+
 def _convert_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", help="a file in the datasets folder, or a path")
     parser.add_argument("--encoding", default="", metavar="NAME", help="the file's encoding, such as cp1252 or gb18030")
@@ -189,5 +213,6 @@ SPLIT = CliCommand(_split_options, _split)
 ROWS_TO_JSONL = CliCommand(_rows_options, _rows_to_jsonl)
 TEXT_TO_JSONL = CliCommand(_text_options, _text_to_jsonl)
 UNWRAP = CliCommand(_unwrap_options, _unwrap)
+LOG_TO_JSONL = CliCommand(_log_options, _log_to_jsonl)
 CONVERT = CliCommand(_convert_options, _convert)
 DUMP = CliCommand(_dump_options, _dump)

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from training_pro.data.rows.rows import ROW_TYPES
+from training_pro.data.text_types import WEB_PAGES, suffix_of
+from training_pro.data.upload import safe_name
 from training_pro.errors import DataError
 from training_pro.progress import Progress, no_progress
 from training_pro.record.whole_files import whole_file
 
-EXTENSIONS = (".txt", *ROW_TYPES)
 MAX_BYTES = 2 << 30
 MAX_REDIRECTS = 5
 WAIT_SECONDS = 20
@@ -59,7 +59,8 @@ def download(url: str, folder: Path, limits: Limits | None = None, progress: Pro
     connection, response = _opened(url, limits)
     try:
         total = _announced_bytes(response, limits)
-        _refuse_pages(response, url)
+        if suffix_of(target) not in WEB_PAGES:
+            _refuse_pages(response, url)
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as temporary:
             _copy(response, temporary, (target.name, total, limits.max_bytes), progress)
@@ -84,11 +85,7 @@ def _parsed(url: str) -> SplitResult:
 
 
 def _file_name(parts: SplitResult) -> str:
-    name = re.sub(r"[^\w. -]", "_", unquote(parts.path.rsplit("/", 1)[-1])).strip(" .")
-    suffix = Path(name).suffix.lower()
-    if not Path(name).stem or suffix not in EXTENSIONS:
-        raise DataError(f"The address ends in {name[:80]!r}; a file must end in one of: {', '.join(EXTENSIONS)}.")
-    return Path(name).stem[:120] + suffix
+    return safe_name(unquote(parts.path.rsplit("/", 1)[-1]))
 
 
 def _opened(url: str, limits: Limits) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:

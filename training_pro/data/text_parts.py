@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -40,6 +41,7 @@ from training_pro.words import natural_key
 CONVERTER = 1  # raised whenever what comes out of a document changes
 MOST_UNPACKED_BYTES = 8 << 30
 _MOST_FILES = 100_000
+_NAME_CHARS = 80
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def text_parts(path: Path, name: str, folder: Path, progress: Progress = no_prog
 
 def _converted(file: Path, name: str, folder: Path) -> TextPart:
     key = digest(str(CONVERTER), suffix_of(file), files_digest([file]))
-    target, facts = folder / f"{key}.txt", folder / f"{key}.json"
+    place = folder / key
+    target, facts = place / f"{file.stem[:_NAME_CHARS]}.txt", place / "removed.json"
     try:
         removed = json.loads(facts.read_text(encoding="utf-8"))
         if target.is_file():
@@ -104,7 +107,7 @@ def _converted(file: Path, name: str, folder: Path) -> TextPart:
     except (OSError, ValueError):
         pass  # not there yet, or not whole
     found = extracted(file, name)
-    folder.mkdir(parents=True, exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     with whole_file(target) as temporary:
         temporary.write_bytes(found.text.encode("utf-8", "replace"))
     with whole_file(facts) as temporary:
@@ -169,12 +172,12 @@ def unpacked_bytes(file: Path) -> bytes:
     return data
 
 
-def forget_oldest(folder: Path, most_files: int = 400, most_bytes: int = 2 << 30) -> None:
+def forget_oldest(folder: Path, most: int = 200, most_bytes: int = 2 << 30) -> None:
     """Keep what was converted last, so that the folder does not grow for ever."""
     with suppress(OSError):
-        files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+        places = sorted(folder.iterdir(), key=lambda place: place.stat().st_mtime, reverse=True)
         room = most_bytes
-        for place, file in enumerate(files):
-            room -= file.stat().st_size
-            if place >= most_files or room < 0:
-                file.unlink()
+        for number, place in enumerate(places):
+            room -= sum(file.stat().st_size for file in place.iterdir())
+            if number >= most or (room < 0 and number):
+                shutil.rmtree(place, ignore_errors=True)

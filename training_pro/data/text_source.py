@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from training_pro.data.cache import TextStore
+from training_pro.data.chat_logs import chat_log, log_note
 from training_pro.data.documents.extracted import removed_words
+from training_pro.data.documents.subtitles import subtitles_note
 from training_pro.data.encodings import guess_of, not_utf8
 from training_pro.data.rendering.chat import unused_notes
 from training_pro.data.report import SourceReport
@@ -26,6 +28,7 @@ from training_pro.data.rows.fields import NO_COLUMNS, Columns, filled, text_fiel
 from training_pro.data.rows.rows import read_rows
 from training_pro.data.samples import TextSamples
 from training_pro.data.text_parts import TextPart
+from training_pro.data.text_types import PLAIN, suffix_of
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.progress import Progress
@@ -91,7 +94,11 @@ def text_samples(job: TextJob, parts: Sequence[TextPart]) -> tuple[TextSamples, 
 
 def _notes(job: TextJob, parts: Sequence[TextPart]) -> tuple[str, ...]:
     """What the beginning of the first text shows, and what conversion left out."""
-    return tuple(filter(None, (wrapped_note(job.name, _beginning(parts[0].path)), *_left_out_notes(parts))))
+    beginning = _beginning(parts[0].path)
+    log = chat_log(beginning)
+    shown = log_note(job.name, log) if log is not None else wrapped_note(job.name, beginning)
+    subtitles = subtitles_note(job.name, beginning) if suffix_of(parts[0].path) in PLAIN else ""
+    return tuple(filter(None, (subtitles or shown, *_left_out_notes(parts))))
 
 
 def _left_out_notes(parts: Sequence[TextPart]) -> list[str]:

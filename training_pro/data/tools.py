@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from training_pro.data.chat_logs import PAUSE_HOURS, ChatLog, chat_log, conversations
 from training_pro.data.encodings import LOOKED_AT_BYTES, decoded, guessed, is_utf8
 from training_pro.data.files import find_dataset, is_text
 from training_pro.data.preview import BlockPreview, TokenPreview
@@ -122,6 +123,24 @@ class DatasetTools:
                 joined += text.count("\n") - whole.count("\n")
                 _write_text(written, (_BETWEEN_FILES if done else "") + whole)
         return target.name, joined
+
+    def log_to_chats(self, name: str, assistant: str, pause_hours: float = PAUSE_HOURS) -> tuple[str, ChatLog]:
+        """A chat log that is a text to ``NAME.jsonl`` of messages, `assistant` the person whose words are learned; the
+        name comes back, and what was in the log. A pause of so many hours ends a conversation."""
+        path, parts = self._texts(name, "chats in JSON can be chosen as the Dataset as they are")
+        target = self._target(path, ".jsonl")
+        text = "\n".join(read_text(part.path) for part in parts)
+        log = chat_log(text)
+        if log is None:
+            raise DataError(
+                f"{path.name} is no chat log: its lines don't begin with a time or a name, as in WhatsApp, Telegram, "
+                "Discord, IRC or a dialogue. To answer one question with each section, turn the text into chats."
+            )
+        chats = list(conversations(log, assistant, pause_hours))
+        if not chats:
+            raise DataError(f"{path.name}: {assistant} answers nobody in this log; choose another name.")
+        _write_lines(target, ({"messages": turns} for turns in chats))
+        return target.name, log
 
     def convert(self, name: str, encoding: str = "") -> Conversion:
         """A document (EPUB, PDF, ...) as text to ``NAME.txt``; what is in another encoding than UTF-8, as UTF-8 to

@@ -33,5 +33,5 @@ def _tidy(text: str) -> str:
 
 
 def removed_words(removed: Mapping[str, int]) -> str:
-    """ "12 page numbers, 3 images"; "" for nothing."""
-    return ", ".join(f"{count:,} {name}" for name, count in removed.items() if count)
+    """ "page numbers (12), images (3)"; "" for nothing."""
+    return ", ".join(f"{name} ({count:,})" for name, count in removed.items() if count)

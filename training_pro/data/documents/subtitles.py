@@ -11,9 +11,21 @@ from training_pro.errors import DataError
 
 LONG_PAUSE_MS = 4000  # begins a new paragraph
 _INNER_TIMES = re.compile(r"<\d[\d:.]*>|</?c[^>]*>")  # of captions that show word by word
+_TIMES = re.compile(r"^\d\d:\d\d(?::\d\d)?[,.]\d{3} --> \d\d:", re.MULTILINE)
+_FEWEST_CUES = 5
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 _ENDS = re.compile(r"[.!?\u2026:\u3002\uff01\uff1f][\"'\u201d\u2019)\]\u266a]*$")
 _NEW_SPEAKER = re.compile(r"[-\u2013\u2014>\u266a\[(]|[^\W\d_][\w .'-]{0,30}: ")
+
+
+def subtitles_note(name: str, text: str) -> str:
+    """What to say of a plain text that is subtitles, with their times; "" for another."""
+    if len(_TIMES.findall(text)) < _FEWEST_CUES:
+        return ""
+    return (
+        f"{name} holds subtitles: their numbers and times will be learned too. Rename it to "
+        f"{name.rpartition('.')[0] or name}.srt, and only what is said is learned."
+    )
 
 
 def subtitle_text(text: str, name: str) -> Extracted:

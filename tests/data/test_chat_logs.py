@@ -1,0 +1,112 @@
+"""Chat logs of each kind as conversations."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from training_pro.data.chat_logs import chat_log, conversations
+from training_pro.data.tools import DatasetTools
+from training_pro.errors import DataError
+from training_pro.folders import Folders
+
+WORDS = [
+    ("Otter", "is the lock open"),
+    ("Wren", "yes"),
+    ("Wren", "since noon"),
+    ("Otter", "thanks: really"),
+    ("Wren", "ok"),
+]
+LONG = WORDS * 3
+
+
+def whatsapp(form: str) -> str:
+    return "\n".join(form.format(n, who=who, what=what) for n, (who, what) in enumerate(LONG))
+
+
+LOGS = {
+    "android": whatsapp("12/03/2024, 10:{0:02} - {who}: {what}"),
+    "android, American": whatsapp("3/12/24, 9:{0:02}\u202fPM - {who}: {what}"),
+    "android, German": whatsapp("12.03.24, 10:{0:02} - {who}: {what}"),
+    "iOS": whatsapp("\u200e[12/03/2024, 10:{0:02}:11] {who}: {what}"),
+    "Telegram": whatsapp("{who}, [12.03.2024 10:{0:02}]\n{what}\n"),
+    "Discord": whatsapp("[01-Jan-24 10:{0:02} AM] {who}#1234\n{what}\n"),
+    "IRC": whatsapp("<{who}> {what}"),
+    "IRC with times": whatsapp("[10:{0:02}] <@{who}> {what}"),
+    "a dialogue": whatsapp("{who}: {what}"),
+}
+
+
+@pytest.mark.parametrize("text", LOGS.values(), ids=LOGS)
+def test_every_manner_gives_the_same_turns(text: str) -> None:
+    log = chat_log(text)
+    assert log is not None and log.names() == [("Wren", 9), ("Otter", 6)]
+    (turns,) = conversations(log, "Wren")
+    assert turns[:2] == [
+        {"role": "user", "content": "is the lock open"},
+        {"role": "assistant", "content": "yes\nsince noon"},
+    ]
+    assert len(turns) == 12 and turns[-1] == {"role": "assistant", "content": "ok"}
+
+
+def test_lines_of_a_message_stay_together_and_media_and_notices_are_counted() -> None:
+    text = (
+        "12/03/2024, 10:00 - Messages are end-to-end encrypted.\n" + LOGS["android"] + "\nand a second line\n"
+        "12/03/2024, 10:40 - Otter: <Media omitted>\n12/03/2024, 10:41 - Wren: This message was deleted"
+    )
+    log = chat_log(text)
+    assert log is not None
+    assert log.removed == {"notices of the program": 1, "messages without words": 2}
+    assert log.messages[-1].text == "ok\nand a second line"
+
+
+def test_a_long_pause_begins_a_conversation() -> None:
+    text = LOGS["android"] + "\n" + LOGS["android"].replace("12/03/2024", "13/03/2024")
+    log = chat_log(text)
+    assert log is not None
+    assert len(list(conversations(log, "Wren"))) == 2
+    assert len(list(conversations(log, "Wren", pause_hours=48))) == 1
+
+
+def test_where_each_message_stands_alone_pauses_end_nothing() -> None:
+    text = "\n".join(
+        f"{day}/{month}/24, 10:00 - {who}: hello {day}"
+        for month in range(1, 5)
+        for day, who in enumerate(["Otter", "Wren"] * 5, 1)
+    )
+    log = chat_log(text)
+    assert log is not None
+    assert sum(len(turns) for turns in conversations(log, "Wren")) > 30
+
+
+def test_in_a_group_the_others_turns_begin_with_their_names() -> None:
+    log = chat_log("\n".join(f"<{who}> words {n}" for n, who in enumerate(["a1", "b1", "c1"] * 4)))
+    assert log is not None
+    turns = next(conversations(log, "c1"))
+    assert turns[0] == {"role": "user", "content": "a1: words 0\nb1: words 1"}
+    assert turns[1] == {"role": "assistant", "content": "words 2"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "One line.", "He said: go.\nShe came.\n" * 40, "Chapter 1: The lock\n\nWords.\n" * 9]
+)
+def test_prose_is_no_log(text: str) -> None:
+    assert chat_log(text) is None
+
+
+def test_the_tool_writes_chats_and_lists_the_names_where_none_is_chosen(folders: Folders) -> None:
+    (folders.datasets / "chat.txt").write_text(LOGS["iOS"], encoding="utf-8")
+    with pytest.raises(DataError, match=r"Wren \(9\), Otter \(6\)") as refused:
+        DatasetTools(folders).log_to_chats("chat.txt", "")
+    assert refused.value.options == ('--assistant "Wren"',)
+    name, log = DatasetTools(folders).log_to_chats("chat.txt", "Otter")
+    rows = [json.loads(line) for line in (folders.datasets / name).read_text().splitlines()]
+    assert len(rows) == 1 and len(log.messages) == 15
+    assert rows[0]["messages"][-1] == {"role": "assistant", "content": "thanks: really"}
+
+
+def test_a_text_that_is_none_is_refused(folders: Folders) -> None:
+    (folders.datasets / "story.txt").write_text("The fox ran. " * 50)
+    with pytest.raises(DataError, match="no chat log"):
+        DatasetTools(folders).log_to_chats("story.txt", "Otter")

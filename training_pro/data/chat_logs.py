@@ -1,0 +1,217 @@
+"""Chat logs that are texts (WhatsApp, Telegram, Discord, IRC, "Name: ..." lines) as conversations of turns.
+
+A log is read line by line: a line that begins with a name, in the manner of the log, begins a message; what follows
+belongs to it. Messages of one person in a row are one turn; a long pause ends a conversation. Costs some 3 MB a second.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from training_pro.errors import DataError
+
+PAUSE_HOURS = 6.0
+MOST_TURNS = 40  # of a conversation
+_FEWEST_MESSAGES = 6
+_MOSTLY = 0.5  # of the lines that are not blank begin a message, in a log with a message a line
+_LEAST_SHARE = 0.02
+_INVISIBLE = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_TIME = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:[ \u202f\u00a0]?[AaPp]\.?[ \u00a0]?[Mm]\.?)?"
+_DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
+_NAME = r"[^\n:<>\[\]]{1,60}?"
+_MANNERS = {
+    "WhatsApp": re.compile(rf"(?P<when>{_DATE},? {_TIME}) [-\u2013] (?:(?P<name>{_NAME}): )?(?P<text>.*)"),
+    "WhatsApp (iOS)": re.compile(rf"\[(?P<when>{_DATE},? {_TIME})\] (?:(?P<name>{_NAME}): ?)?(?P<text>.*)"),
+    "Telegram": re.compile(rf"(?P<name>[^\n\[\]]{{1,60}}?), \[(?P<when>{_DATE},? {_TIME})\](?P<text>)"),
+    "Discord": re.compile(
+        rf"\[(?P<when>(?:{_DATE}|\d{{1,2}}-\w{{3}}-\d{{2,4}}) {_TIME})\] (?P<name>[^\n]{{1,60}}?)(?P<text>)"
+    ),
+    "IRC": re.compile(rf"(?:\[?(?P<when>(?:{_DATE} )?{_TIME})\]? )?<[ @+%~&]?(?P<name>[^\s<>]{{1,40}})> (?P<text>.*)"),
+    "a dialogue": re.compile(r"(?P<when>)(?P<name>[^\W\d_][\w .'-]{0,30}): (?P<text>.+)"),
+}
+_WITH_HEADINGS = ("Telegram", "Discord")  # the name has a line of its own
+_NO_TEXT = re.compile(
+    r"<[^<>]{3,40}>|\W*(?:image|video|audio|sticker|GIF|document|Contact card) omitted|"
+    r"(?:this message was deleted|you deleted this message|null)\.?|<attached: [^>]+>|\S+ \(file attached\)",
+    re.IGNORECASE,
+)
+_FORMATS = (
+    *("%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%Y/%m/%d"),
+    *("%d/%b/%y", "%d/%b/%Y"),
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """What one person wrote; `at` is its time, as far as the log says it."""
+
+    name: str
+    text: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ChatLog:
+    """`manner` is the kind of log. `removed` counts what is no message of a person, and media without words."""
+
+    manner: str
+    messages: list[Message]
+    removed: dict[str, int] = field(default_factory=dict)
+
+    def names(self) -> list[tuple[str, int]]:
+        """Who wrote, and how many messages, the busiest first."""
+        return Counter(message.name for message in self.messages).most_common()
+
+
+def chat_log(text: str) -> ChatLog | None:
+    """The log in `text`; None where it is none."""
+    lines = _INVISIBLE.sub("", text).split("\n")
+    manner = _manner(lines)
+    if manner is None:
+        return None
+    found = _read(lines, manner)
+    if len(found.names()) < 2 or len(found.messages) < _FEWEST_MESSAGES:
+        return None
+    return found
+
+
+def conversations(log: ChatLog, assistant: str, pause_hours: float = PAUSE_HOURS) -> Iterator[list[dict[str, str]]]:
+    """The turns of each conversation, from the first of another person to the last of `assistant`.
+
+    Where more than two people write, the others' turns begin with their name.
+
+    Raises:
+        DataError: nobody of that name writes.
+    """
+    names = dict(log.names())
+    if assistant not in names:
+        raise DataError(not_there(assistant, log), option=f'--assistant "{log.names()[0][0]}"')
+    by_pause = list(_talks(log, assistant, pause_hours * 3600))
+    if 2 * sum(len(talk.messages) for talk in by_pause) >= len(log.messages):
+        yield from (talk.turns for talk in by_pause)
+        return
+    # Where nearly each message stands alone, the pauses end no conversations: they are how these people write.
+    yield from (talk.turns for talk in _talks(log, assistant, math.inf))
+
+
+@dataclass(frozen=True)
+class _Talk:
+    """The messages of one conversation that are in its turns."""
+
+    messages: list[Message]
+    turns: list[dict[str, str]]
+
+
+def _talks(log: ChatLog, assistant: str, pause_s: float) -> Iterator[_Talk]:
+    in_group = len(log.names()) > 2
+    for part in _parts(log.messages, pause_s):
+        written = [place for place, message in enumerate(part) if message.name == assistant]
+        asked = next((place for place, message in enumerate(part) if message.name != assistant), len(part))
+        used = part[asked : written[-1] + 1] if written else []
+        turns: list[dict[str, str]] = []
+        for message in used:
+            role = "assistant" if message.name == assistant else "user"
+            shown = f"{message.name}: {message.text}" if in_group and role == "user" else message.text
+            if turns and turns[-1]["role"] == role:
+                turns[-1]["content"] += f"\n{shown}"
+            else:
+                turns.append({"role": role, "content": shown})
+        if turns:
+            yield _Talk(used, turns)
+
+
+def log_note(name: str, log: ChatLog) -> str:
+    """What to say of a text that is a chat log."""
+    who = " and ".join(name for name, _ in log.names()[:2])
+    return (
+        f"{name} is a chat log ({log.manner}) of {who}: it is learned as running text, with its times and "
+        'names. To learn to answer like one of them, make chats of it: "log-to-jsonl" under Tools.'
+    )
+
+
+def not_there(assistant: str, log: ChatLog) -> str:
+    """The sentence that lists who writes in the log."""
+    listed = ", ".join(f"{name} ({count:,})" for name, count in log.names()[:12])
+    who = f"Nobody called {assistant!r} writes" if assistant else "Choose who is the assistant"
+    return f"{who} in this log; messages by name: {listed}."
+
+
+def _manner(lines: Sequence[str]) -> str | None:
+    filled = [line for line in lines[:4000] if line.strip()]
+    for manner, pattern in _MANNERS.items():
+        found = [match for match in map(pattern.fullmatch, filled) if match is not None]
+        enough = _MOSTLY / 3 if manner in _WITH_HEADINGS or manner.startswith("WhatsApp") else _MOSTLY
+        if len(found) < max(_FEWEST_MESSAGES, enough * len(filled)):
+            continue
+        names = Counter(match["name"] for match in found if match["name"])
+        often = [name for name, count in names.items() if count >= max(2, _LEAST_SHARE * len(found))]
+        # Prose has lines with a colon too; in a dialogue a few names come again and again.
+        if manner != "a dialogue" or (len(often) >= 2 and sum(names[name] for name in often) >= 0.8 * len(found)):
+            return manner
+    return None
+
+
+def _read(lines: Sequence[str], manner: str) -> ChatLog:
+    pattern, messages, removed = _MANNERS[manner], [], Counter[str]()
+    current: Message | None = None
+    for line in [*lines, None]:
+        match = pattern.fullmatch(line) if line is not None else None
+        if match is None and line is not None:
+            current = replace(current, text=f"{current.text}\n{line}") if current is not None else None
+            continue
+        if current is not None:
+            text = current.text.strip()
+            if not current.name:
+                removed["notices of the program"] += 1
+            elif not text or _NO_TEXT.fullmatch(text):
+                removed["messages without words"] += 1
+            else:
+                messages.append(replace(current, text=text))
+        if match is not None:
+            name = (match["name"] or "").strip()
+            current = Message(re.sub(r"#\d{4}$", "", name), match["text"], _time(match["when"] or ""))
+    return ChatLog(manner, messages, dict(removed))
+
+
+def _time(when: str) -> datetime | None:
+    """The time as the log writes it; day and month may be the wrong way round, which does not matter for a pause."""
+    date, _, clock = when.replace(",", "").replace("\u202f", " ").replace("\u00a0", " ").partition(" ")
+    numbers = re.findall(r"\d+", clock)
+    if len(numbers) < 2:
+        return None
+    hour = int(numbers[0]) % 12 if re.search("[AaPp]", clock) else int(numbers[0])
+    hour += 12 * bool(re.search("[Pp]", clock))
+    for form in _FORMATS:
+        try:
+            day = datetime.strptime(re.sub(r"[.-]", "/", date), form)
+            return day.replace(hour=min(hour, 23), minute=min(int(numbers[1]), 59))
+        except ValueError:
+            continue
+    return None
+
+
+def _parts(messages: Sequence[Message], pause_s: float) -> Iterator[list[Message]]:
+    """The messages between two long pauses, and at most `MOST_TURNS` turns at a time."""
+    part: list[Message] = []
+    turns = 0
+    for message in messages:
+        if part:
+            changes = part[-1].name != message.name
+            if _seconds_between(part[-1], message) >= pause_s or turns + changes >= MOST_TURNS:
+                yield part
+                part, turns = [], 0
+            else:
+                turns += changes
+        part.append(message)
+    if part:
+        yield part
+
+
+def _seconds_between(one: Message, other: Message) -> float:
+    """0 where a time is missing."""
+    return abs((other.at - one.at).total_seconds()) if one.at is not None and other.at is not None else 0.0

@@ -24,6 +24,7 @@ from torch.utils._pytree import tree_leaves
 from training_pro.settings import Settings
 from training_pro.training.memory.checkpointing import Checkpointing
 from training_pro.training.model import chunked_loss, run_dtype
+from training_pro.training.model.head_path import head_paths
 from training_pro.training.model.precision import DeviceFacts, autocast_dtype, mixed_precision
 from training_pro.training.model.prepare import ready
 
@@ -109,7 +110,8 @@ def fake_card(facts: DeviceFacts = AMPERE) -> Iterator[None]:
         patch(mock.patch.object(DeviceFacts, "of", lambda device: facts))
         patch(mock.patch.object(run_dtype, "_changes_in_place", lambda parameter: True))
         patch(mock.patch.object(run_dtype.psutil, "virtual_memory", lambda: mock.Mock(available=1 << 40)))
-        patch(mock.patch.object(chunked_loss, "_probe_loss", lambda model: 1.0))
+        patch(mock.patch.object(chunked_loss, "_path_that_fits", lambda model, own: next(iter(head_paths(model, own)))))
+        patch(mock.patch.object(chunked_loss, "_check_trainable", lambda model: None))
         patch(mock.patch.object(chunked_loss, "chunked_loss_sum", _loss_of_all))
         patch(mock.patch.object(torch.nn.functional, "dropout", _dropout))
         patch(mock.patch.object(torch.nn.functional, "scaled_dot_product_attention", _flash_attention))

@@ -300,6 +300,21 @@ def test_windows_waits_for_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "a").read_text() == "new"
 
 
+def test_windows_waits_for_a_folder_that_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, refusals = os.replace, iter([True, False])
+
+    def replace(*args: object) -> None:
+        if next(refusals):
+            raise PermissionError(errno.EACCES, "in use")
+        real(*args)
+
+    monkeypatch.setattr(files, "_WINDOWS", True)
+    monkeypatch.setattr(os, "replace", replace)
+    (tmp_path / "a").mkdir()
+    assert move_folder(tmp_path / "a", tmp_path / "b").is_dir()
+    assert not (tmp_path / "a").exists()
+
+
 def synced_folders(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Gets the folders whose names are forced to the disk, in order."""
     found: list[Path] = []

@@ -148,8 +148,9 @@ class WebUIHost:
             )
         if any(parameter.is_meta for parameter in loaded.model.parameters()):
             raise ModelError(
-                f"Parts of {loaded.label} were left on disk for want of memory; load it with load-in-4bit, "
-                "or choose a smaller model."
+                f"Parts of {loaded.label} are in main memory or on disk, because the graphics card is too small for "
+                f"it. {'Choose' if loaded.quantization == '4-bit' else 'Load it with load-in-4bit, or choose'} a "
+                "smaller model."
             )
 
     def obstacle(self) -> str:

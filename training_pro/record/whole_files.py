@@ -166,7 +166,7 @@ def move_folder(source: Path, target: Path) -> Path:
         RunError: the disk refuses; the folder is still where it was, or already where it should be.
     """
     try:
-        source.rename(target)
+        _rename(source, target)
         _sync_folder(target.parent)  # should power fail between the two, it is in both places rather than in none
         if source.parent != target.parent:
             _sync_folder(source.parent)

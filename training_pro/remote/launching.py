@@ -8,12 +8,15 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from training_pro.errors import SettingsError
 from training_pro.folders import Folders
 from training_pro.hosts.host import ModelSource
 
 MOST_PROCESSES = 64
+_ALLOCATOR = "PYTORCH_CUDA_ALLOC_CONF"
+_NEW_GROUP, _NO_WINDOW = 0x00000200, 0x08000000  # subprocess has these names on Windows alone
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,20 @@ def shell_line(words: list[str], source: ModelSource | None) -> str:
 
 
 def child_environment(source: ModelSource | None) -> dict[str, str]:
-    """Ours, with this package importable; without graphics cards where the host does not use them either."""
+    """Ours, with this package importable; without graphics cards where the host does not use them either. On Linux
+    torch's pieces of a card's memory may grow, so that blocks of many lengths leave no gaps in it."""
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONUNBUFFERED": "1"}
     if source is not None and source.on_cpu and _has_cards():
         environment["CUDA_VISIBLE_DEVICES"] = ""
+    if sys.platform.startswith("linux"):
+        environment.setdefault(_ALLOCATOR, "expandable_segments:True")
     return environment
 
 
 def start_child(words: list[str], source: ModelSource, log: Path) -> subprocess.Popen[bytes]:
-    """Start it in a session of its own, so that it outlives us and no Ctrl-C of our terminal reaches it.
+    """Start it apart from us, so that it outlives us and no Ctrl-C of our terminal reaches it.
 
     Raises:
         OSError: it can't be started, or the log can't be written.
@@ -95,8 +101,15 @@ def start_child(words: list[str], source: ModelSource, log: Path) -> subprocess.
             stdout=output,
             stderr=subprocess.STDOUT,
             env=child_environment(source),
-            start_new_session=True,
+            **_apart(),
         )
+
+
+def _apart() -> dict[str, Any]:
+    """A session of its own; on Windows, which has none, a process group of its own without a window."""
+    if os.name != "nt":
+        return {"start_new_session": True}
+    return {"creationflags": _NEW_GROUP | _NO_WINDOW}
 
 
 def this_python() -> str:

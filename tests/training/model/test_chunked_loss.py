@@ -294,3 +294,15 @@ def test_hooks_of_accelerate_still_run() -> None:
     Counting.calls = 0
     assert_same(loss_and_gradients(model, batch()), stock)
     assert Counting.calls == 1
+
+
+def test_a_probe_that_runs_out_of_memory_is_no_answer() -> None:
+    """Else the run would be trained with all its logits, which take far more."""
+    model = zoo.make("llama")
+
+    def short(*args: Any, **kwargs: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model.lm_head.forward = short
+    with pytest.raises(torch.OutOfMemoryError):
+        make_lean(model)

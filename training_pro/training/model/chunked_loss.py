@@ -24,6 +24,7 @@ from torch import nn
 from torch.nn import functional
 
 from training_pro.errors import ModelError
+from training_pro.training.memory.out_of_memory import is_out_of_memory
 from training_pro.training.model.config import text_config, value_of, whole_number_of
 from training_pro.training.model.head_path import HeadPath, Output, head_paths
 
@@ -78,13 +79,15 @@ class _ChunkedLoss(torch.autograd.Function):
 
 
 def _added(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor | None:
-    return other if one is None else one if other is None else one + other
+    """In place: a trained head's gradient has as many numbers as the head."""
+    return other if one is None else one if other is None else one.add_(other)
 
 
 def _scaled(grad: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """grad x scale, multiplied in float32 a piece at a time: in half precision 1 / count would itself be rounded."""
+    """grad x scale, multiplied in float32 a piece at a time: in half precision 1 / count would itself be rounded.
+    A gradient in float32, which is nobody else's, changes in place."""
     if grad.dtype == torch.float32:
-        return grad * scale
+        return grad.mul_(scale)
     result = torch.empty_like(grad)
     for piece in _pieces(grad.shape[0]):
         result[piece] = grad[piece].float() * scale
@@ -179,17 +182,25 @@ def _path_that_fits(model: PreTrainedModel, own: Callable[..., Any]) -> HeadPath
         try:
             stock = own(input_ids=ids, labels=ids, use_cache=False)
             logits, loss = stock.logits.float(), float(stock.loss)
-        except _CANT:
+        except _CANT as error:
+            _pass_on_want_of_memory(error)
             return None
         for path in head_paths(model, own):
             try:
                 hidden = path.hidden_states(input_ids=ids)
                 found = path.head(hidden[0])
-            except _CANT:
+            except _CANT as error:
+                _pass_on_want_of_memory(error)
                 continue
             if found.shape == logits[0].shape and _same_loss(found.float(), logits[0], ids[0], loss):
                 return path
     return None
+
+
+def _pass_on_want_of_memory(error: Exception) -> None:
+    """That memory ran out says nothing of the model, which would otherwise be trained with all its logits."""
+    if is_out_of_memory(error):
+        raise error
 
 
 _CANT = (TypeError, AttributeError, ValueError, NotImplementedError, RuntimeError, LookupError, AssertionError)
@@ -220,6 +231,7 @@ def _check_trainable(model: PreTrainedModel) -> None:
         with torch.no_grad():
             model(input_ids=ids, labels=ids, attention_mask=torch.ones_like(ids), use_cache=False)
     except _CANT as error:
+        _pass_on_want_of_memory(error)
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
             f"{type(model).__name__} can't be trained on text alone ({type(error).__name__}: {reason}); choose another "

@@ -68,9 +68,8 @@ MADE_HERE = {
     },
     "panels/tryout.py": {"cards"},
     "views/check.py": {
-        "one.tone", "role", "lines", "len(rest)", "cells", "tone", "chip", "head", "takes", "updates", "of", "what",
-        "said",
-        "memory_meter(checked.memory)", "gigabytes(need)", "fits", "plan.updates_per_epoch:,",
+        "what", "words", "fits", "one.tone", "role", "lines", "len(rest)", "cells", "tone", "chip", "head", "takes",
+        "updates", "of", "said", "memory_meter(checked.memory)", "gigabytes(need)", "plan.updates_per_epoch:,",
     },
     "views/schedule.py": {"verticals", "line", "words", "said", "place"},
 }  # fmt: skip

@@ -12,34 +12,42 @@ from tests.ui.desk import Desk
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_a_first_run_from_nothing_to_an_applied_lora(desk: Desk) -> None:
+def test_one_click_trains_the_text_that_lies_there(desk: Desk) -> None:
     tab = desk.open()
-    assert "Model tiny" in tab.words("host")
-    tab.choose("text-file", "tales.txt")
+    assert tab.typed("text-file") == "tales.txt" and tab.typed("name") == "tales"
+    tab.until(lambda: "updates" in tab.words("your-run"), "the run to be")
+    for part in ("start", "name", "your-run"):
+        assert tab.part(part).bounding_box()["y"] < 900  # in the first screen
+    tab.press("start")
+    tab.until(lambda: tab.face() in ("run", "ended"), "the run")
+    tab.until(lambda: tab.phase() == "ended", "the end", 120)
+    assert desk.server.run.settings.text_file == "tales.txt" and desk.server.run.settings.name == "tales"
+    assert "tales is saved" in tab.words("status")
+
+
+def test_a_first_run_from_nothing_to_a_lora_in_use(desk: Desk) -> None:
+    tab = desk.open()
+    assert "tiny" in tab.words("host")
     tab.type("name", "first")
-    tab.press("verify")
-    tab.until(lambda: "Updates in all" in tab.words("verified"), "facts")
-    tab.press("suggestion-0")
-    tab.until(lambda: "Warmup" not in tab.words("suggestion-0"), "the suggestion to be taken")
+    tab.until(lambda: tab.part("use-0").is_visible(), "a suggestion")
+    tab.type("epochs", "2")
+    tab.until(lambda: "was 3" in tab.words("epochs"), "the mark of a changed field")
     tab.press("start")
     tab.until(lambda: tab.phase() == "ended", "the end", 120)
-    assert desk.server.run.settings.warmup_steps == 3
-    assert "finished" in tab.words("status")
-    tab.until(lambda: tab.part("chart").locator(".tp-hit").count() > 5, "the chart")
-    tab.part("chart").locator(".tp-hit").nth(3).hover()
-    assert "smoothed" in tab.part("chart").locator(".tp-tip:visible").inner_text()
-    tab.open("Try it: ask with and without")
+    assert tab.face() == "ended" and "first is saved" in tab.words("status")
     tab.type("prompt", "The lamp keeper")
     tab.press("ask-both")
     tab.until(lambda: "with first" in tab.words("try-said"), "both answers")
     assert desk.server.session.host.loras_on() == []
     tab.press("put-on")
-    tab.until(lambda: desk.server.session.host.loras_on() == ["first"], "the LoRA on the model")
-    tab.until(lambda: "A LoRA is on the model" in tab.words("host"), "the warning")
+    tab.until(lambda: desk.server.session.host.loras_on() == ["first"], "the LoRA in use")
+    tab.until(lambda: "with first" in tab.words("host"), "the line at the top")
+    tab.new_run()
+    tab.type("name", "second")
     tab.press("start")
-    tab.until(lambda: "take the LoRA off" in tab.words("start-said"), "the refusal")
-    tab.press("loras-off")
-    tab.until(lambda: desk.server.session.host.loras_on() == [], "the LoRA off")
+    tab.until(lambda: desk.server.session.run.settings.name == "second", "a run that unloads the LoRA by itself")
+    tab.until(lambda: tab.phase() == "ended", "its end", 120)
+    assert desk.server.session.host.loras_on() == []
 
 
 def test_the_stop_loss_moves_though_the_page_that_started_is_closed(desk: Desk) -> None:
@@ -62,7 +70,6 @@ def test_pause_checkpoint_reload_and_two_pages(desk: Desk) -> None:
     desk.start(tab, "watched")
     phone = desk.open(PHONE)
     phone.until(lambda: phone.phase() == "training", "the run on the phone")
-    assert phone.typed("name") == "watched"
     phone.press("pause")
     tab.until(lambda: tab.phase() == "paused", "the pause on the other page")
     held = desk.server.run.status.update
@@ -74,7 +81,7 @@ def test_pause_checkpoint_reload_and_two_pages(desk: Desk) -> None:
     phone.press("continue")
     tab.until(lambda: tab.phase() == "training", "the run going on")
     tab.until(lambda: len(desk.server.run.status.checkpoints) == 1, "the checkpoint")
-    tab.until(lambda: "1 checkpoint written" in tab.words("checkpoints"), "the checkpoint on the page")
+    tab.until(lambda: "1 checkpoint saved" in tab.words("checkpoints"), "the checkpoint on the page")
     tab.until(lambda: tab.part("chart").locator(".tp-mark").count() >= 2, "the checkpoint's mark")
     tab.press("interrupt")
     phone.until(lambda: phone.phase() == "ended", "the end on the phone")
@@ -85,29 +92,30 @@ def test_a_second_start_is_refused_by_the_name_of_the_first(desk: Desk) -> None:
     tab = desk.open()
     desk.start(tab, "one")
     other = desk.open()
+    other.until(lambda: other.face() == "run", "the run on the other page")
+    other.page.locator('[data-do="prepare"]').click()
     other.type("name", "two")
     other.press("start")
-    other.until(lambda: 'The run "one" is in progress' in other.words("start-said"), "the refusal")
-    other.part("start").dblclick()
-    tab.part("interrupt").dblclick()
+    other.until(lambda: '"one"' in other.words("start-said"), "the refusal")
+    tab.part("interrupt").click()
     tab.until(lambda: tab.phase() == "ended", "the end")
     assert desk.server.run.settings.name == "one"
 
 
-def test_all_faults_of_a_form_at_once(desk: Desk) -> None:
+def test_each_wrong_field_says_so_at_once_and_start_says_all_of_it(desk: Desk) -> None:
     tab = desk.open()
-    tab.open("Batch, epochs and learning rate")
     tab.type("learning-rate", "fast")
     tab.type("epochs", "-1")
+    wrong = tab.page.locator(".training-pro .tp-fault")
+    tab.until(lambda: wrong.count() == 2, "both faults beside their fields")
+    assert "Learning Rate" in tab.words("learning-rate") and "Epochs" in tab.words("epochs")
     tab.press("start")
     tab.until(lambda: "Learning Rate" in tab.words("start-said"), "the faults")
     assert "Epochs" in tab.words("start-said")
     tab.type("learning-rate", "1e-4")
     tab.type("epochs", "1")
-    tab.press("start")
-    tab.until(lambda: "No data is chosen" in tab.words("start-said"), "the missing data")
-    tab.choose("text-file", "tales.txt")
     tab.type("name", "a.b")
+    tab.until(lambda: "a.b" in tab.words("name"), "the bad name beside its field")
     tab.press("start")
     tab.until(lambda: "a.b" in tab.words("start-said"), "the bad name")
     assert desk.server.session.run is None
@@ -117,6 +125,7 @@ def test_a_taken_name_is_asked_about(desk: Desk) -> None:
     tab = desk.open()
     desk.start(tab, "again", epochs="1")
     tab.until(lambda: tab.phase() == "ended", "the end")
+    tab.new_run()
     tab.press("start")
     tab.until(lambda: tab.part("ask-replace").is_visible(), "the question")
     assert not tab.part("ask-continue").is_visible()
@@ -128,13 +137,10 @@ def test_a_taken_name_is_asked_about(desk: Desk) -> None:
     tab.until(lambda: not desk.server.session.busy and tab.phase() == "ended", "its end")
 
 
-def test_the_preview_shows_text_as_text_and_finds_blocks(desk: Desk) -> None:
+def test_the_blocks_are_shown_as_text_and_are_found(desk: Desk) -> None:
     tab = desk.open()
-    tab.choose("text-file", "tales.txt")
-    tab.open("Text to blocks")
     tab.type("max-tokens", "64")
-    tab.open("Preview: the very tokens")
-    tab.press("verify")
+    tab.press("look")
     tab.until(lambda: "Block 1 of" in tab.words("block-shown"), "the first block")
     tab.type("search", "<script>alert(7)")
     tab.press("block-find")
@@ -143,24 +149,30 @@ def test_the_preview_shows_text_as_text_and_finds_blocks(desk: Desk) -> None:
     assert tab.part("block-shown").locator(".tp-found").count() > 3
     tab.choose("block-kind", "overlap")
     tab.press("block-next")
-    tab.until(lambda: "overlapping block" in tab.words("block-shown"), "an overlap")
+    tab.until(lambda: "overlap" in tab.words("block-shown"), "an overlap")
     assert tab.part("block-shown").locator(".tp-border").count() > 0
-    tab.open("Batch, epochs")
-    tab.until(lambda: "tp-line" in tab.part("curve").inner_html(), "the schedule's curve")
+    tab.until(lambda: "tp-p-rate" in tab.part("curve").inner_html(), "the schedule's curve")
 
 
-def test_what_verify_found_is_marked_once_a_setting_is_another(desk: Desk) -> None:
+def test_a_change_is_checked_by_itself(desk: Desk) -> None:
     tab = desk.open()
-    tab.choose("text-file", "tales.txt")
-    tab.press("verify")
-    tab.until(lambda: "Updates in all" in tab.words("verified"), "facts")
-    stale = tab.page.locator(".tp-stale")
-    assert stale.count() == 0
-    tab.open("Batch, epochs and learning rate")
-    tab.type("epochs", "2")
-    tab.until(lambda: stale.count() == 1, "the mark")
-    tab.press("verify")
-    tab.until(lambda: "Updates in all" in tab.words("verified") and stale.count() == 0, "facts without a mark")
+    tab.until(lambda: "updates" in tab.words("your-run"), "the run to be")
+    before = tab.words("your-run")
+    tab.type("epochs", "9")
+    tab.until(lambda: tab.words("your-run") != before, "other numbers")
+
+
+def test_the_form_is_kept_by_the_browser_and_all_settings_can_be_searched(desk: Desk) -> None:
+    tab = desk.open()
+    tab.type("rank", "7")
+    tab.until(lambda: "was 32" in tab.words("rank"), "the change")
+    tab.page.reload()
+    tab.page.locator("#tp-marks .tp-marks").wait_for(state="attached")
+    tab.until(lambda: tab.typed("rank") == "7", "the form after a reload")
+    tab.all_settings()
+    tab.page.locator(".tp-search").fill("neftune")
+    tab.until(lambda: not tab.part("seed").is_visible(), "fewer settings")
+    assert tab.part("neftune-noise-alpha").is_visible()
 
 
 def test_a_text_that_is_put_into_the_folder_is_in_the_list_of_an_open_page(desk: Desk) -> None:
@@ -178,21 +190,24 @@ def listed(tab: Tab) -> str:
     return names
 
 
-def test_a_run_that_begins_is_brought_into_view(desk: Desk) -> None:
+def test_a_run_takes_the_place_of_the_form(desk: Desk) -> None:
     tab = desk.open(PHONE)
-    desk.start(tab, "seen")
+    tab.type("epochs", "2000")
+    tab.page.locator(".tp-bottom-bar .tp-main").click()
+    tab.until(lambda: tab.face() == "run", "the run")
     top = "document.querySelector('#tp-status').getBoundingClientRect().top"
-    tab.until(lambda: -5 <= tab.page.evaluate(top) < PHONE["height"] / 2, "the run in view")
+    assert 0 <= tab.page.evaluate(top) < PHONE["height"] / 2
+    assert not tab.part("what-card").is_visible()
 
 
 def test_a_list_that_is_opened_and_left_changes_nothing(desk: Desk) -> None:
     tab = desk.open()
-    tab.choose("text-file", "tales.txt")
     tab.type("name", "left")
-    for name in ("dataset", "format"):
+    tab.all_settings()
+    for name in ("eval-dataset", "chat-template"):
         field = tab.part(name).locator("input").first
         field.click()
-        tab.page.wait_for_timeout(300)
+        tab.page.get_by_role("option").first.wait_for()
         field.press("Escape")
         tab.part("host").click()
     tab.press("start")
@@ -235,7 +250,7 @@ def test_buttons_whose_change_was_lost_on_the_way_are_asked_for_again(desk: Desk
     tab.page.route("**/*", lose_the_first)
     desk.server.run.controls.pause()
     tab.until(lambda: asked, "a lost pull")
-    tab.until(lambda: tab.part("continue").is_enabled(), "the buttons of a pause")
+    tab.until(lambda: tab.part("continue").is_visible(), "the buttons of a pause")
     assert len(asked) > 1
     tab.complaints.clear()  # the browser's own, on what was lost
 
@@ -255,10 +270,11 @@ def test_runs_are_compared_deleted_and_brought_back(desk: Desk) -> None:
     tab = desk.open()
     desk.start(tab, "red", epochs="1")
     tab.until(lambda: tab.phase() == "ended", "the first end")
+    tab.new_run()
     tab.type("name", "blue")
     tab.type("learning-rate", "1e-5")
     tab.press("start")
-    tab.until(lambda: "blue: finished" in tab.words("status"), "the second end")
+    tab.until(lambda: "blue is saved" in tab.words("status"), "the second end")
     tab.show_tab("Runs")
     tab.until(lambda: "blue" in tab.words("runs-table"), "the list")
     tab.choose("runs-chosen", "red")
@@ -282,19 +298,19 @@ def test_runs_are_compared_deleted_and_brought_back(desk: Desk) -> None:
 
 def test_settings_go_out_and_come_in_again(desk: Desk) -> None:
     tab = desk.open()
-    tab.choose("preset", "Style")
-    tab.open("LoRA: rank")
-    tab.until(lambda: tab.part("rank").locator("input[type=number]").input_value() == "16", "the preset")
-    tab.open("Copy, keep, import and export")
+    tab.page.locator("#tp-tiles label").first.click()
+    tab.until(lambda: tab.typed("rank") == "16", "the tile's numbers")
+    tab.page.locator('[data-do="menu"]').click()
+    tab.press("command")
+    tab.until(lambda: "training_pro train" in tab.typed("command-text"), "the command")
+    tab.show_tab("Tools")
     tab.press("export")
     tab.until(lambda: '"rank": 16' in tab.typed("json"), "the settings")
     tab.type("json", '{"lora_rank": 300, "micro_batch_size": 2, "cutoff_len": 128}')
     tab.press("import")
-    tab.until(
-        lambda: tab.part("rank").locator("input[type=number]").input_value() == "300", "a rank past the slider's end"
-    )
+    tab.until(lambda: "filled in" in tab.words("recipes-said"), "the import")
     tab.type("json", "{nonsense")
     tab.press("import")
     tab.until(lambda: "not valid JSON" in tab.words("recipes-said"), "the refusal")
-    tab.press("command")
-    tab.until(lambda: "training_pro train" in tab.typed("json"), "the command")
+    tab.show_tab("Train")
+    assert tab.typed("rank") == "300"

@@ -30,21 +30,20 @@ def tab(server: Server) -> Iterator[Tab]:
 
 
 def start(tab: Tab, name: str, epochs: str) -> None:
-    tab.choose("text-file", "tales.txt")
     tab.type("name", name)
-    tab.open("Batch, epochs and learning rate")
     tab.type("epochs", epochs)
-    tab.type("warmup-steps", "0")
     tab.press("start")
 
 
 def test_an_end_is_told_at_a_distance_and_what_to_do_next_is_offered(tab: Tab, server: Server) -> None:
     before = tab.page.title()
     tab.page.evaluate(NOTES_DOWN)
+    tab.show_tab("Tools")
     tab.open("Tell me when it ends")
     switch = tab.part("notice-desktop").locator("input")
     switch.check()
     tab.until(lambda: tab.page.evaluate("window.trainingProNotices.state()")[1], "the switch")
+    tab.show_tab("Train")
     start(tab, "told", epochs="2000")
     tab.until(lambda: "% · told" in tab.page.title(), "the run in the title")
     tab.until(lambda: server.run.status.update > 0, "the first update")
@@ -75,7 +74,7 @@ def stays(tab: Tab, name: str, words: str) -> bool:
 def test_perplexity_is_measured_kept_and_commented(tab: Tab, server: Server) -> None:
     start(tab, "sea", epochs="1")
     tab.until(lambda: tab.phase() == "ended", "the LoRA")
-    tab.show_tab("Perplexity")
+    tab.show_tab("Runs")
     tab.until(lambda: "No perplexity has been measured yet" in tab.words("perplexity-table"), "the empty table")
     tab.press("perplexity-refresh")
     tab.choose("perplexity-text", "tales.txt")
@@ -90,7 +89,7 @@ def test_perplexity_is_measured_kept_and_commented(tab: Tab, server: Server) -> 
     tab.until(lambda: tab.part("perplexity-table").locator("tr").count() == 3, "two figures", 120)
     assert "tiny with sea" in tab.words("perplexity-status")
     tab.page.reload()
-    tab.show_tab("Perplexity")
+    tab.show_tab("Runs")
     tab.until(lambda: "tiny with sea" in tab.words("perplexity-status"), "the measuring after a reload")
     tab.part("perplexity-line").locator("input").first.click()
     tab.page.get_by_role("option").first.click()

@@ -13,10 +13,9 @@ def test_a_queue_of_three_with_one_failing_and_an_experiment(desk: Desk) -> None
     folders = desk.server.session.host.folders
     (folders.datasets / "passing.txt").write_text("A short tale. It is gone soon.", encoding="utf-8")
     tab, queue = desk.open(), desk.server.session.queue
-    tab.choose("text-file", "tales.txt")
-    tab.open("Batch, epochs and learning rate")
     tab.type("epochs", "0.1")
-    tab.type("warmup-steps", "0")
+    tab.type("name", "")
+    tab.page.locator('[data-do="menu"]').click()
     tab.press("queue-add")
     tab.until(lambda: "no name" in tab.words("queue-added"), "the refusal")
     for name, text in (("first", "tales.txt"), ("second", "passing.txt"), ("third", "tales.txt")):
@@ -28,10 +27,10 @@ def test_a_queue_of_three_with_one_failing_and_an_experiment(desk: Desk) -> None
     tab.until(lambda: "in the queue already" in tab.words("queue-added"), "the second click's answer")
     (folders.datasets / "passing.txt").unlink()
     other = desk.open()
-    other.show_tab("Queue")
+    other.show_tab("Runs")
     other.until(lambda: "3 runs wait" in other.words("queue-table"), "the queue on another page")
     other.part("queue-start").dblclick()
-    tab.show_tab("Queue")
+    tab.show_tab("Runs")
     tab.until(lambda: queue.wait(0) and "Nothing waits" in tab.words("queue-table"), "the queue's end", 120)
     states = [(entry.name, entry.state) for entry in queue.view().entries]
     assert states == [("first", "finished"), ("second", "failed"), ("third", "finished")]

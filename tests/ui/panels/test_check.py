@@ -19,6 +19,7 @@ from training_pro.errors import DataError, Fault
 from training_pro.folders import Folders
 from training_pro.plan import make_plan
 from training_pro.training.memory.forecast import forecast
+from training_pro.training.pace import Pace
 from training_pro.ui.form import TEXT, Form
 from training_pro.ui.panels.check import Check
 from training_pro.ui.telling import Telling
@@ -32,6 +33,7 @@ def found(*suggestions: Suggestion, refusals: tuple[Fault, ...] = (), **more: An
     return SimpleNamespace(
         prepared=SimpleNamespace(report=SimpleNamespace(sources=(SimpleNamespace(kind="text"),))),
         memory=None,
+        pace=Pace(540.0),
         plan=make_plan(40, 4, 1, 3.0),
         verification=Verification(facts, suggestions, (f"note {NASTY}",), refusals),
     )
@@ -83,7 +85,13 @@ def test_the_strip_counts_what_there_is_and_nothing_that_is_zero(panel: Panel) -
 
 def test_the_card_says_how_long_the_run_is_and_that_it_can_start(panel: Panel) -> None:
     words = Reader(panel.run()[panel.check.card]).words
-    assert "30 updates" in words and "10 per epoch" in words and "Ready" in words
+    assert (
+        "9 min" in words
+        and "guessed" in words
+        and "30 updates" in words
+        and "10 per epoch" in words
+        and "Ready" in words
+    )
 
 
 def test_what_stops_the_run_comes_first_and_is_red(panel: Panel) -> None:

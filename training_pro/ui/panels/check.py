@@ -159,7 +159,7 @@ class Check:
             self.strip: views.strip(checked),
             self.marks: views.marks(settings, name_wrong, values),
             self.card: views.your_run(checked, fault=fault),
-            self.bar: views.bar_line(checked, "", len(told), fault),
+            self.bar: views.bar_line(checked, len(told), fault),
             **self._remarks(told),
         }
 
@@ -170,7 +170,7 @@ class Check:
             self.strip: views.strip_says("info", NOT_CHOSEN),
             self.marks: views.marks(settings, (), values),
             self.card: views.your_run(None, fault="No text yet"),
-            self.bar: views.bar_line(None, "", 0, NOT_CHOSEN),
+            self.bar: views.bar_line(None, 0, NOT_CHOSEN),
             **self._remarks(told),
         }
 
@@ -180,7 +180,7 @@ class Check:
             self.strip: views.strip_says("red", sentence),
             self.marks: views.marks(settings, faults, values),
             self.card: views.your_run(None, fault="Not ready"),
-            self.bar: views.bar_line(None, "", 0, "Not ready"),
+            self.bar: views.bar_line(None, 0, "Not ready"),
             **self._remarks([]),
         }
 

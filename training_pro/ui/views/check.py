@@ -12,10 +12,11 @@ from training_pro.session import Checked
 from training_pro.settings import DEFAULTS, Settings, to_dict
 from training_pro.ui.fields import shown_value
 from training_pro.ui.views.markup import icon, number, text
-from training_pro.words import gigabytes
+from training_pro.words import gigabytes, time_words
 
 if TYPE_CHECKING:
     from training_pro.training.memory.forecast import Forecast
+    from training_pro.training.pace import Pace
 
 MOST_REMARKS = 3
 _NOT_COUNTED = frozenset({"name", "text_file", "dataset", "hybrid", "format", "eval_dataset"})
@@ -121,7 +122,7 @@ def details(checked: Checked) -> str:
     return f'<dl class="tp-facts tp-all-facts">{cells}</dl>'
 
 
-def your_run(checked: Checked | None, time_words: str = "", ready: str = "Ready", fault: str = "") -> str:
+def your_run(checked: Checked | None, ready: str = "Ready", fault: str = "") -> str:
     """The numbers of the run to be: time, updates, memory."""
     chip = (
         f'<span class="tp-chip tp-red">{text(fault)}</span>'
@@ -132,16 +133,23 @@ def your_run(checked: Checked | None, time_words: str = "", ready: str = "Ready"
     if checked is None:
         return head
     plan = checked.plan
-    takes = (
-        f'<div><div class="tp-dt">Takes about</div><div class="tp-big">{text(time_words)}</div></div>'
-        if time_words
-        else ""
-    )
+    takes = _takes(checked.pace)
     updates = (
         f'<div class="tp-updates"><div class="tp-dt">{plan.updates_per_epoch:,} per epoch</div>'
         f'<div class="tp-num"><b>{plan.total_updates:,}</b> updates</div></div>'
     )
     return f'{head}<div class="tp-row tp-between tp-numbers">{takes}{updates}</div>{memory_meter(checked.memory)}'
+
+
+def _takes(pace: Pace | None) -> str:
+    """How long the run will take; a guess is called one."""
+    if pace is None:
+        return ""
+    words = "Takes about" if pace.measured_in else "Takes, roughly guessed"
+    return (
+        f'<div title="{text(pace.sentence())}"><div class="tp-dt">{words}</div>'
+        f'<div class="tp-big">{time_words(pace.seconds)}</div></div>'
+    )
 
 
 def memory_meter(memory: Forecast | None) -> str:
@@ -164,11 +172,12 @@ def memory_meter(memory: Forecast | None) -> str:
     )
 
 
-def bar_line(checked: Checked | None, time_words: str, count: int, fault: str) -> str:
+def bar_line(checked: Checked | None, count: int, fault: str) -> str:
     """What the phone's bottom bar says beside Start."""
     if checked is None:
         return f"<b>{text(fault or 'Choose a text')}</b>"
-    what = f"{checked.plan.total_updates:,} updates" + (f" · {text(time_words)}" if time_words else "")
+    pace = f" · {time_words(checked.pace.seconds)}" if checked.pace is not None else ""
+    what = f"{checked.plan.total_updates:,} updates{pace}"
     fits = "" if checked.memory is None else "Fits in memory" if checked.memory.fits else "Does not fit in memory"
     said = " · ".join(part for part in (fits, f"{count} remark{'s' if count != 1 else ''}" if count else "") if part)
     return f'<b class="tp-num">{what}</b><br><span class="tp-small tp-soft">{said}</span>'

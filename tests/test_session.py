@@ -354,7 +354,7 @@ def test_a_run_that_goes_elsewhere_is_not_continued(session: Session, tmp_path: 
     run = session.start(forever())
     until(run, lambda: run.status.update >= 1)
     other = Session(StandaloneHost(session.host.folders, session.host.model_path(), load_in_4bit=False))
-    with pytest.raises(RunError, match="going in another process"):
+    with pytest.raises(RunError, match="in another process"):
         other.start(forever(), existing="continue")
     run.controls.interrupt()
     ended(run)
@@ -411,8 +411,8 @@ def test_in_a_pause_samples_are_answered_and_the_best_checkpoint_stays_the_best(
         ({"name": "a.b"}, "has a dot"),
         ({"name": "../x"}, "has a dot"),
         ({"text_file": ""}, "No data is chosen"),
-        ({"dataset": "rows.json"}, "choose one of them"),
-        ({"hybrid": True}, "needs both"),
+        ({"dataset": "rows.json"}, "Choose one of them"),
+        ({"hybrid": True}, "needs a Text file and a Dataset"),
         ({"loss_on": "after"}, "Train Only After is empty"),
     ],
 )

@@ -136,7 +136,7 @@ def _live(server: Server) -> Live:
 def _clicks(server: Server) -> Iterator[dict[str, Any]]:
     with chromium() as browser:
         tab = Tab(browser, server.url)
-        tab.until(lambda: tab.part("chart").locator(".tp-hit").count() > 5, "the chart", 120)
+        tab.until(lambda: tab.part("chart").locator("path.tp-line").count() > 2, "the chart", 120)
         yield _clicked("page_click_pause_ms", [_press(tab, name, "live-said") for name in ("pause", "continue") * 3])
         tab.open("How the chart is drawn")
         yield _clicked("page_click_log_scale_ms", [_tick(tab) for _ in range(CLICKS)])

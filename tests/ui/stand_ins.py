@@ -19,7 +19,6 @@ from training_pro.settings import SPECS, Settings
 from training_pro.training.controls import Controls
 from training_pro.training.status import RunStatus
 from training_pro.ui.form import Form
-from training_pro.ui.views.run_chart import ChartView
 
 
 class StandInHost:
@@ -156,10 +155,10 @@ def press(blocks: Any, control: Any, *given: Any, event: str = "click") -> dict[
     return {key: value for answer in answers if isinstance(answer, dict) for key, value in answer.items()}
 
 
-def drawn(panel: Any, name: str, view: Any = None) -> str:
+def drawn(panel: Any, name: str) -> str:
     """The HTML that a page would show in the slot `name` of this panel."""
     (shown,) = [one for one in panel.shown if one.name == name]
-    return shown.draw(view or ChartView())
+    return shown.draw()
 
 
 def pulled(panel: Any, name: str) -> dict[Any, Any]:
@@ -170,7 +169,7 @@ def pulled(panel: Any, name: str) -> dict[Any, Any]:
     return updates
 
 
-def look(live: Any, had: dict[str, Any] | None = None, **view: Any) -> dict[str, Any]:
+def look(live: Any, had: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     """One look of a page that has what `had`, an earlier answer, gave it."""
     have = {name: version for name, (version, _) in (had or {"slots": {}})["slots"].items()}
-    return json.loads(live.look(json.dumps({"have": have, "view": view})))
+    return json.loads(live.look(json.dumps({"have": have, **more})))

@@ -12,7 +12,6 @@ from tests.ui.stand_ins import look
 from training_pro.ui.live import (
     AFTER_A_FAULT_S,
     LOOK,
-    MOST_VIEWS,
     PACE_S,
     QUIET_PACE_S,
     SCRIPT,
@@ -21,7 +20,6 @@ from training_pro.ui.live import (
     Pulled,
     Shown,
 )
-from training_pro.ui.views.run_chart import ChartView
 
 
 class Panel(Follows):
@@ -29,7 +27,7 @@ class Panel(Follows):
 
     def __init__(self) -> None:
         self.number = 1
-        self.drawn = self.views = 0
+        self.drawn = 0
         self.slow: threading.Event | None = None
         self.chosen = 1
         self.fault: Exception | None = None
@@ -39,27 +37,23 @@ class Panel(Follows):
     def shown(self) -> list[Shown]:
         return [
             Shown("one", self._stamp, self._draw),
-            Shown("other", lambda _: 0, self._draw_view, by_view=True),
+            Shown("other", lambda: 0, lambda: "<p>other</p>"),
         ]
 
     @property
     def pulled(self) -> list[Pulled]:
         return [Pulled("choice", lambda: self.chosen, [self.box], self._updates)]
 
-    def _stamp(self, _: ChartView) -> int:
+    def _stamp(self) -> int:
         if self.fault:
             raise self.fault
         return self.number
 
-    def _draw(self, _: ChartView) -> str:
+    def _draw(self) -> str:
         self.drawn += 1
         if self.slow is not None:
             self.slow.wait(20)
         return f"<b>{self.number}</b>"
-
-    def _draw_view(self, view: ChartView) -> str:
-        self.views += 1
-        return f"<p>{view.measure}</p>"
 
     def _updates(self) -> dict[Any, Any]:
         if self.fault:
@@ -70,11 +64,19 @@ class Panel(Follows):
 class Page:
     def __init__(self) -> None:
         self.goes = True
+        self.asked: list[tuple[dict[str, Any], int]] = []
+        self.fault: Exception | None = None
         with gr.Blocks() as self.blocks:
             self.panel = Panel()
-            self.live = LiveUpdates([self.panel], lambda: {"name": "mine"}, lambda: self.goes)
+            self.live = LiveUpdates([self.panel], lambda: {"name": "mine"}, lambda: self.goes, self.chart)
             self.live.build()
             self.live.connect(self.blocks)
+
+    def chart(self, have: dict[str, Any], smoothing: int) -> dict[str, Any] | None:
+        if self.fault:
+            raise self.fault
+        self.asked.append((have, smoothing))
+        return {"key": "k"} if not have else None
 
 
 @pytest.fixture
@@ -97,11 +99,21 @@ def test_what_two_pages_see_alike_is_drawn_once(page: Page) -> None:
     assert page.panel.drawn == 1
 
 
-def test_each_page_sees_the_chart_as_it_wants_it(page: Page) -> None:
-    one = look(page.live, measure="memory_mb")
-    two = look(page.live, one, measure="grad_norm")
-    assert "memory_mb" in one["slots"]["other"][1] and "grad_norm" in two["slots"]["other"][1]
-    assert look(page.live, one, measure="memory_mb")["slots"] == {}, "the first page still has what it had"
+def test_the_chart_is_asked_for_what_the_page_lacks(page: Page) -> None:
+    assert look(page.live)["chart"] == {"key": "k"}
+    assert look(page.live, chart={"key": "k"}, smoothing=3)["chart"] is None
+    assert page.asked == [({}, 0), ({"key": "k"}, 3)]
+    look(page.live, chart=[1], smoothing="many")
+    assert page.asked[-1] == ({}, 0)
+
+
+def test_a_chart_that_fails_says_so_once(page: Page, caplog: pytest.LogCaptureFixture) -> None:
+    page.fault = ValueError("no points")
+    first, second = look(page.live), look(page.live)
+    assert "no points" in first["chart"]["fault"] and second["chart"] is None and len(caplog.records) == 1
+    assert first["pace_ms"] == 1000 * AFTER_A_FAULT_S
+    page.fault = None
+    assert look(page.live)["chart"] == {"key": "k"}
 
 
 def test_a_page_of_another_server_is_given_everything_anew(page: Page) -> None:
@@ -121,7 +133,7 @@ def test_controls_are_pulled_when_they_are_others(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [None, "", "{", "[]", "5", '{"have": 3, "view": [1]}', '{"have": {"one": {}}}', "[" * 9999]
+    "asked", [None, "", "{", "[]", "5", '{"have": 3, "chart": [1]}', '{"have": {"one": {}}}', "[" * 9999]
 )
 def test_a_question_that_makes_no_sense_is_answered_with_everything(page: Page, asked: Any) -> None:
     assert set(json.loads(page.live.look(asked))["slots"]) == {"one", "other"}
@@ -143,16 +155,6 @@ def test_a_fault_is_told_in_its_place_once_and_looking_goes_on(page: Page, caplo
     assert faulty["pace_ms"] == 1000 * AFTER_A_FAULT_S
     page.panel.fault = None
     assert look(page.live, has_it)["slots"]["one"][1] == "<b>1</b>"
-
-
-def test_many_ways_to_see_it_neither_pile_up_nor_push_out_the_rest(page: Page) -> None:
-    pages = [look(page.live, measure="memory_mb", smoothing=smoothing) for smoothing in range(MOST_VIEWS)]
-    drawn, views = page.panel.drawn, page.panel.views
-    for smoothing, had in enumerate(pages):
-        assert look(page.live, had, measure="memory_mb", smoothing=smoothing)["slots"] == {}
-    assert (page.panel.drawn, page.panel.views) == (drawn, views) == (1, MOST_VIEWS)
-    look(page.live, smoothing=999)
-    assert len(page.live._views) == MOST_VIEWS
 
 
 def test_a_part_that_takes_long_to_draw_holds_up_no_other_page(page: Page) -> None:

@@ -35,6 +35,9 @@ def test_a_first_run_from_nothing_to_a_lora_in_use(desk: Desk) -> None:
     tab.press("start")
     tab.until(lambda: tab.phase() == "ended", "the end", 120)
     assert tab.face() == "ended" and "first is saved" in tab.words("status")
+    tab.until(lambda: tab.part("chart").locator("path.tp-line").count() > 2, "the chart")
+    tab.part("chart").locator(".tp-plot").hover()
+    assert "smoothed" in tab.part("chart").locator(".tp-tip:visible").inner_text()
     tab.type("prompt", "The lamp keeper")
     tab.press("ask-both")
     tab.until(lambda: "with first" in tab.words("try-said"), "both answers")
@@ -258,10 +261,10 @@ def test_buttons_whose_change_was_lost_on_the_way_are_asked_for_again(desk: Desk
 def test_the_chart_goes_on_under_a_pointer_that_rests(desk: Desk) -> None:
     tab = desk.open()
     desk.start(tab, "rests")
-    hits = tab.part("chart").locator(".tp-hit")
-    tab.until(lambda: hits.count() > 3, "the chart")
-    hits.nth(1).hover()
-    version = "document.querySelector('#tp-chart .tp-slot').dataset.version"
+    plot = tab.part("chart").locator(".tp-plot")
+    tab.until(lambda: plot.count() == 1, "the chart")
+    plot.hover()
+    version = "document.querySelector('#tp-chart .tp-slot').dataset.drawn"
     before = tab.page.evaluate(version)
     tab.until(lambda: tab.page.evaluate(version) != before, "another chart", 30)
 

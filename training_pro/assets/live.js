@@ -1,30 +1,32 @@
 () => {
   // Follows the session on this page: asks the server what is new, puts HTML into the page's slots, and presses a hidden
   // button where gradio's controls have to change. What a slot shows is written on it, so that one which the page has
-  // made anew is filled again. The HTML is the server's own, in which all words from outside are escaped.
-  const SOON_MS = 250, HIDDEN_MS = 5000, AWAY_MS = 3000, READ_MS = 3000, PULL_MS = 5000;
+  // made again is filled again. The chart is drawn by chart.js. The HTML is the server's own, in which all words from outside are escaped.
+  const SOON_MS = 250, HIDDEN_MS = 5000, AWAY_MS = 3000, PULL_MS = 5000;
   const LONGEST_MS = 15000, MISSED = 3;
   if (window.trainingProLive) return;
   const own = {
-    view: {}, pulled: {}, asked: {}, timer: null, looking: false, again: false, missed: 0,
-    movedAt: 0, answeredAt: new Date(),
+    pulled: {}, asked: {}, timer: null, looking: false, again: false, missed: 0,
+    answeredAt: new Date(),
   };
 
   const slots = () => document.querySelectorAll(".training-pro .tp-slot");
   const ask = async () => {
     const have = {};
     for (const slot of slots()) have[slot.dataset.slot] = slot.dataset.version;
+    const chart = window.trainingProChart;
     const config = window.gradio_config ?? {};
     const answer = await fetch(`${config.root ?? ""}${config.api_prefix ?? ""}/run/training_pro_live`, {
       method: "POST", headers: { "Content-Type": "application/json" }, signal: AbortSignal.timeout(LONGEST_MS),
-      // Without a session of its own gradio would make one anew for each question, which costs more than the answer.
-      body: JSON.stringify({ data: [JSON.stringify({ have, view: own.view })], session_hash: "training-pro-live" }),
+      // Without a session of its own gradio would make a new one for each question, which costs more than the answer.
+      body: JSON.stringify({
+        data: [JSON.stringify({ have, chart: chart?.have(), smoothing: chart?.smoothing() })],
+        session_hash: "training-pro-live",
+      }),
     });
     return JSON.parse((await answer.json()).data[0]);
   };
   const put = (slot, version, html) => {
-    // A value that somebody reads with the pointer stays for a moment.
-    if (slot.querySelector(".tp-hit:hover") && Date.now() - own.movedAt < READ_MS) return;
     const open = [...slot.querySelectorAll("details")].map((one) => one.open);
     const across = [...slot.querySelectorAll(".tp-cards, .tp-scroll")].map((one) => one.scrollLeft);
     slot.innerHTML = html;
@@ -47,6 +49,7 @@
       const drawn = answer.slots[slot.dataset.slot];
       if (drawn) put(slot, ...drawn);
     }
+    window.trainingProChart?.show(answer.chart);
     if (!choosing()) for (const [name, version] of Object.entries(answer.pulled)) pull(name, version);
     window.trainingProPage?.follow(answer.pulse);
     window.trainingProNotices?.tell(answer.pulse);
@@ -74,12 +77,11 @@
     own.again = false;
   };
   window.trainingProLive = {
-    look, got, view: (measure, smoothing, log) => { own.view = { measure, smoothing, log }; look(); },
+    look, got, view: (wanted) => { window.trainingProChart?.look(wanted); look(); },
   };
   const soon = (event) => {
     if (event.isTrusted && event.target.closest?.(".training-pro")) after(SOON_MS);
   };
-  document.addEventListener("pointermove", () => { own.movedAt = Date.now(); }, { capture: true, passive: true });
   for (const sign of ["click", "change", "pointerup"]) document.addEventListener(sign, soon, true);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
   look();

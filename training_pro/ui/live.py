@@ -25,29 +25,25 @@ from training_pro.errors import explain
 from training_pro.ui.handlers import AT_ONCE
 from training_pro.ui.pieces import area
 from training_pro.ui.views.markup import box, text
-from training_pro.ui.views.run_chart import ChartView, view_of
 
 logger = logging.getLogger(__name__)
 
-SCRIPT = Path(__file__).resolve().parent.parent / "assets" / "live.js"
+_ASSETS = Path(__file__).resolve().parent.parent / "assets"
+SCRIPT, CHART_SCRIPT = _ASSETS / "live.js", _ASSETS / "chart.js"
 LOOK = "training_pro_live"  # the name of the question, part of its address
 PACE_S = 1.5
 QUIET_PACE_S = 2.5  # while nothing goes
 AFTER_A_FAULT_S = 10.0
-MOST_VIEWS = 32  # ways to see the chart that are kept drawn
+Chart = Callable[[dict[str, Any], int], "dict[str, Any] | None"]  # see `LiveChart.news`
 
 
 @dataclass(frozen=True)
 class Shown:
-    """HTML in the slot `name`. What `stamp` gives stays equal for as long as `draw` would give the same.
-
-    `by_view`: both depend on how a page wants to see the chart; they get that view, else the usual one.
-    """
+    """HTML in the slot `name`. What `stamp` gives stays equal for as long as `draw` would give the same."""
 
     name: str
-    stamp: Callable[[ChartView], Any]
-    draw: Callable[[ChartView], str]
-    by_view: bool = False
+    stamp: Callable[[], Any]
+    draw: Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ class _Kept:
         return bool(self._fault)
 
     def refresh(self, stamp: Callable[[], Any], draw: Callable[[], str]) -> None:
-        """Draw anew if the stamp is another; a fault becomes what is shown, and is logged once. Never waits."""
+        """Draw again if the stamp has changed; a fault becomes what is shown, and is logged once. Never waits."""
         if not self._lock.acquire(blocking=False):
             return
         try:
@@ -119,17 +115,21 @@ class _Kept:
 
 
 class LiveUpdates:
-    """Answers the looks of all pages. `pulse` says how the run is, for the notices; `goes`, whether anything does."""
+    """Answers the looks of all pages.
+
+    `pulse` says how the run is, for the notices; `goes`, whether anything is in progress; `chart`, what is new on it.
+    """
 
     def __init__(
-        self, panels: Sequence[Follows], pulse: Callable[[], dict[str, Any]], goes: Callable[[], bool]
+        self, panels: Sequence[Follows], pulse: Callable[[], dict[str, Any]], goes: Callable[[], bool], chart: Chart
     ) -> None:
         self._panels = panels
         self._pulse = pulse
         self._goes = goes
-        self._lock = threading.Lock()  # of the two below, for moments
+        self._chart = chart
+        self._chart_fault = ""
+        self._lock = threading.Lock()  # of the next one, for moments
         self._kept: dict[str, _Kept] = {}
-        self._views: dict[tuple[str, ChartView], _Kept] = {}
 
     def build(self) -> None:
         """The question, its answer, and a button for each of the `pulled`; nobody sees them."""
@@ -144,7 +144,8 @@ class LiveUpdates:
         }
 
     def connect(self, page: Any) -> None:
-        page.load(None, None, None, js=SCRIPT.read_text(encoding="utf-8"))
+        for script in (CHART_SCRIPT, SCRIPT):
+            page.load(None, None, None, js=script.read_text(encoding="utf-8"))
         self.asked.change(self.look, self.asked, self.answer, **{**AT_ONCE, "api_name": LOOK})
         for pulled in self._pulled:
             press = self.triggers[pulled.name].click
@@ -155,16 +156,18 @@ class LiveUpdates:
         """What a page is to show by now, as JSON.
 
         Args:
-            asked: JSON, {"have": {slot: version}, "view": {"measure", "smoothing", "log"}}; what is missing or makes
-                no sense is as if the page had nothing.
+            asked: JSON, {"have": {slot: version}, "chart": what the chart shows, "smoothing": updates}; what is
+                missing or makes no sense is as if the page had nothing.
         """
-        have, view = _read(asked)
-        slots = {shown.name: self._drawn(shown, view) for shown in self._shown}
-        pulled = {one.name: self._stamped(one) for one in self._pulled}
-        faulty = any(kept.faulty for kept in (*slots.values(), *pulled.values()))
+        have, chart, smoothing = _read(asked)
+        slots = {shown.name: self._kept_new(shown.name, shown.stamp, shown.draw) for shown in self._shown}
+        pulled = {one.name: self._kept_new(f"pulled {one.name}", one.stamp, str) for one in self._pulled}
+        curves = self._curves(chart, smoothing)
+        faulty = bool(self._chart_fault) or any(kept.faulty for kept in (*slots.values(), *pulled.values()))
         answer = {
             "pace_ms": round(1000 * (AFTER_A_FAULT_S if faulty else PACE_S if self._goes() else QUIET_PACE_S)),
             "pulse": self._pulse(),
+            "chart": curves,
             "slots": {
                 name: [kept.version, kept.html]
                 for name, kept in slots.items()
@@ -172,40 +175,36 @@ class LiveUpdates:
             },
             "pulled": {name: kept.version for name, kept in pulled.items() if kept.version},
         }
-        return json.dumps(answer)
+        return json.dumps(answer, separators=(",", ":"))
 
-    def _drawn(self, shown: Shown, view: ChartView) -> _Kept:
-        view = view if shown.by_view else ChartView()
-        kept = self._kept_of(shown, view)
-        kept.refresh(partial(shown.stamp, view), partial(shown.draw, view))
+    def _kept_new(self, name: str, stamp: Callable[[], Any], draw: Callable[[], str]) -> _Kept:
+        with self._lock:
+            kept = self._kept.setdefault(name, _Kept(name))
+        kept.refresh(stamp, draw)
         return kept
 
-    def _stamped(self, pulled: Pulled) -> _Kept:
-        with self._lock:
-            kept = self._kept.setdefault(f"pulled {pulled.name}", _Kept(pulled.name))
-        kept.refresh(pulled.stamp, str)
-        return kept
-
-    def _kept_of(self, shown: Shown, view: ChartView) -> _Kept:
-        with self._lock:
-            if not shown.by_view:
-                return self._kept.setdefault(shown.name, _Kept(shown.name))
-            kept = self._views.pop((shown.name, view), None) or _Kept(shown.name)
-            self._views[shown.name, view] = kept
-            while len(self._views) > MOST_VIEWS:
-                del self._views[next(iter(self._views))]
-            return kept
+    def _curves(self, have: dict[str, Any], smoothing: int) -> dict[str, Any] | None:
+        """What is new on the chart; a fault becomes its sentence, and is logged once."""
+        try:
+            news = self._chart(have, smoothing)
+        except Exception as error:  # noqa: BLE001 - looking must outlive a fault in what is looked at
+            fault = f"{type(error).__name__}: {error}"
+            said = explain(error, "drawing the chart") if fault != self._chart_fault else None
+            self._chart_fault = fault
+            return {"key": "", "fault": said} if said else None
+        self._chart_fault = ""
+        return news
 
 
-def _read(asked: Any) -> tuple[dict[str, Any], ChartView]:
+def _read(asked: Any) -> tuple[dict[str, Any], dict[str, Any], int]:
     try:
         question = json.loads(asked)
     except (TypeError, ValueError, RecursionError):
         question = None
     question = question if isinstance(question, dict) else {}
-    have, view = question.get("have"), question.get("view")
-    view = view if isinstance(view, dict) else {}
-    return have if isinstance(have, dict) else {}, view_of(view.get("measure"), view.get("log"), view.get("smoothing"))
+    have, chart, smoothing = question.get("have"), question.get("chart"), question.get("smoothing")
+    updates = int(smoothing) if isinstance(smoothing, (int, float)) and 0 <= smoothing < 1e9 else 0
+    return have if isinstance(have, dict) else {}, chart if isinstance(chart, dict) else {}, updates
 
 
 def _updates(pulled: Pulled) -> dict[Any, Any]:

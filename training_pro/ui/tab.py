@@ -19,6 +19,7 @@ from training_pro.ui.form import Form
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.lists import Listed, Lists
 from training_pro.ui.live import Follows, LiveUpdates
+from training_pro.ui.live_chart import LiveChart
 from training_pro.ui.notices import Notices, pulse
 from training_pro.ui.panels.after import After
 from training_pro.ui.panels.check import Check
@@ -81,7 +82,8 @@ class Tab:
         following: list[Follows] = [self.watch, self.perplexity, self.queue]
         following += [self.after, self.tryout] if self._editable else []
         following += [Lists(session, self._listed)]
-        self.live = LiveUpdates(following, partial(pulse, session), partial(_works, session))
+        chart = LiveChart(session)
+        self.live = LiveUpdates(following, partial(pulse, session), partial(_works, session), chart.news)
 
     def build(self) -> None:
         with gr.Column(elem_classes=["training-pro"]):

@@ -17,7 +17,6 @@ from training_pro.perplexity import WITHOUT, Measuring, MeasuringStatus
 from training_pro.record.perplexity_table import PerplexityTable
 from training_pro.ui.panels.perplexity import WITHOUT_A_LORA, Perplexity
 from training_pro.ui.views.perplexity import line_label, measuring_status, perplexity_table
-from training_pro.ui.views.run_chart import ChartView
 
 
 class Measures(StandInSession):
@@ -86,11 +85,11 @@ def test_status_and_table_are_others_when_they_have_changed(panel: Panel) -> Non
     assert Reader(table).tags.count("tr") == 4
     lines = pulled(shown, "measurements")[shown.line]["choices"]
     assert [choice[1] for choice in lines] == [one.id for one in panel.lines[::-1]]
-    stamps = {one.name: one.stamp(ChartView()) for one in shown.shown}
-    assert {one.name: one.stamp(ChartView()) for one in shown.shown} == stamps
+    stamps = {one.name: one.stamp() for one in shown.shown}
+    assert {one.name: one.stamp() for one in shown.shown} == stamps
     panel.measure("a.txt", [], [], 512, 128, True)
     panel.table.add(line(comment="from the command line"))
-    assert all(one.stamp(ChartView()) != stamps[one.name] for one in shown.shown)
+    assert all(one.stamp() != stamps[one.name] for one in shown.shown)
     assert "from the command line" in drawn(shown, "perplexity-table")
     assert pulled(shown, "measuring")[shown.interrupt]["interactive"]
 

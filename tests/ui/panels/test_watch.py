@@ -14,7 +14,6 @@ from training_pro.settings import Settings
 from training_pro.training.status import Ending
 from training_pro.ui.panels import watch as module
 from training_pro.ui.panels.watch import Watch
-from training_pro.ui.views.run_chart import ChartView
 
 
 class Panel:
@@ -35,7 +34,7 @@ class Panel:
         return self.session.run
 
     def stamps(self) -> dict[str, Any]:
-        stamps = {shown.name: shown.stamp(ChartView()) for shown in self.watch.shown}
+        stamps = {shown.name: shown.stamp() for shown in self.watch.shown}
         return stamps | {one.name: one.stamp() for one in self.watch.pulled}
 
     def changed(self, before: dict[str, Any]) -> set[str]:
@@ -54,7 +53,7 @@ def end(run: StandInRun, kind: Any = "finished") -> None:
 def test_all_of_a_run_is_shown_and_only_what_is_another_is_another(panel: Panel) -> None:
     run = panel.start()
     assert "tiny" in drawn(panel.watch, "host") and "Training" in drawn(panel.watch, "status")
-    assert "tp-chart" in drawn(panel.watch, "chart") and "by button" in drawn(panel.watch, "checkpoints")
+    assert "by button" in drawn(panel.watch, "checkpoints")
     before = panel.stamps()
     assert panel.changed(before) == set()
     run.status = replace(run.status, phase="paused")
@@ -65,7 +64,6 @@ def test_all_of_a_run_is_shown_and_only_what_is_another_is_another(panel: Panel)
 def test_without_a_run_nothing_of_one_is_shown(panel: Panel) -> None:
     assert (
         drawn(panel.watch, "status")
-        == drawn(panel.watch, "chart")
         == drawn(panel.watch, "checkpoints")
         == drawn(panel.watch, "samples")
         == ""
@@ -74,25 +72,6 @@ def test_without_a_run_nothing_of_one_is_shown(panel: Panel) -> None:
     assert not any(buttons[button]["interactive"] for button in panel.watch._steering())
     assert buttons[panel.watch.checkpoint]["value"] == "Save checkpoint"
     assert live[panel.watch.live["stop_at_loss"]] == gr.update(value=0.0, interactive=False)
-
-
-def test_a_chart_follows_its_run_at_its_own_pace(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHART_PACE_S", 1000.0)
-    run = panel.start()
-    before = panel.stamps()
-    run.history = StandInHistory(points([3.0, 2.0, 1.0]), ())
-    assert "chart" not in panel.changed(before)
-    end(run)
-    assert "chart" in panel.changed(before), "the end is shown at once"
-    before = panel.stamps()
-    panel.start()
-    assert "chart" in panel.changed(before), "and another run, too"
-
-
-def test_the_chart_is_drawn_as_a_page_wants_it(panel: Panel) -> None:
-    panel.start()
-    assert "tp-line tp-memory" in drawn(panel.watch, "chart", ChartView("memory_mb"))
-    assert "tp-line tp-memory" not in drawn(panel.watch, "chart", ChartView("learning_rate", True, 3))
 
 
 def test_buttons_are_those_that_make_sense_now(panel: Panel) -> None:

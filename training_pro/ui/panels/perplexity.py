@@ -116,8 +116,8 @@ class Perplexity(Follows):
     def shown(self) -> list[Shown]:
         """How far the measuring is, and the table."""
         return [
-            Shown("perplexity-status", lambda _: self._measured(), lambda _: measuring_status(self._measured())),
-            Shown("perplexity-table", lambda _: self._kept.stamp(), lambda _: self._table()),
+            Shown("perplexity-status", self._measured, lambda: measuring_status(self._measured())),
+            Shown("perplexity-table", self._kept.stamp, self._table),
         ]
 
     @property
@@ -127,7 +127,7 @@ class Perplexity(Follows):
             return []
         return [
             Pulled("measuring", self._measures, [self.interrupt], self._interruptible),
-            Pulled("measurements", lambda: self._kept.stamp(), [self.line], self._lines),
+            Pulled("measurements", self._kept.stamp, [self.line], self._lines),
         ]
 
     @property

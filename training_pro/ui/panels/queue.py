@@ -25,7 +25,6 @@ from training_pro.ui.panels.readiness import obstacle
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.views.markup import box
 from training_pro.ui.views.queue import experiment_view, queue_table
-from training_pro.ui.views.run_chart import ChartView
 
 
 class QueuePanel(Follows):
@@ -123,8 +122,8 @@ class QueuePanel(Follows):
     def shown(self) -> list[Shown]:
         """The list, and the comparison of the last experiment."""
         return [
-            Shown("queue-table", self._listed, lambda _: queue_table(self._queue.view(), self._percent())),
-            Shown("queue-result", lambda _: _last_experiment(self._queue.view()), self._comparison),
+            Shown("queue-table", self._listed, lambda: queue_table(self._queue.view(), self._percent())),
+            Shown("queue-result", lambda: _last_experiment(self._queue.view()), self._comparison),
         ]
 
     @property
@@ -143,7 +142,7 @@ class QueuePanel(Follows):
         """The controls that are as the queue is."""
         return [self.start, self.stop, self.interrupt, self.chosen]
 
-    def _listed(self, _: ChartView) -> Any:
+    def _listed(self) -> Any:
         view = self._queue.view()
         return view, self._percent()
 
@@ -163,7 +162,7 @@ class QueuePanel(Follows):
             return None
         return 100 * run.status.update // run.status.total_updates
 
-    def _comparison(self, _: ChartView) -> str:
+    def _comparison(self) -> str:
         experiment, ended = _last_experiment(self._queue.view())
         folders = [self._session.host.folders.loras / entry.name for entry in ended]
         return experiment_view(experiment, [folder for folder in folders if folder.is_dir()]) if ended else ""

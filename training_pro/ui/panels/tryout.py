@@ -63,7 +63,7 @@ class TryOut(Follows):
     @property
     def shown(self) -> list[Shown]:
         """Which LoRA the model uses, whoever loaded it."""
-        return [Shown("try-state", lambda _: tuple(self._session.host.loras_on()), lambda _: self._on())]
+        return [Shown("try-state", lambda: tuple(self._session.host.loras_on()), self._on)]
 
     def _on(self) -> str:
         names = ", ".join(f'"{name}"' for name in self._session.host.loras_on())

@@ -1,7 +1,6 @@
 """The running (or last) run on the page: status, chart, samples, and everything that can be moved while it goes.
 
-The page holds nothing of the run. A look at an unchanged run costs microseconds, a chart some milliseconds, shared by
-pages that see the same.
+The page holds nothing of the run. A look at an unchanged run costs microseconds.
 """
 
 from __future__ import annotations
@@ -20,19 +19,16 @@ from training_pro.settings import SPECS, Settings
 from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.run import Run
 from training_pro.ui.handlers import AT_ONCE, answering
-from training_pro.ui.live import MOST_VIEWS, Follows, Pulled, Shown, slot_area
+from training_pro.ui.live import Follows, Pulled, Shown, slot_area
 from training_pro.ui.panels.readiness import host_line
 from training_pro.ui.pieces import area, button, card
-from training_pro.ui.views.chart import MOST_POINTS
 from training_pro.ui.views.markup import box
-from training_pro.ui.views.run_chart import MEASURES, ChartView, run_chart
+from training_pro.ui.views.run_chart import MEASURES
 from training_pro.ui.views.samples import samples_view
 from training_pro.ui.views.status import checkpoint_list, run_status
 
-CHART_PACE_S = 2.5
-LONG_CHART_PACE_S = 5.0  # of a run so long that a further update hardly shows
 REST_S = 0.8  # a slider that somebody is dragging is not pulled away
-_VIEW = "(measure, smoothing, log) => window.trainingProLive.view(measure, smoothing, log)"
+_VIEW = "(measure, smoothing, log) => window.trainingProLive.view({ measure, smoothing, log })"
 
 
 class Watch(Follows):
@@ -41,7 +37,6 @@ class Watch(Follows):
     def __init__(self, session: Session, editable: bool = True) -> None:
         self._session = session
         self._editable = editable
-        self._charts: dict[ChartView, tuple[float, Any]] = {}
         self._live: tuple[LiveValues | None, float] = None, 0.0
         self._rested: Any = None
 
@@ -140,13 +135,12 @@ class Watch(Follows):
 
     @property
     def shown(self) -> list[Shown]:
-        """The line at the top, status, chart, checkpoints and samples."""
+        """The line at the top, status, checkpoints and samples; the chart is `LiveChart`'s."""
         return [
-            Shown("host", lambda _: host_line(self._session), lambda _: host_line(self._session)),
-            Shown("status", self._status_stamp, lambda _: run_status(self._session.run)),
-            Shown("chart", self._chart_stamp, self._chart, by_view=True),
-            Shown("checkpoints", self._events_stamp, lambda _: checkpoint_list(self._events())),
-            Shown("samples", self._events_stamp, lambda _: samples_view(self._events())),
+            Shown("host", lambda: host_line(self._session), lambda: host_line(self._session)),
+            Shown("status", self._status_stamp, lambda: run_status(self._session.run)),
+            Shown("checkpoints", self._events_stamp, lambda: checkpoint_list(self._events())),
+            Shown("samples", self._events_stamp, lambda: samples_view(self._events())),
         ]
 
     @property
@@ -164,38 +158,14 @@ class Watch(Follows):
         run = self._session.run
         return run.history.data().events if run is not None and run.history is not None else ()
 
-    def _status_stamp(self, _: ChartView) -> Any:
+    def _status_stamp(self) -> Any:
         run = self._session.run
         if run is None:
             return None
         return run, run.status, run.controls.values, run.controls.taken, _asked(run.controls)
 
-    def _events_stamp(self, _: ChartView) -> Any:
+    def _events_stamp(self) -> Any:
         return self._session.run, len(self._events())
-
-    def _chart_stamp(self, view: ChartView) -> Any:
-        """As before, if the chart was another just now: it costs more than all else."""
-        run = self._session.run
-        if run is None or run.history is None:
-            return None
-        data = run.history.data()
-        drawn_at, before = self._charts.pop(view, (0.0, None))
-        pace_s = CHART_PACE_S if len(data.points) <= MOST_POINTS else LONG_CHART_PACE_S
-        key = _chart_key(run, data)
-        early = before is not None and before[0] is run and time.monotonic() - drawn_at < pace_s
-        if before != key and not (early and run.status.running):
-            drawn_at, before = time.monotonic(), key
-        self._charts[view] = drawn_at, before
-        while len(self._charts) > MOST_VIEWS:
-            del self._charts[next(iter(self._charts))]
-        return before
-
-    def _chart(self, view: ChartView) -> str:
-        run = self._session.run
-        if run is None or run.history is None:
-            return ""
-        data = run.history.data()
-        return run_chart(data.points, data.events, view, run.controls.values.stop_at_loss)
 
     def _steered_stamp(self) -> Any:
         run = self._session.run

@@ -1,4 +1,4 @@
-"""The live chart of a run: losses on the left, one chosen measure on the right, checkpoints, the stop loss.
+"""The chart of a run: losses on the left, one chosen measure on the right, checkpoints, the stop loss.
 
 Its cost does not grow with the run: a few milliseconds for 100,000 updates, of which 400 are drawn.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -43,22 +43,15 @@ class ChartView:
     smoothing: int = 0
 
 
-def view_of(measure: Any, log: Any, smoothing: Any) -> ChartView:
-    """What a page asks to see; what makes no sense is as nobody had asked."""
-    known = measure if isinstance(measure, str) and measure in MEASURES else ChartView.measure
-    updates = smoothing if isinstance(smoothing, (int, float)) and 0 <= smoothing < 1e9 else 0
-    return ChartView(known, bool(log), int(updates))
-
-
 def run_chart(points: Points, events: Sequence[Event], view: ChartView = ChartView(), stop_at_loss: float = 0.0) -> str:
     """The chart of all updates so far; a sentence while there is none."""
     if not len(points):
         return '<p class="tp-none">The chart begins with the first update.</p>'
     shown = _shown(points)
     x, raw = shown.column("update"), shown.column("loss")
-    smooth = _smoothed(points, shown, view.smoothing)
+    smooth = smoothed(points, shown, view.smoothing)
     evaluated = points.evaluated()
-    evaluations = _few(evaluated)
+    evaluations = few(evaluated)
     left = axis_for([raw, smooth, evaluations.column("eval_loss")], view.log)
     x_axis = Axis(float(min(0.0, x[0])), max(float(x[-1]), float(x[0]) + 1))
     curves = [
@@ -105,13 +98,15 @@ def _shown(points: Points) -> Points:
     return points.at(np.searchsorted(points.column("update"), kept))
 
 
-def _few(points: Points) -> Points:
+def few(points: Points) -> Points:
+    """At most `MOST_TIPS` of them, evenly chosen."""
     if len(points) <= MOST_TIPS:
         return points
     return points.at(np.linspace(0, len(points) - 1, MOST_TIPS).round().astype(np.intp))
 
 
-def _smoothed(points: Points, shown: Points, window: int) -> Floats:
+def smoothed(points: Points, shown: Points, window: int) -> Floats:
+    """The smoothed loss of the updates `shown`, which are some of `points`; as the run smooths for a window of 0."""
     if window <= 0:
         return shown.column("smoothed_loss")
     everywhere = moving_mean(points.column("loss"), window)

@@ -31,7 +31,7 @@ from training_pro.record.state import starting_state, write_state
 from training_pro.settings import Settings, to_json
 from training_pro.training.resume import Begin
 from training_pro.training.run import Run
-from training_pro.ui.live import Live
+from training_pro.ui.live import LiveUpdates
 from training_pro.ui.tab import Tab as Panels
 from training_pro.ui.views.run_chart import run_chart
 from training_pro.ui.views.runs import run_in_full
@@ -125,7 +125,7 @@ def _handlers(server: Server, folder: Path) -> Iterator[dict[str, Any]]:
     yield _figure("page_open_run_ms", lambda: run_in_full(read_run(folder)), 5)
 
 
-def _live(server: Server) -> Live:
+def _live(server: Server) -> LiveUpdates:
     """What answers the pages."""
     with gr.Blocks():
         panels = Panels(server.session)

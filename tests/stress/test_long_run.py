@@ -25,7 +25,7 @@ from training_pro.record.history import HISTORY_FILE, read_history
 from training_pro.session import Session
 from training_pro.settings import Settings
 from training_pro.training.run import Run
-from training_pro.ui.live import Live
+from training_pro.ui.live import LiveUpdates
 from training_pro.ui.tab import Tab
 
 TEXT = "\n\n\n".join(f"Line {n}. The lamp is lit at dusk." for n in range(40))
@@ -83,7 +83,7 @@ def two_pages(session: Session) -> Iterator[None]:
             page.join()
 
 
-def _look(live: Live, measure: str, closed: threading.Event) -> None:
+def _look(live: LiveUpdates, measure: str, closed: threading.Event) -> None:
     """Each page has what it was given before, and wants to see another measure."""
     have: dict[str, str] = {}
     while not closed.wait(LOOK_EVERY_S):

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from tests.training.memory.test_forecast import work
+from tests.ui.stand_ins import page
 from training_pro.cli.report import lines_of_memory
 from training_pro.errors import Cancelled
 from training_pro.settings import Settings
@@ -34,7 +35,7 @@ def panel(search: Any) -> LargestBatch:
 
 
 def test_the_button_fills_the_field_in() -> None:
-    shown = panel(lambda settings, progress: FOUND)._find({}, gr.Progress())
+    shown = panel(lambda settings, progress: FOUND)._find({}, page(), gr.Progress())
     assert shown["batch_size"] == 6
     assert "True Batch Size 6 fits" in shown["said"]
 
@@ -45,9 +46,9 @@ def test_cancel_ends_the_search() -> None:
         raise AssertionError("it went on")
 
     made = panel(search)
-    made._begun()
-    made._cancelled.set()
-    shown = answering(made._find, "said", "looking")({}, SimpleNamespace())
+    made._begun(page())
+    made._cancels.cancel(page())
+    shown = answering(made._find, "said", "looking")({}, page(), SimpleNamespace())
     assert "Ended on request" in shown["said"]
     assert Cancelled.__name__ not in shown["said"]
 

@@ -20,9 +20,9 @@ from training_pro.folders import Folders
 from training_pro.plan import make_plan
 from training_pro.training.memory.forecast import forecast
 from training_pro.training.pace import Pace
+from training_pro.ui.cancelling import Telling
 from training_pro.ui.form import TEXT, Form
 from training_pro.ui.panels.check import Check
-from training_pro.ui.telling import Telling
 from training_pro.ui.views.check import MOST_REMARKS, memory_meter, your_run
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,15 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from tests.ui.stand_ins import page
 from training_pro.errors import Cancelled, DataError
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.session import Session
 from training_pro.settings import Settings
+from training_pro.ui.cancelling import Cancels
 from training_pro.ui.form import BOTH, TEXT
 from training_pro.ui.tab import Tab
-from training_pro.ui.telling import Telling
 
 TASKS = [{"instruction": f"q {i}", "output": f"a {i}"} for i in range(10)]
 
@@ -46,7 +46,7 @@ def press(tab: Tab, job: Callable[..., dict[Any, Any]], **typed: Any) -> dict[st
     data[tab.form.kind] = typed.pop("kind", BOTH)
     for name, value in typed.items():
         data[own.get(name) or controls[name]] = value
-    answer = job(data, no_bar)
+    answer = job(data, page(), no_bar)
     chosen = {
         name: answer[control]["value"] for name, control in controls.items() if "value" in answer.get(control, {})
     }
@@ -116,10 +116,14 @@ def test_nothing_is_overwritten_unasked(tab: Tab) -> None:
     press(tab, tab.tools._split, dataset="tasks.json", overwrite=True)
 
 
-def test_a_cancelled_job_ends() -> None:
-    cancelled = threading.Event()
-    telling = Telling(no_bar, cancelled)
-    telling(1, 2, "Working")
-    cancelled.set()
+def test_a_cancel_counts_from_the_click_on_and_for_its_own_page() -> None:
+    cancels = Cancels()
+    for who in ("one", "two"):
+        cancels.begin(page(who))
+    cancels.cancel(page("one"))
+    cancels.telling(no_bar, page("two"))(1, 2, "Working")
     with pytest.raises(Cancelled):
-        telling(2, 2, "Working")
+        cancels.telling(no_bar, page("one"))(1, 2, "Working")
+    cancels.end(page("one"))
+    cancels.cancel(page("one"))
+    cancels.telling(no_bar, page("one"))(1, 2, "Working")

@@ -62,12 +62,7 @@ def test_all_of_a_run_is_shown_and_only_what_is_another_is_another(panel: Panel)
 
 
 def test_without_a_run_nothing_of_one_is_shown(panel: Panel) -> None:
-    assert (
-        drawn(panel.watch, "status")
-        == drawn(panel.watch, "checkpoints")
-        == drawn(panel.watch, "samples")
-        == ""
-    )
+    assert drawn(panel.watch, "status") == drawn(panel.watch, "checkpoints") == drawn(panel.watch, "samples") == ""
     buttons, live = pulled(panel.watch, "buttons"), pulled(panel.watch, "live")
     assert not any(buttons[button]["interactive"] for button in panel.watch._steering())
     assert buttons[panel.watch.checkpoint]["value"] == "Save checkpoint"

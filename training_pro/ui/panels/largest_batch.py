@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import gradio as gr
 
 from training_pro.session import Session
+from training_pro.ui.cancelling import Cancels
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import AT_ONCE, answering
 from training_pro.ui.pieces import area, button, button_row
-from training_pro.ui.telling import Telling
 from training_pro.ui.views.markup import box
 
 
@@ -21,7 +20,7 @@ class LargestBatch:
     def __init__(self, session: Session, form: Form) -> None:
         self._session = session
         self._form = form
-        self._cancelled = threading.Event()
+        self._cancels = Cancels()
 
     def build(self) -> None:
         with button_row():
@@ -30,20 +29,28 @@ class LargestBatch:
         self.said = area("largest-batch-said")
 
     def connect(self) -> None:
-        find = answering(self._find, self.said, "looking for the largest True Batch Size")
+        find = answering(self._find, self.said, "searching for the largest True Batch Size")
         begun = self.button.click(self._begun, None, self.cancel, **AT_ONCE)
         filled = [self.said, self._form.controls["batch_size"]]
         done = begun.then(find, self._form.inputs, filled, api_name=False)
         done.then(_hidden, None, self.cancel, **AT_ONCE)
-        self.cancel.click(self._cancelled.set, None, None, **AT_ONCE)
+        self.cancel.click(self._cancels.cancel, None, None, **AT_ONCE)
 
-    def _begun(self) -> Any:
-        self._cancelled.clear()
+    def _begun(self, request: gr.Request) -> Any:
+        self._cancels.begin(request)
         return gr.update(visible=True)
 
-    def _find(self, data: Values, bar: gr.Progress = gr.Progress()) -> dict[Any, Any]:  # noqa: B008 - gradio's way
-        settings = self._form.settings(data)
-        found = self._session.largest_batch_size(settings, Telling(bar, self._cancelled))
+    def _find(
+        self,
+        data: Values,
+        request: gr.Request,
+        bar: gr.Progress = gr.Progress(),  # noqa: B008 - gradio's way
+    ) -> dict[Any, Any]:
+        try:
+            settings = self._form.settings(data)
+            found = self._session.largest_batch_size(settings, self._cancels.telling(bar, request))
+        finally:
+            self._cancels.end(request)
         return {self.said: box("good", found.sentence()), **self._form.change({"batch_size": found.batch_size})}
 
 

@@ -6,7 +6,6 @@ gradio's bar and a way to cancel it.
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ from training_pro.data.download import MAX_BYTES, Limits, download
 from training_pro.data.tools import DatasetTools
 from training_pro.errors import DataError
 from training_pro.session import Session
+from training_pro.ui.cancelling import Cancels
 from training_pro.ui.choices import choice_updates, file_choices
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import AT_ONCE, answering
 from training_pro.ui.panels.check import Check
 from training_pro.ui.pieces import area, button, button_row, card, head
-from training_pro.ui.telling import Telling
 from training_pro.ui.views.markup import box
 
 _JOB: dict[str, Any] = {"api_name": False, "concurrency_id": "tp-tools", "concurrency_limit": 1}
@@ -37,7 +36,7 @@ class Tools:
         self._session = session
         self._form = form
         self._check = check
-        self._cancelled = threading.Event()
+        self._cancels = Cancels()
 
     def build(self) -> None:
         with card("tools"):
@@ -127,47 +126,56 @@ class Tools:
         inputs = self._form.inputs | fields | {self.overwrite}
         chosen = [self._form.controls[name] for name in ("text_file", "dataset", "eval_dataset", "dataset_kind")]
         for pressed, job, doing in jobs:
-            begun = pressed.click(_begun, None, [self.cancel, self.said], **AT_ONCE)
+            begun = pressed.click(self._begun, None, [self.cancel, self.said], **AT_ONCE)
             done = begun.then(answering(job, self.said, doing), inputs, [self.said, *chosen], **_JOB)
-            done.then(_ended, None, self.cancel, **AT_ONCE)
-        self.cancel.click(self._cancelled.set, None, None, **AT_ONCE)
+            done.then(self._ended, None, self.cancel, **AT_ONCE)
+        self.cancel.click(self._cancels.cancel, None, None, **AT_ONCE)
+
+    def _begun(self, request: gr.Request) -> tuple[Any, str]:
+        """A Cancel that is pressed the moment it appears counts."""
+        self._cancels.begin(request)
+        return gr.update(visible=True), ""
+
+    def _ended(self, request: gr.Request) -> Any:
+        self._cancels.end(request)
+        return gr.update(visible=False)
 
     # -- the jobs -------------------------------------------------------------------------------------------------
 
-    def _download(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+    def _download(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         megabytes = data[self.megabytes]
         if megabytes is None or megabytes < 1:
             raise DataError(f'"At most MB" is {megabytes}; it must be 1 or more.')
         limits = Limits(int(megabytes) << 20, data[self.private], data[self.overwrite])
         url = str(data[self.url] or "")
-        target = download(url, self._folder, limits, self._telling(bar))
+        target = download(url, self._folder, limits, self._cancels.telling(bar, request))
         return self._made(f"{target.name} is here and in the lists above.")
 
-    def _split(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+    def _split(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         name = self._chosen(data, "dataset")
         seed = int(self._form.values(data)["seed"] or 0)
-        train, evaluation = self._tools(data, bar).split(name, float(data[self.percent] or 0), seed)
+        train, evaluation = self._tools(data, request, bar).split(name, float(data[self.percent] or 0), seed)
         said = f"Both halves are chosen: {train} to train on, {evaluation} to evaluate on."
         return self._made(said, dataset=train, eval_dataset=evaluation)
 
-    def _rows_to_chats(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+    def _rows_to_chats(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         name = self._chosen(data, "dataset")
-        made = self._tools(data, bar).rows_to_chats(name, str(data[self.system] or ""))
+        made = self._tools(data, request, bar).rows_to_chats(name, str(data[self.system] or ""))
         return self._made(f"{made} is chosen as the Dataset.", dataset=made, dataset_kind="auto")
 
-    def _text_to_chats(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+    def _text_to_chats(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         name, cut = self._chosen(data, "text_file"), str(self._form.values(data)["hard_cut"])
         system, prompt = str(data[self.system] or ""), str(data[self.prompt] or "")
-        made = self._tools(data, bar).text_to_chats(name, cut, system, prompt)
+        made = self._tools(data, request, bar).text_to_chats(name, cut, system, prompt)
         said = f"{made} is chosen as the Dataset in place of the Text file."
         return self._made(said, dataset=made, text_file="", dataset_kind="auto")
 
-    def _unwrap(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
-        made, joined = self._tools(data, bar).unwrap(self._chosen(data, "text_file"))
+    def _unwrap(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+        made, joined = self._tools(data, request, bar).unwrap(self._chosen(data, "text_file"))
         return self._made(f"{made} is chosen as the Text file; {joined:,} line ends were joined.", text_file=made)
 
-    def _write_blocks(self, data: Values, bar: gr.Progress = _BAR) -> dict[Any, Any]:
-        settings, tools = self._form.settings(data), self._tools(data, bar)
+    def _write_blocks(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+        settings, tools = self._form.settings(data), self._tools(data, request, bar)
         samples = self._check.checked(settings, tools.progress).prepared.train
         target = self._folder / f"{Path(settings.text_file or settings.dataset).stem}_blocks.jsonl"
         tools.write_blocks(samples, target, data[self.ends])
@@ -177,12 +185,8 @@ class Tools:
     def _folder(self) -> Path:
         return self._session.host.folders.datasets
 
-    def _telling(self, bar: gr.Progress) -> Telling:
-        self._cancelled.clear()
-        return Telling(bar, self._cancelled)
-
-    def _tools(self, data: Values, bar: gr.Progress) -> DatasetTools:
-        return DatasetTools(self._session.host.folders, data[self.overwrite], self._telling(bar))
+    def _tools(self, data: Values, request: gr.Request, bar: gr.Progress) -> DatasetTools:
+        return DatasetTools(self._session.host.folders, data[self.overwrite], self._cancels.telling(bar, request))
 
     def _chosen(self, data: Values, setting: str) -> str:
         control = self._form.controls[setting]
@@ -197,11 +201,3 @@ class Tools:
         for control, update in self._form.change(chosen).items():
             updates[control] = {**updates.get(control, {}), **update}
         return {self.said: box("good", said), **updates}
-
-
-def _begun() -> tuple[Any, str]:
-    return gr.update(visible=True), ""
-
-
-def _ended() -> Any:
-    return gr.update(visible=False)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 
 from tests.export.conftest import MakeLora
-from tests.export.tiny_models import logits, save_lora, save_model
+from tests.export.tiny_models import known_family, load_model, logits, save_lora, save_model
 from training_pro.errors import Cancelled, ModelError, RunError, UserError
 from training_pro.export import room as place
 from training_pro.export.lora_source import Lora, open_lora
@@ -312,3 +312,58 @@ def test_a_trained_head_is_not_rounded_on_its_way(folders: Folders, tmp_path: Pa
     assert trained.dtype == torch.float32 and not torch.equal(trained, trained.bfloat16().float())
     found = weights_of(merge_lora(lora, tmp_path / "merged", dtype="float32").folder)["lm_head.weight"]
     assert torch.equal(found, trained)
+
+
+TOWERS = ["gemma3", "gemma4", "mistral3", "llava", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "qwen3_5_moe"]
+IN_TEXT = r".*language_model.*\.(q_proj|v_proj)$"
+
+
+@pytest.mark.parametrize("kind", TOWERS)
+def test_a_multimodal_model_keeps_its_towers(kind: str, folders: Folders, tmp_path: Path) -> None:
+    if not known_family(kind):
+        pytest.skip(f"this transformers has no {kind}")
+    base = save_model(tmp_path / "base", kind)
+    lora = open_lora(save_lora(base, folders.loras / "tales", target_modules=IN_TEXT), folders, base=base)
+    wanted = logits(PeftModel.from_pretrained(load_model(base), str(lora.folder)))
+    merged = merge_lora(lora, tmp_path / "merged", dtype="float32").folder
+    before, after = weights_of(base), weights_of(merged)
+    assert set(before) == set(after)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert len(changed) == len(lora.info.shapes) // 2
+    assert all("language_model" in name and name.endswith(("q_proj.weight", "v_proj.weight")) for name in changed)
+    assert (
+        largest_difference(logits(load_model(merged)), wanted)
+        < 1e-3
+        < largest_difference(logits(load_model(base)), wanted)
+    )
+
+
+def test_a_lora_of_the_text_part_alone_is_merged_into_the_whole_model(folders: Folders, tmp_path: Path) -> None:
+    base = save_model(tmp_path / "base", "qwen3_5")
+    text = in_float32(base)
+    assert "language_model" not in "".join(name for name, _ in text.named_modules())
+    PeftModel(
+        text, LoraConfig(init_lora_weights=False, target_modules=["q_proj", "out_proj", "up_proj"])
+    ).save_pretrained(folders.loras / "tales")
+    lora = open_lora(folders.loras / "tales", folders, base=base)
+    wanted = together(lora)
+    merged = merge_lora(lora, tmp_path / "merged", dtype="float32").folder
+    assert set(weights_of(base)) == set(weights_of(merged))
+    assert largest_difference(logits(in_float32(merged)), wanted) < 1e-3
+    assert largest_difference(logits(load_model(merged)), wanted) < 1e-3
+
+
+def test_tensors_that_transformers_ignores_are_kept(folders: Folders, tmp_path: Path) -> None:
+    base = save_model(tmp_path / "base", "qwen3_5")
+    weights = weights_of(base) | {"mtp.fc.weight": torch.ones(3, 5)}
+    save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
+    lora = open_lora(save_lora(base, folders.loras / "tales", target_modules=IN_TEXT), folders, base=base)
+    merged = merge_lora(lora, tmp_path / "merged").folder
+    after = weights_of(merged)
+    assert set(after) == set(weights) and torch.equal(after["mtp.fc.weight"], torch.ones(3, 5))
+    index = json.loads((merged / "model.safetensors.index.json").read_text())["weight_map"]
+    assert set(index) == set(weights) and {path.name for path in merged.glob("*.safetensors")} == set(index.values())
+    plain = merge_lora(
+        open_lora(lora.run, folders, base=save_model(tmp_path / "plain", "qwen3_5")), tmp_path / "other"
+    ).folder
+    assert largest_difference(logits(load_model(merged)), logits(load_model(plain))) == 0

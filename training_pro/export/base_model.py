@@ -62,7 +62,8 @@ def describe_base(folder: Path) -> BaseModel:
     quantized = _quantized(folder, config)
     model = _without_storage(folder, config, whole_class(config))
     weights = sum(parameter.numel() for parameter in model.parameters())
-    return BaseModel(folder, config, weights, _linears(model), _stored_dtype(folder, config), quantized)
+    linears = _linears(model) | _text_linears(folder, config)
+    return BaseModel(folder, config, weights, linears, _stored_dtype(folder, config), quantized)
 
 
 def read_config(folder: Path) -> PretrainedConfig:
@@ -86,19 +87,27 @@ def read_config(folder: Path) -> PretrainedConfig:
 def linear_shapes(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int, int]]:
     """(outputs, inputs) of the linear modules by name, from the config alone.
 
-    A multimodal model's text part has two names for each module: alone and in the whole model. Both are given, because
-    a LoRA can come from either.
+    The modules of a multimodal model's text part have two names: alone and in the whole model. Both are given,
+    because a LoRA can come from either.
 
     Raises:
         ModelError: transformers can't build a model from it.
     """
-    from transformers import AutoModelForCausalLM
+    return _linears(_without_storage(folder, config, whole_class(config))) | _text_linears(folder, config)
 
-    whole = whole_class(config)
-    shapes = _linears(_without_storage(folder, config, whole))
-    if whole is not AutoModelForCausalLM and _loads_as_text(config):
-        shapes |= _linears(_without_storage(folder, config, AutoModelForCausalLM))
-    return shapes
+
+def is_tied(config: PretrainedConfig) -> bool:
+    """Whether embeddings and head share one matrix."""
+    return bool(getattr(config.get_text_config(), "tie_word_embeddings", config.tie_word_embeddings))
+
+
+def _text_linears(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int, int]]:
+    """Those of the text part alone, where a multimodal model can be loaded as one."""
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM
+
+    if whole_class(config) is AutoModelForCausalLM or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        return {}
+    return _linears(_without_storage(folder, config, AutoModelForCausalLM))
 
 
 def whole_class(config: PretrainedConfig) -> Any:
@@ -109,12 +118,6 @@ def whole_class(config: PretrainedConfig) -> Any:
     return AutoModelForImageTextToText if multimodal else AutoModelForCausalLM
 
 
-def _loads_as_text(config: PretrainedConfig) -> bool:
-    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
-
-    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
-
-
 def load_unquantized(base: BaseModel) -> PreTrainedModel:
     """The model on the CPU, with its weights as exact as the folder has them.
 
@@ -122,7 +125,6 @@ def load_unquantized(base: BaseModel) -> PreTrainedModel:
         ModelError: broken files, or bitsandbytes is missing for a quantized folder.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
     if base.quantized and not installed("bitsandbytes"):
         raise ModelError(
@@ -131,7 +133,7 @@ def load_unquantized(base: BaseModel) -> PreTrainedModel:
             option="--model DIR",
         )
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model = whole_class(base.config).from_pretrained(
             base.folder,
             dtype=getattr(torch, base.dtype),
             local_files_only=True,

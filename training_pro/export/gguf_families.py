@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from training_pro.errors import ModelError
+from training_pro.export.base_model import is_tied
 from training_pro.export.gguf_layout import (
     FALCON,
     FALCON_H1,
@@ -23,6 +24,7 @@ from training_pro.export.gguf_layout import (
     Layout,
     Part,
 )
+from training_pro.export.lora_on_base import TEXT_PART
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -129,7 +131,6 @@ REFUSED: Mapping[str, str] = {
     "smolvlm": "llama.cpp's converter can't read its present form",
 }
 """Families that llama.cpp can't take, or that could not be proven, with the reason."""
-_TEXT_PART = re.compile(r"^(?:model\.)?language_model\.(?:model\.)?")
 _UNCHANGED = (Part(),)
 
 
@@ -154,12 +155,12 @@ class GgufNames:
         self.family = family
         architecture = getattr(gguf.MODEL_ARCH, family.arch)
         self.arch: str = gguf.MODEL_ARCH_NAMES[architecture]
-        self.tied: bool = getattr(self.config, "tie_word_embeddings", config.tie_word_embeddings)
+        self.tied = is_tied(config)
         self._map = gguf.get_tensor_name_map(architecture, self.config.num_hidden_layers)
 
     def parts(self, module: str) -> tuple[tuple[str, Part], ...]:
         """The GGUF weights that hold `module` ("model.layers.0.self_attn.q_proj"), by name; none: there is no such."""
-        plain = _TEXT_PART.sub("model.", module)
+        plain = TEXT_PART.sub("model.", module)
         if self.reason(plain):
             return ()
         ending = next((ending for ending in self.family.layout if plain.endswith(f".{ending}") or plain == ending), "")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from training_pro.errors import ModelError
-from training_pro.export.base_model import ITEM_BYTES, BaseModel, describe_base, load_unquantized
+from training_pro.export.base_model import ITEM_BYTES, BaseModel, describe_base, is_tied, load_unquantized
+from training_pro.export.lora_on_base import attach_lora
 from training_pro.export.lora_source import Lora
 from training_pro.export.merge_layers import Rounding, merge_all
 from training_pro.export.merged_folder import MergeFacts, is_merged_folder, save_merged
@@ -66,32 +67,13 @@ def merge_lora(
     check_space(target, base.weights * ITEM_BYTES[dtype])
     check_memory(base.merging_bytes(dtype), f"Merging {lora.name}")
     progress(0, 1, f"reading {base.folder.name}")
-    wrapped = _with_lora(load_unquantized(base), lora)
+    wrapped = attach_lora(load_unquantized(base), lora)
     progress(1, 1, f"reading {base.folder.name}")
     model, rounding = _merged(wrapped, lora, dtype, progress)
     notes = (*_notes(lora, base), _rounding_note(dtype, rounding), *_tying_note(model, base))
     facts = MergeFacts(lora.name, base.folder, dtype, rounding.share, notes)
     size = save_merged(model, target, facts, progress)
     return Merged(target, size, rounding, notes)
-
-
-def _with_lora(model: PreTrainedModel, lora: Lora) -> PeftModel:
-    """The model with the LoRA; modules that were trained as a whole stay in float32 until they are saved."""
-    from peft import PeftModel
-
-    trained = tuple(f".{name}" for name in lora.config.get("modules_to_save") or ())
-    for name, module in model.named_modules():
-        if f".{name}".endswith(trained):
-            module.float()
-    try:
-        return PeftModel.from_pretrained(model, str(lora.folder), is_trainable=False)
-    except loading_errors() as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(
-            f"The LoRA {lora.name} doesn't fit {lora.base.name} ({reason}). "
-            "It was trained on another model or is damaged; give the folder of its own base model.",
-            option="--model DIR",
-        ) from error
 
 
 def _merged(wrapped: PeftModel, lora: Lora, dtype: DtypeName, progress: Progress) -> tuple[PreTrainedModel, Rounding]:
@@ -124,7 +106,6 @@ def _rounding_note(dtype: DtypeName, rounding: Rounding) -> str:
 
 
 def _tying_note(model: PreTrainedModel, base: BaseModel) -> list[str]:
-    was_tied = base.config.get_text_config().tie_word_embeddings
-    if not was_tied or model.config.get_text_config().tie_word_embeddings:
+    if not is_tied(base.config) or is_tied(model.config):
         return []
     return ["Embeddings and head share one matrix in the base. The LoRA makes them differ, so both are saved."]

@@ -115,4 +115,5 @@ def _settle_tying(model: PreTrainedModel, were_tied: bool) -> None:
     if alike:
         output.weight = given.weight
     for config in (model.config, model.config.get_text_config()):
-        config.tie_word_embeddings = alike
+        if hasattr(config, "tie_word_embeddings"):
+            config.tie_word_embeddings = alike

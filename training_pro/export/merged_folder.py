@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training_pro.progress import Progress
+from training_pro.record.safetensors_file import tensor_places
 from training_pro.record.whole_files import staged_folder, write_fault, write_json_whole, write_whole
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 MERGE_FILE = "merged_lora.json"
@@ -24,6 +26,8 @@ _COMPANION_ENDINGS = {".json", ".jinja", ".model", ".txt", ".tiktoken"}
 _LEGAL = ("license", "notice", "use_policy")
 _NOT_COPIED = {"config.json", "adapter_config.json", MERGE_FILE}
 _LOOK_EVERY_S = 0.2
+_EXTRA_FILE = "model-extra.safetensors"
+_INDEX_FILE = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def save_merged(model: PreTrainedModel, target: Path, facts: MergeFacts, progres
                 lambda: model.save_pretrained(staging, max_shard_size=_SHARD_SIZE),
                 lambda: progress(min(_weights_bytes(staging), total), total, f"saving {target.name}"),
             )
+            _add_what_transformers_leaves_out(model, facts.base, staging)
             (staging / "generation_config.json").unlink(missing_ok=True)
             _copy_companions(facts.base, staging)
             _write_facts(staging, target.name, facts)
@@ -83,6 +88,42 @@ def _watched(work: Callable[[], object], look: Callable[[], None]) -> None:
             look()
             wait([future], timeout=_LOOK_EVERY_S)
         future.result()
+
+
+def _add_what_transformers_leaves_out(model: PreTrainedModel, base: Path, folder: Path) -> None:
+    """Copy the tensors that the model's class ignores (layers that predict several tokens) into a file of their own."""
+    from safetensors.torch import save_file
+
+    ignored = [re.compile(pattern) for pattern in getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()]
+    saved = {name for path in folder.glob("*.safetensors") for name in tensor_places(path)}
+    extra = {}
+    for path in sorted(base.glob("*.safetensors")):
+        wanted = [name for name in tensor_places(path) if name not in saved and any(p.search(name) for p in ignored)]
+        extra |= _read(path, wanted)
+    if extra:
+        save_file(extra, folder / _EXTRA_FILE, metadata={"format": "pt"})
+        _number_files(folder)
+
+
+def _read(path: Path, names: list[str]) -> dict[str, torch.Tensor]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as weights:
+        return {name: weights.get_tensor(name) for name in names}
+
+
+def _number_files(folder: Path) -> None:
+    """Name all weight files as parts of one model, with the index that transformers and llama.cpp read."""
+    files = sorted(folder.glob("*.safetensors"))
+    where, size = {}, 0
+    for number, path in enumerate(files, start=1):
+        new = folder / f"model-{number:05}-of-{len(files):05}.safetensors.new"
+        path.rename(new)
+        where |= dict.fromkeys(tensor_places(new), new.stem)
+        size += new.stat().st_size
+    for path in folder.glob("*.safetensors.new"):
+        path.rename(path.with_suffix(""))
+    write_json_whole(folder / _INDEX_FILE, {"metadata": {"total_size": size}, "weight_map": where})
 
 
 def _weights_bytes(folder: Path) -> int:

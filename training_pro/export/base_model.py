@@ -102,12 +102,15 @@ def is_tied(config: PretrainedConfig) -> bool:
 
 
 def _text_linears(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int, int]]:
-    """Those of the text part alone, where a multimodal model can be loaded as one."""
+    """Those of the text part alone, where a multimodal model can be loaded as one (not in every transformers)."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM
 
     if whole_class(config) is AutoModelForCausalLM or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         return {}
-    return _linears(_without_storage(folder, config, AutoModelForCausalLM))
+    try:
+        return _linears(_without_storage(folder, config, AutoModelForCausalLM))
+    except ModelError:
+        return {}
 
 
 def whole_class(config: PretrainedConfig) -> Any:

@@ -102,23 +102,13 @@ def is_tied(config: PretrainedConfig) -> bool:
 
 
 def _text_linears(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int, int]]:
-    """Those of the text part alone, where a multimodal model can be loaded as one (not in every transformers)."""
+    """Those of a multimodal model's text part alone, where there is a class for it."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM
 
-    if whole_class(config) is AutoModelForCausalLM or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+    text = config.get_text_config()
+    if text is config or type(text) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         return {}
-    try:
-        return _linears(_without_storage(folder, config, AutoModelForCausalLM))
-    except ModelError:
-        return {}
-
-
-def whole_class(config: PretrainedConfig) -> Any:
-    """The class that loads the whole model, with its vision and audio towers where it has some."""
-    from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoModelForCausalLM, AutoModelForImageTextToText
-
-    multimodal = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
-    return AutoModelForImageTextToText if multimodal else AutoModelForCausalLM
+    return _linears(_without_storage(folder, text, AutoModelForCausalLM))
 
 
 def load_unquantized(base: BaseModel) -> PreTrainedModel:

@@ -53,7 +53,7 @@ def _text_prefix(model: PreTrainedModel, lora: Lora) -> str | None:
     adapted = _adapted(lora)
     names = {name for name, _ in model.named_modules()}
     strange = next((name for name in adapted if name not in names and name.startswith("model.")), None)
-    whole = {TEXT_PART.sub("model.", name): name for name in names if TEXT_PART.match(name)}
+    whole: dict[str, str] = {TEXT_PART.sub("model.", name): name for name in names if TEXT_PART.match(name)}
     if strange is None or strange not in whole:
         return None
     return whole[strange].removesuffix(strange.removeprefix("model."))

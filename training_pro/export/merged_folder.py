@@ -96,7 +96,7 @@ def _add_what_transformers_leaves_out(model: PreTrainedModel, base: Path, folder
 
     ignored = [re.compile(pattern) for pattern in getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()]
     saved = {name for path in folder.glob("*.safetensors") for name in tensor_places(path)}
-    extra = {}
+    extra: dict[str, torch.Tensor] = {}
     for path in sorted(base.glob("*.safetensors")):
         wanted = [name for name in tensor_places(path) if name not in saved and any(p.search(name) for p in ignored)]
         extra |= _read(path, wanted)
@@ -115,7 +115,8 @@ def _read(path: Path, names: list[str]) -> dict[str, torch.Tensor]:
 def _number_files(folder: Path) -> None:
     """Name all weight files as parts of one model, with the index that transformers and llama.cpp read."""
     files = sorted(folder.glob("*.safetensors"))
-    where, size = {}, 0
+    where: dict[str, str] = {}
+    size = 0
     for number, path in enumerate(files, start=1):
         new = folder / f"model-{number:05}-of-{len(files):05}.safetensors.new"
         path.rename(new)

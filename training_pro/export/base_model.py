@@ -111,6 +111,14 @@ def _text_linears(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int
     return _linears(_without_storage(folder, text, AutoModelForCausalLM))
 
 
+def whole_class(config: PretrainedConfig) -> Any:
+    """The class that loads the whole model, with its vision and audio towers where it has some."""
+    from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoModelForCausalLM, AutoModelForImageTextToText
+
+    multimodal = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+    return AutoModelForImageTextToText if multimodal else AutoModelForCausalLM
+
+
 def load_unquantized(base: BaseModel) -> PreTrainedModel:
     """The model on the CPU, with its weights as exact as the folder has them.
 

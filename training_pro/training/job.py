@@ -37,6 +37,7 @@ from training_pro.training.loop.update import Interrupted
 from training_pro.training.memory.in_use import give_freed_memory_back, keep_freed_memory
 from training_pro.training.memory.run_memory import RunMemory
 from training_pro.training.model import adapter as adapters
+from training_pro.training.model.padding import padding_is_harmless
 from training_pro.training.model.prepare import ready
 from training_pro.training.model.start_weights import load_weights
 from training_pro.training.model.vocabulary import embedding_rows
@@ -104,6 +105,8 @@ class Job:
             trainer.blocks_at_once(self.memory.at_once)
             trainer.runner.ways_out, trainer.runner.options = self.memory.ways_out(self._longest_tokens)
             trainer.runner.checkpoint_more = self.memory.checkpoint_more
+        if self.order.base.model.device.type == "cuda" and not trainer.sharded and padding_is_harmless(base):
+            trainer.runner.masked = trainer.evaluation.masked = False
         if continuation.checkpoint is not None:
             if trainer.is_fsdp_enabled:
                 load_weights(attached, continuation.checkpoint)
@@ -244,7 +247,11 @@ class Job:
         else:
             self._save_adapter(trainer)
             kept = "There was no good checkpoint to go back to: the LoRA is that of the last update."
-        return Ending("failed", f"{error} {kept} {_CALMER}.", _CALMER_OPTIONS)
+        return Ending(
+            "failed",
+            f"{error} {kept} {error.advice or _CALMER}.",
+            ("--dtype bfloat16",) if error.advice else _CALMER_OPTIONS,
+        )
 
     def _copy_adapter(self, checkpoint: CheckpointInfo) -> None:
         if not self.team.main:

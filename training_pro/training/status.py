@@ -154,4 +154,11 @@ class NothingLeft(Exception):
 
 
 class Diverged(RunError):
-    """Training has gone wrong: the loss or the gradient is no longer a number, or the loss has exploded."""
+    """Training has gone wrong: the loss or the gradient is no longer a number, or the loss has exploded.
+
+    `advice` is what helps, if it is not the usual.
+    """
+
+    def __init__(self, sentence: str, advice: str = "") -> None:
+        self.advice = advice
+        super().__init__(sentence)

@@ -10,7 +10,7 @@ import torch
 
 from tests.training.tiny import TinySamples
 from training_pro.errors import DataError
-from training_pro.training.loop.batches import ReadableSamples, collate, cut, pad, trained_tokens
+from training_pro.training.loop.batches import ReadableSamples, collate, cut, nothing_to_learn, pad, trained_tokens
 
 CPU = torch.device("cpu")
 
@@ -34,6 +34,19 @@ def test_no_mask_where_nothing_is_padded() -> None:
     batch = pad([sample(5, 6), sample(8, 9)], 1, CPU)
     assert batch.attention_mask is None
     assert set(batch.inputs()) == {"input_ids", "labels"}
+
+
+def test_no_mask_where_the_model_needs_none() -> None:
+    batch = pad([sample(5, 6, 7), sample(8, 9)], 1, CPU, masked=False)
+    assert batch.attention_mask is None
+    assert batch.input_ids.tolist() == [[5, 6, 7], [8, 9, 1]]
+
+
+def test_the_places_of_the_trained_tokens_are_known() -> None:
+    batch = pad([sample(5, 6, 7, untrained=2), sample(8, 9)], 1, CPU)
+    assert batch.trained_at.tolist() == [2, 4]
+    assert batch.labels.reshape(-1)[batch.trained_at].tolist() == [7, 9]
+    assert nothing_to_learn(1, CPU).trained_at.tolist() == []
 
 
 def test_the_label_of_the_first_token_is_left_out_whatever_the_data_says() -> None:

@@ -67,15 +67,15 @@ def test_nothing_random_is_drawn_and_no_gradient_made() -> None:
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
+def test_out_of_memory_makes_the_batch_smaller() -> None:
     model, samples = lora_model(), TinySamples(9)
     wanted = Setting(1).evaluation.mean_loss(model, samples)
     setting = Setting(4)
     calls = Failing(model, {1, 4})
     assert setting.evaluation.mean_loss(model, samples) == pytest.approx(wanted, rel=1e-5)
-    assert calls.sizes == [4, 2, 2, 2, 1, 1, 1, 1, 1]
+    assert calls.sizes == [4, 3, 3, 3, 2, 1]
     assert len(setting.notes) == 2
-    assert any("Out of memory in the evaluation" in note and "2 blocks" in note for note in setting.notes)
+    assert any("Out of memory in the evaluation" in note and "3 blocks" in note for note in setting.notes)
 
 
 def test_out_of_memory_with_one_block_says_what_helps() -> None:

@@ -176,6 +176,34 @@ def test_only_the_first_updates_are_measured_above_one_start(monkeypatch: pytest
     assert [peak.above for peak in made] == [None, 7, 7, 7, 7]
 
 
+# -- what becomes of freed memory ----------------------------------------------------------------------------------
+
+
+def test_freed_memory_is_kept_only_where_there_is_plenty(tmp_path: Path) -> None:
+    plenty, short, card = memory_of(tmp_path, 1000), memory_of(tmp_path, 1000), memory_of(tmp_path, 1000, "cuda")
+    for memory in (plenty, short, card):
+        memory.begin(8, 512)
+    needed = plenty.forecast(8, 512).needed_bytes
+    assert plenty.plentiful(512)
+    short.work = replace(short.work, free_bytes=round(needed * 3))
+    assert short.forecast(8, 512).fits and not short.plentiful(512)
+    assert not card.plentiful(512)
+
+
+@pytest.mark.parametrize("plenty", [True, False])
+def test_a_run_keeps_freed_memory_where_there_is_plenty_and_measures_where_not(
+    plenty: bool, owner: TinyOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("training_pro.training.job.keep_freed_memory", lambda: asked.append("keep"))
+    monkeypatch.setattr("training_pro.training.job.give_freed_memory_back", lambda: asked.append("give back"))
+    monkeypatch.setattr(RunMemory, "plentiful", lambda *_: plenty)
+    monkeypatch.setattr(RunMemory, "learn", lambda *_: asked.append("measured"))
+    train(owner, small_settings())
+    assert asked[0] == ("keep" if plenty else "give back")
+    assert asked[1:] == ([] if plenty else ["measured"] * MEASURED_UPDATES)
+
+
 # -- in a whole run ---------------------------------------------------------------------------------------------------
 
 

@@ -146,6 +146,21 @@ def test_the_head_never_sees_more_than_a_chunk_and_no_untrained_token() -> None:
     assert CountingHead.most == 40
 
 
+def test_places_of_trained_tokens_that_are_given_change_nothing() -> None:
+    torch.manual_seed(0)
+    hidden, head = torch.randn(3, 20, 8, requires_grad=True), torch.nn.Linear(8, 16)
+    labels = torch.randint(0, 16, (3, 20))
+    labels[torch.rand(3, 20) < 0.5] = -100
+    counted = chunked_loss_sum(hidden, labels, head, [])
+    counted.backward()
+    wanted, hidden.grad = hidden.grad, None
+    labels[:, 0] = -100
+    given = chunked_loss_sum(hidden, labels, head, [], (labels.reshape(-1) != -100).nonzero()[:, 0])
+    given.backward()
+    assert torch.equal(counted, given)
+    assert torch.equal(wanted, hidden.grad)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_gradients_are_not_scaled_in_half_precision(dtype: torch.dtype) -> None:
     """1 / 3000 rounded to bfloat16 is off by 0.1 %: all gradients would be."""

@@ -40,6 +40,7 @@ def training_arguments(
         data_seed=settings.seed,
         save_strategy="no",
         logging_strategy="no",
+        logging_nan_inf_filter=False,  # it would hide what went wrong, and wait for the card twice an update
         eval_strategy="no",
         metric_for_best_model="eval_loss",
         greater_is_better=False,

@@ -57,11 +57,16 @@ def collate(samples: list[dict[str, npt.NDArray[Any]]]) -> list[dict[str, npt.ND
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Tensors on the device; `attention_mask` is None when nothing is padded."""
+    """Tensors on the device; `attention_mask` is None when nothing is padded, or nobody needs to know.
+
+    `trained_at` are the places of the trained tokens, rows one after the other: counted here, so that no card has to be
+    waited for.
+    """
 
     input_ids: torch.Tensor  # (batch, time) int64
     labels: torch.Tensor  # (batch, time) int64, -100 where no loss is wanted
     attention_mask: torch.Tensor | None  # (batch, time) int64
+    trained_at: torch.Tensor  # (trained tokens,) int64
 
     def inputs(self) -> dict[str, torch.Tensor]:
         """Keyword arguments for the model's forward."""
@@ -74,8 +79,10 @@ def trained_tokens(samples: Sequence[dict[str, npt.NDArray[Any]]]) -> int:
     return int(sum(np.count_nonzero(sample["labels"][1:] != IGNORED) for sample in samples))
 
 
-def pad(samples: Sequence[dict[str, npt.NDArray[Any]]], pad_id: int, device: torch.device) -> MicroBatch:
-    """The micro-batch of `samples`, padded on the right to its longest.
+def pad(
+    samples: Sequence[dict[str, npt.NDArray[Any]]], pad_id: int, device: torch.device, *, masked: bool = True
+) -> MicroBatch:
+    """The micro-batch of `samples`, padded on the right to its longest; the padding is masked only where asked for.
 
     The label at position 0 is -100: no token predicts it, and versions of transformers differ in counting it.
     """
@@ -87,15 +94,15 @@ def pad(samples: Sequence[dict[str, npt.NDArray[Any]]], pad_id: int, device: tor
         ids[row, :length] = sample["input_ids"]
         labels[row, 1:length] = sample["labels"][1:]
     mask = None
-    if min(lengths) < shape[1]:
+    if masked and min(lengths) < shape[1]:
         mask = _to(np.arange(shape[1])[None, :] < np.array(lengths)[:, None], device).long()
-    return MicroBatch(_to(ids, device), _to(labels, device), mask)
+    return MicroBatch(_to(ids, device), _to(labels, device), mask, _to(np.flatnonzero(labels != IGNORED), device))
 
 
 def nothing_to_learn(pad_id: int, device: torch.device) -> MicroBatch:
     """A micro-batch without loss, for a process that has no blocks left while others have."""
-    ids = np.full((1, 2), pad_id, dtype=np.int64)
-    return MicroBatch(_to(ids, device), _to(np.full((1, 2), IGNORED, dtype=np.int64), device), None)
+    nothing = {"input_ids": np.full(2, pad_id, np.int64), "labels": np.full(2, IGNORED, np.int64)}
+    return pad([nothing], pad_id, device)
 
 
 def _to(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:

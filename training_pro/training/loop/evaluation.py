@@ -1,22 +1,22 @@
 """The mean loss over evaluation samples, each trained token counting once however the samples are batched.
 
 Costs one forward pass over the samples, longest first, so that running out of memory shows at once; then the
-batch is halved and the evaluation goes on. Several processes share the samples. Nothing of the training is touched
-but the model's mode, put back.
+batch is made smaller and the evaluation continues. Several processes share the samples. Nothing of the training is
+touched but the model's mode, put back.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from training_pro.errors import ModelError
 from training_pro.training.loop.batches import ReadableSamples, Samples, nothing_to_learn, pad, trained_tokens
-from training_pro.training.loop.update import Interrupted
+from training_pro.training.loop.update import Interrupted, smaller
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
 from training_pro.training.several.team import ALONE, Team
 
@@ -36,6 +36,8 @@ class Evaluation:
     on_note: Callable[[str], None]
     team: Team = ALONE
     lockstep: bool = False
+    masked: bool = True  # whether the model must know which tokens are padding
+    _tries: int = field(default=0, init=False)  # that ran out of memory in this evaluation
 
     def mean_loss(self, model: Any, samples: Samples) -> float:
         """Nats per trained token, in every process the same; NaN if no token is trained.
@@ -45,6 +47,7 @@ class Evaluation:
             DataError: a sample can't be read.
             ModelError: not even one sample fits in memory.
         """
+        self._tries = 0
         order = sorted(range(len(samples)), key=lambda i: -int(samples.lengths[i]))[self.team.rank :: self.team.size]
         readable = ReadableSamples(samples)
         training = model.training
@@ -74,8 +77,11 @@ class Evaluation:
         try:
             with torch.no_grad(), self.accelerator.autocast():
                 device = self.accelerator.device
-                batch = pad(picked, self.pad_id, device) if picked else nothing_to_learn(self.pad_id, device)
-                return float(model(**batch.inputs(), num_items_in_batch=1, use_cache=False).loss)
+                batch = nothing_to_learn(self.pad_id, device)
+                if picked:
+                    batch = pad(picked, self.pad_id, device, masked=self.masked)
+                output = model(**batch.inputs(), trained_at=batch.trained_at, num_items_in_batch=1, use_cache=False)
+                return float(output.loss)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -88,5 +94,6 @@ class Evaluation:
                 f"Out of memory while evaluating one block of {len(picked[0]['input_ids'])} tokens; lower the Maximum "
                 "context length, load the model in 4-bit, or leave the evaluation data out."
             )
-        self.batch_size = math.ceil(len(picked) / 2)
-        self.on_note(f"Out of memory in the evaluation; it goes on with {self.batch_size} blocks at once.")
+        self.batch_size = smaller(len(picked), self._tries)
+        self._tries += 1
+        self.on_note(f"Out of memory in the evaluation; it continues with {self.batch_size} blocks at once.")

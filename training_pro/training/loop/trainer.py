@@ -53,6 +53,10 @@ from training_pro.training.several.team import Team
 from training_pro.training.status import Diverged, Ending, NothingLeft
 from training_pro.words import utc_now
 
+_OVERFLOW = (
+    "In float16, numbers above 65,504 overflow, which some models reach at any learning rate: load the model in "
+    "bfloat16 or float32"
+)
 Stage = Literal["settled", "stepping", "stepped"]
 
 
@@ -241,7 +245,7 @@ class LoraTrainer(Trainer):
         if callable(getattr(self.optimizer, "train", None)):
             self.optimizer.train()
         loss = self.runner.run(model, inputs)
-        self.last_loss = float(loss)
+        self.last_loss = self.runner.loss
         self._check_finite(self.last_loss, "loss")
         return loss
 
@@ -258,7 +262,8 @@ class LoraTrainer(Trainer):
         """
         if not math.isfinite(value):
             self.runner.clear(self.model)
-            raise Diverged(f"The {what} became {value} at update {self.update + 1}.")
+            advice = _OVERFLOW if self.args.fp16 else ""
+            raise Diverged(f"The {what} became {value} at update {self.update + 1}.", advice)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Nobody asks for them, and the Trainer's own count walks through all parameters."""

@@ -42,6 +42,8 @@ _OPTIONS = (
     "--set gradient_checkpointing=auto", "--set max_tokens=NUMBER", "--set rank=NUMBER", "--quantization 4-bit"
 )  # fmt: skip
 
+_NEXT_SIZES = (0.8, 0.7, 0.5)  # share of the size that did not fit, by how many tries have failed before
+
 
 def nothing_to_checkpoint() -> str:
     return ""
@@ -58,6 +60,11 @@ class _Short:
     size: int
     longest_tokens: int
     message: str
+
+
+def smaller(size: int, tries: int) -> int:
+    """The next size to try after `size` blocks did not fit; the further off it seems, the larger the step."""
+    return max(1, min(size - 1, int(size * _NEXT_SIZES[min(tries, len(_NEXT_SIZES) - 1)])))
 
 
 @dataclass
@@ -77,6 +84,8 @@ class UpdateRunner:
     lockstep: bool = False
     tokens: int = 0
     padded_tokens: int = 0
+    loss: float = math.nan  # of the last update, over the trained tokens of all processes
+    masked: bool = True  # whether the model must know which tokens are padding
     largest: tuple[int, int] = (0, 0)  # blocks and tokens of the update's largest micro-batch
     ways_out: str = _WAYS_OUT
     options: tuple[str, ...] = _OPTIONS
@@ -96,18 +105,18 @@ class UpdateRunner:
             ModelError: not even one block at a time fits in memory.
         """
         self.random_at_start = RandomState.take()
+        tries = 0
         try:
-            while True:
-                done = self._attempt(model, samples)
-                if isinstance(done, torch.Tensor):
-                    self._exchange_gradients(model)
-                    return done
-                self._make_smaller(model, done)
+            while (short := self._attempt(model, samples)) is not None:
+                self._make_smaller(model, short, tries)
+                tries += 1
+            self._exchange_gradients(model)
+            return torch.full((), self.loss, dtype=torch.float32, device=self.accelerator.device)
         except BaseException:
             self.clear(model)
             raise
 
-    def _make_smaller(self, model: torch.nn.Module, short: _Short) -> None:
+    def _make_smaller(self, model: torch.nn.Module, short: _Short, tries: int) -> None:
         """Outside of any except block, so that the failed tensors are no longer referred to by the trace."""
         self.clear(model)
         free_memory()
@@ -121,7 +130,7 @@ class UpdateRunner:
                 f"less: {self.ways_out}.",
                 option=self.options,
             )
-        self.micro_batch_size = math.ceil(short.size / 2)
+        self.micro_batch_size = smaller(short.size, tries)
         self.on_smaller(
             f"Out of memory with {short.size} blocks at once; this update and the next ones take "
             f"{self.micro_batch_size} at a time with more accumulation. The result is the same."
@@ -133,8 +142,8 @@ class UpdateRunner:
         if self.random_at_start is not None:
             self.random_at_start.restore()
 
-    def _attempt(self, model: torch.nn.Module, samples: list[dict[str, Any]]) -> torch.Tensor | _Short:
-        """One try at all micro-batches, each process its own; the mean loss, or what did not fit."""
+    def _attempt(self, model: torch.nn.Module, samples: list[dict[str, Any]]) -> _Short | None:
+        """One try at all micro-batches, each process its own; what did not fit, or None. Waits for the device once."""
         pieces = cut(samples, self.micro_batch_size)
         told = self.team.gather([trained_tokens(samples), len(pieces)])
         count, rounds = float(max(sum(tokens for tokens, _ in told), 1)), max(pieces for _, pieces in told)
@@ -159,7 +168,8 @@ class UpdateRunner:
             if shorts:
                 return min(shorts, key=lambda short: short.size)
         self.tokens, self.padded_tokens = sum(r[2] for r in reports), sum(r[3] for r in reports)
-        return torch.tensor(sum(r[1] for r in reports), dtype=torch.float32, device=total.device)
+        self.loss = sum(r[1] for r in reports)
+        return None
 
     def _try(
         self, model: torch.nn.Module, piece: list[dict[str, Any]], count: float
@@ -195,9 +205,10 @@ class UpdateRunner:
 
     def _micro_batch(self, model: torch.nn.Module, piece: list[dict[str, Any]], count: float) -> torch.Tensor:
         device = self.accelerator.device
-        batch = pad(piece, self.pad_id, device) if piece else nothing_to_learn(self.pad_id, device)
+        batch = pad(piece, self.pad_id, device, masked=self.masked) if piece else nothing_to_learn(self.pad_id, device)
         with self.accelerator.autocast():
-            loss: torch.Tensor = model(**batch.inputs(), num_items_in_batch=count, use_cache=False).loss
+            output = model(**batch.inputs(), trained_at=batch.trained_at, num_items_in_batch=count, use_cache=False)
+        loss: torch.Tensor = output.loss
         self.accelerator.backward(loss * self.team.size)  # DDP averages over the processes
         self.tokens += sum(len(sample["input_ids"]) for sample in piece)
         self.padded_tokens += batch.input_ids.numel() if piece else 0

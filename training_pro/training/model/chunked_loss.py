@@ -100,20 +100,28 @@ def _pieces(count: int) -> Iterator[slice]:
 
 
 def chunked_loss_sum(
-    hidden: torch.Tensor, labels: torch.Tensor, head: Head, parameters: list[nn.Parameter]
+    hidden: torch.Tensor,
+    labels: torch.Tensor,
+    head: Head,
+    parameters: list[nn.Parameter],
+    trained_at: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The summed cross entropy of the trained tokens, in nats, fp32.
 
     `hidden` (batch, time, d) are the head's inputs; `labels` (batch, time) with -100 where no loss is wanted;
-    position t predicts label t + 1; `parameters` are the head's trained ones, [] for a frozen head.
+    position t predicts label t + 1; `parameters` are the head's trained ones, [] for a frozen head. `trained_at` (n,)
+    are the places in labels' rows, one after the other, that hold trained tokens; a card need not wait for them to be
+    counted where the caller knows them.
     """
-    targets = labels[:, 1:].reshape(-1)
-    wanted = targets != IGNORED
-    flat = hidden[:, :-1].reshape(-1, hidden.shape[-1])[wanted]
+    flat = labels.reshape(-1)
+    if trained_at is None:
+        trained_at = functional.pad(labels[:, 1:] != IGNORED, (1, 0)).reshape(-1).nonzero()[:, 0]
+    inputs = hidden.reshape(-1, hidden.shape[-1]).index_select(0, trained_at - 1)
+    targets = flat.index_select(0, trained_at)
     if not torch.is_grad_enabled():
         zero = torch.zeros((), dtype=torch.float32, device=hidden.device)
-        return sum((_chunk_loss(head, flat[p], targets[wanted][p]) for p in _pieces(len(flat))), zero)
-    result: torch.Tensor = _ChunkedLoss.apply(flat, targets[wanted], head, *parameters)
+        return sum((_chunk_loss(head, inputs[p], targets[p]) for p in _pieces(len(inputs))), zero)
+    result: torch.Tensor = _ChunkedLoss.apply(inputs, targets, head, *parameters)
     return result
 
 
@@ -259,6 +267,7 @@ def _lean_forward(own: Callable[..., Any], path: HeadPath) -> Callable[..., Any]
         *positional: Any,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | float | None = None,
+        trained_at: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
         if labels is None:
@@ -267,7 +276,8 @@ def _lean_forward(own: Callable[..., Any], path: HeadPath) -> Callable[..., Any]
             return Output(loss=_no_loss(self))
         kwargs.pop("return_dict", None)
         hidden = path.hidden_states(input_ids=input_ids, **kwargs)
-        total = chunked_loss_sum(hidden, labels.to(hidden.device), path.head, path.trained_parameters())
+        places = trained_at.to(hidden.device) if trained_at is not None else None
+        total = chunked_loss_sum(hidden, labels.to(hidden.device), path.head, path.trained_parameters(), places)
         return Output(loss=total / (num_items_in_batch or _count(labels)))
 
     return forward
@@ -282,6 +292,7 @@ def _weighted_forward(own: Callable[..., Any]) -> Callable[..., Any]:
         *positional: Any,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | float | None = None,
+        trained_at: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
         if labels is None:
@@ -289,10 +300,10 @@ def _weighted_forward(own: Callable[..., Any]) -> Callable[..., Any]:
         if not labels.numel():
             return Output(loss=_no_loss(self))
         output = own(input_ids=input_ids, labels=labels, **kwargs)
-        if not bool((labels[:, 1:] != IGNORED).any()):
+        count = trained_at.numel() if trained_at is not None else int((labels[:, 1:] != IGNORED).sum())
+        if not count:
             output.loss = output.logits.float().sum() * 0.0
             return output
-        count = _count(labels)
         output.loss = output.loss.float() * (count / (num_items_in_batch or count))
         return output
 

@@ -1,0 +1,26 @@
+"""An update waits for the card at most three times; each further micro-batch once, in transformers' own search for
+packed sequences."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.training.loop.syncs import Waits, syncs_per_update
+from tests.training.tiny import TinyOwner
+
+
+@pytest.mark.parametrize("accumulation", [1, 3])
+def test_waits_of_an_update(owner: TinyOwner, accumulation: int) -> None:
+    assert 1 <= syncs_per_update(owner, gradient_accumulation_steps=accumulation) <= 2 + accumulation
+
+
+def test_the_count_sees_what_waits() -> None:
+    waits, tensor = Waits(), torch.arange(6.0)
+    waits.counting = True
+    with waits:
+        float(tensor.sum())
+        tensor[tensor > 2]
+        tensor.nonzero()
+        tensor[torch.tensor([1, 2])]
+    assert len(waits.where) == 3

@@ -55,8 +55,8 @@ def main(arguments: list[str]) -> None:
         save(*args)
         watch.saved_at = time.time()
 
-    def padded(*args: Any) -> Any:
-        made = pad(*args)
+    def padded(*args: Any, **kwargs: Any) -> Any:
+        made = pad(*args, **kwargs)
         watch.batches[-1][1].append(made.inputs())
         return made
 

@@ -105,8 +105,7 @@ class Job:
             trainer.blocks_at_once(self.memory.at_once)
             trainer.runner.ways_out, trainer.runner.options = self.memory.ways_out(self._longest_tokens)
             trainer.runner.checkpoint_more = self.memory.checkpoint_more
-        if self.order.base.model.device.type == "cuda" and not trainer.sharded and padding_is_harmless(base):
-            trainer.runner.masked = trainer.evaluation.masked = False
+        trainer.runner.masked = trainer.evaluation.masked = self._needs_mask(trainer)
         if continuation.checkpoint is not None:
             if trainer.is_fsdp_enabled:
                 load_weights(attached, continuation.checkpoint)
@@ -131,6 +130,12 @@ class Job:
                 self.board.note(note)
         self.board.change(trainable_parameters=attached.trainable_parameters)
         return attached
+
+    def _needs_mask(self, trainer: LoraTrainer) -> bool:
+        """Whether padding is masked. Always on processors, where a mask costs little and results stay what they were."""
+        model = self.order.base.model
+        on_card = model.get_input_embeddings().weight.device.type == "cuda"
+        return not on_card or trainer.sharded or not padding_is_harmless(model)
 
     @property
     def _longest_tokens(self) -> int:

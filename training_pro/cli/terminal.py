@@ -106,15 +106,18 @@ class Bar:
 
 def watch(run: Run) -> RunStatus:
     """Draw the run until it has ended; its notes are printed as they come."""
-    seen_notes = seen_checkpoints = 0
+    seen_notes = seen_checkpoints = seen_warnings = 0
     with Bar() as preparing, _DrawnRun() if sys.stderr.isatty() else _WrittenRun() as drawn:
         while True:
             status = run.status
             for note in status.notes[seen_notes:]:
                 drawn.note(note)
+            for warning in status.warnings[seen_warnings:]:
+                drawn.note(f"Warning: {warning}")
             for checkpoint in status.checkpoints[seen_checkpoints:]:
                 drawn.note(f"checkpoint at update {checkpoint.update}: {checkpoint.reason}")
             seen_notes, seen_checkpoints = len(status.notes), len(status.checkpoints)
+            seen_warnings = len(status.warnings)
             if status.plan is None and status.progress[1]:
                 preparing(*status.progress)
             elif status.plan is not None:

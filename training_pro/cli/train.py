@@ -137,6 +137,7 @@ def _result(run: Run, code: ExitCode) -> dict[str, object]:
         "smoothed_loss": point.smoothed_loss if point else None,
         "folder": str(run.folder),
         "notes": list(status.notes),
+        "warnings": list(status.warnings),
         "exit_code": int(code),
     }
 

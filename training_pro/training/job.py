@@ -23,7 +23,7 @@ from training_pro.settings import Settings
 from training_pro.training.behaviours.behaviour import Behaviour, Behaviours
 from training_pro.training.behaviours.checkpoints import Checkpoints
 from training_pro.training.behaviours.evaluate import Evaluate
-from training_pro.training.behaviours.health import Untaught
+from training_pro.training.behaviours.health import Health, Untaught
 from training_pro.training.behaviours.meter import MemoryPeak, Meter
 from training_pro.training.behaviours.samples import SampleAnswers, answer
 from training_pro.training.behaviours.steered import EpochOrder, LearningRateScale, Pause
@@ -132,7 +132,7 @@ class Job:
         return attached
 
     def _needs_mask(self, trainer: LoraTrainer) -> bool:
-        """Whether padding is masked. Always on processors, where a mask costs little and results stay what they were."""
+        """Whether padding is masked. Always on processors, where a mask costs little and results stay as they were."""
         model = self.order.base.model
         on_card = model.get_input_embeddings().weight.device.type == "cuda"
         return not on_card or trainer.sharded or not padding_is_harmless(model)
@@ -172,6 +172,7 @@ class Job:
             LearningRateScale(controls),
             meter,
             self._watchdog,
+            Health(self.reports.warn),
             *(self._watching(meter) if self.team.main else []),
             StopAtLoss(controls, meter),
             StopAtEpoch(controls),

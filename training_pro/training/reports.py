@@ -23,6 +23,11 @@ class Reports:
         self.board.note(sentence)
         self.history.add_event(Event("note", self.board.status.update, sentence))
 
+    def warn(self, sentence: str) -> None:
+        """Something goes wrong with the training: shown in red, and kept."""
+        self.board.warn(sentence)
+        self.history.add_event(Event("note", self.board.status.update, f"Warning: {sentence}"))
+
     def saved(self, checkpoint: Path, reason: str) -> None:
         """A checkpoint is written; older ones beyond those to keep are removed.
 

@@ -63,6 +63,7 @@ class RunStatus:
     tokens: int = 0
     trainable_parameters: int = 0
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # what goes wrong with the training, and what to change
     checkpoints: tuple[SavedCheckpoint, ...] = ()
     ending: Ending | None = None
 
@@ -119,6 +120,11 @@ class StatusBoard:
         with self._lock:
             if sentence not in self._status.notes:
                 self._status = replace(self._status, notes=(*self._status.notes, sentence))
+
+    def warn(self, sentence: str) -> None:
+        """Add something that goes wrong with the training."""
+        with self._lock:
+            self._status = replace(self._status, warnings=(*self._status.warnings, sentence))
 
     def saved(self, checkpoint: SavedCheckpoint) -> None:
         with self._lock:

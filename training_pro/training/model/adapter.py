@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from training_pro.errors import ModelError
 from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
 from training_pro.settings import Settings
+from training_pro.training.memory.out_of_memory import is_out_of_memory
 from training_pro.training.model import heads
 from training_pro.training.model.targets import Targets, resolve_targets
 from training_pro.words import gigabytes
@@ -56,6 +57,8 @@ def attach(model: PreTrainedModel, settings: Settings, seed: int) -> Attached:
         with heads.peft_tying_unasked():
             wrapped = get_peft_model(model, config)
     except (ValueError, TypeError, NotImplementedError, ImportError, AttributeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         logger.info("PEFT refused", exc_info=error)
         raise _refusal(textwrap.shorten(str(error), 200, placeholder=" ..."), settings) from error
     _check_adapted(wrapped, targets, settings)

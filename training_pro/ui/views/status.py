@@ -82,6 +82,7 @@ def run_status(run: Run | None) -> str:
         f'<b>{text(status.name)}</b><span class="tp-soft">{text(run_words(run))}</span></span></div>',
         _hero(status),
         _taken(run.controls),
+        box("error", status.warnings),
         box("info", status.notes),
     ]
     return f'<div class="tp-run-status" data-phase="{text(status.phase)}">{_bar(status)}{"".join(parts)}</div>'
@@ -102,7 +103,13 @@ def outcome(run: Run) -> str:
     loss = loss_span(run.history.data().points if run.history is not None else None)
     worse = loss is not None and loss[1] > loss[0] * _RISE
     saved = ending.kind != "failed" and run.folder.exists()
-    tone = "red" if ending.kind == "failed" or worse else "amber" if ending.kind == "interrupted" else "green"
+    tone = (
+        "red"
+        if ending.kind == "failed" or worse or status.warnings
+        else "amber"
+        if ending.kind == "interrupted"
+        else "green"
+    )
     title = f"{status.name} is saved" if saved else f"{status.name} failed"
     said = []
     if loss is not None:
@@ -124,7 +131,7 @@ def outcome(run: Run) -> str:
         f'<div class="tp-run-status" data-phase="ended"><div class="tp-outcome tp-{tone}">'
         f'<span class="tp-badge">{icon("check" if tone == "green" else "alert")}</span><div><h2>{text(title)}</h2>'
         f'<p>{text(sentence)}</p><p class="tp-path tp-soft">{text(status.folder)}</p></div></div>'
-        f"{spoilt}{box('info', status.notes)}</div>"
+        f"{spoilt}{box('error', status.warnings)}{box('info', status.notes)}</div>"
     )
 
 

@@ -12,14 +12,17 @@ from typing import Any
 import gradio as gr
 
 from training_pro.data.files import list_datasets
+from training_pro.data.upload import upload
+from training_pro.errors import DataError
 from training_pro.record.whole_files import write_whole
 from training_pro.session import Session
 from training_pro.ui.choices import choice_updates, file_choices
-from training_pro.ui.form import ROWS, TEXT, Form, Values
+from training_pro.ui.form import ROWS, Form, Values
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.panels.check import Check
 from training_pro.ui.pieces import area, button, card, head
 from training_pro.ui.run_names import free_name_for
+from training_pro.ui.views.markup import box
 
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample.txt"
 
@@ -64,6 +67,9 @@ class What:
             controls[name].input(follow, form.inputs | {self.named}, named, **QUIET).then(
                 None, None, None, js=_CHECK, **AT_ONCE
             )
+        upload = answering(self._upload, self.said, "uploading a file")
+        uploaded = self.upload.upload(upload, {self.upload, *form.inputs, self.named}, named, **QUIET)
+        uploaded.then(None, None, None, js=_CHECK, **AT_ONCE)
         sample = answering(self._sample, self.said, "copying the sample")
         self.sample.click(sample, {self.named, controls["name"]}, named, **QUIET).then(
             None, None, None, js=_CHECK, **AT_ONCE
@@ -98,16 +104,36 @@ class What:
         name = free_name_for(self._session.host.folders, file)
         return {**self._form.change({"name": name}), self.named: name, self.said: ""}
 
+    def _upload(self, data: Values) -> dict[Any, Any]:
+        """Each file into the datasets folder; the first is chosen. A file of that name which is there already stays."""
+        folders = self._session.host.folders
+        given = data[self.upload] or []
+        files = [Path(str(getattr(one, "name", one))) for one in (given if isinstance(given, list) else [given])]
+        if not files:
+            raise DataError("No file was uploaded. Choose one.")
+        folders.datasets.mkdir(parents=True, exist_ok=True)
+        made = [upload(file, file.name, folders.datasets) for file in files]
+        kinds = {file.name: file.kind for file in list_datasets(folders.datasets)}
+        first = made[0].name
+        rows = kinds.get(first) == "rows"
+        chosen = {"text_file": "", "dataset": first} if rows else {"text_file": first, "dataset": ""}
+        said = box("good", f"Uploaded: {', '.join(file.name for file in made)}.")
+        return {**self._chosen(chosen, first, data), self.said: said}
+
+    def _chosen(self, files: dict[str, str], first: str, data: Values) -> dict[Any, Any]:
+        """The lists as they are now, with `files` chosen, and a name after `first`."""
+        lists = choice_updates(self._form.controls, file_choices(self._session.host.folders))
+        filled = self._form.change(files)
+        merged = {control: {**lists.get(control, {}), **filled.get(control, {})} for control in {**lists, **filled}}
+        return {**merged, **self._name_after(first, data)}
+
     def _sample(self, data: Values) -> dict[Any, Any]:
         folders = self._session.host.folders
         folders.datasets.mkdir(parents=True, exist_ok=True)
         file = folders.datasets / SAMPLE.name
         if not file.exists():
             write_whole(file, SAMPLE.read_text(encoding="utf-8"))
-        lists = choice_updates(self._form.controls, file_choices(folders))
-        filled = self._form.change({"text_file": file.name, "dataset": ""})
-        merged = {control: {**lists.get(control, {}), **filled.get(control, {})} for control in {**lists, **filled}}
-        return {**merged, self._form.kind: TEXT, **self._name_after(file.name, data)}
+        return self._chosen({"text_file": file.name, "dataset": ""}, file.name, data)
 
 
 _CHECK = "() => window.trainingProPage.check()"

@@ -20,13 +20,15 @@ MOST_TURNS = 40  # of a conversation
 _FEWEST_MESSAGES = 6
 _MOSTLY = 0.5  # of the lines that are not blank begin a message, in a log with a message a line
 _LEAST_SHARE = 0.02
+_THIN_SPACES = re.compile("[\u00a0\u2009\u202f]")
 _INVISIBLE = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_TIME = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:[ \u202f\u00a0]?[AaPp]\.?[ \u00a0]?[Mm]\.?)?"
+_TIME = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?: ?[AaPp]\.? ?[Mm]\.?)?"
 _DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
 _NAME = r"[^\n:<>\[\]]{1,60}?"
 _MANNERS = {
     "WhatsApp": re.compile(rf"(?P<when>{_DATE},? {_TIME}) [-\u2013] (?:(?P<name>{_NAME}): )?(?P<text>.*)"),
     "WhatsApp (iOS)": re.compile(rf"\[(?P<when>{_DATE},? {_TIME})\] (?:(?P<name>{_NAME}): ?)?(?P<text>.*)"),
+    "WhatsApp (older)": re.compile(rf"(?P<when>{_DATE},? {_TIME}): (?P<name>{_NAME}): (?P<text>.*)"),
     "Telegram": re.compile(rf"(?P<name>[^\n\[\]]{{1,60}}?), \[(?P<when>{_DATE},? {_TIME})\](?P<text>)"),
     "Discord": re.compile(
         rf"\[(?P<when>(?:{_DATE}|\d{{1,2}}-\w{{3}}-\d{{2,4}}) {_TIME})\] (?P<name>[^\n]{{1,60}}?)(?P<text>)"
@@ -42,7 +44,7 @@ _NO_TEXT = re.compile(
 )
 _FORMATS = (
     *("%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%Y/%m/%d"),
-    *("%d/%b/%y", "%d/%b/%Y"),
+    *("%d/%b/%y", "%d/%b/%Y", "%y/%m/%d"),
 )
 
 
@@ -70,7 +72,7 @@ class ChatLog:
 
 def chat_log(text: str) -> ChatLog | None:
     """The log in `text`; None where it is none."""
-    lines = _INVISIBLE.sub("", text).split("\n")
+    lines = _THIN_SPACES.sub(" ", _INVISIBLE.sub("", text)).split("\n")
     manner = _manner(lines)
     if manner is None:
         return None
@@ -180,7 +182,7 @@ def _read(lines: Sequence[str], manner: str) -> ChatLog:
 
 def _time(when: str) -> datetime | None:
     """The time as the log writes it; day and month may be the wrong way round, which does not matter for a pause."""
-    date, _, clock = when.replace(",", "").replace("\u202f", " ").replace("\u00a0", " ").partition(" ")
+    date, _, clock = when.replace(",", "").partition(" ")
     numbers = re.findall(r"\d+", clock)
     if len(numbers) < 2:
         return None

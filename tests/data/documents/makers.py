@@ -14,8 +14,9 @@ def page(body: str) -> str:
     return f'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title>T</title></head><body>{body}</body></html>'
 
 
-def epub(path: Path, chapters: Sequence[str], more: dict[str, str] | None = None) -> Path:
-    """A book whose chapters' files are named against their order, with a table of contents."""
+def epub(path: Path, chapters: Sequence[str], more: dict[str, str] | None = None, listing: str = "") -> Path:
+    """A book whose chapters' files are named against their order, with a table of contents; or one with a `listing` of
+    its own."""
     names = [f"part{len(chapters) - number}.xhtml" for number in range(len(chapters))]
     items = "".join(
         f'<item id="c{n}" href="{name}" media-type="application/xhtml+xml"/>' for n, name in enumerate(names)
@@ -28,7 +29,7 @@ def epub(path: Path, chapters: Sequence[str], more: dict[str, str] | None = None
     with zipfile.ZipFile(path, "w") as book:
         book.writestr("mimetype", "application/epub+zip")
         book.writestr("META-INF/container.xml", CONTAINER)
-        book.writestr("OEBPS/book.opf", opf)
+        book.writestr("OEBPS/book.opf", listing or opf)
         book.writestr("OEBPS/nav.xhtml", page("<nav><ol><li>Contents entry</li></ol></nav>"))
         for name, chapter in zip(names, chapters, strict=True):
             book.writestr(f"OEBPS/{name}", page(chapter))

@@ -49,6 +49,60 @@ def test_protected_fonts_alone_do_no_harm(tmp_path: Path) -> None:
     assert extracted(epub(tmp_path / "b.epub", ["<p>x</p>"], fonts), "b.epub").text == "x\n"
 
 
+@pytest.mark.parametrize(
+    ("href", "name"),
+    [
+        ("ch%201.xhtml", "OEBPS/ch 1.xhtml"),
+        ("ch1.xhtml#section-2", "OEBPS/ch1.xhtml"),
+        ("../text/ch1.xhtml", "text/ch1.xhtml"),
+        ("n\u0069%CC%82.xhtml", "OEBPS/n\u00ee.xhtml"),
+    ],
+)
+def test_chapters_are_found_however_they_are_referred_to(href: str, name: str, tmp_path: Path) -> None:
+    listing = (
+        '<package><manifest><item id="c" media-type="application/xhtml+xml" href="HREF"/>'
+        '<item id="d" media-type="application/xhtml+xml" href="HREF"/></manifest>'
+        '<spine><itemref idref="c"/><itemref idref="d"/></spine></package>'
+    )
+    book = epub(tmp_path / "b.epub", [], {name: page("<p>The fox ran.</p>")}, listing.replace("HREF", href))
+    assert extracted(book, "b.epub").text == "The fox ran.\n"
+
+
+def test_a_chapter_that_is_missing_is_counted_and_the_others_are_read(tmp_path: Path) -> None:
+    listing = (
+        '<package><manifest><item id="c" media-type="application/xhtml+xml" href="c.xhtml"/>'
+        '<item id="d" media-type="application/xhtml+xml" href="none.xhtml"/></manifest>'
+        '<spine><itemref idref="c"/><itemref idref="d"/></spine></package>'
+    )
+    book = epub(tmp_path / "b.epub", [], {"OEBPS/c.xhtml": page("<p>The fox ran.</p>")}, listing)
+    found = extracted(book, "b.epub")
+    assert found.text == "The fox ran.\n" and dict(found.removed) == {"missing or damaged chapters": 1}
+
+
+def test_links_marked_words_and_insertions_of_a_word_document_are_there(tmp_path: Path) -> None:
+    import docx
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
+
+    document: Any = docx.Document()
+    paragraph = document.add_paragraph("The ")
+    for wrapped in ("hyperlink", "smartTag", "ins", "del", "moveFrom"):
+        text = "delText" if wrapped == "del" else "t"
+        paragraph._p.append(
+            parse_xml(f"<w:{wrapped} {nsdecls('w')}><w:r><w:{text}>{wrapped} </w:{text}></w:r></w:{wrapped}>")
+        )
+    document.save(tmp_path / "d.docx")
+    found = extracted(tmp_path / "d.docx", "d.docx")
+    assert found.text == "The hyperlink smartTag ins \n" and found.removed["deleted passages"] == 1
+
+
+def test_captions_that_scroll_are_taken_once() -> None:
+    first, second, third = "This is the first line", "then comes another one", "and so on it goes"
+    cues = [first, f"{first}\n{second}", f"{second}\n{third}"]
+    text = "".join(f"{n}\n00:00:0{n},000 --> 00:00:0{n + 1},000\n{cue}\n\n" for n, cue in enumerate(cues, 1))
+    assert subtitle_text(text, "s.srt").text == f"{first} {second} {third}\n"
+
+
 @pytest.mark.parametrize("name", ["a.epub", "a.docx", "a.pdf"])
 @pytest.mark.parametrize("content", [b"", b"no such thing", b"PK\x03\x04" + bytes(50), b"%PDF-1.4\n%%EOF"])
 def test_a_broken_document_is_one_sentence(name: str, content: bytes, tmp_path: Path) -> None:

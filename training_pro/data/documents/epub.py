@@ -6,7 +6,9 @@ An EPUB is a zip of XHTML files, a list of them, and an order; a book with copy 
 from __future__ import annotations
 
 import posixpath
+import unicodedata
 import zipfile
+import zlib
 from pathlib import Path
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element, ParseError, fromstring
@@ -20,15 +22,15 @@ _FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"
 
 
 def epub_text(path: Path) -> Extracted:
-    """The book's text without its cover, its table of contents and the navigation.
+    """The book's text without its navigation. Chapters that are missing or damaged are counted as left out.
 
     Raises:
-        DataError: no EPUB, copy protected, or a chapter of an absurd size.
+        DataError: no EPUB, copy protected, or no chapter that can be read.
     """
     try:
         with zipfile.ZipFile(path) as book:
             _refuse_protected(book, path)
-            return joined([html_text(_part(book, name, path)) for name in _reading_order(book, path)])
+            return joined([_chapter(book, name) for name in _reading_order(book, path)])
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError, ParseError) as error:
         reason = " ".join(str(error).split())[:120] or "it is broken off"
         raise DataError(f"{path.name} can't be read as an EPUB book ({reason}); get the file again.") from None
@@ -58,15 +60,33 @@ def _reading_order(book: zipfile.ZipFile, path: Path) -> list[str]:
     chosen = [
         items[place.get("idref", "")] for place in listing.iterfind(".//{*}itemref") if place.get("idref") in items
     ]
-    folder = posixpath.dirname(package)
-    found = []
-    for item in chosen:
-        name = posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))
-        if "html" in item.get("media-type", "") and "nav" not in item.get("properties", "").split():
-            found.append(name)
-    if not found:
+    chapters = [
+        _member(posixpath.dirname(package), item.get("href", ""))
+        for item in chosen
+        if "html" in item.get("media-type", "") and "nav" not in item.get("properties", "").split()
+    ]
+    if not chapters:
         raise DataError(f"{path.name} lists no chapters; get the book again, or save its text as .txt.")
-    return found
+    return list(dict.fromkeys(chapters))  # one file may hold several chapters, each listed with its place in it
+
+
+def _member(folder: str, href: str) -> str:
+    """The name in the zip of what `href` refers to: an address relative to `folder`, escaped, maybe with a place."""
+    name = unquote(href.partition("#")[0].partition("?")[0])
+    return posixpath.normpath(posixpath.join(folder, name)).lstrip("/")
+
+
+def _chapter(book: zipfile.ZipFile, name: str) -> Extracted:
+    """A chapter's text; names are compared as letters, however these are composed."""
+    same = {unicodedata.normalize("NFC", known): known for known in book.namelist()}
+    known = same.get(unicodedata.normalize("NFC", name))
+    try:
+        if known is None or book.getinfo(known).file_size > MOST_CHAPTER_BYTES:
+            raise KeyError(name)
+        with book.open(known) as part:
+            return html_text(part.read(MOST_CHAPTER_BYTES))
+    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError):
+        return Extracted("", {"missing or damaged chapters": 1})
 
 
 def _part(book: zipfile.ZipFile, name: str, path: Path) -> bytes:

@@ -181,3 +181,30 @@ def test_old_and_new_fingerprints_of_a_plain_text_agree(folders: Folders, tmp_pa
     parts = ready(folders, text_file="a.txt").fingerprint_parts
     assert "skip_duplicates" not in parts and "text file" in parts
     assert np.all([isinstance(name, str) for name in parts])
+
+
+@pytest.mark.parametrize("name", ["talks.json", "talks.jsonl", "talks.jsonl.gz"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-le"])
+def test_rows_in_another_encoding_are_named_and_converted(name: str, encoding: str, folders: Folders) -> None:
+    row = '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "café"}]}'
+    data = (row if "jsonl" in name else f"[{row}]").encode(encoding)
+    (folders.datasets / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    with pytest.raises(DataError, match="café") as refused:
+        ready(folders, dataset=name)
+    assert refused.value.options == (f"convert {name}",)
+    done = DatasetTools(folders).convert(name)
+    assert len(ready(folders, dataset=done.name).train) == 1
+
+
+def test_saved_datasets_and_packed_rows_are_offered_as_rows(folders: Folders) -> None:
+    import datasets
+
+    place = folders.datasets
+    datasets.Dataset.from_list([chat("q", "answer")]).save_to_disk(str(place / "deep" / "saved"))
+    (place / "rows.jsonl.gz").write_bytes(gzip.compress(b'{"text": "The fox ran."}\n'))
+    (place / "rows.TSV").write_text("text\nThe hen sat.\n")
+    assert [(file.name, file.kind) for file in list_datasets(place)] == [
+        *(("deep/saved", "rows"), ("rows.jsonl.gz", "rows"), ("rows.TSV", "rows")),
+    ]
+    assert texts(ready(folders, dataset="rows.jsonl.gz; rows.TSV")) == ["The fox ran.", "The hen sat."]
+    assert len(ready(folders, dataset="deep/saved").train) == 1

@@ -91,14 +91,18 @@ def is_utf8(data: bytes) -> bool:
     return not _wide(data)
 
 
-def not_utf8(name: str, offset: int, guess: Guess | None) -> DataError:
-    """The sentence on a file that is not UTF-8 from byte `offset` on, with the way out."""
-    what = f"{name} is not UTF-8 (byte {offset:,})"
+def not_utf8(name: str, offset: int, guess: Guess | None, row: int | None = None) -> DataError:
+    """The sentence on a file (in a row of it) that is not UTF-8 from byte `offset` on, with the way out."""
+    what = f"{name} is" if row is None else f"{name}, row {row}: the file is"
     if guess is None:
-        return DataError(f"{what} and holds no text in any known encoding; choose another file.")
+        return DataError(
+            f"{what} not UTF-8 (byte {offset:,}) and holds no text in any known encoding; choose another file."
+        )
     return DataError(
-        f'{what}; it looks like {guess.name}: "{guess.sample}". Convert it to UTF-8 under Tools.',
+        f'{what} not UTF-8 (byte {offset:,}); it looks like {guess.name}: "{guess.sample}". Convert it to UTF-8 under '
+        "Tools.",
         option=f"convert {name}",
+        code="not-utf8",
     )
 
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
+from training_pro.data.encodings import guessed, not_utf8
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.exports import joined_logs, rows_of_object
 from training_pro.errors import DataError
@@ -214,7 +215,7 @@ class _Window:
             self.text += self.decoder.decode(chunk, self.at_end)
         except UnicodeDecodeError as error:
             where = self.bytes_read - (len(error.object) - len(chunk)) + error.start
-            raise self._broken(f"byte {where} of the file is not UTF-8; save the file as UTF-8") from None
+            raise not_utf8(self.bad.file, where, guessed(error.object), self.number) from None
         self.bytes_read += len(chunk)
 
     def _rest(self) -> str:
@@ -253,6 +254,13 @@ def line_rows(file: BinaryIO, bad: BadRows) -> Numbered:
             continue
         try:
             yield number, _line_value(line)
+        except UnicodeDecodeError as error:
+            other = not_utf8(bad.file, error.start, guessed(line), number)
+            if bad.way == "stop":
+                raise other from None
+            bad.reject(
+                number, f"byte {error.start + 1} of the line is not UTF-8", last[:400].decode("utf-8", "replace")
+            )
         except RowFault as fault:
             bad.reject(number, str(fault), last[:400].decode("utf-8", "replace"))
         _skip_rest(file, last)
@@ -276,8 +284,6 @@ def _line_value(line: bytes) -> Any:
     try:
         text = line.decode("utf-8").strip()
         value, end = parse_row(text)
-    except UnicodeDecodeError as error:
-        raise RowFault(f"byte {error.start + 1} of the line is not UTF-8") from None
     except json.JSONDecodeError as error:
         raise RowFault(f"the line is not valid JSON ({_reason(error, 0)})") from None
     if end < len(text):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from training_pro.data.encodings import LOOKED_AT_BYTES, Guess, guessed, not_utf8
 from training_pro.data.rows.bad_rows import BadRows
 from training_pro.data.rows.csv_rows import csv_rows
 from training_pro.data.rows.json_rows import json_rows
@@ -23,8 +24,6 @@ TEXT_TABLES = (".csv", ".tsv")
 TABLES = (".parquet", ".arrow")
 ROW_TYPES = (".json", ".jsonl", ".ndjson", *TEXT_TABLES, *TABLES)
 _SIGNATURES = {
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip archive (it should end in .gz)",
     b"\x28\xb5\x2f\xfd": "a zstd archive",
@@ -61,9 +60,7 @@ def read_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, Row]]:
         raise DataError(f"{bad.file} can't be read ({error.strerror or error}); check the file.") from None
     except UnicodeDecodeError:
         offset, number = _first_bad_byte(path)
-        raise DataError(
-            f"{bad.file}, row {number}: byte {offset} of the file is not UTF-8; save the file as UTF-8."
-        ) from None
+        raise not_utf8(bad.file, offset, _guess(path, offset), number) from None
     if not found and not bad.count:
         raise DataError(f"{bad.file} has no rows; choose a file with data.")
 
@@ -82,7 +79,7 @@ def _values(path: Path, bad: BadRows) -> Iterator[tuple[int, Any]]:
             f"{bad.file} is no dataset file; it must end in one of: {', '.join(ROW_TYPES)} (or these with .gz)."
         )
     with _opened(path) as file:
-        _check_start(file, bad)
+        _check_start(path, file, bad)
         if kind in TEXT_TABLES:
             yield from csv_rows(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), bad)
         else:
@@ -93,14 +90,21 @@ def _opened(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path, "rb")) if path.name.lower().endswith(".gz") else path.open("rb")
 
 
-def _check_start(file: BinaryIO, bad: BadRows) -> None:
+def _guess(path: Path, offset: int) -> Guess | None:
+    """What the encoding of the text around `offset` looks like."""
+    with _opened(path) as file:
+        file.seek(max(0, offset - LOOKED_AT_BYTES // 2))
+        return guessed(file.read(LOOKED_AT_BYTES))
+
+
+def _check_start(path: Path, file: BinaryIO, bad: BadRows) -> None:
     head = file.read(4)
     file.seek(0)
     for signature, what in _SIGNATURES.items():
         if head.startswith(signature):
             raise DataError(f"{bad.file}, row 1: the file is {what}; unpack it or save it as UTF-8 text.")
-    if b"\0" in head:
-        raise DataError(f"{bad.file}, row 1: the file is UTF-16 or no text at all; save it as UTF-8 text.")
+    if b"\0" in head or head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise not_utf8(bad.file, 0, _guess(path, 0), 1)
 
 
 def _first_bad_byte(path: Path) -> tuple[int, int]:

@@ -166,6 +166,23 @@ SAME: dict[str, tuple[str, str | bytes]] = {
             }
         ),
     ),
+    "pairs of texts": ("a.json", json.dumps([[ASKED, SAID], [ASKED, SAID]])),
+    "squad's own file": (
+        "a.json",
+        json.dumps(
+            {"data": [{"paragraphs": [{"context": "", "qas": [{"question": ASKED, "answers": [{"text": SAID}]}]}]}]}
+        ),
+    ),
+    "squad as a table": (
+        "a.jsonl",
+        lines({"question": ASKED, "answers": {"text": [SAID, "Two."], "answer_start": [0]}}),
+    ),
+    "a prompt with its roles": ("a.jsonl", lines({"prompt": f"\n\nHuman: {ASKED}\n\nAssistant:", "completion": SAID})),
+    "parts": (
+        "a.jsonl",
+        lines({"contents": [{"role": r, "parts": [{"text": t}]} for r, t in (("user", ASKED), ("model", SAID))]}),
+    ),
+    "a chat in a wrapping": ("a.json", json.dumps([{"title": "Ponds", "chat": {"messages": TURNS}}])),
     "two speakers by name": ("a.jsonl", lines(sharegpt(("Wren", ASKED), ("Otter", SAID)))),
 }
 
@@ -201,6 +218,14 @@ def test_history_becomes_turns(folders: Folders):
         loss_on="assistant",
     )
     assert trained_text(found.train, 0) == "Fourteen metres.<|im_end|>·There is.<|im_end|>·Two metres.<|im_end|>"
+
+
+def test_history_becomes_turns_of_a_format_too(folders: Folders):
+    row = {"instruction": ASKED, "output": SAID, "history": [["How wide is it?", "Fourteen metres."]]}
+    found = ready(folders, "a.jsonl", lines(row), format="alpaca-chatbot-format", loss_on="assistant")
+    before = "User: How wide is it?\nAssistant: Fourteen metres.</s>\n\n"
+    assert found.train.preview(0).text == f"<s>{before}User: {ASKED}\nAssistant: {SAID}</s>"
+    assert [part.strip() for part in trained_text(found.train, 0).split("·")] == ["Fourteen metres.</s>", f"{SAID}</s>"]
 
 
 def test_what_a_row_says_is_not_to_be_learned_is_not(folders: Folders):

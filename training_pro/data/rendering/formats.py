@@ -22,10 +22,10 @@ from typing import Any
 from training_pro.data.fingerprint import digest
 from training_pro.data.rendering.chat import unused_notes
 from training_pro.data.rendering.control_markers import foreign_markers
-from training_pro.data.rendering.rendering import RenderedRow
+from training_pro.data.rendering.rendering import RenderedRow, Span
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.data.rows.chats import refuse_unwanted
-from training_pro.data.rows.fields import NO_COLUMNS, USUAL, Columns, exchange_fields, parse_columns, plain
+from training_pro.data.rows.fields import NO_COLUMNS, USUAL, Columns, exchange_fields, filled, parse_columns, plain
 from training_pro.data.rows.turns import TRAIN_FIELDS
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
@@ -74,6 +74,10 @@ class Format:
     def fits(self, row: Mapping[str, Any]) -> bool:
         """Whether a row has all the fields of an entry, under the very names."""
         return any(entry.fields <= row.keys() for entry in self.entries)
+
+    def plainest(self) -> Entry | None:
+        """The entry of a question and its answer alone, which the turns of a history go through."""
+        return next((entry for entry in self.entries if len(entry.fields) == 2 and len(entry.parts) == 5), None)
 
     def entry_for(self, filled: frozenset[str]) -> Entry:
         """The entry made for exactly these fields, else the one that uses most of them.
@@ -243,12 +247,13 @@ class InstructionRenderer:
     def render(self, row: dict[str, Any]) -> RenderedRow:
         refuse_unwanted(row)
         fields = self._fields(row)
-        texts = {name: _text(own, row[own], True) or "" for name, own in fields.items()}
-        filled = frozenset(name for name, text in texts.items() if text.strip())
-        entry = self._format.entry_for(filled)
-        used = {fields[name] for name in entry.fields} | {name for name in row if plain(name) in _FLAGS}
-        self._unused.update(str(name) for name in row.keys() - used if (_text(name, row[name], False) or "").strip())
+        texts = {name: _text(own, row[own]) or "" for name, own in fields.items()}
+        entry = self._format.entry_for(frozenset(name for name, text in texts.items() if text.strip()))
+        before, spans, history = self._before(row)
+        used = {fields[name] for name in entry.fields} | history | {name for name in row if plain(name) in _FLAGS}
+        self._unused.update(str(name) for name in row.keys() - used if filled(row[name]))
         text, answer = _fill(entry, {name: texts[name] for name in entry.fields})
+        text, answer = before + text, (answer[0] + len(before), answer[1] + len(before))
         eos = self._tokenizer.eos_text
         ends = bool(eos) and text.rstrip().endswith(eos)
         add_eos = self._add_eos and not ends and self._tokenizer.eos_id is not None
@@ -257,7 +262,28 @@ class InstructionRenderer:
         self._without_stop += not stops
         stop = text[answer[1] : end].strip()
         end_stop = eos if ends else stop if not text[end:].strip() else ""
-        return RenderedRow(text, ((answer[0], end),), self._add_bos, add_eos, stops, end_stop)
+        return RenderedRow(text, (*spans, (answer[0], end)), self._add_bos, add_eos, stops, end_stop)
+
+    def _before(self, row: Mapping[str, Any]) -> tuple[str, list[Span], set[str]]:
+        """The turns that the row's history holds in this format, the answers in them, and the history's name."""
+        names = exchange_fields(row, self._columns).get("history", ())
+        entry = self._format.plainest()
+        if not names or entry is None:
+            return "", [], set()
+        text, spans = "", list[Span]()
+        asked, said = entry.parts[1], entry.parts[3]
+        for pair in row[names[0]] if isinstance(row[names[0]], list) else ():
+            if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+                raise RowFault(f'"{names[0]}" is no list of pairs of texts')
+            turn, (start, end) = _fill(entry, {asked: pair[0], said: pair[1]})
+            end = self._end_of_answer(turn, end)
+            eos = self._tokenizer.eos_text if self._add_eos else ""
+            if eos and not turn.rstrip().endswith(eos):
+                end = len(turn + eos) if end == len(turn) else end
+                turn += eos
+            spans.append((len(text) + start, len(text) + end))
+            text += turn + "\n\n"
+        return text, spans, {names[0]}
 
     def _fields(self, row: Mapping[str, Any]) -> dict[str, str]:
         """For each field of the format the row's own field: of the same name where an entry fits, else of the same
@@ -306,13 +332,17 @@ def _meaning(name: str, format_: Format) -> str:
     return roles[0] if roles else ""
 
 
-def _text(name: str, value: Any, used: bool) -> str | None:
-    """A field as text: numbers are written out; of other things None, unless the format might use them."""
+def _text(name: str, value: Any) -> str | None:
+    """A field as text; numbers are written out.
+
+    Raises:
+        RowFault: it is something else.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool) or isinstance(value, float) and math.isfinite(value):
         return str(value)
-    if used and value is not None:
+    if value is not None:
         raise RowFault(f'the field "{name}" is not text')
     return None
 

@@ -13,10 +13,18 @@ from typing import Any
 
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.data.rows.exports import exported_turns, pairs_to_turns
-from training_pro.data.rows.fields import NO_COLUMNS, Columns, exchange_fields, field_named, filled, plain, samples_of
+from training_pro.data.rows.fields import (
+    CHAT_FIELDS,
+    NO_COLUMNS,
+    Columns,
+    exchange_fields,
+    field_named,
+    filled,
+    plain,
+    samples_of,
+)
 from training_pro.data.rows.turns import TRAIN_FIELDS, Message, Turn, is_off, tools_of, turn_of, value_of_text
 
-CHAT_FIELDS = ("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "dialogs")
 _TOOL_FIELDS = ("tools", "functions")
 _COMPLETIONS = ("completion", "chosen")
 _WRITTEN = re.compile(
@@ -218,7 +226,7 @@ def _said(role: str, content: str) -> Turn:
 def _exchange(row: Mapping[str, Any], columns: Columns) -> tuple[list[Turn], set[str]]:
     """One question with its answer, and the turns before it that `history` holds."""
     fields = exchange_fields(row, columns)
-    answer = "\n\n".join(_texts(row, fields.get("answer", ())))
+    answer = "\n\n".join(_answers(row, fields.get("answer", ())))
     prompt = "\n\n".join(_texts(row, (*fields.get("prompt", ()), *fields.get("input", ()))))
     if not answer or not prompt:
         missing = "answer" if prompt else "prompt" if answer else "prompt and no answer"
@@ -231,7 +239,19 @@ def _exchange(row: Mapping[str, Any], columns: Columns) -> tuple[list[Turn], set
     thoughts = _texts(row, fields.get("thoughts", ()))
     if thoughts:
         message["reasoning_content"] = thoughts[0]
-    return [*turns, _said("user", prompt), Turn(message)], used
+    asked = _written_turns(prompt) if _WRITTEN.match(prompt) else [_said("user", prompt)]
+    return [*turns, *asked, Turn(message)], used
+
+
+def _answers(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """As `_texts`, where of several answers to choose from, as in SQuAD, the first one counts."""
+    chosen = {name: row[name] for name in names}
+    for name, value in chosen.items():
+        value = value.get("text") if isinstance(value, Mapping) else value
+        if isinstance(value, list) and value and plain(name) == "answers":
+            first = value[0]
+            chosen[name] = first.get("text") if isinstance(first, Mapping) else first
+    return _texts(chosen, chosen)
 
 
 def _texts(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:

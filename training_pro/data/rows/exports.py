@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from training_pro.data.rows.bad_rows import RowFault
-from training_pro.data.rows.fields import NO_COLUMNS, exchange_fields, filled, plain
+from training_pro.data.rows.fields import CHAT_FIELDS, NO_COLUMNS, exchange_fields, filled, plain
 
 _PAIRS = (("human", "assistant"), ("user", "assistant"), ("input", "output"), ("prompt", "response"))
 _PAIRS_MORE = (("question", "answer"), ("instruction", "output"), ("user", "bot"), ("human", "gpt"))
@@ -41,6 +41,9 @@ def exported_turns(row: Mapping[str, Any]) -> Exported | None:
     if isinstance(row.get("messages"), list) and _is_log(row):
         turns = (_of_log(turn) for turn in row["messages"])
         return Exported([turn for turn in turns if turn], ("messages",))
+    chat = row.get("chat")
+    if isinstance(chat, Mapping) and isinstance(chat.get("messages"), list):
+        return Exported(chat["messages"], ("chat",))
     if isinstance(row.get("internal"), list):
         return Exported(_of_webui(row["internal"]), ("internal", "visible", "metadata"))
     if _CARD & row.keys() or _CARD & {str(row.get("spec"))}:
@@ -173,6 +176,10 @@ def rows_of_object(whole: Mapping[str, Any]) -> list[Any] | None:
     if isinstance(whole.get("columns"), list) and isinstance(whole.get("data"), list):
         return [dict(zip(whole["columns"], row, strict=False)) for row in whole["data"]]
     lists = {name: value for name, value in whole.items() if _is_rows(value)}
+    if isinstance(whole.get("data"), list) and any(
+        isinstance(part, Mapping) and "paragraphs" in part for part in whole["data"]
+    ):
+        return list(_of_squad(whole["data"]))
     if lists:
         usual = [name for name in ("data", "rows", "train", "examples") if name in lists]
         return [_unwrapped(row) for row in (lists[usual[0]] if usual else max(lists.values(), key=len))]
@@ -197,9 +204,21 @@ def _unwrapped(row: Any) -> Any:
     return row["row"] if isinstance(row.get("row"), Mapping) and "row_idx" in row else row
 
 
+def _of_squad(articles: list[Any]) -> Iterator[dict[str, Any]]:
+    """A question with its context and answers for each that SQuAD's own files hold under their paragraphs."""
+    for article in articles:
+        for paragraph in article.get("paragraphs", []):
+            for asked in paragraph.get("qas", []):
+                yield {
+                    "context": paragraph.get("context"),
+                    "question": asked.get("question"),
+                    "answers": asked.get("answers"),
+                }
+
+
 def _is_row(whole: Mapping[str, Any]) -> bool:
     """Whether the object is one chat or one instruction, whose lists are not rows."""
-    names = {"messages", "conversations", "conversation", "chat_messages", "mapping", "internal", "segments"}
+    names = {*CHAT_FIELDS, "chat_messages", "mapping", "internal", "segments"}
     fields = exchange_fields(whole, NO_COLUMNS)
     texts = [role for role in ("prompt", "answer") if role in fields and isinstance(whole[fields[role][0]], str)]
     return bool(names & {plain(name) for name in whole}) or len(texts) == 2

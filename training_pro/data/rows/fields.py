@@ -13,17 +13,21 @@ from training_pro.errors import DataError
 
 ROLES = ("prompt", "input", "answer", "system", "history", "thoughts", "text", "ignore", "user", "assistant")
 USUAL: Mapping[str, tuple[str, ...]] = {
-    "prompt": ("instruction", "prompt", "question", "query", "user", "human", "problem", "request", "input"),
+    "prompt": (
+        "instruction", "prompt", "question", "query", "user", "human", "problem", "request", "q", "input_text",
+        "user_input", "user_message", "input",
+    ),
     "input": ("input", "context"),
     "answer": (
         "output", "response", "answer", "completion", "assistant", "target", "reply", "gpt", "bot", "chosen",
-        "solution",
+        "solution", "a", "output_text", "target_text", "model_output", "assistant_response", "generation", "answers",
     ),
     "system": ("system", "system_prompt", "system_message"),
     "history": ("history",),
     "thoughts": ("reasoning_content", "reasoning", "thinking", "thoughts", "thought"),
     "text": ("text", "content", "body", "story", "article", "document", "passage"),
 }  # fmt: skip
+CHAT_FIELDS = ("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "dialogs", "contents")
 _INPUTS = frozenset(USUAL["input"])
 SAMPLE_CHARS = 40
 

@@ -59,7 +59,7 @@ def _exchange_kind(row: Mapping[str, Any], columns: Columns) -> str | None:
 def _has_texts(row: Mapping[str, Any], columns: Columns) -> bool:
     fields = exchange_fields(row, columns)
     names = (name for role in ("prompt", "answer") for name in fields.get(role, ()))
-    return all(not isinstance(row[name], list | Mapping) for name in names)
+    return all(not isinstance(row[name], list | Mapping) or plain(name) == "answers" for name in names)
 
 
 def _chat_kind(row: Mapping[str, Any], name: str) -> str | None:

@@ -52,6 +52,8 @@ def read_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, Row]]:
                 yield number, row
             elif _is_turns(row):
                 yield number, {"messages": row}
+            elif isinstance(row, list) and len(row) == 2 and all(isinstance(text, str) for text in row):
+                yield number, {"prompt": row[0], "response": row[1]}
             else:
                 bad.reject(number, f"it is {_type_name(row)}, not an object with fields", row)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -40,7 +40,7 @@ ROLES = {
     "tool_call": "tool call",
 }
 ROLE_FIELDS = ("role", "from", "sender", "speaker", "author", "type")
-CONTENT_FIELDS = ("content", "value", "text", "message", "mes", "body")
+CONTENT_FIELDS = ("content", "value", "text", "message", "mes", "body", "parts")
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thoughts", "thought")
 TRAIN_FIELDS = ("weight", "train", "training", "loss", "loss_mask")
 _PASSED_ON = ("tool_call_id", "name")
@@ -63,6 +63,11 @@ class Turn:
 def is_off(value: Any) -> bool:
     """Whether a weight or a train flag says no: 0, false, "false"."""
     return value is False or (isinstance(value, int | float) and value == 0) or str(value).strip().lower() in _NO
+
+
+def _is_partial(value: Any) -> bool:
+    """Whether a weight is neither 0 nor 1: such a turn is trained in full."""
+    return isinstance(value, float | int) and not isinstance(value, bool) and value not in (0, 1)
 
 
 def value_of_text(text: str) -> Any:
@@ -98,6 +103,7 @@ def turn_of(number: int, turn: Any) -> Turn:
     flags = {own[name] for name in TRAIN_FIELDS if name in own}
     trained = not any(is_off(turn[name]) for name in flags)
     unused = {str(name) for name, value in turn.items() if filled(value)} - {role_field} - read - flags
+    unused |= {name for name in flags if _is_partial(turn[name])}
     return Turn(message, speaker, trained, unused)
 
 
@@ -135,6 +141,8 @@ def _message(number: int, role: str, turn: Mapping[str, Any], own: Mapping[str, 
     if thoughts_field is not None and isinstance(turn[thoughts_field], str):
         thoughts.append(turn[thoughts_field])
         read.add(thoughts_field)
+    if role == "tool" and isinstance(raw, Mapping):
+        raw = json.dumps(raw, ensure_ascii=False)
     message["content"] = _content(number, raw, bool(calls_field), thoughts)
     if "".join(thoughts).strip():
         message["reasoning_content"] = "\n".join(thoughts)

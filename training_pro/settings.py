@@ -104,7 +104,11 @@ class Settings:
         "Detected from the rows. Choose it here if the detection is wrong.",
         choices=DATASET_KINDS,
     )
-    format: str = _data("", "Data Format", "For instruction rows: the format file that turns each row into text.")
+    format: str = _data(
+        "",
+        "Data Format",
+        "For instruction rows: the format file that turns each row into text. Empty: the chat template.",
+    )
     columns: str = _data(
         "",
         "Columns",

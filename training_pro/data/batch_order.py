@@ -1,9 +1,9 @@
-"""In which order blocks are trained: mixed anew each epoch, like lengths side by side where that saves padding.
+"""In which order blocks are trained: mixed again each epoch, similar lengths side by side where that saves padding.
 
 Blocks are shuffled, cut into windows of `WINDOW_BATCHES` batches, sorted by length within a window, cut into
 batches, and the batches are shuffled again: little padding, and which blocks meet in a batch changes each
-epoch. A pure function of seed and epoch, so that a continued run goes on at the very block. An epoch of a million
-blocks costs 0.2 s.
+epoch. A pure function of seed and epoch, so that a resumed run continues with the very next block. An epoch of a
+million blocks costs 0.2 s.
 """
 
 from __future__ import annotations

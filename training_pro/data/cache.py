@@ -1,7 +1,7 @@
 """Encoded rows and texts on disk, so that Verify, preview and Start tokenize a dataset once.
 
 One folder per key, made of arrays and a manifest with the size and digest of each; it gets its name only when
-it is whole, and what is found broken is thrown away and made anew. Nothing is unpickled. Reading costs a
+it is whole, and what is found broken is thrown away and made again. Nothing is unpickled. Reading costs a
 second per gigabyte for the digests; the arrays are then mapped, not loaded. The oldest entries go when there
 are too many or they take too much room.
 """
@@ -79,7 +79,7 @@ class PreparedCache:
         except FileNotFoundError:
             return None
         except _BROKEN as error:
-            logger.warning("Prepared data %s is not whole (%s) and is made anew.", key, error)
+            logger.warning("Prepared data %s is not whole (%s) and is made again.", key, error)
             shutil.rmtree(entry, ignore_errors=True)
             return None
         return found

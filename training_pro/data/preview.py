@@ -12,7 +12,7 @@ from training_pro.data.tokens import RowTokenizer
 
 @dataclass(frozen=True)
 class TokenPreview:
-    """`text` is empty where a code point goes on in the next token, which then shows it."""
+    """`text` is empty where a code point continues in the next token, which then shows it."""
 
     id: int
     text: str

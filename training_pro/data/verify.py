@@ -309,7 +309,7 @@ def refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> l
 
 
 def _never_ends_warmup(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> bool:
-    """Our own schedules end their warmup with the first epoch at the latest; the others as they are told."""
+    """Our own schedules end their warmup with the first epoch at the latest; the others when they are set to."""
     if rates is not None:
         return max(rates[: plan.total_updates]) < 1
     return not (settings.lr_scheduler_type.startswith("FP_") and plan.updates_per_epoch < plan.total_updates)

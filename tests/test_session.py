@@ -426,7 +426,7 @@ def test_what_can_be_seen_at_once_is_refused_at_start(session: Session, changes:
     ("changes", "said"),
     [
         ({"text_file": "nothere.txt"}, "nothere.txt"),
-        ({"lr_scheduler_type": "nonsense"}, "there is: FP_low_epoch_annealing"),
+        ({"lr_scheduler_type": "nonsense"}, ": FP_low_epoch_annealing"),
         ({"targets": "own list", "target_modules": "q_proj, nope"}, "no module named nope"),
         ({"lr_scheduler_type": "reduce_lr_on_plateau"}, "follows the evaluation loss"),
     ],

@@ -46,7 +46,7 @@ def test_what_is_set_by_hand_before_a_checkpoint_is_restored_stays(controls: Con
         ("learning_rate_scale", 101, "Learning rate scale"),
         ("learning_rate_scale", float("nan"), "Learning rate scale"),
         ("learning_rate_scale", True, "Learning rate scale"),
-        ("rank", 8, "can't be changed while a run goes"),
+        ("rank", 8, "can't be changed while a run is training"),
     ],
 )
 def test_a_bad_value_changes_nothing(controls: Controls, name: str, value: object, words: str) -> None:

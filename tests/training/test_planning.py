@@ -57,7 +57,7 @@ def test_no_blocks_at_all() -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
-        ({"lr_scheduler_type": "nope"}, SettingsError, "LR Scheduler is 'nope'"),
+        ({"lr_scheduler_type": "nope"}, SettingsError, "LR Scheduler 'nope'"),
         ({"lr_scheduler_type": "reduce_lr_on_plateau"}, SettingsError, "follows the evaluation loss"),
         ({"epochs": 0.1, "warmup_steps": 1}, SettingsError, "The only update would have learning rate 0"),
         ({"lr_scheduler_type": "linear", "warmup_steps": 500}, SettingsError, "would be warmup"),

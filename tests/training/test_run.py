@@ -307,7 +307,7 @@ def test_the_sentence_while_the_model_is_held(owner: TinyOwner) -> None:
     heard: list[str] = [run.sentence()]
     with after_updates({6: lambda: heard.append(run.sentence())}):
         finish(run)
-    assert heard[0] == 'The model is being prepared for training "tiny"; please wait for the end of the run.'
+    assert heard[0].startswith('The model is being prepared for training "tiny"')
     assert heard[1].startswith('The model is in training ("tiny", update 6 of 12, about ')
 
 
@@ -328,7 +328,7 @@ def test_the_status_tells_speed_and_remaining_time(owner: TinyOwner) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"lr_scheduler_type": "nope"}, "LR Scheduler is 'nope'"),
+        ({"lr_scheduler_type": "nope"}, "LR Scheduler 'nope'"),
         ({"lr_scheduler_type": "reduce_lr_on_plateau"}, "follows the evaluation loss"),
         ({"optimizer": "nope"}, "Optimizer 'nope'"),
         ({"epochs": 0.1, "warmup_steps": 5}, "would have learning rate 0"),
@@ -375,7 +375,7 @@ def test_two_that_begin_at_once_do_not_write_into_one_folder(owner: TinyOwner, t
     assert [p.update for p in read_history(status.folder / "training_history.jsonl").points] == list(range(1, 49))
     after = finish(make_run(owner, small_settings(epochs=8.0)))
     assert after.ending is not None
-    assert "has been made meanwhile; take another name" in after.ending.reason
+    assert "Choose another name" in after.ending.reason
 
 
 def test_a_run_can_be_waited_for_before_it_starts(owner: TinyOwner) -> None:

@@ -1,4 +1,4 @@
-"""What stands against a run as far as it can be seen without its model: all of it at once, within a second or so."""
+"""Problems that prevent a run, as far as they can be seen without its model: all at once, within a second or so."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training_pro.text.splitting.abbreviations import read_abbreviations
 
 def early_faults(settings: Settings, folders: Folders) -> list[Fault]:
     """A fault for each of data files, format, template, abbreviations, schedule, optimizer and logs that can't be
-    used; the name apart. What is missing altogether is `check_sources`' to say."""
+    used, apart from the name. What is not given at all is found by `check_sources`."""
     sources, faults = found_sources(settings, folders)
     kinds = {source.kind for source in sources}
     if settings.format and ("alpaca" in kinds or faults):
@@ -31,7 +31,7 @@ def early_faults(settings: Settings, folders: Folders) -> list[Fault]:
 
 
 def name_faults(name: str, folders: Folders) -> list[Fault]:
-    """Why a LoRA can't be called so, if it can't; that the name is taken is no fault here."""
+    """Why a LoRA can't have this name, if it can't; a name that is taken is no fault here."""
     return list(_faults(partial(run_folder, folders, name)))
 
 

@@ -73,10 +73,14 @@ class Controls:
         if name in LIVE_SETTINGS:
             return checked_value(name, value)
         if name != "learning_rate_scale":
-            raise SettingsError([f"{name} can't be changed while a run goes; wait for its end or start another."])
+            raise SettingsError(
+                [f"{name} can't be changed while a run is training. Wait until it ends, or start another."]
+            )
         low, high = SMALLEST_SCALE, LARGEST_SCALE
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-            raise SettingsError([f"Learning rate scale is {value!r}; it must be a number from {low:g} to {high:g}."])
+            raise SettingsError(
+                [f"Learning rate scale {value!r} is out of range. Choose a number from {low:g} to {high:g}."]
+            )
         return float(value)
 
     def take(self) -> LiveValues:
@@ -140,7 +144,7 @@ class Controls:
             self._paused = True
 
     def resume(self) -> None:
-        """Let a paused run go on."""
+        """Continue a paused run."""
         with self._changed:
             self._paused = False
             self._changed.notify_all()
@@ -157,7 +161,7 @@ class Controls:
 
     @property
     def interrupt_reason(self) -> str:
-        """Why the run must end now, or "" if it may go on."""
+        """Why the run must end now, or "" if it may continue."""
         return self._interrupt_reason
 
     def wait_while_paused(self, seconds: float) -> bool:

@@ -92,10 +92,10 @@ def check_schedule(name: str, folder: Path | None, has_eval: bool) -> None:
     if name not in ours and name not in transformers_schedules():
         broken = " ".join(faults)
         names = ", ".join(schedule_names(folder))
-        raise SettingsError([f"LR Scheduler is {name!r}; there is: {names}. {broken}".strip()])
+        raise SettingsError([f"There is no LR Scheduler {name!r}. Available: {names}. {broken}".strip()])
     if name in FOLLOWS_EVALUATION and not has_eval:
         raise SettingsError(
-            [f"LR Scheduler {name} follows the evaluation loss; give evaluation data or choose another schedule."]
+            [f"LR Scheduler {name} follows the evaluation loss. Add evaluation data, or choose another schedule."]
         )
 
 
@@ -121,7 +121,7 @@ def _multiplier(schedule: Schedule, shape: Shape, step: int) -> float:
     except Exception as error:
         raise SettingsError(
             [
-                f"LR Scheduler {schedule.name} fails at update {step} of this run ({error}); correct its file or "
+                f"LR Scheduler {schedule.name} fails at update {step} of this run ({error}). Correct its file, or "
                 "choose another schedule."
             ]
         ) from error

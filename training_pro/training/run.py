@@ -99,14 +99,14 @@ class Run:
         return self.status
 
     def sentence(self) -> str:
-        """What whoever asks the model something meanwhile is told."""
+        """The answer to whoever asks the model something during the run."""
         status = self.status
         if status.phase in ("waiting", "preparing", "loading") or status.plan is None:
-            return f'The model is being prepared for training "{status.name}"; please wait for the end of the run.'
+            return f'The model is being prepared for training "{status.name}". It answers again after the run.'
         left = f", about {time_words(status.remaining_s)} left" if status.remaining_s is not None else ""
         return (
-            f'The model is in training ("{status.name}", update {status.update} of {status.total_updates}{left}); '
-            "it answers again afterwards."
+            f'The model is in training ("{status.name}", update {status.update} of {status.total_updates}{left}). '
+            "It answers again after the run."
         )
 
     # -- the work, in the run's own thread ----------------------------------------------------------------------
@@ -131,7 +131,7 @@ class Run:
         self._end(ending)
 
     def _end(self, ending: Ending) -> None:
-        """The last thing of all: who looks sees the ending, who waits goes on."""
+        """The very last step: the ending can be seen, and whoever waits continues."""
         self._board.change(phase="ended", ending=ending, remaining_s=0.0)
         self._ended.set()
 
@@ -210,7 +210,7 @@ class Run:
     def _begin(
         self, prepared: Prepared, plan: Plan, loaded: Trainable
     ) -> tuple[Continuation, dict[str, Any], Path | None]:
-        """Where the run goes on and its first weights, as the main process finds them."""
+        """Where the run continues and its first weights, as the main process finds them."""
         if self._team.main:
             continuation, live, start = self._open_folder(prepared, plan, loaded)
             checkpoint = continuation.checkpoint
@@ -224,7 +224,7 @@ class Run:
     def _open_folder(
         self, prepared: Prepared, plan: Plan, loaded: Trainable
     ) -> tuple[Continuation, dict[str, Any], Path | None]:
-        """Make or take up the run's folder; nothing is written or moved before it is certain that the run can go on.
+        """Make or take over the run's folder; nothing is written or moved before it is certain that the run can start.
 
         Gives the place to continue from, the live values there, and the folder of the first weights, if any.
         """
@@ -258,7 +258,7 @@ class Run:
             )
 
     def _continuation(self, prepared: Prepared, loaded: Trainable) -> tuple[Continuation, dict[str, Any]]:
-        """Where to go on, and the live values there.
+        """Where to continue, and the live values there.
 
         Raises:
             RunError: settings, data, tokenizer or model are not those of the run.
@@ -288,7 +288,9 @@ class Run:
             self._aside = keep_aside(self._owner.folders, self.folder)
             return weights_in(self._aside)
         if not begin.replace:
-            raise RunError(f'A LoRA named "{self.settings.name}" has been made meanwhile; take another name.')
+            raise RunError(
+                f'A LoRA named "{self.settings.name}" exists by now. Choose another name.', option="--set name=NAME"
+            )
         self._aside = keep_aside(self._owner.folders, self.folder)
         return begin.on_top_of
 

@@ -26,7 +26,7 @@ class EpochOrder(Behaviour):
 class Pause(Behaviour):
     """Holds the run before an update while it is paused; an interrupt ends the pause.
 
-    `on_change(paused)` is called at both ends. What people ask for meanwhile is done at once, by the behaviours'
+    `on_change(paused)` is called at both ends. What people ask for during a pause is done at once, by the behaviours'
     `while_paused`.
     """
 

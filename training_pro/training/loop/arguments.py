@@ -50,7 +50,7 @@ def training_arguments(
         dataloader_pin_memory=False,
         dataloader_num_workers=0,
         # Forward passes must not wait for each other, for processes may differ in how many they have: no buffers are
-        # broadcast in them, and no buckets built anew (which DDP leaves alone where it looks for unused parameters).
+        # broadcast in them, and no buckets rebuilt (DDP does not where it looks for unused parameters).
         ddp_find_unused_parameters=True,
         ddp_broadcast_buffers=False,
         ddp_timeout=int(PATIENCE_S),
@@ -65,7 +65,7 @@ def _arguments_class() -> type[TrainingArguments]:
     from transformers import TrainingArguments
 
     class Arguments(TrainingArguments):
-        """Several processes on processors are told apart by "cpu:0", a name under which torch can't load a file."""
+        """With several processes on processors it would be "cpu:0", a name under which torch can't load a file."""
 
         @property
         def device(self) -> torch.device:

@@ -71,8 +71,8 @@ def smaller(size: int, tries: int) -> int:
 class UpdateRunner:
     """Runs updates and remembers the micro-batch size that fits.
 
-    `may_go_on` is asked before each micro-batch; `on_smaller` is told of every cut. `tokens` and `padded_tokens` are
-    those of the last update, of all processes.
+    `may_go_on` is asked before each micro-batch; `on_smaller` gets a sentence for every cut. `tokens` and
+    `padded_tokens` are those of the last update, of all processes.
     """
 
     accelerator: Accelerator
@@ -145,8 +145,8 @@ class UpdateRunner:
     def _attempt(self, model: torch.nn.Module, samples: list[dict[str, Any]]) -> _Short | None:
         """One try at all micro-batches, each process its own; what did not fit, or None. Waits for the device once."""
         pieces = cut(samples, self.micro_batch_size)
-        told = self.team.gather([trained_tokens(samples), len(pieces)])
-        count, rounds = float(max(sum(tokens for tokens, _ in told), 1)), max(pieces for _, pieces in told)
+        shares = self.team.gather([trained_tokens(samples), len(pieces)])
+        count, rounds = float(max(sum(tokens for tokens, _ in shares), 1)), max(pieces for _, pieces in shares)
         total = torch.zeros((), dtype=torch.float32, device=self.accelerator.device)
         self.tokens = self.padded_tokens = 0
         self.largest = (0, 0)
@@ -187,7 +187,7 @@ class UpdateRunner:
         self, model: torch.nn.Module, piece: list[dict[str, Any]], count: float, last: bool
     ) -> torch.Tensor:
         """Raises:
-        ModelError: memory has run out; the others, in the midst of an exchange, can't be told.
+        ModelError: memory has run out; the other processes are in the middle of an exchange and can't react.
         """
         self.accelerator.gradient_state._set_sync_gradients(last)  # DeepSpeed steps within the last backward pass
         with contextlib.nullcontext() if last else self._no_exchange(model), self.team.no_way_back():

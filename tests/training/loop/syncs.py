@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,3 +84,16 @@ def syncs_per_update(owner: Any, **changes: Any) -> float:
         patch.setattr(UpdateRunner, "run", unmasked)
         train(owner, small_settings(name="syncs", **changes))
     return sum(found[1:]) / len(found[1:])
+
+
+def syncs_of_a_tiny_run(folder: Path) -> float:
+    """The same on a tiny random model that is made in `folder`, for those who have none."""
+    from tests.fakes import save_tiny_model
+    from tests.training.tiny import TinyOwner
+    from training_pro.folders import Folders
+    from training_pro.hosts.model_folder import load_model_folder
+
+    folders = Folders.under(folder / "user_data")
+    folders.make()
+    loaded = load_model_folder(save_tiny_model(folder / "tiny"), load_in_4bit=False, dtype="float32")
+    return syncs_per_update(TinyOwner(folders, loaded))

@@ -3,16 +3,22 @@ packed sequences."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from tests.training.loop.syncs import Waits, syncs_per_update
+from tests.training.loop.syncs import Waits, syncs_of_a_tiny_run, syncs_per_update
 from tests.training.tiny import TinyOwner
 
 
 @pytest.mark.parametrize("accumulation", [1, 3])
 def test_waits_of_an_update(owner: TinyOwner, accumulation: int) -> None:
     assert 1 <= syncs_per_update(owner, gradient_accumulation_steps=accumulation) <= 2 + accumulation
+
+
+def test_the_same_without_a_model_at_hand(tmp_path: Path) -> None:
+    assert 1 <= syncs_of_a_tiny_run(tmp_path) <= 3
 
 
 def test_the_count_sees_what_waits() -> None:

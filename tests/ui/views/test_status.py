@@ -48,6 +48,23 @@ def test_the_numbers_of_the_update() -> None:
         assert wanted in shown
 
 
+def test_what_goes_wrong_is_red_while_it_trains_and_its_end_is_never_green() -> None:
+    warning = "The loss is 9.10, and was 2.40 at the start: the LoRA gets worse."
+    html = run_status(run(phase="training", plan=make_plan(40, 4, 1, 3.0), warnings=(warning,)))
+    assert warning in words(html) and "tp-error" in html
+    there = points([3.0, 2.5, 2.0, 1.5])
+    html = run_status(
+        run(
+            history=StandInHistory(there),
+            phase="ended",
+            point=there[-1],
+            ending=Ending("finished", "because"),
+            warnings=(warning,),
+        )
+    )
+    assert warning in words(html) and "tp-red" in html and "tp-green" not in html
+
+
 def ended(losses: list[float], kind: Any = "finished") -> str:
     there, ending = points(losses), Ending(kind, "because")
     return run_status(run(history=StandInHistory(there), phase="ended", point=there[-1], ending=ending))

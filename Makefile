@@ -1,8 +1,9 @@
-# make demo | ui | test | lint | bench | proof | stress | clean
+# make demo | ui | test | lint | bench | proof | models | stress | clean
 #
 # Everything is installed into .venv (the newest libraries) and .venv-webui (those of text-generation-webui, for
 # tests). TORCH is the torch to install: on a machine with an NVIDIA GPU, `make TORCH=torch demo`.
-# MODEL=folder and USER_DATA=folder go to demo and ui; DATA=folder of texts to bench and proof; PYTEST="-k name" to test.
+# MODEL=folder and USER_DATA=folder go to demo and ui; DATA=folder of texts to bench and proof; PYTEST="-k name" to test;
+# FAMILIES="llama qwen3_5" to models.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -13,7 +14,7 @@ OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(USER_DATA),--user-data "$(USE
 NOT_STRESS = -m "not stress"
 HALF_THE_PROCESSORS = $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 1) // 2))")
 
-.PHONY: demo ui test test-new test-webui lint bench proof stress chromium clean
+.PHONY: demo ui test test-new test-webui lint bench proof models stress chromium clean
 
 demo: .venv/ready
 	$(RUN) demo $(OPTIONS)
@@ -47,6 +48,10 @@ bench: .venv/ready
 # Every block of the texts, at 59 maximum lengths on five tokenizers, against the texts and the tokenizers.
 proof: .venv/ready
 	.venv/bin/python -m tests.text.slicing_proof "$(if $(DATA),$(DATA),training_pro/assets)"
+
+# Every family of models, tiny, through everything; writes build/models.jsonl (a line a cell) and docs/models.md.
+models: .venv/ready
+	.venv/bin/python -m tests.models $(FAMILIES)
 
 stress: chromium .venv/ready build/convert/ready
 	.venv/bin/python -m pytest -m stress $(PYTEST)

@@ -55,7 +55,7 @@ def test_a_lora_changes_the_answer_and_leaves_no_trace(host: StandaloneHost) -> 
     assert host.loras_on() == ["sea"]
     assert host.generate(PROMPT, 8) != plain
     assert host.loaded_model().model is not base
-    with pytest.raises(ModelError, match=r"A LoRA is on the model \(sea\)"):
+    with pytest.raises(ModelError, match=r"A LoRA is in use \(sea\)"):
         host.trainable_model()
     host.take_loras_off()
     assert host.trainable_model().model is base
@@ -80,7 +80,7 @@ def test_a_broken_lora_changes_nothing(host: StandaloneHost, content: bytes | No
     else:
         weights.write_bytes(content)
     before = model_fingerprint(host.trainable_model().model)
-    with pytest.raises(ModelError, match="LoRA sea can't be put on this model"):
+    with pytest.raises(ModelError, match="LoRA sea can't be used"):
         host.put_lora_on("sea")
     assert host.loras_on() == []
     assert model_fingerprint(host.trainable_model().model) == before
@@ -167,7 +167,7 @@ def test_the_embedded_model_in_four_bits_knows_paris(folders: Folders, smol_4bit
 def test_what_stands_against_a_run_is_said_beforehand(host: StandaloneHost) -> None:
     assert host.obstacle() == ""
     host.put_lora_on("sea")
-    assert "A LoRA is on the model (sea)" in host.obstacle()
+    assert "A LoRA is in use (sea)" in host.obstacle()
     with pytest.raises(ModelError, match="take the LoRA off first"):
         host.trainable_model()
     host.take_loras_off()

@@ -94,7 +94,7 @@ def test_a_lora_is_named_and_taken_off(host: Any, webui: FakeWebUI) -> None:
     host.put_lora_on("sea")
     assert host.loras_on() == ["sea"]
     assert host.generate(PROMPT, 8) != plain
-    with pytest.raises(ModelError, match=r"A LoRA is on the model \(sea\)"):
+    with pytest.raises(ModelError, match=r"A LoRA is in use \(sea\)"):
         host.trainable_model()
     host.take_loras_off()
     assert same(tensors_of(host.trainable_model().model), before)
@@ -119,7 +119,7 @@ def test_a_lora_that_does_not_fit_changes_nothing(host: Any, webui: FakeWebUI) -
     config = host.folders.loras / "sea" / "adapter_config.json"
     config.write_text(config.read_text().replace('"r": 4', '"r": 8'))
     before = model_fingerprint(webui.shared.model)
-    with pytest.raises(ModelError, match="LoRA sea can't be put on"):
+    with pytest.raises(ModelError, match="LoRA sea can't be used"):
         host.put_lora_on("sea")
     assert host.loras_on() == []
     assert model_fingerprint(host.trainable_model().model) == before
@@ -190,7 +190,7 @@ def test_a_failing_run_gives_the_model_back(host: Any, webui: FakeWebUI) -> None
 def test_a_reply_in_progress_is_waited_for_but_not_long(host: Any, webui: FakeWebUI) -> None:
     with webui.shared.generation_lock:
         for ask in (lambda: host.hold(lambda: "").__enter__(), lambda: host.generate(PROMPT, 1)):
-            with pytest.raises(ModelError, match=r"writing a reply right now.*press Stop"):
+            with pytest.raises(ModelError, match=r"writing a reply.*press Stop"):
                 ask()
     with host.hold(lambda: ""):
         pass
@@ -321,7 +321,7 @@ def test_what_stands_against_a_run_is_said_beforehand(host: Any, webui: FakeWebU
     with webui.shared.generation_lock:
         assert "writing a reply" in host.obstacle()
     host.put_lora_on("sea")
-    assert "A LoRA is on the model (sea)" in host.obstacle() and "take the LoRA off" in host.obstacle()
+    assert "A LoRA is in use (sea)" in host.obstacle() and "take the LoRA off" in host.obstacle()
     host.take_loras_off()
     webui.shared.model_dirty_from_training = True
     assert "Another trainer has changed tiny" in host.obstacle()

@@ -50,7 +50,7 @@ def test_each_obstacle_is_said_before_start_with_the_way_out(webui: FakeWebUI) -
         tab.until(lambda: "Another trainer has changed tiny" in tab.words("host"), "a changed model")
         webui.shared.model_dirty_from_training = False
         with webui.shared.generation_lock:
-            tab.until(lambda: "writing a reply right now" in tab.words("host"), "the reply")
+            tab.until(lambda: "writing a reply" in tab.words("host"), "the reply")
         webui.shared.lora_names = ["mine"]
         tab.until(lambda: "with mine" in tab.words("host"), "the LoRA")
         tab.page.locator('[data-do="menu"]').click()

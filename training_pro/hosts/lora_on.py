@@ -38,7 +38,7 @@ def untouched_on_failure(model: PreTrainedModel, name: str) -> Iterator[None]:
         before.restore()
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"The LoRA {name} can't be put on this model ({reason}); it was trained on another model, or is damaged."
+            f"The LoRA {name} can't be used with this model ({reason}). It was trained on another model, or is damaged."
         ) from error
 
 

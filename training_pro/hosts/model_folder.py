@@ -74,12 +74,12 @@ def check_model_folder(folder: Path) -> None:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
-            f"{folder / 'config.json'} can't be read ({str(error)[:200]}); copy the model anew."
+            f"{folder / 'config.json'} can't be read ({str(error)[:200]}); copy the model again."
         ) from error
     if not isinstance(config, dict) or "model_type" not in config:
         raise ModelError(f'{folder / "config.json"} names no "model_type"; is it a model of transformers?')
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
-        raise ModelError(f"The folder {folder} holds no weights (*.safetensors); copy the model anew.")
+        raise ModelError(f"The folder {folder} holds no weights (*.safetensors); copy the model again.")
 
 
 def _instead_of_model(folder: Path) -> str:

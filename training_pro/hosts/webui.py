@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 KEEP_AWAKE_SECONDS = 20  # the WebUI's shortest idle timeout is a minute
 REPLY_SECONDS = 3  # how long we wait for a reply to end, our own sentence included
 HOW_TO_LOAD = "load one in the Model tab with the loader Transformers (load-in-4bit saves memory)."
-REPLY_RUNNING = "The model is writing a reply right now; wait for its end, or press Stop in the Chat tab."
+REPLY_RUNNING = "The model is writing a reply. Wait until it has finished, or press Stop in the Chat tab."
 
 Reply = Callable[..., Iterator[str]]
 
@@ -249,7 +249,9 @@ class WebUIHost:
         with self._changing:
             self.release()
             if not self._in_our_hands():
-                raise ModelError("Another model was loaded in the Model tab meanwhile; begin again when it is free.")
+                raise ModelError(
+                    "Another model was loaded in the Model tab in the meantime. Start again when it is free."
+                )
             with self._model_to_ourselves():
                 _load(name, "Transformers")
                 self._placed = shared.model

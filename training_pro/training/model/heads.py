@@ -41,12 +41,18 @@ def head_names(model: PreTrainedModel) -> list[str]:
     names = {id(module): name for name, module in model.named_modules()}
     found = [names[id(module)] for module in modules if id(module) in names]
     if not found:
-        raise ModelError("Train Head is on, but this model names no embeddings or head; turn it off.")
+        raise ModelError(
+            "Train Head is on, but this model names no embeddings or head; turn it off.",
+            option="--set train_head=off",
+            setting="train_head",
+        )
     for module in modules:
         if not module.weight.is_floating_point():
             raise ModelError(
                 f"Train Head is on, but the {type(module).__name__} of this model is quantized, which can't be "
-                "trained; turn it off, or load the model without quantizing its head."
+                "trained; turn it off, or load the model without quantizing its head.",
+                option="--set train_head=off",
+                setting="train_head",
             )
     return [_short(name, model) for name in dict.fromkeys(found)]
 

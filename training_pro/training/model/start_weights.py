@@ -78,7 +78,7 @@ def _scaling_in(folder: Path) -> float | None:
         return None
     if config.get("alpha_pattern") or config.get("rank_pattern"):
         raise ModelError(
-            f"The adapter in {folder} has another rank or alpha for some layers, which a run here can't go on with; "
+            f"The adapter in {folder} uses another rank or alpha for some layers, and a run can't continue from that; "
             "choose another LoRA to train on top of."
         )
     return scaling if math.isfinite(scaling) and scaling > 0 else None

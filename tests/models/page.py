@@ -1,0 +1,99 @@
+"""The page on which models train, made of the lines of the checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from tests.models.families import FAMILIES
+
+HEAD = """# Which models train
+
+Made by `make models`: each family is built tiny, with random weights and the class that transformers has for it, and
+goes through everything below. So it says whether a *kind* of model works, before you download 20 GB of one. The name in
+the first column is `model_type` in the model's `config.json` (of a model that also sees or hears, its text part is
+trained; its towers stay as they are).
+
+- **Trains**: loss and gradients are those of the model's own, the whole run finishes, the base is afterwards bit for
+  bit what it was, plain PEFT loads the LoRA and gives the same answers, a run that was interrupted and continued ends
+  with the same bytes.
+- **4-bit, 8-bit**: the same with bitsandbytes. Experts that share one tensor stay in 16 bit there.
+- **Head, Checkpoint, Experts**: Train Head, Use Gradient Checkpoint and Train Experts; a dash: there are none.
+- **Merge, GGUF**: the LoRA merged into the model, and written for llama.cpp.
+
+"yes": as it should be. "no": refused with a sentence. "-": does not apply, or rests on something refused.
+"""
+COLUMNS = (
+    ("Trains", "none", ("load", "loss", "run", "reload", "resume")),
+    ("4-bit", "4-bit", ("load", "loss", "run", "reload")),
+    ("8-bit", "8-bit", ("load", "loss", "run", "reload")),
+    ("Head", "none", ("train_head",)),
+    ("Checkpoint", "none", ("checkpointing",)),
+    ("Experts", "none", ("experts",)),
+    ("Merge", "none", ("merge",)),
+    ("GGUF", "none", ("gguf",)),
+)
+Cells = dict[tuple[str, str, str], dict[str, str]]
+
+
+def page(lines: list[dict[str, str]]) -> str:
+    """The whole page."""
+    cells = {(line["family"], line["quantization"], line["cell"]): line for line in lines}
+    families = [family for family in FAMILIES if (family, "none", "load") in cells]
+    return (
+        "\n".join([HEAD, *_counts(cells, families), "", *_table(cells, families), "", *_remarks(cells, families)])
+        + "\n"
+    )
+
+
+def _counts(cells: Cells, families: list[str]) -> Iterator[str]:
+    built = [family for family in families if cells[family, "none", "load"]["result"] != "not built"]
+    words = [line["result"] for line in cells.values() if line["cell"] != "notes"]
+    versions = ", ".join(f"{name} {version(name)}" for name in ("transformers", "peft", "torch", "bitsandbytes"))
+    yield (
+        f"{len(built)} families, {len(words)} cells: {words.count('sound')} sound, {words.count('refused')} refused "
+        f"with a sentence, {words.count('FAULT')} faults. With {versions}."
+    )
+
+
+def _table(cells: Cells, families: list[str]) -> Iterator[str]:
+    yield "| family | such as | " + " | ".join(name for name, *_ in COLUMNS) + " |"
+    yield "|---" * (2 + len(COLUMNS)) + "|"
+    for family in families:
+        if cells[family, "none", "load"]["result"] == "not built":
+            continue
+        shown = " | ".join(_shown(cells, family, quantization, of) for _, quantization, of in COLUMNS)
+        yield f"| `{family}` | {FAMILIES[family].known} | {shown} |"
+
+
+def _shown(cells: Cells, family: str, quantization: str, of: tuple[str, ...]) -> str:
+    found = [cells[family, quantization, cell] for cell in of if (family, quantization, cell) in cells]
+    if not found or any(cell["detail"] == "no experts" for cell in found):
+        return "-"
+    words = {cell["result"] for cell in found}
+    return "**FAULT**" if "FAULT" in words else "no" if "refused" in words else "yes"
+
+
+def _remarks(cells: Cells, families: list[str]) -> Iterator[str]:
+    yield "## What is said about them"
+    yield ""
+    yield "Notes of a run with the first preset that fits, and the sentences of what is refused."
+    yield ""
+    for family in families:
+        said = [line for (name, *_), line in cells.items() if name == family and _is_remark(line)]
+        if said:
+            yield f"- `{family}`"
+            yield from dict.fromkeys(_remark(line) for line in said)
+
+
+def _is_remark(line: dict[str, str]) -> bool:
+    if line["cell"] == "notes":
+        return bool(line["detail"]) and line["quantization"] != "8-bit"
+    return line["result"] in ("refused", "FAULT", "not built")
+
+
+def _remark(line: dict[str, str]) -> str:
+    if line["cell"] == "notes":
+        return f"  - {line['detail']}"
+    where = "" if line["quantization"] == "none" else f" ({line['quantization']})"
+    return f"  - {line['cell'].replace('_', ' ')}{where}: {line['result']}. {line['detail']}"

@@ -22,6 +22,7 @@ from training_pro.errors import Fault, SettingsError, UserError
 
 TARGET_PRESETS = ("q-v", "q-k-v", "q-k-v-o", "k-v-down", "all", "all-linear", "own list")
 EOS_PLACES = ("none", "block", "cut")
+CONTROL_TOKEN_WAYS = ("auto", "text", "tokens")
 LOSS_PLACES = ("all", "assistant", "after")
 TOO_LONG_WAYS = ("trim", "eliminate", "stop")
 BAD_ROW_WAYS = ("stop", "skip")
@@ -208,6 +209,13 @@ class Settings:
         "EOS placement",
         "The token that ends a text: never, after every block, or only at the end of a section.",
         choices=EOS_PLACES,
+    )
+
+    control_tokens: str = _text(
+        "auto",
+        "Control tokens in texts",
+        "Tags such as <|im_end|> in a text: as characters or as those tokens. auto: tokens in rows, text in files.",
+        choices=CONTROL_TOKEN_WAYS,
     )
 
     # adapter

@@ -71,8 +71,8 @@ class Proven:
 
 
 class Judge:
-    """The tokenizer, asked as anybody would ask it. Only where text holds "<" special strings might be meant, and
-    the encoder's plain copy is asked instead."""
+    """The tokenizer, asked as anybody would ask it. Only where special strings are plain text and a text holds "<" the
+    encoder's plain copy is asked instead."""
 
     def __init__(self, tokenizer: Any, encoder: TextEncoder) -> None:
         self._tokenizer, self._encoder = tokenizer, encoder
@@ -80,7 +80,7 @@ class Judge:
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text alone."""
-        if any("<" in text for text in texts):
+        if not self._encoder.control_tokens and any("<" in text for text in texts):
             return [self._encoder.encode(text).tolist() for text in texts]
         if self._backend is None:
             return [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
@@ -105,7 +105,7 @@ def prove(texts: Sequence[str], slicing: Slicing, encoder: TextEncoder, judge: J
 
 def cut_characters(text: str, slicing: Slicing, encoder: TextEncoder) -> Any:
     """For each character whether it belongs to a cut string, shape (len(text),)."""
-    cuts = sorted(filter(None, {unescape(slicing.hard_cut), encoder.eos_text}), key=len, reverse=True)
+    cuts = sorted(filter(None, {unescape(slicing.hard_cut), *encoder.cut_strings}), key=len, reverse=True)
     cut = np.zeros(len(text), dtype=bool)
     patterns = [re.escape(one).replace("\\\n", "\n") for one in cuts]
     patterns = [pattern if pattern.strip("\n") else r"[ \t\xa0]*".join(pattern) for pattern in patterns]
@@ -152,7 +152,8 @@ def _check_ids(
     has_bos = slicing.add_bos and encoder.bos_id is not None
     for number, block in enumerate(found):
         assert block.tokens == blocks.lengths[number] <= slicing.max_tokens, ("too long", block)
-        assert block.bos == has_bos
+        own_bos = encoder.control_tokens and blocks.text(number).startswith(encoder.bos_text)
+        assert block.bos == (has_bos and not own_bos)
     wanted = range(len(found))
     if slicing.dementor and len(found) > WINDOWS_COMPARED:
         wanted = np.linspace(0, len(found) - 1, WINDOWS_COMPARED, dtype=int).tolist()
@@ -161,7 +162,8 @@ def _check_ids(
         for number, string, ids in zip(some, strings, judge.ids(strings), strict=True):
             assert string == string.strip() == blocks.text(number) != "", ("text", string)
             eos = [encoder.eos_id] if found[number].eos else []
-            expected = [*([encoder.bos_id] if has_bos else []), *ids, *eos]
+            expected = [*([encoder.bos_id] if found[number].bos else []), *ids, *eos]
+            assert not (encoder.control_tokens and eos and string.endswith(encoder.eos_text)), "a second EOS"
             assert blocks.ids(number).tolist() == expected, ("ids", string)
             assert len(expected) == found[number].tokens
     return len(wanted)

@@ -107,6 +107,32 @@ def text_without_stops(drawn: random.Random) -> str:
     )
 
 
+CHAT = [
+    "<s>",
+    "</s>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "[INST] ",
+    " [/INST]",
+    "user\n",
+    "How deep is it? ",
+    "Two metres.",
+    "\n",
+]
+
+
+@pytest.mark.parametrize("name", [name for name in TOKENIZERS if name != "Tekken"])
+def test_texts_with_control_tokens_are_whole_and_exact(name: str) -> None:
+    tokenizer = TOKENIZERS[name]()
+    encoder = TextEncoder(tokenizer, control_tokens=True)
+    for seed in range(12):
+        drawn = random.Random(seed)
+        text = "".join(drawn.choice([*CHAT, drawn.choice(WORDS)]) for _ in range(drawn.randint(5, 400)))
+        for dementor in (False, True):
+            slicing = Slicing(drawn.choice((16, 64, 256)), dementor=dementor, eos=drawn.choice(("cut", "block")))
+            prove([text], slicing, encoder, Judge(tokenizer, encoder))
+
+
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_texts_without_stops_are_whole_and_exact(name: str) -> None:
     for seed in range(8):

@@ -26,6 +26,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-chars", type=int, default=0, help="drop blocks of at most this many characters")
     parser.add_argument("--eos", choices=EOS_PLACES, default=DEFAULTS["eos"])
     parser.add_argument("--no-bos", action="store_true")
+    parser.add_argument(
+        "--control-tokens", action="store_true", help="special strings like <|im_end|> are those tokens, not text"
+    )
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="a model folder (default: the embedded model's)")
     add_user_data_option(parser)
 
@@ -54,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
     files = text_files(options.file)
     with Bar() as bar:
         tokenizer = _tokenizer(options.tokenizer or embedded_model(progress=bar))
-        blocks = slice_documents(Corpus.of_files(files, progress=bar), slicing, TextEncoder(tokenizer), bar)
+        encoder = TextEncoder(tokenizer, options.control_tokens)
+        blocks = slice_documents(Corpus.of_files(files, progress=bar), slicing, encoder, bar)
     for number in range(len(blocks)):
         block = blocks.block(number)
         line = {

@@ -34,7 +34,7 @@ from training_pro.data.row_source import RowJob, cached_row_samples, renderer_di
 from training_pro.data.samples import Indices, RowSamples, Samples, Subset, TextSamples, mixed
 from training_pro.data.sources import Source, chosen_sources, eval_sources
 from training_pro.data.text_parts import forget_oldest, text_parts
-from training_pro.data.text_source import TextJob, slicing_of, text_row_samples, text_samples
+from training_pro.data.text_source import TextJob, means_tokens, slicing_of, text_row_samples, text_samples
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.folders import Folders
@@ -179,8 +179,16 @@ class _Workshop:
         return RowTokenizer(self.host_tokenizer)
 
     @cached_property
-    def text(self) -> TextEncoder:
+    def plain(self) -> TextEncoder:
         return TextEncoder(self.host_tokenizer)
+
+    @cached_property
+    def with_control_tokens(self) -> TextEncoder:
+        return TextEncoder(self.host_tokenizer, control_tokens=True)
+
+    def encoder(self, kind: str) -> TextEncoder:
+        """The encoder for texts of this kind: special strings in them are control tokens or plain characters."""
+        return self.with_control_tokens if means_tokens(self.settings.control_tokens, kind) else self.plain
 
     @cached_property
     def slicing(self) -> Slicing:
@@ -233,10 +241,10 @@ class _Workshop:
         return _Made(source, *cached_row_samples(job, key, self.cache, self.progress), _told(source, content, renderer))
 
     def _text_job(self, source: Source, content: str) -> TextJob:
-        store = None
+        store, encoder = None, self.encoder(source.kind)
         columns = reading_of(self.settings, self.folders.formats).columns
         if self.cache is not None:
-            identity = encoding_identity(self.slicing, self.text)
+            identity = encoding_identity(self.slicing, encoder)
             key = cache_key(source.kind, content, self.tokenizer_digest, identity, str(columns))
             store = TextStore(self.cache, key)
         return TextJob(
@@ -244,7 +252,7 @@ class _Workshop:
             name=source.name,
             slicing=self.slicing,
             bad_rows=self.settings.bad_rows,
-            encoder=self.text,
+            encoder=encoder,
             tokenizer=self.rows,
             progress=self.progress,
             store=store,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training_pro.text.blocks.blocks import SlicingReport
+from training_pro.text.findings import Findings
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class SourceReport:
     (the first few in `bad_row_examples`), `trimmed` shortened (`trimmed_stops` of them by what ended them),
     `eliminated_long` left out as too long, `eliminated_untrained` left out because trimming took all of their
     trained part, `unwanted_rows` left out because they say so themselves (``label: false``, ``weight: 0``).
-    `longest_row_tokens` is before trimming. `slicing` tells of raw text and of text rows.
+    `longest_row_tokens` is before trimming. `slicing` and `found` tell of raw text and of text rows.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SourceReport:
     unwanted_rows: int = 0
     slicing: SlicingReport | None = None
     notes: tuple[str, ...] = ()
+    found: Findings | None = None
 
     @classmethod
     def of_rows(cls, values: Mapping[str, Any]) -> SourceReport:

@@ -132,6 +132,8 @@ class TextSamples:
         special = np.zeros(block.tokens, bool)
         special[:1] |= block.bos
         special[len(special) - 1 :] |= block.eos
+        if self.blocks.holds_control_tokens:
+            special |= np.isin(sample["input_ids"], list(self._tokenizer.special_ids))
         return BlockPreview(
             number=index,
             source=self._sources[min(block.document, len(self._sources) - 1)],

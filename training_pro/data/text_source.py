@@ -37,6 +37,7 @@ from training_pro.text.blocks.budget import Slicing
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.blocks.indexed_text import IndexedText
 from training_pro.text.blocks.slicing import blocks_of, encoded_text
+from training_pro.text.findings import found_in
 from training_pro.text.reading import NotUtf8, clean_text
 from training_pro.text.splitting.unwrapping import LOOKED_AT_BYTES, wrapped_note
 from training_pro.text.tokenizing.encoding import TextEncoder
@@ -74,6 +75,11 @@ def slicing_of(settings: Settings, abbreviations: frozenset[str]) -> Slicing:
         eos=settings.eos,
         abbreviations=abbreviations,
     )
+
+
+def means_tokens(control_tokens: str, kind: str) -> bool:
+    """Whether special strings are control tokens in texts of this kind; `control_tokens` as in `Settings`."""
+    return control_tokens == "tokens" or (control_tokens == "auto" and kind == "text rows")
 
 
 def text_samples(job: TextJob, parts: Sequence[TextPart]) -> tuple[TextSamples, SourceReport]:
@@ -188,7 +194,8 @@ def _sliced(
     if not len(blocks):
         first = f" The first bad row: {report.bad_row_examples[0]}" if report.bad_row_examples else ""
         raise DataError(f"{report.name} holds no text; choose a file with some.{first}")
-    done = dataclasses.replace(report, samples=len(blocks), slicing=blocks.report)
+    found = found_in(corpus, job.slicing.hard_cut, job.encoder)
+    done = dataclasses.replace(report, samples=len(blocks), slicing=blocks.report, found=found)
     rows = np.frombuffer(numbers, np.int64) if numbers is not None else None
     return TextSamples(blocks, names, job.tokenizer, rows), done
 

@@ -97,6 +97,8 @@ def test_a_longer_run_of_fewer_ids_is_found() -> None:
         after=np.array([3, 6, 5]),
         is_last=np.array([False, False, True]),
         is_end=np.ones(3, dtype=bool),
+        has_bos=np.zeros(3, dtype=bool),
+        has_eos=np.zeros(3, dtype=bool),
         readable=lambda firsts, lasts: np.ones(len(firsts), dtype=np.bool_),
     )
     packing = Packer(runs, Budget(5, False, False, False), no_progress).packed(overlap=False)

@@ -91,18 +91,20 @@ class Blocks:
         self._small = small
         self._bos = np.array([encoder.bos_id] if budget.bos else [], dtype=np.int32)
         self._eos = np.array([encoder.eos_id] if budget.eos_at_cut else [], dtype=np.int32)
-        self._has_eos = budget.eos_each(runs.is_last[packing.lasts])
+        self._has_bos = budget.bos_each(runs, packing.firsts)
+        self._has_eos = budget.eos_each(runs, packing.lasts)
         self.report = report
         counts = runs.counts(packing.firsts, packing.lasts)
-        self.lengths: npt.NDArray[np.int32] = (counts + budget.bos + self._has_eos).astype(np.int32)
+        self.lengths: npt.NDArray[np.int32] = (counts + self._has_bos + self._has_eos).astype(np.int32)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def ids(self, number: int) -> Ids:
         """The ids to train on, int32, BOS and EOS included."""
+        bos = self._bos if self._has_bos[number] else self._bos[:0]
         eos = self._eos if self._has_eos[number] else self._eos[:0]
-        return np.concatenate([self._bos, self.text_ids(number), eos])
+        return np.concatenate([bos, self.text_ids(number), eos])
 
     def text_ids(self, number: int) -> Ids:
         """The ids of the block's text alone."""
@@ -110,6 +112,11 @@ class Blocks:
 
     def text(self, number: int) -> str:
         return self._runs.string(int(self._packing.firsts[number]), int(self._packing.lasts[number]))
+
+    @property
+    def holds_control_tokens(self) -> bool:
+        """Whether special strings in the text are control tokens."""
+        return self._runs.text.encoder.control_tokens
 
     @property
     def kinds(self) -> npt.NDArray[np.uint8]:
@@ -157,6 +164,6 @@ class Blocks:
             start=corpus.characters_before(int(table.starts[first])) - before,
             end=corpus.characters_before(int(table.ends[last])) - before,
             tokens=int(self.lengths[number]),
-            bos=len(self._bos) > 0,
+            bos=bool(self._has_bos[number]),
             eos=bool(self._has_eos[number]),
         )

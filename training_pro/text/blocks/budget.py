@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training_pro.text.blocks.indexed_text import Runs
 from training_pro.text.tokenizing.encoding import TextEncoder
+
+Rows = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,16 @@ class Budget:
         """The most ids of text that a block may hold."""
         return self.max_tokens - self.bos - self.eos(at_section_end)
 
-    def room_each(self, at_section_end: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        """The same for many blocks."""
-        return self.max_tokens - self.bos - self.eos_each(at_section_end).astype(np.int64)
+    def room_each(self, runs: Runs, firsts: Rows, lasts: Rows) -> npt.NDArray[np.int64]:
+        """The most ids of text that a run of sentences may hold; of many runs, or of one."""
+        around = self.bos_each(runs, firsts).astype(np.int64) + self.eos_each(runs, lasts)
+        return self.max_tokens - around
 
-    def eos_each(self, at_section_end: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        return np.where(at_section_end, self.eos_at_cut, self.eos_inside)
+    def bos_each(self, runs: Runs, firsts: Rows) -> npt.NDArray[np.bool_]:
+        """Whether a run that begins with these sentences gets a BOS: never a second one."""
+        given: npt.NDArray[np.bool_] = self.bos & ~runs.has_bos[firsts]
+        return given
+
+    def eos_each(self, runs: Runs, lasts: Rows) -> npt.NDArray[np.bool_]:
+        """Whether a run that ends with these sentences gets an EOS: never a second one."""
+        return np.where(runs.is_last[lasts], self.eos_at_cut, self.eos_inside) & ~runs.has_eos[lasts]

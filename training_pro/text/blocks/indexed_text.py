@@ -12,9 +12,11 @@ j's end. So a run's count is a sum of four numbers; only runs too short to hold 
 from __future__ import annotations
 
 import dataclasses
+import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -172,7 +174,8 @@ class Runs:
 
     The count of ids in a run from i to j is ``after[j] - before[i]`` wherever `readable`.
     `is_last` (sentences,): whether a sentence is its section's last. `is_end` (sentences,): whether a sentence ends
-    there, not only a part of one between two inner borders.
+    there, not only a part of one between two inner borders. `has_bos`, `has_eos` (sentences,): whether it begins with
+    a BOS, ends with an EOS, of the text's own; only where special strings are control tokens.
     """
 
     def __init__(self, text: IndexedText) -> None:
@@ -182,6 +185,21 @@ class Runs:
         self.after: Offsets = table.tail_ids + text.patches.lengths(table.tails)
         self.is_last: npt.NDArray[np.bool_] = np.append(table.sections[1:] != table.sections[:-1], True)[: len(table)]
         self.is_end: npt.NDArray[np.bool_] = np.append(~table.inner[1:], True)[: len(table)]
+
+    @cached_property
+    def has_bos(self) -> npt.NDArray[np.bool_]:
+        encoder, table = self.text.encoder, self.text.sentences
+        return np.isin(table.starts, [start for start, _ in self._places(encoder.bos_text)])
+
+    @cached_property
+    def has_eos(self) -> npt.NDArray[np.bool_]:
+        encoder, table = self.text.encoder, self.text.sentences
+        return np.isin(table.ends, [end for _, end in self._places(encoder.eos_text)])
+
+    def _places(self, control_text: str) -> list[tuple[int, int]]:
+        if not control_text or not self.text.encoder.control_tokens:
+            return []
+        return [found.span() for found in re.finditer(re.escape(control_text.encode()), self.text.corpus.buffer)]
 
     def readable(self, firsts: npt.NDArray[np.integer], lasts: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
         """Whether a safe cut lies in each run, so that it can be read from the text's own ids."""

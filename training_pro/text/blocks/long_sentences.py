@@ -51,7 +51,7 @@ def fitted(text: IndexedText, budget: Budget, progress: Progress) -> tuple[Index
     runs = Runs(text)
     firsts, lasts = np.flatnonzero(~text.sentences.inner), np.flatnonzero(runs.is_end)
     counts = runs.counts(firsts, lasts)
-    fits = counts <= budget.room_each(runs.is_last[lasts])
+    fits = counts <= budget.room_each(runs, firsts, lasts)
     keeps = fits & (_INNER_FROM * counts > budget.max_tokens)
     parted = text.sentences
     text = _merged(text, ~text.sentences.inner | np.repeat(keeps, lasts - firsts + 1))

@@ -163,13 +163,15 @@ class _Ends:
         return first - 1 if nothing else ends[place]
 
     def _fits(self, first: int, last: int) -> bool:
-        return self._runs.count(first, last) <= self._budget.room(bool(self._runs.is_last[last]))
+        room = self._budget.room_each(self._runs, np.array([first]), np.array([last]))
+        return self._runs.count(first, last) <= int(room[0])
 
     def _longest_runs(self, apart: Offsets, allowed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
         runs, budget = self._runs, self._budget
-        filled = runs.after + budget.eos_each(runs.is_last) + apart
+        every = np.arange(len(allowed))
+        filled = runs.after + budget.eos_each(runs, every) + apart
         filled[~allowed] = np.iinfo(np.int64).max
         # A longer run can have fewer ids than a shorter one; this is the least that any run at least so long has.
         least = np.minimum.accumulate(filled[::-1])[::-1]
-        room = runs.before + (budget.max_tokens - budget.bos) + apart
+        room = runs.before + (budget.max_tokens - budget.bos_each(runs, every)) + apart
         return (np.searchsorted(least, room, side="right") - 1).astype(np.int32)

@@ -68,7 +68,8 @@ def encoded_text(corpus: Corpus, slicing: Slicing, encoder: TextEncoder, progres
 def encoding_identity(slicing: Slicing, encoder: TextEncoder) -> str:
     """What, beside documents and tokenizer, decides how a text is encoded; equal: `encoded_text` is the same."""
     longest_bytes = str(_longest_sentence_bytes(slicing, encoder))
-    return " ".join((repr(unescape(slicing.hard_cut)), longest_bytes, abbreviations_digest(slicing.abbreviations)))
+    listed, meant = abbreviations_digest(slicing.abbreviations), "control tokens" if encoder.control_tokens else ""
+    return " ".join((repr(unescape(slicing.hard_cut)), longest_bytes, listed, meant))
 
 
 def blocks_of(text: IndexedText, slicing: Slicing, progress: Progress) -> Blocks:
@@ -89,7 +90,7 @@ def blocks_of(text: IndexedText, slicing: Slicing, progress: Progress) -> Blocks
 
 
 def _indexed(corpus: Corpus, slicing: Slicing, encoder: TextEncoder, progress: Progress) -> IndexedText:
-    sections = corpus_sections(corpus, [unescape(slicing.hard_cut), encoder.eos_text])
+    sections = corpus_sections(corpus, [unescape(slicing.hard_cut), *encoder.cut_strings])
     longest_bytes = _longest_sentence_bytes(slicing, encoder)
     stretches = Stretches(corpus, sections, encoder.cut_rule, longest_bytes, slicing.abbreviations)
     return index_text(corpus, len(sections), encoder, stretches, progress)

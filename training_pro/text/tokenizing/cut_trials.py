@@ -167,11 +167,14 @@ def _straddling_tokens(names: Iterable[str]) -> dict[str, list[Pair]]:
 
 
 def _awkward(parts: TokenizerParts, marks: str) -> re.Pattern[str] | None:
-    """Matches the added tokens whose recognition depends on their neighbours, or that hold a place to cut at."""
+    """Matches the added tokens whose recognition depends on their neighbours, or that hold a place to cut at.
+
+    Control tokens are among them whatever they are, as far as text may hold any.
+    """
     place = re.compile(rf"\S |[^\W\d_][{re.escape(marks)}]" if marks else r"\S ")
     contents = [
         token.content
-        for token in parts.plain_added().values()
-        if token.lstrip or token.rstrip or token.single_word or place.search(token.content)
+        for token in parts.found_added().values()
+        if token.special or token.lstrip or token.rstrip or token.single_word or place.search(token.content)
     ]
-    return re.compile(rf"\s*(?:{'|'.join(map(re.escape, contents))})\s*") if contents else None
+    return re.compile("|".join(map(re.escape, sorted(contents, key=len, reverse=True)))) if contents else None

@@ -28,7 +28,8 @@ class CutRule:
     """The safe cuts of one tokenizer: before a space, and between a letter and one of `after_letter`.
 
     `left_context` must stand before text that is encoded as the middle of a text ("" where starts are no different);
-    its own `left_ids` ids are then dropped. No cut is safe in or beside a match of `awkward`.
+    its own `left_ids` ids are then dropped. No cut is safe in or beside a match of `awkward` with the
+    white space around it.
     """
 
     after_letter: str
@@ -44,7 +45,12 @@ class CutRule:
         np.logical_or((before & _VISIBLE) & (after >> 2), (before & _LETTER) >> 1 & (after >> 3), out=safe[1:-1])
         if self.awkward is not None:
             for match in self.awkward.finditer(text):
-                safe[match.start() : match.end() + 1] = False
+                start, end = match.span()
+                while start and text[start - 1].isspace():
+                    start -= 1
+                while end < len(text) and text[end].isspace():
+                    end += 1
+                safe[start : end + 1] = False
         return safe
 
     @cached_property

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from training_pro.text.tokenizing.cut_trials import find_cut_rule
 from training_pro.text.tokenizing.cuts import CutRule
-from training_pro.text.tokenizing.private_tokenizer import FastCopy, PlainTokenizer, private_copy
+from training_pro.text.tokenizing.private_tokenizer import FastCopy, PlainTokenizer, control_texts, private_copy
 from training_pro.text.tokenizing.token_lengths import TokenLengths
 from training_pro.text.tokenizing.tokenizer_parts import TokenizerParts
 
@@ -22,7 +22,10 @@ Ids = npt.NDArray[np.int32]
 
 
 class TextEncoder:
-    """Text to ids, as `tokenizer` gives them with nothing added and special strings split as plain text.
+    """Text to ids, as `tokenizer` gives them with nothing added.
+
+    Special strings are split as plain text, or with `control_tokens` become those tokens. `control_texts` are these
+    strings.
 
     `bos_id` and `eos_id` are None where the tokenizer has no such token; `eos_text` is "" then. `cut_rule` is None
     where no place is known to be safe to cut at, `token_lengths` where a token's bytes can't be told from its id.
@@ -30,10 +33,13 @@ class TextEncoder:
     Guarantees: `tokenizer` itself is never changed.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer: PlainTokenizer = private_copy(tokenizer)
+    def __init__(self, tokenizer: Any, control_tokens: bool = False) -> None:
+        self.tokenizer: PlainTokenizer = private_copy(tokenizer, control_tokens)
+        self.control_tokens = control_tokens
+        self.control_texts = control_texts(tokenizer)
         self.bos_id: int | None = getattr(tokenizer, "bos_token_id", None)
         self.eos_id: int | None = getattr(tokenizer, "eos_token_id", None)
+        self.bos_text = str(getattr(tokenizer, "bos_token", None) or "")
         self.eos_text = str(getattr(tokenizer, "eos_token", None) or "")
         self.cut_rule: CutRule | None = None
         self.token_lengths: TokenLengths | None = None
@@ -41,6 +47,11 @@ class TextEncoder:
             parts = TokenizerParts.of(self.tokenizer.backend)
             self.cut_rule = find_cut_rule(self.tokenizer, parts)
             self.token_lengths = TokenLengths.of(parts, self.tokenizer.encode("a")) if self.cut_rule else None
+
+    @property
+    def cut_strings(self) -> list[str]:
+        """Strings at which a text is cut whatever the Hard Cut String is: people write the EOS by hand."""
+        return [self.eos_text] if self.eos_text and not self.control_tokens else []
 
     def without_cuts(self) -> TextEncoder:
         """The same encoder, with no place thought safe to cut at."""

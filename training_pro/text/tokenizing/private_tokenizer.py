@@ -1,4 +1,4 @@
-"""A private copy of the host's tokenizer in which no text can become a control token.
+"""A private copy of the host's tokenizer, in which text becomes control tokens only where that is asked for.
 
 The host's own tokenizer is read, never changed: not its truncation, not its padding, not its vocabulary. Making the
 copy costs about a second for a vocabulary of 130,000.
@@ -19,7 +19,7 @@ _INERT = "\ufdd0"  # a noncharacter: no text holds it, and no normalizer changes
 
 
 class PlainTokenizer(Protocol):
-    """Text to ids, every string in it plain text."""
+    """Text to ids; special strings in it are control tokens or plain text, as the copy was made for."""
 
     def encode(self, text: str) -> list[int]: ...
 
@@ -29,8 +29,8 @@ class PlainTokenizer(Protocol):
 class FastCopy:
     """A copy of a `tokenizers` backend: exact, in parallel, without offsets."""
 
-    def __init__(self, backend: Tokenizer) -> None:
-        self.backend = _inert_copy(backend)
+    def __init__(self, backend: Tokenizer, control_tokens: bool = False) -> None:
+        self.backend = _live_copy(backend) if control_tokens else _inert_copy(backend)
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self.backend.encode(text, add_special_tokens=False).ids
@@ -40,22 +40,22 @@ class FastCopy:
         encodings = self.backend.encode_batch_fast(list(texts), add_special_tokens=False)
         return [encoding.ids for encoding in encodings]
 
-    def __getstate__(self) -> dict[str, str]:
-        return {"backend": self.backend.to_str()}
+    def __getstate__(self) -> dict[str, Any]:
+        return {"backend": self.backend.to_str(), "plain": self.backend.encode_special_tokens}
 
-    def __setstate__(self, state: dict[str, str]) -> None:
-        self.backend = _quiet(Tokenizer.from_str(state["backend"]))
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.backend = _quiet(Tokenizer.from_str(state["backend"]), state["plain"])
 
 
 class SlowCopy:
     """A copy of a tokenizer written in Python, or of one that wraps another library."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, control_tokens: bool = False) -> None:
         self.tokenizer = copy.deepcopy(tokenizer)
-        self._options = self._accepted_options()
+        self._options = self._accepted_options(not control_tokens)
 
-    def _accepted_options(self) -> dict[str, bool]:
-        wanted = {"add_special_tokens": False, "split_special_tokens": True}
+    def _accepted_options(self, plain: bool) -> dict[str, bool]:
+        wanted = {"add_special_tokens": False, "split_special_tokens": plain}
         for options in (wanted, {"add_special_tokens": False}, {}):
             try:
                 self.tokenizer.encode("a", **options)
@@ -73,17 +73,33 @@ class SlowCopy:
         return [self.encode(text) for text in texts]
 
 
-def private_copy(tokenizer: Any) -> PlainTokenizer:
-    """A copy of a Hugging Face tokenizer (or of a `tokenizers.Tokenizer`) for plain text."""
+def private_copy(tokenizer: Any, control_tokens: bool = False) -> PlainTokenizer:
+    """A copy of a Hugging Face tokenizer (or of a `tokenizers.Tokenizer`); without `control_tokens` for plain text."""
     backend = tokenizer if isinstance(tokenizer, Tokenizer) else getattr(tokenizer, "backend_tokenizer", None)
-    return FastCopy(backend) if isinstance(backend, Tokenizer) else SlowCopy(tokenizer)
+    return FastCopy(backend, control_tokens) if isinstance(backend, Tokenizer) else SlowCopy(tokenizer, control_tokens)
 
 
-def _quiet(backend: Tokenizer) -> Tokenizer:
+def control_texts(tokenizer: Any) -> tuple[str, ...]:
+    """The special strings that stand for control tokens, the longest first."""
+    found = set(map(str, getattr(tokenizer, "all_special_tokens", None) or ()))
+    backend = tokenizer if isinstance(tokenizer, Tokenizer) else getattr(tokenizer, "backend_tokenizer", None)
+    if isinstance(backend, Tokenizer):
+        found |= {token.content for token in backend.get_added_tokens_decoder().values() if token.special}
+    return tuple(sorted(found - {""}, key=lambda text: (-len(text), text)))
+
+
+def _quiet(backend: Tokenizer, plain: bool = True) -> Tokenizer:
     backend.no_padding()
     backend.no_truncation()
-    backend.encode_special_tokens = True  # special strings are split like any other text
+    backend.encode_special_tokens = plain  # special strings are split like any other text
     return backend
+
+
+def _live_copy(backend: Tokenizer) -> Tokenizer:
+    described = json.loads(backend.to_str())
+    if "dropout" in described["model"]:
+        described["model"]["dropout"] = None
+    return _quiet(Tokenizer.from_str(json.dumps(described, ensure_ascii=False)), plain=False)
 
 
 def _inert_copy(backend: Tokenizer) -> Tokenizer:

@@ -17,7 +17,8 @@ class TokenizerParts:
     """`normalizers`, `pre_tokenizers`: the steps in order, sequences opened, as `tokenizers` writes them in JSON.
 
     `model`: "BPE", "Unigram", "WordPiece" or "WordLevel". `vocabulary`: the model's tokens and their ids.
-    `added`: by id, what is looked for before the model sees the text. `unknown`: the token for what the model lacks.
+    `added`: by id, what is looked for before the model sees the text; `control_tokens`: special ones too.
+    `unknown`: the token for what the model lacks.
     """
 
     normalizers: tuple[Part, ...]
@@ -28,6 +29,7 @@ class TokenizerParts:
     unknown: str | None
     has_byte_fallback: bool
     has_affixes: bool
+    control_tokens: bool
 
     @classmethod
     def of(cls, backend: Tokenizer) -> TokenizerParts:
@@ -42,11 +44,12 @@ class TokenizerParts:
             unknown=getattr(model, "unk_token", None),
             has_byte_fallback=bool(getattr(model, "byte_fallback", False)),
             has_affixes=any(getattr(model, name, None) for name in affixes),
+            control_tokens=not backend.encode_special_tokens,
         )
 
-    def plain_added(self) -> dict[int, AddedToken]:
-        """Added tokens that text may hold: all but the special ones."""
-        return {number: token for number, token in self.added.items() if not token.special}
+    def found_added(self) -> dict[int, AddedToken]:
+        """Added tokens that text may become: the special ones only if they are meant as `control_tokens`."""
+        return {number: token for number, token in self.added.items() if self.control_tokens or not token.special}
 
 
 def _written(step: Any) -> Part | None:

@@ -1,0 +1,77 @@
+"""What a text holds by accident: control characters, byte order marks in its middle, HTML entities and tags.
+
+Files that were joined, printed or copied from a page bring them; a model learns them like any word. Costs one search a
+kind over the text. Beside the way of a block: Verify shows what is found, and cleaning is a tool.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+
+from training_pro.text.blocks.corpus import Corpus
+
+_ENTITY = r"&(?:#\d{2,7}|#[xX][0-9a-fA-F]{2,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
+_TAG_NAMES = "p|div|span|i|b|em|strong|u|a|h[1-6]|ul|ol|li|blockquote|font|center"
+_TAG = rf"<(?:/?(?:{_TAG_NAMES})(?:\s[^<>\n]{{0,200}})?|br\s?/?|hr\s?/?)>"
+_KINDS = {
+    "control characters": "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]",
+    "byte order marks": "\ufeff",
+    "replacement characters": "\ufffd",
+    "HTML entities": _ENTITY,
+    "HTML tags": rf"(?i:{_TAG})",
+}
+_IN_UTF8 = {
+    **{kind: re.compile(pattern.encode()) for kind, pattern in _KINDS.items()},
+    "control characters": re.compile(b"[\x00-\x08\x0b\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]"),
+}
+CLEANED = frozenset(_KINDS) - {"replacement characters"}  # what was there instead of these is lost
+
+
+@dataclass(frozen=True)
+class Stray:
+    """So many of one kind, the commonest of them as it is written (control characters as escapes)."""
+
+    kind: str
+    count: int
+    example: str
+
+
+def strays(corpus: Corpus) -> list[Stray]:
+    """What the documents hold by accident."""
+    found = []
+    for kind, pattern in _IN_UTF8.items():
+        texts = Counter(match[0] for match in pattern.finditer(corpus.buffer))
+        if kind == "HTML entities":
+            texts = Counter({text: count for text, count in texts.items() if _meant(text.decode()) != text.decode()})
+        if texts:
+            example = texts.most_common(1)[0][0].decode()
+            shown = example if example.isprintable() else f"U+{ord(example):04X}"
+            found.append(Stray(kind, texts.total(), shown))
+    return found
+
+
+def clean(text: str, kinds: frozenset[str] = CLEANED) -> tuple[str, int]:
+    """`text` without strays of these kinds, and how many there were.
+
+    Entities become the characters they stand for, `<br>` and the ends of paragraphs line ends; the rest goes.
+    """
+    count = 0
+    for kind in (name for name in reversed(_KINDS) if name in kinds & CLEANED):  # tags first: entities may spell some
+        text, changed = re.subn(_KINDS[kind], partial(_cleaned, kind), text)
+        count += changed
+    return text, count
+
+
+def _cleaned(kind: str, found: re.Match[str]) -> str:
+    if kind == "HTML entities":
+        return _meant(found[0])
+    tag = found[0].lower()
+    return "\n" if kind == "HTML tags" and tag.startswith(("<br", "<hr", "</p", "</div", "</h", "</li")) else ""
+
+
+def _meant(entity: str) -> str:
+    return html.unescape(entity).replace("\u00a0", " ")

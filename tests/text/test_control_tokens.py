@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -14,8 +15,14 @@ TURN = "<|im_start|>user\nHow deep is it?<|im_end|>\n<|im_start|>assistant\nTwo 
 ROW = "<|im_start|>system\nYou are a ferryman.<|im_end|>\n" + TURN
 
 
+@cache
+def encoder(tokenizer: Any, control_tokens: bool) -> TextEncoder:
+    return TextEncoder(tokenizer, control_tokens)
+
+
 def blocks(tokenizer: Any, text: str, control_tokens: bool, **slicing: Any) -> Blocks:
-    return slice_documents([text], Slicing(**{"max_tokens": 64, **slicing}), TextEncoder(tokenizer, control_tokens))
+    made = Slicing(**{"max_tokens": 64, **slicing})
+    return slice_documents([text], made, encoder(tokenizer, control_tokens))
 
 
 def test_as_text_the_end_of_text_string_is_a_cut_and_no_id_is_a_control_token(smol_tokenizer: Any) -> None:

@@ -107,18 +107,7 @@ def text_without_stops(drawn: random.Random) -> str:
     )
 
 
-CHAT = [
-    "<s>",
-    "</s>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "[INST] ",
-    " [/INST]",
-    "user\n",
-    "How deep is it? ",
-    "Two metres.",
-    "\n",
-]
+CHAT = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "[INST] ", " [/INST]", "user\n", "How deep? ", "So.", "\n"]
 
 
 @pytest.mark.parametrize("name", [name for name in TOKENIZERS if name != "Tekken"])

@@ -14,6 +14,7 @@ from training_pro.data.duplicates import contents
 from training_pro.data.prepare import Prepared
 from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.samples import KINDS, Mix, Samples, Subset, mixed
+from training_pro.data.text_notes import text_notes, text_offers
 from training_pro.errors import Fault
 from training_pro.plan import Plan, suggested_save_steps, suggested_warmup_steps
 from training_pro.progress import Progress, no_progress
@@ -150,6 +151,7 @@ def _suggestions(prepared: Prepared, settings: Settings, plan: Plan, facts: Fact
         *_warmup(settings, plan),
         *_checkpoints(settings, plan),
         *_context(report, settings),
+        *(Suggestion(reason, changes) for source in report.sources for reason, changes in text_offers(source)),
     ]
     spoken_of = {name for suggestion in found for name in suggestion.changes}
     accumulation = plan.gradient_accumulation_steps
@@ -225,7 +227,7 @@ def _notes(report: DataReport, settings: Settings) -> list[str]:
     for source in (*report.sources, *report.eval_sources):
         notes += source.notes
         notes += _row_notes(source, settings)
-        notes += _text_notes(source, settings)
+        notes += [*text_notes(source), *_text_notes(source, settings)]
     if report.left_out:
         notes.append(f"{report.left_out} samples share text with the evaluation data and are left out of training.")
     return notes

@@ -18,14 +18,14 @@ LEAST = {"torch": (2, 6), "pyyaml": (5, 4)}
 
 
 def declared() -> list[str]:
-    """The names under dependencies and logs in pyproject.toml."""
+    """The names under dependencies, files and logs in pyproject.toml."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    lists = re.findall(r"^(?:dependencies|logs) = \[(.*?)\]", text, re.DOTALL | re.MULTILINE)
+    lists = re.findall(r"^(?:dependencies|files|logs) = \[(.*?)\]", text, re.DOTALL | re.MULTILINE)
     return [name.lower() for part in lists for name in re.findall(r'"([A-Za-z0-9_-]+)', part)]
 
 
 def listed() -> dict[str, str]:
-    rows = re.findall(r"^\| ([a-z]+) \| ([^|]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| ([a-z0-9-]+) \| ([^|]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     return {name: licence.strip() for name, licence in rows if name != "package"}
 
 

@@ -21,6 +21,7 @@ from training_pro.export import gguf_families
 from training_pro.export.gguf_families import FAMILIES, GgufNames
 from training_pro.export.gguf_lora import export_gguf
 from training_pro.export.lora_source import Lora, open_lora
+from training_pro.export.lora_tools import combine
 from training_pro.folders import Folders
 
 QUICK = ["llama", "qwen3", "qwen3_5", "gemma3", "gemma4", "gpt_oss", "phi3", "gpt_neox"]
@@ -55,7 +56,7 @@ def bases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
-def made(base: Path, folder: Path) -> Lora:
+def made(base: Path, folder: Path, **more: Any) -> Lora:
     """A LoRA on all linear modules that llama.cpp has a place for."""
     kind = base.name
     names, model = GgufNames(AutoConfig.from_pretrained(base), kind), load_model(base)
@@ -63,7 +64,7 @@ def made(base: Path, folder: Path) -> Lora:
     modules = [name for name in linear_modules(model) if names.parts(name) and not left_out.search(name)]
     folders = Folders.under(folder / "user_data")
     folders.make()
-    config = {"target_modules": [name for name in modules if name != "lm_head"], **SPECIAL.get(kind, {})}
+    config = {"target_modules": [name for name in modules if name != "lm_head"], **SPECIAL.get(kind, {}), **more}
     return open_lora(save_lora(base, folders.loras / "tales", **config), folders)
 
 
@@ -105,6 +106,16 @@ def test_llama_cpp_hears_the_lora_as_peft_does(kind: str, bases: Path, tmp_path:
     assert np.abs(wanted).mean() > 0.02
     assert change_correlation(wanted, heard) > 0.999
     assert np.abs(heard.with_lora - heard.without - wanted).max() < 0.05
+
+
+@pytest.mark.parametrize("kind", ["llama"])
+def test_llama_cpp_hears_loras_that_were_combined(kind: str, bases: Path, tmp_path: Path) -> None:
+    first, second = made(bases / kind, tmp_path / "1"), made(bases / kind, tmp_path / "2", r=8, seed=2)
+    folder = combine([first, second], [0.6, -0.8], tmp_path / "both").folder
+    both = open_lora(folder, Folders.under(tmp_path), base=bases / kind)
+    file = export_gguf(both, tmp_path / "lora.gguf").file
+    heard = ask(bases / f"{kind}.gguf", file, some_prompts(), TINY_VOCABULARY)
+    assert change_correlation(change_by_peft(both, some_prompts()), heard) > 0.999
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt_neox", "qwen3_5_text"])

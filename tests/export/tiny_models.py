@@ -278,9 +278,9 @@ def load_model(folder: Path) -> PreTrainedModel:
     return auto_class(config).from_pretrained(folder, dtype=torch.float32)
 
 
-def save_lora(model_folder: Path, folder: Path, **config: Any) -> Path:
+def save_lora(model_folder: Path, folder: Path, seed: int = 1, **config: Any) -> Path:
     """A LoRA over the model in `model_folder` with random weights; what it trains as a whole is changed too."""
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     values = {"r": 4, "lora_alpha": 8, "target_modules": ALL, "task_type": "CAUSAL_LM", **config}
     model = get_peft_model(load_model(model_folder), LoraConfig(init_lora_weights=False, **values))
     with torch.no_grad():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from training_pro.errors import ModelError, RunError
 from training_pro.export.gguf_families import GgufNames
 from training_pro.export.gguf_layout import Order, Part
+from training_pro.export.lora_on_base import WRAPPING
 from training_pro.export.lora_source import Lora
 from training_pro.words import natural_key
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import torch
 
 A_ENDING, B_ENDING = ".lora_A.weight", ".lora_B.weight"
-_WRAPPING = "base_model.model."
 _FEATURES = {
     "use_dora": "is a DoRA, which also scales whole columns",
     "modules_to_save": "holds whole trained modules (embeddings or head)",
@@ -67,16 +67,18 @@ def pairs_of(lora: Lora, names: GgufNames) -> tuple[float, list[Pair]]:
     Raises:
         ModelError: the LoRA is more than A and B of linear modules, or llama.cpp has no place for a weight.
     """
-    _check_expressible(lora)
+    phrase = more_than_products(lora)
+    if phrase:
+        raise refusal(lora, phrase)
     shapes = lora.info.shapes
     modules = sorted((key.removesuffix(A_ENDING) for key in shapes if key.endswith(A_ENDING)), key=natural_key)
-    alphas = {module: _scale(lora, module) * shapes[module + A_ENDING][0] for module in modules}
+    alphas = {module: scale_of(lora, module) * shapes[module + A_ENDING][0] for module in modules}
     alpha = next((value for value in alphas.values() if value), 1.0)  # llama.cpp reads 0 as "not given"
     return alpha, [pair for module in modules for pair in _pairs(lora, names, module, alphas[module] / alpha)]
 
 
 def _pairs(lora: Lora, names: GgufNames, module: str, factor: float) -> list[Pair]:
-    a_name, b_name, own_name = module + A_ENDING, module + B_ENDING, module.removeprefix(_WRAPPING)
+    a_name, b_name, own_name = module + A_ENDING, module + B_ENDING, module.removeprefix(WRAPPING)
     shapes = lora.info.shapes
     if b_name not in shapes:
         raise RunError(f'The LoRA "{lora.name}" has an A but no B for {own_name}. Copy or download it again.')
@@ -110,24 +112,26 @@ def _indexes(names: GgufNames, order: Order | None, count: int) -> torch.Tensor 
     return None if order is None else order(names.config, torch.arange(count))
 
 
-def _check_expressible(lora: Lora) -> None:
+def more_than_products(lora: Lora) -> str:
+    """What `lora` is or has besides A and B of linear modules ("is a DoRA, ..."); empty: nothing."""
     config = lora.config
     for name, phrase in _FEATURES.items():
         if config.get(name) not in _NOTHING:
-            raise refusal(lora, phrase)
+            return phrase
     if config.get("bias") not in _NOTHING:
-        raise refusal(lora, "trained biases")
+        return "trained biases"
     if config.get("init_lora_weights") not in _HARMLESS_STARTS:
-        raise refusal(lora, f"changed its base when it started (init_lora_weights {config['init_lora_weights']!r})")
+        return f"changed its base when it started (init_lora_weights {config['init_lora_weights']!r})"
     kinds = [name for name in config if name.startswith("use_") and name != "use_rslora" and config[name]]
     kinds += [name for name in ("arrow_config", "kasa_config", "monteclora_config") if config.get(name)]
-    if kinds:
-        raise refusal(lora, f"is of a special kind ({', '.join(kinds)})")
+    return f"is of a special kind ({', '.join(kinds)})" if kinds else _odd_tensors(lora)
+
+
+def _odd_tensors(lora: Lora) -> str:
     odd = [name for name in lora.info.shapes if not name.endswith((A_ENDING, B_ENDING))]
     if any("lora_embedding" in name for name in odd):
-        raise refusal(lora, "changes the embeddings")
-    if odd:
-        raise refusal(lora, f"holds more than A and B ({odd[0][:100]})")
+        return "changes the embeddings"
+    return f"holds more than A and B ({odd[0][:100]})" if odd else ""
 
 
 def refusal(lora: Lora, phrase: str) -> ModelError:
@@ -138,11 +142,11 @@ def refusal(lora: Lora, phrase: str) -> ModelError:
     )
 
 
-def _scale(lora: Lora, module: str) -> float:
+def scale_of(lora: Lora, module: str) -> float:
     """What PEFT multiplies B times A with: single modules may have an alpha and a rank of their own."""
     from peft.utils.other import get_pattern_key
 
     alphas = lora.config.get("alpha_pattern") or {}
-    alpha = float(alphas.get(get_pattern_key(alphas.keys(), module.removeprefix(_WRAPPING)), lora.info.alpha))
+    alpha = float(alphas.get(get_pattern_key(alphas.keys(), module.removeprefix(WRAPPING)), lora.info.alpha))
     rank = lora.info.shapes[module + A_ENDING][0]
     return alpha / math.sqrt(rank) if lora.info.use_rslora else alpha / rank

@@ -40,11 +40,13 @@ class Lora:
     over_4bit: bool
 
 
-def open_lora(run: Path, folders: Folders, checkpoint: int | None = None, base: Path | None = None) -> Lora:
+def open_lora(
+    run: Path, folders: Folders, checkpoint: int | None = None, base: Path | None = None, *, with_base: bool = True
+) -> Lora:
     """The LoRA in the folder `run`, as it was at update `checkpoint` if one is given.
 
-    `base` is the folder of its base model; None: the one that the LoRA names. Weights in the original
-    extension's old format are converted to safetensors first.
+    `base` is the folder of its base model; None: the one that the LoRA names. Without `with_base` it need not be
+    there. Weights in the original extension's old format are converted to safetensors first.
 
     Raises:
         RunError: no such LoRA or checkpoint, damaged files, or a base model that can't be found.
@@ -59,7 +61,9 @@ def open_lora(run: Path, folders: Folders, checkpoint: int | None = None, base: 
         name=run.name if checkpoint is None else f"{run.name}-checkpoint-{checkpoint}",
         run=run,
         folder=folder,
-        base=(base or _named_base(folders, run.name, info.base_model)).expanduser().resolve(),
+        base=(base or (_named_base(folders, run.name, info.base_model) if with_base else Path(info.base_model)))
+        .expanduser()
+        .resolve(),
         info=info,
         config=json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8-sig")),
         over_4bit=_learned_over_4bit(run),

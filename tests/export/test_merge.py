@@ -365,3 +365,17 @@ def test_tensors_that_transformers_ignores_are_kept(folders: Folders, tmp_path: 
     without = open_lora(lora.run, folders, base=save_model(tmp_path / "plain", "qwen3_5"))
     plain = merge_lora(without, tmp_path / "other").folder
     assert largest_difference(logits(load_model(merged)), logits(load_model(plain))) == 0
+
+
+@pytest.mark.parametrize("kind", ["qwen3_moe", "mixtral", "gpt_oss"])
+def test_loras_on_experts_are_merged(kind: str, folders: Folders, tmp_path: Path) -> None:
+    base = save_model(tmp_path / "base", kind)
+    targets = {"target_modules": ["q_proj"], "target_parameters": ["experts.gate_up_proj", "experts.down_proj"]}
+    lora = open_lora(save_lora(base, folders.loras / "tales", **targets), folders)
+    wanted, alone = together(lora), logits(in_float32(base))
+    merged = merge_lora(lora, tmp_path / "merged", dtype="float32")
+    assert largest_difference(wanted, alone) > 0.1
+    assert largest_difference(logits(in_float32(merged.folder)), wanted) < 1e-3
+    before, after = weights_of(base), weights_of(merged.folder)
+    assert set(before) == set(after)
+    assert any("expert" in name and not torch.equal(before[name], after[name]) for name in before)

@@ -30,8 +30,9 @@ _DTYPE_NAMES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 class BaseModel:
     """What a model folder holds.
 
-    `weights`: how many numbers (shared ones count once); `linears`: (outputs, inputs) by module name; `dtype`: the
-    type its matrices are stored in (in a quantized folder: those that are not quantized).
+    `weights`: how many numbers (shared ones count once); `largest_experts`: those of the largest tensor of experts;
+    `linears`: (outputs, inputs) by module name; `dtype`: the type its matrices are stored in (in a quantized folder: those
+    that are not quantized).
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class BaseModel:
     linears: dict[str, tuple[int, int]]
     dtype: str
     quantized: Quantized
+    largest_experts: int = 0
 
     @property
     def loaded_dtype(self) -> str:
@@ -49,6 +51,7 @@ class BaseModel:
     def merging_bytes(self, saved_dtype: str) -> int:
         """The memory that merging needs: all weights, as loaded or as saved, and copies of the largest layer."""
         largest = max((rows * columns for rows, columns in self.linears.values()), default=0)
+        largest = max(largest, self.largest_experts)
         return self.weights * max(ITEM_BYTES[self.loaded_dtype], ITEM_BYTES[saved_dtype]) + 4 * 4 * largest
 
 
@@ -63,7 +66,8 @@ def describe_base(folder: Path) -> BaseModel:
     model = _without_storage(folder, config, whole_class(config))
     weights = sum(parameter.numel() for parameter in model.parameters())
     linears = _linears(model) | _text_linears(folder, config)
-    return BaseModel(folder, config, weights, linears, _stored_dtype(folder, config), quantized)
+    experts = max((values.numel() for values in model.parameters() if values.ndim == 3), default=0)
+    return BaseModel(folder, config, weights, linears, _stored_dtype(folder, config), quantized, experts)
 
 
 def read_config(folder: Path) -> PretrainedConfig:

@@ -35,6 +35,7 @@ class AdapterInfo:
     rank: int
     alpha: float
     targets: tuple[str, ...]
+    parameters: tuple[str, ...]
     use_rslora: bool
     use_dora: bool
     shapes: dict[str, tuple[int, ...]]
@@ -64,6 +65,7 @@ def check_adapter(folder: Path) -> AdapterInfo:
         rank=config["r"],
         alpha=float(alpha if isinstance(alpha, (int, float)) else config["r"]),
         targets=_targets(config.get("target_modules")),
+        parameters=_targets(config.get("target_parameters")),
         use_rslora=config.get("use_rslora") is True,
         use_dora=config.get("use_dora") is True,
         shapes={name: place.shape for name, place in places.items()},
@@ -79,7 +81,7 @@ def check_fits(info: AdapterInfo, module_shapes: Mapping[str, tuple[int, int]]) 
     """
     for name, shape in info.shapes.items():
         match = re.fullmatch(r"(.+)\.lora_([AB])(?:\.[^.]+)?\.weight", name)
-        if match is None or len(shape) != 2:
+        if match is None or len(shape) != 2 or _is_of_parameters(match[1], info.parameters):
             continue
         module, side = match[1].removeprefix(_WRAPPING), match[2]
         if module not in module_shapes:
@@ -94,6 +96,12 @@ def check_fits(info: AdapterInfo, module_shapes: Mapping[str, tuple[int, int]]) 
                 f'The LoRA "{info.folder.name}" has {have} where the loaded model has {wanted} at {module[:100]}; '
                 f"load its base model ({info.base_model or 'unknown'})."
             )
+
+
+def _is_of_parameters(module: str, parameters: tuple[str, ...]) -> bool:
+    """Whether a LoRA on a tensor of experts has this name; its sizes are those of all experts together."""
+    holder = re.sub(r"(\.base_layer)+$", "", module)
+    return any(f".{holder}".endswith("." + parameter.rpartition(".")[0]) for parameter in parameters)
 
 
 def convert_old_weights(folder: Path) -> Path:
@@ -170,7 +178,8 @@ def _check_ranks(folder: Path, config: dict[str, Any], places: Mapping[str, Tens
         if side is None or len(place.shape) != 2:
             continue
         rank = place.shape[0 if side == "lora_A" else 1]
-        if rank not in allowed:
+        of_experts = config.get("target_parameters") and any(rank % one == 0 for one in allowed)  # a rank for each
+        if rank not in allowed and not of_experts:
             raise RunError(
                 f'{folder} says rank {config["r"]} in {CONFIG_FILE}, but "{name[:100]}" has rank {rank}; '
                 "the files belong to different LoRAs: get both anew."

@@ -31,8 +31,8 @@ class BaseModel:
     """What a model folder holds.
 
     `weights`: how many numbers (shared ones count once); `largest_experts`: those of the largest tensor of experts;
-    `linears`: (outputs, inputs) by module name; `dtype`: the type its matrices are stored in (in a quantized folder: those
-    that are not quantized).
+    `linears`: (outputs, inputs) by module name; `dtype`: the type its matrices are stored in (in a quantized folder:
+    those that are not quantized).
     """
 
     folder: Path

@@ -102,7 +102,7 @@ def linear_shapes(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int
 
 def is_tied(config: PretrainedConfig) -> bool:
     """Whether embeddings and head share one matrix."""
-    return bool(getattr(config.get_text_config(), "tie_word_embeddings", config.tie_word_embeddings))
+    return bool(getattr(config.get_text_config(), "tie_word_embeddings", getattr(config, "tie_word_embeddings", False)))
 
 
 def _text_linears(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int, int]]:

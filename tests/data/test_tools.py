@@ -230,3 +230,18 @@ def test_every_job_can_be_cancelled_and_leaves_nothing(job: str, folders: Folder
 def cancel(done: int, total: int, what: str) -> None:
     if what != "Counting rows":
         raise Cancelled
+
+
+def test_a_text_is_cleaned_of_what_is_in_it_by_accident(folders: Folders):
+    (folders.datasets / "odd.txt").write_text(
+        "&ldquo;Well,&rdquo; said Ada.<br>She &amp; he\x00 left.\x1a", encoding="utf-8"
+    )
+    name, count = DatasetTools(folders).clean("odd.txt")
+    assert (folders.datasets / name).read_text(encoding="utf-8") == "\u201cWell,\u201d said Ada.\nShe & he left."
+    assert name == "odd_clean.txt" and count == 6
+
+
+def test_scene_breaks_become_hard_cuts(folders: Folders):
+    (folders.datasets / "scenes.txt").write_text("The fox ran.\n\n* * *\n\nThe hen sat.\n")
+    name, count = DatasetTools(folders).cut("scenes.txt")
+    assert count == 1 and "\n\n\n" in (folders.datasets / name).read_text()

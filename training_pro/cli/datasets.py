@@ -127,6 +127,22 @@ def _unwrap(options: argparse.Namespace) -> int:
     return _say_files(folders, name)
 
 
+def _clean(options: argparse.Namespace) -> int:
+    folders = common.folders_of(options)
+    with Bar() as bar:
+        name, count = _tools(options, bar).clean(_dataset(options.text, folders))
+    complain(f"{count:,} stray characters, HTML entities and tags were replaced.")
+    return _say_files(folders, name)
+
+
+def _cut(options: argparse.Namespace) -> int:
+    folders = common.folders_of(options)
+    with Bar() as bar:
+        name, count = _tools(options, bar).cut(_dataset(options.text, folders))
+    complain(f"{count:,} scene breaks, form feeds and chapter headings became hard cuts.")
+    return _say_files(folders, name)
+
+
 def _log_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", help=_TEXT)
     parser.add_argument("--assistant", default="", metavar="NAME", help="the person whose messages are learned")
@@ -213,6 +229,8 @@ SPLIT = CliCommand(_split_options, _split)
 ROWS_TO_JSONL = CliCommand(_rows_options, _rows_to_jsonl)
 TEXT_TO_JSONL = CliCommand(_text_options, _text_to_jsonl)
 UNWRAP = CliCommand(_unwrap_options, _unwrap)
+CLEAN = CliCommand(_unwrap_options, _clean)
+CUT = CliCommand(_unwrap_options, _cut)
 LOG_TO_JSONL = CliCommand(_log_options, _log_to_jsonl)
 CONVERT = CliCommand(_convert_options, _convert)
 DUMP = CliCommand(_dump_options, _dump)

@@ -40,6 +40,8 @@ COMMANDS = {  # name: where it is (a module of this folder, or an attribute of o
     "rows-to-jsonl": ("datasets.ROWS_TO_JSONL", "turn the rows of a dataset into chats, one JSON object a line"),
     "text-to-jsonl": ("datasets.TEXT_TO_JSONL", "turn the sections of a text into chats, one JSON object a line"),
     "log-to-jsonl": ("datasets.LOG_TO_JSONL", "turn a chat log (WhatsApp, Telegram, Discord, IRC) into chats"),
+    "clean": ("datasets.CLEAN", "remove control characters, HTML entities and tags from a text"),
+    "cut": ("datasets.CUT", "make hard cuts of the scene breaks and chapter headings of a text"),
     "unwrap": ("datasets.UNWRAP", "join the lines of a hard-wrapped text"),
     "dump": ("datasets.DUMP", "write the prepared blocks of a run to a file: as text (.txt) or as JSON lines"),
     "blocks": ("blocks", "print the blocks of a text file as JSON lines"),

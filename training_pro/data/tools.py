@@ -29,11 +29,14 @@ from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
 from training_pro.record.whole_files import strict_json, whole_file
+from training_pro.text.look_alikes import with_hard_cuts
 from training_pro.text.reading import read_text
 from training_pro.text.sections import section_spans, unescape
 from training_pro.text.splitting.unwrapping import unwrap
+from training_pro.text.stray_characters import clean
 
 _REPORT_EVERY = 500
+LOOK_ALIKES = frozenset({"stars", "rules", "form feeds", "headings"})
 _BETWEEN_FILES = "\n\n\n"  # the usual hard cut, which a file's end is too
 
 
@@ -174,6 +177,35 @@ class DatasetTools:
         with _written(target) as file:
             _write_text(file, text)
         return done
+
+    def clean(self, name: str) -> tuple[str, int]:
+        """A text without what is in it by accident (control characters, byte order marks, HTML entities and tags) to
+        ``NAME_clean.txt``, files of a folder separated by two blank lines; the name comes back, and how many there
+        were."""
+        path, parts = self._texts(name, "only running text is cleaned")
+        target = self._target(path, "_clean.txt")
+        count = 0
+        with _written(target) as written:
+            for done, part in enumerate(parts):
+                self.progress(done, len(parts), "Cleaning")
+                text, here = clean(read_text(part.path))
+                count += here
+                _write_text(written, (_BETWEEN_FILES if done else "") + text)
+        return target.name, count
+
+    def cut(self, name: str) -> tuple[str, int]:
+        """A text with a hard cut at each scene break, form feed and chapter heading to ``NAME_cut.txt``; the name comes
+        back, and how many there were."""
+        path, parts = self._texts(name, "only running text has scenes and chapters")
+        target = self._target(path, "_cut.txt")
+        count = 0
+        with _written(target) as written:
+            for done, part in enumerate(parts):
+                self.progress(done, len(parts), "Cutting")
+                text, here = with_hard_cuts(read_text(part.path), LOOK_ALIKES)
+                count += here
+                _write_text(written, (_BETWEEN_FILES if done else "") + text)
+        return target.name, count
 
     def write_blocks(self, samples: Samples, target: Path, with_ends: bool) -> None:
         """The samples as they are trained: to a ``.txt`` file for people to read, else one JSON object a line; see

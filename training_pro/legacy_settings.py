@@ -74,7 +74,7 @@ def is_legacy(values: Mapping[str, Any]) -> bool:
 def settings_from(values: Mapping[str, Any], datasets: Path | None = None) -> tuple[Settings, list[str]]:
     """Settings from a dict in any of the three dialects, with notes on what was changed or left out.
 
-    `datasets` is the folder in which an old file's text is looked for: it may be a folder of texts there.
+    `datasets` is the folder to search for an old file's text, which may be a folder of texts there.
     """
     ours, notes = our_values(values, datasets)
     return from_dict(ours), notes

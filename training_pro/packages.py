@@ -1,4 +1,4 @@
-"""Which packages of ours are missing, and what goes without them. The WebUI installs most of what we need, not all."""
+"""Which packages are missing, and what does not work without them. The WebUI installs most of what we need, not all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def missing_packages() -> list[str]:
 
 
 def missing_notice(missing: list[str], requirements: Path) -> str:
-    """One sentence for the page: what goes without, and the line that installs it; "" where nothing is missing."""
+    """One sentence for the page: what does not work, and the line that installs it; "" where nothing is missing."""
     if not missing:
         return ""
     uses = ", ".join(f"{package} ({USES.get(package, 'needed to start')})" for package in missing)

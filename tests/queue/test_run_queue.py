@@ -141,7 +141,7 @@ def test_a_running_entry_is_neither_moved_nor_removed(session: FakeSession, queu
     queue.start()
     run = session.next_run()
     key = keys(queue)["red"]
-    with pytest.raises(RunError, match="is going; interrupt it"):
+    with pytest.raises(RunError, match="is in progress"):
         queue.remove(key)
     with pytest.raises(RunError, match="does not wait"):
         queue.move(key, 1)

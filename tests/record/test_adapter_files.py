@@ -138,7 +138,7 @@ def test_what_is_no_set_of_named_weights_is_refused(tmp_path: Path, value: objec
 @pytest.mark.parametrize("raw", [b"", b"x", b"PK\x03\x04" + b"\0" * 50, b"\x80\x02", json.dumps({}).encode()])
 def test_rubbish_as_old_weights_is_a_sentence(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "adapter_model.bin").write_bytes(raw)
-    with pytest.raises(RunError, match="get it anew"):
+    with pytest.raises(RunError, match="Download it again"):
         convert_old_weights(tmp_path)
 
 

@@ -68,7 +68,7 @@ def until(happened: Callable[[], object], seconds: float = 120) -> None:
 def test_every_command_is_taken_over_and_the_answer_says_so(run: Run, control: Control) -> None:
     code, said = control("stop-loss", "0.01")
     assert (code, run.controls.taken.stop_at_loss) == (0, 0.01)
-    assert "Taken over at update" in said and "stop at loss 0.01" in said
+    assert "In effect at update" in said and "stop at loss 0.01" in said
     assert control("learning-rate-scale", "0.5")[0] == 0 and run.controls.taken.learning_rate_scale == 0.5
     assert control("stop-epoch", "9999")[0] == 0 and run.controls.taken.stop_at_epoch == 9999
     code, said = control("checkpoint")
@@ -82,8 +82,8 @@ def test_every_command_is_taken_over_and_the_answer_says_so(run: Run, control: C
     code, said = control("pause")
     assert code == 0 and run.status.phase == "paused" and "paused after update" in said
     assert "Phase          paused" in control("status")[1]
-    assert control("resume") == (0, "The run goes on.\n")
-    until(lambda: run.status.phase == "training")
+    assert control("resume") == (0, "The run continues.\n")
+    until(lambda: run.status.phase != "paused")
     code, said = control("stop", "--json")
     assert code == 0 and json.loads(said)["taken"]
     assert run.wait(60).ending is not None and run.status.ending.reason == "interrupted from another terminal"
@@ -114,19 +114,19 @@ def test_the_runs_own_prompts_are_answered_and_twice_in_a_pause(session: Session
 def test_the_wait_for_an_answer_has_an_end(run: Run, control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training_pro.training.behaviours.samples.SampleAnswers._answer_all", lambda *_: None)
     code, said = control("sample", "The lamp", "--wait", "2")
-    assert code == 7 and "Not all is answered yet" in said and "--wait" in said
+    assert code == 7 and "Not every prompt is answered yet" in said and "--wait" in said
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["stop-loss", "11"], "Stop at loss"),
-        (["stop-loss", "low"], "is no number"),
+        (["stop-loss", "low"], "is not a number"),
         (["stop-epoch"], "The number of stop-epoch is missing; write e.g.: stop-epoch 2"),
         (["stop-loss", "1", "2"], "takes one number, not 2"),
         (["learning-rate-scale", "-1"], "from 0 to 100"),
         (["sample"], "has no sample prompts"),
-        (["pause", "now"], "takes nothing behind it"),
+        (["pause", "now"], "takes no value"),
         (["explode"], "There is no command 'explode'"),
     ],
 )
@@ -165,16 +165,16 @@ def test_the_channel_belongs_to_the_owner_alone_and_is_gone_at_the_end(run: Run,
 def test_no_such_run_and_one_that_has_ended(run: Run, session: Session, control: Control) -> None:
     code, said = control("pause", name="nobody")
     assert code == 6 and 'There is no run "nobody"' in said
-    going = re.escape(f"Going in {run.folder.parent}: tales (")
-    assert re.search(going + r"(training|saving), update ", said), said
+    going = re.escape(f"In progress in {run.folder.parent}: tales (")
+    assert re.search(going + r"[a-z]+, update \d+\)", said), said  # whatever its phase is just now
     code, said = control()
-    assert code == 2 and "What the run 'tales' is to do is missing" in said and "status." in said
+    assert code == 2 and "No command for the run 'tales'" in said and "status." in said
     run.controls.interrupt()
     run.wait(60)
     session.settle()
     code, said = control("pause")
     assert code == 6 and "is not running; it is interrupted" in said
-    assert f"Going in {run.folder.parent}: none.\nNot going: tales (interrupted)." in said
+    assert f"In progress in {run.folder.parent}: none.\nEnded: tales (interrupted)." in said
 
 
 def test_a_call_without_a_run_says_which_there_are(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
@@ -222,7 +222,7 @@ def test_what_was_said_to_a_dead_run_is_never_heard_by_the_next(
 def test_a_run_that_lives_elsewhere_keeps_its_channel(session: Session, folders: Folders) -> None:
     settings = Settings(name="tales", text_file="tales.txt")
     channel = dead_channel(folders.loras / "tales", settings, machine="another")
-    with pytest.raises(BusyError, match="is going in another process"):
+    with pytest.raises(BusyError, match="in another process"):
         session.start(settings)
     assert channel.is_dir()
     with pytest.raises(BusyError):

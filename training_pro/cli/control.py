@@ -1,4 +1,4 @@
-"""``control RUN stop-loss 1.5``: steer a run that goes in another process; says what the trainer really took over."""
+"""``control RUN stop-loss 1.5``: steer a run in another process; says what the trainer really took over."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="SECONDS",
         default=DEFAULT_WAIT_S,
-        help=f"how long to wait until it has taken effect (default: {DEFAULT_WAIT_S:g}; 0: do not)",
+        help=f"how long to wait until it takes effect (default: {DEFAULT_WAIT_S:g}; 0: don't wait)",
     )
     parser.add_argument("--json", action="store_true", help="answer with one line of JSON")
 
@@ -83,14 +83,14 @@ def _folder(name: str, folders: Folders) -> Path:
 def _missing(name: str | None, folders: Folders) -> str:
     words = ", ".join((*WORDS, "status"))
     if name is None:
-        return f"The run is missing; write: control RUN COMMAND, with one of {words}."
+        return f"No run is named. Write: control RUN COMMAND, with one of {words}."
     if name in (*WORDS, "status") and not (folders.loras / name).exists():
-        return f"The run is missing; write: control RUN {name}."
-    return f"What the run {name!r} is to do is missing; write: control {name} COMMAND, with one of {words}."
+        return f"No run is named. Write: control RUN {name}."
+    return f"No command for the run {name!r}. Write: control {name} COMMAND, with one of {words}."
 
 
 def _runs_there(folders: Folders) -> str:
-    """The runs that go, and the latest of the others, a line each."""
+    """The runs in progress, and the latest of the others, a line each."""
     found = [(channel, read_live(channel)) for channel in channels(folders.loras)]
     lives = [live for channel, live in found if live is not None and live.alive(channel)]
     going = {live.name: f"{live.name} ({live.status.phase}, update {live.status.update})" for live in lives}
@@ -98,11 +98,11 @@ def _runs_there(folders: Folders) -> str:
     shown = [f"{run.name} ({run.state})" for run in others[:_MOST_SHOWN]]
     more = [f"{len(others) - len(shown):,} more"] if len(others) > len(shown) else []
     if not going and not others:
-        return f"There is no run in {folders.loras}; with another folder add --user-data DIR."
+        return f"There is no run in {folders.loras}. For another folder add --user-data DIR."
     return "\n".join(
         [
-            f"Going in {folders.loras}: {', '.join(going.values()) or 'none'}.",
-            *([f"Not going: {', '.join([*shown, *more])}."] if others else []),
+            f"In progress in {folders.loras}: {', '.join(going.values()) or 'none'}.",
+            *([f"Ended: {', '.join([*shown, *more])}."] if others else []),
         ]
     )
 
@@ -122,14 +122,14 @@ def _outcome(command: Command, heard: Heard) -> str:
     if command.do == "sample":
         return _sampled(heard)
     if not heard.taken:
-        return f"{heard.said} That has not happened yet (update {status.update}); see: status"
+        return f"{heard.said} It has not happened yet (update {status.update}). Look later with: status"
     if not status.running and command.do != "stop":
-        return "The run has ended meanwhile."
+        return "The run has ended in the meantime."
     return {
-        "set": f"Taken over at update {status.update}: {live_words(heard.live.taken)}.",
+        "set": f"In effect at update {status.update}: {live_words(heard.live.taken)}.",
         "checkpoint": f"Written: {status.checkpoints[-1].path.name if status.checkpoints else 'a checkpoint'}.",
         "pause": f"The run is paused after update {status.update}.",
-        "resume": "The run goes on.",
+        "resume": "The run continues.",
         "stop": f"The run has ended at update {status.update}; the LoRA is saved.",
     }[command.do]
 
@@ -137,17 +137,17 @@ def _outcome(command: Command, heard: Heard) -> str:
 def _sampled(heard: Heard) -> str:
     status = heard.live.status
     if not status.running:
-        return f"The run has ended meanwhile; what it has answered is in {status.folder / HISTORY_FILE}."
+        return f"The run has ended in the meantime; its answers are in {status.folder / HISTORY_FILE}."
     if not heard.taken:
         return (
-            f"Not all is answered yet (update {status.update}, {status.phase}); the answer comes into "
-            f"{status.folder / HISTORY_FILE} and onto the page; wait longer with --wait SECONDS."
+            f"Not every prompt is answered yet (update {status.update}, {status.phase}). The answers go to "
+            f"{status.folder / HISTORY_FILE} and to the page. To wait longer: --wait SECONDS."
         )
     return f"Answered after update {max((event.update for event in heard.answers), default=status.update)}."
 
 
 def _answer(event: Event) -> str:
-    """A prompt and what the LoRA goes on with, apart from each other."""
+    """A prompt, and below it the LoRA's answer."""
     return f"> {event.details.get('prompt')}\n{event.details.get('answer')}\n"
 
 
@@ -166,7 +166,7 @@ def _lines(live: Live) -> list[str]:
             f"Learning rate  {point.learning_rate:.3e}",
             f"Remaining      {time_words(status.remaining_s)}",
         ]
-    lines.append(f"Taken over     {live_words(live.taken)}")
+    lines.append(f"In effect      {live_words(live.taken)}")
     if live.values != live.taken:
         lines.append(f"Asked for      {live_words(live.values)}")
     return [*lines, *(f"Note           {note}" for note in status.notes)]

@@ -129,7 +129,7 @@ def watch(run: Run) -> RunStatus:
 
 
 class _WrittenRun:
-    """A run in a file or a pipe: a line now and then, at each change of what it does, and at its end."""
+    """A run in a file or a pipe: a line now and then, at each change of what it does, and when it has ended."""
 
     def __init__(self) -> None:
         self._phase = ""

@@ -48,13 +48,15 @@ def experiment_settings() -> list[str]:
 
 
 def experiment_from(base: Settings, over: str, typed: str) -> Experiment:
-    """The experiment over the values in `typed`, parted by commas.
+    """The experiment over the values in `typed`, separated by commas.
 
     Raises:
         SettingsError: everything that is wrong with it, all at once.
     """
     if over not in experiment_settings():
-        raise SettingsError([f"{over or 'Nothing'} can't be experimented with; choose a number, a switch or a choice."])
+        raise SettingsError(
+            [f"{over or 'Nothing'} can't be the subject of an experiment. Choose a number, a switch or a choice."]
+        )
     faults = _name_faults(base)
     values: list[Any] = []
     for word in typed.split(","):
@@ -65,9 +67,9 @@ def experiment_from(base: Settings, over: str, typed: str) -> Experiment:
     names = [run_name("", value) for value in values]
     twice = sorted({str(value) for value, name in zip(values, names, strict=True) if names.count(name) > 1})
     if twice:
-        faults.append(f"{', '.join(twice)} is there more than once; give each value once.")
+        faults.append(f"{', '.join(twice)} is given more than once. Give each value once.")
     if not faults and not 2 <= len(values) <= MOST_VALUES:
-        faults.append(f"An experiment has {len(values)} value; type 2 to {MOST_VALUES} of them, parted by commas.")
+        faults.append(f"An experiment with {len(values)} value. Type 2 to {MOST_VALUES} values, separated by commas.")
     if faults:
         raise SettingsError(faults)
     return Experiment(base, over, tuple(values))
@@ -85,7 +87,7 @@ def _has_values(name: str) -> bool:
 
 def _value(name: str, word: str) -> Any:
     if not word:
-        raise SettingsError([f"{SPECS[name].label} ({name}) has an empty value; take away the comma."])
+        raise SettingsError([f"{SPECS[name].label} ({name}) has an empty value. Remove the comma."])
     if isinstance(DEFAULTS[name], bool):
         return checked_value(name, _SWITCH.get(word.lower(), word))
     return checked_value(name, word)

@@ -1,7 +1,7 @@
-"""The queue: runs that wait in a list, and one thread that starts each when the one before it has ended.
+"""The queue: a list of waiting runs, and one thread that starts each when the one before it has ended.
 
-It asks a session for a run and waits for its end; what kind of run that is, is the session's affair. The list is on
-the disk, so that it outlives the process: then it is offered again, and never started by itself.
+It asks a session for a run and waits until it has ended; what kind of run that is, the session decides. The list is on
+the disk, so that it outlives the process: then it is offered again, but never started by itself.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class GoingRun(Protocol):
 class Starter(Protocol):
     """What it needs of a session.
 
-    `occupied` says what holds the model ("" for nothing); `vet` all that stands against a run, a sentence each.
+    `occupied` says what holds the model ("" for nothing); `vet` everything that refuses a run.
     """
 
     @property
@@ -126,14 +126,14 @@ class RunQueue:
 
     def check_free(self) -> None:
         """Raises:
-        RunError: the queue goes, so that no other run may start; with the names.
+        RunError: the queue is working, so that no other run may start; with the names.
         """
         with self._lock:
             if not self._going:
                 return
             names = [f'"{entry.name}"' for entry in self._entries if not entry.has_ended]
             raise RunError(
-                f"The queue is going ({', '.join(names)}); add a run to it, or wait for its end or end it first."
+                f"The queue is working ({', '.join(names)}). Add a run to it, wait until it has ended, or end it."
             )
 
     # -- changing the list ----------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class RunQueue:
         outcome and named; without it they are a fault. What has ended under one of these names leaves the list.
 
         Raises:
-            SettingsError: all that stands against any of them; none was added then.
+            SettingsError: everything that refuses any of them; none was added then.
         """
         vetted = [(_composed(settings), self._starter.vet(settings)) for settings in runs]
         with self._changing():
@@ -173,20 +173,20 @@ class RunQueue:
             )
 
     def remove(self, key: str) -> Entry:
-        """Take an entry off the list; its run's files stay.
+        """Delete an entry from the list; its run's files stay.
 
         Raises:
-            RunError: no such entry, or its run goes.
+            RunError: no such entry, or its run is in progress.
         """
         with self._changing():
             entry = self._find(key)
             if entry.state == "running":
-                raise RunError(f'The run "{entry.name}" is going; interrupt it first.')
+                raise RunError(f'The run "{entry.name}" is in progress. Interrupt it first.')
             self._keep(tuple(other for other in self._entries if other.key != key))
             return entry
 
     def clear_ended(self) -> int:
-        """Take everything that has ended off the list; how many that were."""
+        """Delete everything that has ended from the list; how many there were."""
         with self._changing():
             left = tuple(entry for entry in self._entries if not entry.has_ended)
             count = len(self._entries) - len(left)
@@ -203,7 +203,7 @@ class RunQueue:
         with self._changing():
             entry = self._find(key)
             if entry.state != "waiting":
-                raise RunError(f'The run "{entry.name}" does not wait any more; only waiting runs can be moved.')
+                raise RunError(f'The run "{entry.name}" is no longer waiting. Only waiting runs can be moved.')
             order = [other for other in self._entries if other.state == "waiting"]
             at = order.index(entry)
             order.insert(min(max(at + places, 0), len(order) - 1), order.pop(at))
@@ -212,25 +212,27 @@ class RunQueue:
             return entry
 
     def again(self, key: str) -> Entry:
-        """Let an ended run wait again; what is there of it is gone on with.
+        """Queue an ended run again; what exists of it is continued.
 
         Raises:
-            RunError: no such entry, it has not ended, or it is at its end.
+            RunError: no such entry, it has not ended, or it is finished.
         """
         with self._changing():
             entry = self._find(key)
             if not entry.has_ended:
-                raise RunError(f'The run "{entry.name}" is {entry.state}; only a run that has ended can wait again.')
+                raise RunError(
+                    f'The run "{entry.name}" is {entry.state}; only a run that has ended can be queued again.'
+                )
             if entry.state == "finished":
-                raise RunError(f'The run "{entry.name}" is finished; add it under another name.')
+                raise RunError(f'The run "{entry.name}" is finished. Add it under another name.')
             again = entry.changed(state="waiting", reason="")
             self._keep((*(other for other in self._entries if other.key != key), again))
             return again
 
-    # -- going ----------------------------------------------------------------------------------------------------
+    # -- working ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin with the first that waits, after the run that goes, if one does. Does nothing while it goes already.
+        """Begin with the first waiting run, after the run in progress if there is one. Does nothing while working.
 
         Raises:
             RunError: nothing waits.
@@ -241,18 +243,18 @@ class RunQueue:
             if self._going:
                 return
             if not any(entry.state == "waiting" for entry in self._entries):
-                raise RunError("No run waits in the queue; add one first.")
+                raise RunError("No run is waiting in the queue. Add one first.")
             self._going = True
             self._ended.clear()
             threading.Thread(target=self._work, name="queue", daemon=True).start()
 
     def stop(self) -> None:
-        """End after the present run; what waits goes on waiting."""
+        """End after the current run; waiting runs stay in the list."""
         with self._lock:
             self._stopping = self._going
 
     def interrupt(self, reason: str = _INTERRUPTED) -> None:
-        """End the queue's present run now, its LoRA saved, and start no other."""
+        """End the queue's current run now, its LoRA saved, and start no other."""
         with self._lock:
             self._stopping = self._interrupting = self._going
             if self._current is not None:
@@ -329,7 +331,7 @@ class RunQueue:
         return run
 
     def _existing(self, entry: Entry) -> _Existing:
-        """What is to be done with a folder of its name: one that is its own is gone on with."""
+        """What is to be done with a folder of its name: its own is continued."""
         folder = run_folder(self._starter.host.folders, entry.name)
         if not folder.exists():
             return "ask"
@@ -359,7 +361,7 @@ class RunQueue:
         for entry in self._entries:
             if entry.key == key:
                 return entry
-        raise RunError("That run is not in the queue any more.")
+        raise RunError("That run is no longer in the queue.")
 
     def _keep(self, entries: tuple[Entry, ...]) -> None:
         self._kept.write(entries)

@@ -54,11 +54,11 @@ def check_adapter(folder: Path) -> AdapterInfo:
         raise RunError(_missing_weights(folder))
     places = tensor_places(weights)
     if not places:
-        raise RunError(f"{weights} holds no weights; get the LoRA anew.")
+        raise RunError(f"{weights} holds no weights. Download the LoRA again.")
     _check_ranks(folder, config, places)
     alpha = config.get("lora_alpha")
     if isinstance(alpha, (int, float)) and not abs(alpha) < _LARGEST:
-        raise RunError(f"{folder / CONFIG_FILE} gives lora_alpha as {str(alpha)[:20]}; get the LoRA anew.")
+        raise RunError(f"{folder / CONFIG_FILE} gives lora_alpha as {str(alpha)[:20]}. Download the LoRA again.")
     return AdapterInfo(
         folder=folder,
         base_model=str(config.get("base_model_name_or_path") or "")[:200],
@@ -86,15 +86,15 @@ def check_fits(info: AdapterInfo, module_shapes: Mapping[str, tuple[int, int]]) 
         module, side = match[1].removeprefix(_WRAPPING), match[2]
         if module not in module_shapes:
             raise RunError(
-                f'The LoRA "{info.folder.name}" trains {module[:100]}, which the loaded model has not; '
-                f"load its base model ({info.base_model or 'unknown'})."
+                f'The LoRA "{info.folder.name}" trains {module[:100]}, which the loaded model lacks. '
+                f"Load its base model ({info.base_model or 'unknown'})."
             )
         outputs, inputs = module_shapes[module]
         have, wanted = (shape[1], inputs) if side == "A" else (shape[0], outputs)
         if have != wanted:
             raise RunError(
-                f'The LoRA "{info.folder.name}" has {have} where the loaded model has {wanted} at {module[:100]}; '
-                f"load its base model ({info.base_model or 'unknown'})."
+                f'The LoRA "{info.folder.name}" has {have} where the loaded model has {wanted} at {module[:100]}. '
+                f"Load its base model ({info.base_model or 'unknown'})."
             )
 
 
@@ -132,7 +132,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise RunError(f"{path} can't be read ({error.strerror}); check the file.") from error
     except (ValueError, RecursionError) as error:
-        raise RunError(f"{path} is not valid JSON ({error}); get the LoRA anew.") from error
+        raise RunError(f"{path} is not valid JSON ({error}). Download the LoRA again.") from error
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         kind = config.get("peft_type") if isinstance(config, dict) else type(config).__name__
         raise RunError(f"{path} describes {reprlib.repr(kind)}, not a LoRA; choose a LoRA.")
@@ -165,7 +165,7 @@ def check_rank(folder: Path, rank: int) -> None:
     if isinstance(own, int) and own != rank:
         raise ModelError(
             f"The LoRA in {folder} has rank {own}, these settings have {rank}: set LoRA Rank to {own} to train on top "
-            "of its weights, or choose another name to begin anew."
+            "of its weights, or choose another name to start from scratch."
         )
 
 
@@ -182,7 +182,7 @@ def _check_ranks(folder: Path, config: dict[str, Any], places: Mapping[str, Tens
         if rank not in allowed and not of_experts:
             raise RunError(
                 f'{folder} says rank {config["r"]} in {CONFIG_FILE}, but "{name[:100]}" has rank {rank}; '
-                "the files belong to different LoRAs: get both anew."
+                "the files belong to different LoRAs. Download both again."
             )
 
 
@@ -196,10 +196,10 @@ def _load_tensors(path: Path) -> dict[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError) as error:
         reason = str(error).strip().split("\n")[0][:200]
         raise RunError(
-            f"{path} can't be read safely ({reason}): it is damaged or holds more than weights; get it anew."
+            f"{path} can't be read safely ({reason}): it is damaged or holds more than weights. Download it again."
         ) from error
     if not isinstance(loaded, dict) or not loaded or not all(_is_tensor(*item) for item in loaded.items()):
-        raise RunError(f"{path} holds something other than named weights; get the LoRA anew.")
+        raise RunError(f"{path} holds something other than named weights. Download the LoRA again.")
     return {name: tensor.detach().clone().contiguous() for name, tensor in loaded.items()}
 
 

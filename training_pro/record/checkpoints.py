@@ -41,7 +41,7 @@ class CheckpointNote:
 class CheckpointInfo:
     """A checkpoint as found. `complete`: it can be resumed exactly; else `fault` says what it lacks.
 
-    `loadable`: its weights are whole, so training can go on "on top of the weights" and it can be applied.
+    `loadable`: its weights are whole, so training can continue "on top of the weights" and it can be used.
     """
 
     path: Path

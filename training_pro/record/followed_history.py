@@ -18,7 +18,7 @@ class FollowedHistory(History):
         self._file = 0
 
     def look(self) -> None:
-        """Take over what has been written since the last look; a file that was cut or replaced is read anew."""
+        """Take over what has been written since the last look; a file that was cut or replaced is read again."""
         with suppress(FileNotFoundError), self.path.open("rb") as file:
             known = Path(self.path).stat()
             with self._lock:

@@ -2,7 +2,7 @@
 
 A line goes to the system in one write, so a killed process loses at most the line it was writing, and
 `sync` (at checkpoints) forces all of them to the disk. What a crash tore is dropped when read and cut
-off when the run goes on. Costs some 20 microseconds and 250 bytes an update, 88 bytes of them in memory.
+off when the run continues. Costs some 20 microseconds and 250 bytes an update, 88 bytes of them in memory.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class History:
     def open(cls, path: Path, resume_at: int | None = None) -> History:
         """Open or begin the history at `path`; a torn end is cut off.
 
-        With `resume_at`, everything after that update is cut too: it will happen again. 0 begins anew.
+        With `resume_at`, everything after that update is cut too: it will happen again. 0 begins from scratch.
 
         Raises:
             RunError: the file can't be read or written.
@@ -159,7 +159,7 @@ class History:
     def _write(self, values: dict[str, Any]) -> None:
         """One line in one write; whatever part of it the disk took is cut off again if not all fits."""
         if self._handle < 0:
-            raise RunError(f"{self.path} is closed; open the history again to go on.")
+            raise RunError(f"{self.path} is closed. Open the history again to continue.")
         line = (json.dumps(values, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
         try:
             written = os.write(self._handle, line)

@@ -93,7 +93,7 @@ def _check_length(name: str) -> None:
 def _check_characters(name: str) -> None:
     if "." in name:
         raise RunError(
-            f'The name "{_shown(name)}" has a dot; such a LoRA can\'t be put on the model: use "-" or "_" instead.'
+            f'The name "{_shown(name)}" has a dot; the model can\'t use such a LoRA: write "-" or "_" instead.'
         )
     if "/" in name or "\\" in name:
         raise RunError(

@@ -119,7 +119,7 @@ class PerplexityTable:
         with self._locked():
             lines, said = self._lines()
             if wanted is not None and wanted not in {line.id for line in lines}:
-                raise RunError("There is no such measurement any more; choose one of the table.")
+                raise RunError("This measurement no longer exists. Choose one from the table.")
             write_whole(self.path, _csv(change(lines)))
         return said
 
@@ -147,7 +147,7 @@ class PerplexityTable:
         stamp = utc_stamp()
         aside = self.path.with_name(f"{self.path.stem}-bad-{stamp}-{secrets.token_hex(2)}.csv")
         self.path.rename(aside)
-        return f"{self.path} was not the table any more ({error}); it is kept as {aside.name}, a new table is begun."
+        return f"{self.path} is no longer the table ({error}). It is kept as {aside.name}, and a new table is started."
 
 
 def _csv(lines: list[Measurement]) -> str:

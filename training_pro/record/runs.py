@@ -102,7 +102,7 @@ def summarize(path: Path) -> RunSummary:
 
 def is_untouched(path: Path) -> bool:
     """Whether nothing of a run is in `path` yet: it is not there, a crash came before its first file, or the run in it
-    has failed before its first update and left nothing to go on from.
+    has failed before its first update and left nothing to continue from.
 
     Raises:
         RunError: the folder can't be read.

@@ -1,4 +1,4 @@
-"""Where a run stands: ``training_state.json``, written whole when it starts or goes on, and when it ends.
+"""Where a run stands: ``training_state.json``, written whole when it starts or continues, and when it ends.
 
 It names the process that trains, so that a run whose process was killed is known to be unfinished though
 its file still says "running". One write costs two fsyncs.
@@ -26,7 +26,7 @@ from training_pro.words import reason_of, utc_now
 STATE_FILE = "training_state.json"
 Standing = Literal["running", "finished", "stopped", "interrupted", "failed", "unfinished", "running elsewhere"]
 WRITTEN_STANDINGS = ("running", "finished", "stopped", "interrupted", "failed")
-_QUIET_S = 120  # a run of another machine that wrote nothing for so long is taken for dead
+_QUIET_S = 120  # a run of another machine that wrote nothing for so long counts as dead
 
 
 @dataclass(frozen=True)

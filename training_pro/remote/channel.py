@@ -1,6 +1,6 @@
 """The folder through which a run is watched and steered: its status, commands to it, its answers.
 
-It lies beside the run's folder, so that it is there before the run has one, and is made anew by each process that
+It lies beside the run's folder, so that it is there before the run has one, and is made again by each process that
 trains: what was said to a dead run is never heard by the next. Only its owner may write there. It takes its place by
 a rename with its first status in it, and everything put there later does so too: all is read whole or not at all.
 Whoever takes a channel away looks at it once more under a lock, under which alone channels are put in place: a dead
@@ -86,15 +86,15 @@ def open_channel(channel: Path, status: dict[str, Any]) -> str:
 
 
 def sweep(loras: Path) -> None:
-    """Take away the channels of runs that are dead or at their end."""
+    """Remove the channels of runs that are dead or have ended."""
     for channel in channels(loras):
         close_channel(channel)
 
 
 def close_channel(channel: Path, word: str = "") -> None:
-    """Take the channel away if its run is dead or at its end, or if `word` is its owner's.
+    """Remove the channel if its run is dead or has ended, or if `word` is its owner's.
 
-    What the disk refuses, or another process just looks at, waits for the next sweep.
+    What the disk refuses, or another process is reading, waits for the next sweep.
     """
     with suppress(RunError):
         if _may_go(channel, word):
@@ -137,7 +137,9 @@ def command_name() -> str:
 def _refuse_living(channel: Path) -> None:
     before = read_live(channel)
     if before is not None and before.alive(channel) and before.process != this_process():
-        raise BusyError(f'The run "{before.name}" is going in another process; wait for its end or interrupt it there.')
+        raise BusyError(
+            f'The run "{before.name}" is in progress in another process. Wait until it has finished, or interrupt it.'
+        )
 
 
 def _may_go(channel: Path, word: str) -> bool:

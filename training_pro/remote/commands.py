@@ -1,4 +1,4 @@
-"""What a run can be told while it goes: words of a command line, values of a file, a call on its controls."""
+"""The commands for a run in progress: from a command line, through a file, to its controls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Command:
 
 
 def command_from(word: str, rest: Sequence[str]) -> Command:
-    """The command that somebody has typed.
+    """The command that was typed.
 
     Raises:
         UserError: no such word, or a value is missing or one too many.
@@ -40,9 +40,9 @@ def command_from(word: str, rest: Sequence[str]) -> Command:
     if word in VALUES:
         return _setting(word, rest)
     if word not in ACTIONS:
-        raise UserError(f"There is no command {word!r}; there is: {', '.join((*WORDS, 'status'))}.")
+        raise UserError(f"There is no command {word!r}. Known: {', '.join((*WORDS, 'status'))}.")
     if rest and word != "sample":
-        raise UserError(f"{word} takes nothing behind it, but has {' '.join(rest)!r}; leave that out.")
+        raise UserError(f"{word} takes no value, but was given {' '.join(rest)!r}. Leave that out.")
     return Command(word, text=" ".join(rest))
 
 
@@ -55,7 +55,7 @@ def _setting(word: str, rest: Sequence[str]) -> Command:
     try:
         return Command("set", {VALUES[word]: float(rest[0])})
     except ValueError:
-        raise UserError(f"{word} {rest[0]!r} is no number; {way_out}") from None
+        raise UserError(f"{word} {rest[0]!r} is not a number; {way_out}") from None
 
 
 def read_command(values: Mapping[str, Any]) -> Command:
@@ -74,27 +74,27 @@ def read_command(values: Mapping[str, Any]) -> Command:
 
 
 def obey(command: Command, controls: Controls, has_prompts: bool) -> str:
-    """Hand the command to the run's controls; what to answer.
+    """Pass the command to the run's controls; what to answer.
 
     Raises:
         UserError: the values are wrong; nothing is changed then.
     """
     if command.do == "set":
         if not command.values:
-            raise SettingsError(["Nothing is to be set; name a value."])
+            raise SettingsError(["Nothing is set. Name a value."])
         controls.set(**command.values)
-        return "It counts with the update in progress."
+        return "It takes effect with the current update."
     if command.do == "sample":
         return _sample(command.text.strip(), controls, has_prompts)
     if command.do == "stop":
         controls.interrupt(command.text or "interrupted from another terminal")
-        return "The run ends with the batch in progress; the LoRA is saved."
+        return "The run ends with the current batch, and the LoRA is saved."
     actions = {"checkpoint": controls.ask_checkpoint, "pause": controls.pause, "resume": controls.resume}
     actions[command.do]()
     return {
-        "checkpoint": "A checkpoint is written with the update in progress.",
-        "pause": "The run holds before its next update.",
-        "resume": "The run goes on.",
+        "checkpoint": "A checkpoint is written with the current update.",
+        "pause": "The run pauses before its next update.",
+        "resume": "The run continues.",
     }[command.do]
 
 
@@ -102,6 +102,6 @@ def _sample(prompt: str, controls: Controls, has_prompts: bool) -> str:
     if len(prompt) > _MOST_PROMPT_CHARACTERS:
         raise UserError(f"The prompt has {len(prompt):,} characters; shorten it to {_MOST_PROMPT_CHARACTERS:,}.")
     if not prompt and not has_prompts:
-        raise UserError('The run has no sample prompts; give one, as in: sample "Once upon a time".')
+        raise UserError('The run has no sample prompts. Give one, as in: sample "Once upon a time".')
     controls.ask_sample(prompt)
-    return "The answer comes after the update in progress."
+    return "The answer comes after the current update."

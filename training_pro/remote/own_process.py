@@ -1,7 +1,7 @@
 """A run of our own in a process of its own: the host's model makes room for it and comes back afterwards.
 
-Whatever becomes of that process, ours lives on and says in a sentence what happened. If ours ends first, the other
-goes on: it is found again by its channel.
+Whatever happens to that process, ours lives on and says in a sentence what happened. If ours ends first, the other
+continues: it is found again by its channel.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 _LOG_TAIL_BYTES = 65536
 _WORDS = {
-    9: "by hand, or by the system because memory ran out",
+    9: "by somebody, or by the system because memory ran out",
     15: "somebody has ended it",
     2: "somebody has ended it",
     1: "its terminal was closed",
@@ -57,14 +57,14 @@ class OwnProcessRun(RemoteRun):
         self._log = _logs(host) / f"{settings.name}.log"
 
     def sentence(self) -> str:
-        """What whoever asks the model something meanwhile is told."""
+        """The answer to whoever asks the model something meanwhile."""
         status = self.status
         if status.plan is None:
-            return f'The model has made room for the training of "{status.name}" in a process of its own; please wait.'
+            return f'The model is unloaded while "{status.name}" trains in its own process. Wait until it has finished.'
         left = f", about {time_words(status.remaining_s)} left" if status.remaining_s is not None else ""
         return (
-            f'The model has made room for the training of "{status.name}" in a process of its own (update '
-            f"{status.update} of {status.total_updates}{left}); it answers again afterwards."
+            f'The model is unloaded while "{status.name}" trains in its own process (update '
+            f"{status.update} of {status.total_updates}{left}). It answers again afterwards."
         )
 
     def _work(self) -> None:
@@ -74,7 +74,7 @@ class OwnProcessRun(RemoteRun):
                 ending = self._with_room()
         except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
             self.fault = error
-            ending = Ending("failed", explain(error, f"training {self.settings.name} in a process of its own"))
+            ending = Ending("failed", explain(error, f"training {self.settings.name} in its own process"))
         self._end(ending)
 
     def _with_room(self) -> Ending:

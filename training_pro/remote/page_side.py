@@ -33,7 +33,7 @@ _ENDS = ("finished", "stopped", "interrupted", "failed")
 
 
 class RemoteRun(Run):
-    """A run that is going elsewhere already. The host's own model is not touched."""
+    """A run in progress in another process. The host's own model is not touched."""
 
     def __init__(self, owner: ModelOwner, settings: Settings, folder: Path, begin: Begin) -> None:
         super().__init__(owner, settings, folder, _never, begin)
@@ -43,7 +43,7 @@ class RemoteRun(Run):
         self._left = False
 
     def leave(self) -> None:
-        """Watch it no longer; it goes on."""
+        """Stop watching it; it continues."""
         self._left = True
 
     def _work(self) -> None:
@@ -57,7 +57,7 @@ class RemoteRun(Run):
         self._end(ending)
 
     def _look(self) -> bool:
-        """Take over what the other process says; whether it goes on."""
+        """Read what the other process says; whether it continues."""
         live = read_live(self._channel)
         if live is None or self._left:
             return False
@@ -86,9 +86,9 @@ class RemoteRun(Run):
         self.history = history
 
     def _ending(self) -> Ending:
-        """How it ended, as its process said last, else as its folder says."""
+        """How it ended: as its process said last, else as its folder says."""
         if self._left:
-            return Ending("interrupted", "it goes on elsewhere and is no longer watched here")
+            return Ending("interrupted", "it continues elsewhere and is no longer watched here")
         told = read_live(self._channel) or self.live
         if told is not None and told.began:
             self._follow_history()
@@ -103,23 +103,23 @@ class RemoteRun(Run):
     def _gone(self, told: Live | None) -> Ending:
         """Its process is gone and has said nothing."""
         process = f"Its process ({told.process.pid})" if told is not None else "Its process"
-        return Ending("failed", f"{process} is gone without a word. {self._way_out()}")
+        return Ending("failed", f"{process} ended unexpectedly. {self._way_out()}")
 
     def _way_out(self) -> str:
         checkpoints = self.status.checkpoints
         where = f"from {checkpoints[-1].path.name}" if checkpoints else "from its beginning"
-        return f"Start it again under the same name to continue it {where}."
+        return f"Start it again under the same name to continue {where}."
 
 
 def _never(*_: object) -> NoReturn:
     raise RuntimeError("the data of a run elsewhere is prepared there")
 
 
-_BELIEVED_S = 5.0  # how long what was sent is shown before the other process has said so
+_BELIEVED_S = 5.0  # how long a sent value is shown before the other process confirms it
 
 
 class RemoteControls(Controls):
-    """Guarantees: as `Controls`; besides, every asking raises RunError where the other process can't be told."""
+    """Guarantees: as `Controls`; besides, every request raises RunError where it can't be sent."""
 
     def __init__(self, settings: Settings, run: Path) -> None:
         super().__init__(settings)
@@ -154,7 +154,7 @@ class RemoteControls(Controls):
             self._tell(Command("stop", text=reason))
 
     def heard(self, live: Live) -> None:
-        """Take over what the other process says, and tell it what had to wait for it."""
+        """Read what the other process says, and send what had to wait for it."""
         self._send_waiting()
         with self._changed:
             self._taken = live.taken

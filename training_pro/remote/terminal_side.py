@@ -1,4 +1,4 @@
-"""The other end of the channel: find a run that goes, tell it something, learn what it really took over."""
+"""The other end of the channel: find a run in progress, send it a command, learn what it really took over."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Heard:
 
 
 def reach(run: Path) -> Live:
-    """The run whose folder is `run`, which goes.
+    """The run in progress whose folder is `run`.
 
     Raises:
-        NotRunning: it does not, or there is none; in a sentence.
+        NotRunning: it is not in progress, or does not exist.
     """
     channel = channel_folder(run)
     live = read_live(channel)
@@ -52,7 +52,9 @@ def reach(run: Path) -> Live:
         raise NotRunning(f'There is no run "{name}" in {run.parent}.{dead}')
     found = summarize(run)
     if found.state in ("running", "running elsewhere"):
-        raise NotRunning(f'The run "{name}" is running in a process that takes no commands; steer it where it runs.')
+        raise NotRunning(
+            f'The run "{name}" is running in a process that takes no commands. Steer it where it was started.'
+        )
     end = f": {found.reason}" if found.reason else ""
     raise NotRunning(f'The run "{name}" is not running; it is {found.state}, update {found.updates}{end}')
 
@@ -67,7 +69,7 @@ def send(run: Path, command: Command) -> Path:
     try:
         put(channel / COMMANDS / name, plain(command))
     except PermissionError:
-        raise RunError(f'The run "{run.name}" belongs to another user, who alone can steer it.') from None
+        raise RunError(f'The run "{run.name}" belongs to another user, and only that user can steer it.') from None
     except OSError as error:
         raise write_fault(channel, error) from error
     return channel / ANSWERS / name
@@ -85,7 +87,7 @@ def tell(run: Path, command: Command, wait_s: float) -> Heard:
     while (answer := read_small(answer_at)) is None:
         before = reach(run)
         if time.monotonic() > end:
-            return Heard(True, "The run has not looked yet.", False, before)
+            return Heard(True, "The run has not read it yet.", False, before)
         time.sleep(_LOOK_AGAIN_S)
     answer_at.unlink(missing_ok=True)
     said = str(answer.get("said"))
@@ -101,7 +103,7 @@ def tell(run: Path, command: Command, wait_s: float) -> Heard:
 
 
 def _look(run: Path, before: Live) -> tuple[Live, bool]:
-    """The run as it is now, and whether it is at its end."""
+    """The run as it is now, and whether it has ended."""
     channel = channel_folder(run)
     live = read_live(channel)
     return (before, True) if live is None else (live, not live.alive(channel))

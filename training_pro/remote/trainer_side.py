@@ -1,7 +1,7 @@
-"""The trainer's end of the channel: tells the run's status and obeys commands, in a thread of its own.
+"""The trainer's end of the channel: writes the run's status and carries out commands, in its own thread.
 
 A look costs a listing of one folder, some 20 microseconds, four times a second; a status is written only where it
-has changed. Nothing here can end the run: where the channel fails, the run goes on unsteered.
+has changed. Nothing here can end the run: where the channel fails, the run continues unsteered.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MOST_ANSWERS = 100
 
 
 class Steering:
-    """`watched`: what was told last is left for the page that started this process."""
+    """`watched`: the last status is left for the page that started this process."""
 
     def __init__(self, run: Steered, watched: bool = False) -> None:
         self._run = run
@@ -49,7 +49,7 @@ class Steering:
 
     def open(self) -> None:
         """Raises:
-        BusyError: the run goes in another process.
+        BusyError: the run is in progress in another process.
         RunError: the channel can't be made.
         """
         live = self._live()
@@ -57,11 +57,11 @@ class Steering:
         self._told, self._told_at = live, time.monotonic()
 
     def start(self) -> None:
-        """Follow the run to its end."""
+        """Follow the run until it has ended."""
         self._thread.start()
 
     def settle(self, seconds: float) -> None:
-        """Wait until the run's end is told."""
+        """Wait until the status says that the run has ended."""
         if self._thread.is_alive():
             self._thread.join(seconds)
 
@@ -89,7 +89,7 @@ class Steering:
         return live_of(self._run, self._process, self._watched)
 
     def _obey(self) -> None:
-        """Each command is taken away before it is obeyed, so that none is obeyed twice."""
+        """Each command is removed before it is carried out, so that none is carried out twice."""
         for path in sorted((self._channel / COMMANDS).glob("*.json")):
             values = read_small(path)
             path.unlink()
@@ -99,7 +99,7 @@ class Steering:
     def _answer(self, values: dict[str, Any] | None) -> dict[str, Any]:
         try:
             if values is None:
-                raise UserError("The command can't be read; it must be a small JSON object.")
+                raise UserError("The command can't be read. It must be a small JSON object.")
             if not self._run.status.running:
                 raise UserError(f'The run "{self._run.settings.name}" has just ended.')
             command = commands.read_command(values)
@@ -109,7 +109,7 @@ class Steering:
             return {"ok": False, "said": explain(error, "obeying a command")}
 
     def _forget_answers(self) -> None:
-        """Those that nobody has taken."""
+        """Those that nobody has read."""
         for path in sorted(_answers(self._channel))[:-_MOST_ANSWERS]:
             path.unlink(missing_ok=True)
 

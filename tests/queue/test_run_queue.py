@@ -367,3 +367,18 @@ def test_a_list_without_a_file_lives_in_memory(session: FakeSession) -> None:
     queue = RunQueue(session, KeptList(None))
     queue.add([settings("red")])
     assert names(queue) == ["red"] and not session.folders.queue.exists()
+
+
+def test_an_entry_of_an_earlier_version_is_read_as_its_settings_meant_it(
+    session: FakeSession, folders: Folders
+) -> None:
+    kept = KeptList(folders.queue)
+    RunQueue(session, kept).add([settings("red")])
+    written = json.loads(folders.queue.read_text(encoding="utf-8"))
+    (values,) = written["entries"]
+    del values["options"]  # there was none
+    values["settings"]["gradient_checkpointing"] = True  # it was a switch
+    folders.queue.write_text(json.dumps(written), encoding="utf-8")
+    (entry,) = kept.read()
+    assert (entry.name, entry.options, kept.fault) == ("red", (), "")
+    assert entry.settings.gradient_checkpointing == Settings(gradient_checkpointing=True).gradient_checkpointing  # type: ignore[arg-type]

@@ -186,7 +186,7 @@ def test_a_call_without_a_run_says_which_there_are(folders: Folders, capsys: pyt
         (folders.loras / f"old-{number:02}" / "training_history.jsonl").touch()
     assert main(["control", "status", *place]) == 2
     said = capsys.readouterr().err
-    assert "The run is missing; write: control RUN status" in said
+    assert "Write: control RUN status" in said
     assert said.count("(unfinished)") == 10 and said.endswith(", 2 more.\n")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from training_pro.errors import RunError
 from training_pro.record.process import ProcessMark
-from training_pro.settings import Settings, from_dict
+from training_pro.settings import Settings, from_dict, to_dict
 from training_pro.values import value_from
 from training_pro.words import reason_of, utc_now
 
@@ -61,7 +61,7 @@ def entry_from(values: Any) -> Entry:
     UserError: what was written makes no sense.
     """
     try:
-        from_dict(values["settings"])  # an unknown name there is a fault, never left out
-        return value_from(Entry, values)
+        settings = from_dict(values["settings"])  # of an earlier version too; an unknown name is a fault, not left out
+        return value_from(Entry, {**values, "settings": to_dict(settings)})
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise RunError(f"An entry of the queue can't be read ({reason_of(error)}). Add the run again.") from None

@@ -105,7 +105,7 @@ def test_continued_from_any_checkpoint(owner: TinyOwner, update: int) -> None:
     [
         {"train_head": True},
         {"use_dora": True, "use_rslora": True},
-        {"lora_plus_ratio": 16.0},
+        {"lora_plus_ratio": 16.0, "learning_rate": 1e-3},
         {"optimizer": "adafactor"},
         {"lr_scheduler_type": "reduce_lr_on_plateau"},
         {"lr_scheduler_type": "cosine_with_restarts"},
@@ -163,7 +163,7 @@ def test_the_smaller_micro_batch_is_carried_on(owner: TinyOwner, monkeypatch: py
     with at_micro_batch(3, _run_out_of_memory), after_updates({5: run.controls.interrupt}):
         finish(run)
     state = json.loads((run.folder / "checkpoint-5" / "run_state.json").read_text())
-    assert state["micro_batch_size"] == 2
+    assert state["micro_batch_size"] == 3
     other = settings.changed(name="other")
     with at_micro_batch(3, _run_out_of_memory):
         undisturbed = train(owner, other, full_data())

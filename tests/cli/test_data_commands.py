@@ -80,7 +80,7 @@ def test_unwrap(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(folders, "unwrap", "book") == 0
     said = capsys.readouterr()
     made = Path(said.out.strip())
-    assert made == folders.datasets / "book_unwrapped.txt" and "4 line breaks" in said.err
+    assert made == folders.datasets / "book_unwrapped.txt" and "4 line ends" in said.err
     assert made.read_text(encoding="utf-8").split("\n\n\n\n") == [
         f"{line} {line} it slept.",
         f"{line} {line} it slept.\n",

@@ -123,7 +123,7 @@ def _unwrap(options: argparse.Namespace) -> int:
     folders = common.folders_of(options)
     with Bar() as bar:
         name, joined = _tools(options, bar).unwrap(_dataset(options.text, folders))
-    complain(f"{joined:,} line breaks were removed.")
+    complain(joined.words())
     return _say_files(folders, name)
 
 

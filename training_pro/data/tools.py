@@ -32,7 +32,7 @@ from training_pro.record.whole_files import strict_json, whole_file
 from training_pro.text.look_alikes import with_hard_cuts
 from training_pro.text.reading import read_text
 from training_pro.text.sections import section_spans, unescape
-from training_pro.text.splitting.unwrapping import unwrap
+from training_pro.text.splitting.unwrapping import Unwrapped, unwrapped
 from training_pro.text.stray_characters import clean
 
 _REPORT_EVERY = 500
@@ -112,20 +112,19 @@ class DatasetTools:
                 raise DataError(f"{path.name} holds no text; choose a file with some.")
         return target.name
 
-    def unwrap(self, name: str) -> tuple[str, int]:
+    def unwrap(self, name: str) -> tuple[str, Unwrapped]:
         """A text with its hard-wrapped lines joined to ``NAME_unwrapped.txt``, files of a folder separated by two blank
-        lines; the name comes back, and how many line ends were joined."""
+        lines; the name comes back, and what was joined (without the text)."""
         path, parts = self._texts(name, "only running text has lines to be joined")
         target = self._target(path, "_unwrapped.txt")
-        joined = 0
+        joined = gone = kept = 0
         with _written(target) as written:
             for done, part in enumerate(parts):
                 self.progress(done, len(parts), "Joining lines")
-                text = read_text(part.path)
-                whole = unwrap(text)
-                joined += text.count("\n") - whole.count("\n")
-                _write_text(written, (_BETWEEN_FILES if done else "") + whole)
-        return target.name, joined
+                one = unwrapped(read_text(part.path))
+                joined, gone, kept = joined + one.joined, gone + one.hyphens_gone, kept + one.hyphens_kept
+                _write_text(written, (_BETWEEN_FILES if done else "") + one.text)
+        return target.name, Unwrapped("", joined, gone, kept)
 
     def log_to_chats(self, name: str, assistant: str, pause_hours: float = PAUSE_HOURS) -> tuple[str, ChatLog]:
         """A chat log that is a text to ``NAME.jsonl`` of messages, `assistant` the person whose words are learned; the

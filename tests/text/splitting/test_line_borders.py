@@ -39,6 +39,13 @@ def pieces(text: str) -> list[str]:
         "小王：你好\n|小李：你好",
         "VOSS\n|Then sit.",
         "x" * 130 + "\n|next",
+        "12/03/2024, 10:00 - Otter: is the lock open yet, and who has\n|12/03/2024, 10:01 - Wren: the key",
+        "[12/03/2024, 10:00:11] Otter: is the lock open yet, and who has\n|\u200e[12/03/2024, 10:01:11] Wren: the key",
+        "1/1/24, 0:00\u202fAM - Otter: is the lock open yet, and who has\n|1/1/24, 0:01\u202fAM - Wren: the key",
+        "[01-Jan-24 10:00 AM] otter#1234\nis the lock open yet\n|[01-Jan-24 10:01 AM] wren#1234\nno",
+        "Otter, [01.01.2024 00:00]\nis it open or is it not open?\n|Wren, [01.01.2024 00:01]\nno",
+        "2024-05-06T07:08:09 started the engine and then it ran\n|2024-05-06T07:09:10 ended",
+        "They had met on the long stair of the tower on the\n12.03.2024 and never again; nobody knew why.",
     ],
 )
 def test_borders(marked: str) -> None:

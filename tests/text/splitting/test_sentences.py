@@ -170,7 +170,7 @@ def test_spans_lie_inside_their_sections(text: str, edges: list[int]) -> None:
             sections.append((left, left + len(inner.strip())))
     if not sections:
         return
-    starts, ends, numbers = sentence_spans(text, np.array(sections, dtype=np.int64))
+    starts, ends, numbers, *_ = sentence_spans(text, np.array(sections, dtype=np.int64))
     for number, (left, right) in enumerate(sections):
         own = [(start, end) for start, end, n in zip(starts, ends, numbers, strict=True) if n == number]
         assert own[0][0] == left and own[-1][1] == right

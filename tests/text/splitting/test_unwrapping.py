@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training_pro.text.splitting.unwrapping import unwrap, wrapped_note
+from training_pro.text.splitting.sentences import split_sentences
+from training_pro.text.splitting.unwrapping import Unwrapped, unwrap, unwrapped, wrapped_note
 
 SAMPLE = Path(__file__).parents[3] / "training_pro" / "assets" / "sample.txt"
 WRAPPED = """\
@@ -55,13 +56,64 @@ def test_korean_has_spaces_and_a_dash_is_no_hyphen() -> None:
     assert unwrap(f"{dashed}\nand lit it.") == f"{dashed} and lit it."
 
 
+def test_a_soft_hyphen_goes_and_a_hard_one_where_the_text_has_the_joined_word() -> None:
+    line = "The keeper was a careful man of few words and of much less"
+    soft = unwrapped(f"{line} pati\u00ad\nence than the villagers expected of him.\n")
+    assert soft == Unwrapped(f"{line} patience than the villagers expected of him.\n", 1, 1, 0)
+    hard = f"{line} pati-\nence than the villagers expected of him.\n"
+    assert unwrapped(hard) == Unwrapped(f"{line} pati-ence than the villagers expected of him.\n", 1, 0, 1)
+    known = unwrapped(f"{hard}\nPatience!\n")
+    assert known == Unwrapped(f"{line} patience than the villagers expected of him.\n\nPatience!\n", 1, 1, 0)
+
+
+def test_a_word_broken_in_a_short_line_is_joined_too() -> None:
+    text = "The com\u00ad\nmittee had exam\u00ad\nined the harbour wall, which the keep-\ner knew; the keeper slept.\n"
+    made = unwrapped(text)
+    assert made.text == "The committee had examined the harbour wall, which the keeper knew; the keeper slept.\n"
+    assert (made.joined, made.hyphens_gone, made.hyphens_kept) == (3, 3, 0)
+    assert "3 line ends" in made.words() and "3 were removed" in made.words()
+
+
+LOGS = [
+    "{0}/{0}/24, {0}:0{0} - Otter: is the lock open yet, and who has the key to it now",
+    "[12/03/2024, 10:0{0}:11] Wren: is the lock open yet, and who has the key to it now",
+    "[01-Jan-24 10:0{0} AM] otter#1234\nis the lock open yet, and who has the\n",
+    "Otter, [01.01.2024 00:0{0}]\nis the lock open yet, and who has\n",
+    "<otter> is the lock open yet, and who has the key to it now",
+]
+
+
+@pytest.mark.parametrize("message", LOGS)
+def test_no_two_messages_of_a_chat_log_are_joined_and_nothing_is_advised(message: str) -> None:
+    log = "\n".join(message.format(number % 9 + 1) for number in range(300))
+    assert unwrap(log) == log
+    assert len(split_sentences(log)) == 300
+    assert wrapped_note("log.txt", log) == ""
+
+
+VERSE = "And often is his gold complexion dimmed,\nAnd every fair from fair sometime declines, or so\n"
+SUBTITLE = "{0}\n00:00:0{0},000 --> 00:00:0{0},900\nis the lock of the gate open yet, and who\nhas the key to it\n\n"
+
+
+@pytest.mark.parametrize(
+    "text", [VERSE * 40, "".join(SUBTITLE.format(n % 10) for n in range(60)), "the river took my\n" * 60]
+)
+def test_verse_subtitles_and_lyrics_are_not_advised_to_be_joined(text: str) -> None:
+    assert wrapped_note("a.txt", text) == ""
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200) | st.lists(st.sampled_from(
-    [PROSE, PROSE + "\n", "\n", "- a", "```\n", "A: b\n", "- ", " ", "\t", "\u2028", "\u3002"]
+    [PROSE, PROSE + "\n", PROSE + "-", PROSE + "\u00ad", "\n", "- a", "```\n", "A: b\n", "- ", " ", "\t", "\u2028"]
 )).map("\n".join))  # fmt: skip
 def test_nothing_visible_is_changed_and_no_two_paragraphs_become_one(text: str) -> None:
     made = unwrap(text)
-    assert "".join(made.split()) == "".join(text.split())
+    assert _bare(made) == _bare(text)
     assert made.count("\n\n") == text.count("\n\n")
+
+
+def _bare(text: str) -> str:
+    """Without white space and hyphens."""
+    return "".join(text.split()).translate(dict.fromkeys(map(ord, "-\u2010\u00ad")))
 
 
 def test_a_long_text_is_joined_in_pieces_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:

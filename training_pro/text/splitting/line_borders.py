@@ -19,17 +19,27 @@ _FENCE = re.compile(r"[ \t]*(?:`{3}|~{3})")
 _FENCE_LINES = re.compile(
     rf"(?:^|(?<=[{LINE_BREAKS}]))[ \t]*((?:`{{3}}|~{{3}})[^{LINE_BREAKS}]*?)\s*(?=[{LINE_BREAKS}]|\Z)"
 )
+_GAP = "[ \t\u00a0\u202f]"
+_HIDDEN = "[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]*"  # direction marks, which chat exports put before a time
+_TIME = rf"\d{{1,2}}[:.]\d\d(?:[:.]\d\d)?(?:{_GAP}?[aApP]\.?[mM]\b\.?)?"
+_MONTH = r"(?:\d{1,2}|[^\W\d_]{3,9}\.?)"
+_DATE = rf"(?:\d{{1,4}}[./-]{_MONTH}[./-]\d{{1,4}}\.?|\d{{1,2}}\.?{_GAP}[^\W\d_]{{3,9}}\.?{_GAP}\d{{4}})"
+_STAMP = re.compile(rf"{_HIDDEN}[ \t]*(?:[\[(<]{_GAP}?(?:{_DATE}|{_TIME})|{_DATE},?(?:{_GAP}+|T)(?:at{_GAP}+)?{_TIME})")
+_NAME_AND_STAMP = re.compile(
+    rf"[^\[\n]{{1,60}},{_GAP}?\[(?:{_DATE},?{_GAP}?(?:{_TIME})?|{_TIME})\]{_GAP}*$", re.MULTILINE
+)
 _BULLET = re.compile(
     r"""[ \t]*(?:
     [-+*\u2022\u2023\u25aa\u25e6\u00b7]
     |\d{1,2}:\d\d(?::\d\d)?
+    |\d{1,4}[./-]\d{1,2}[./-]\d{1,4}[,:]?
     |[(\[]?(?:\d{1,3}|[ivxIVX]{1,4}|[a-zA-Z])[.)\]]
     )[ \t]+\S""",
     re.VERBOSE,
 )
 _DASH_SPEECH = re.compile(r"[ \t]*[\u2013\u2014\u2015]")
 _HEADING = re.compile(r"[ \t]*(?:\#{1,6}[ \t]|[=*_-]{3,}[ \t]*$)", re.MULTILINE)
-_MARKED = re.compile(r"[ \t]*(?:\||\[\d{1,2}:\d\d|\d{4}-\d\d-\d\d\s|<[^\W\d_][^>\n]*>|!\[)")
+_MARKED = re.compile(r"[ \t]*(?:\||\d{4}-\d\d-\d\d\s|<[^\W\d_][^>\n]*>|!\[)")
 _ASIDE = re.compile(r"[ \t]*\([^()\n]*\)[ \t]*$", re.MULTILINE)
 _SPEAKER = re.compile(r"[ \t]*[*_\[<(@]*[^\W\d_][^:\uff1a\n.!?,;]{0,30}(?::[*_]*\s|\uff1a)")
 
@@ -76,6 +86,14 @@ class Lines:
         codes = self.scan.codes[self.last]
         ended: Mask = stopped | (codes == ord(":")) | (codes == ord("\uff1a"))
         return ended
+
+    @cached_property
+    def stamped(self) -> Mask:
+        """Lines that begin with a date and time, or with one of them in brackets, as a chat log's messages do; or that
+        are a name and such a bracket."""
+        stamped = self.matching(_STAMP, ~self.blank & ~self.scan.has(self.first, LETTER))
+        bracketed = ~self.blank & (self.scan.codes[self.last] == ord("]")) if self.scan.text else stamped
+        return stamped | self.matching(_NAME_AND_STAMP, bracketed)
 
     @cached_property
     def full(self) -> Mask:
@@ -168,7 +186,7 @@ def _owned(lines: Lines) -> Mask:
     scan = lines.scan
     odd = ~lines.blank & ~scan.has(lines.first, LETTER)
     headings = lines.matching(_HEADING, odd)
-    marked = lines.matching(_MARKED, odd) | headings
+    marked = lines.matching(_MARKED, odd) | lines.stamped | headings
     bullets = lines.matching(_BULLET, odd | _short_first_words(lines))
     dashes = lines.matching(_DASH_SPEECH, odd)
     alone = headings | lines.matching(_ASIDE, odd) | _capitals(lines)

@@ -172,7 +172,7 @@ class Tools:
 
     def _unwrap(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         made, joined = self._tools(data, request, bar).unwrap(self._chosen(data, "text_file"))
-        return self._made(f"{made} is chosen as the Text file; {joined:,} line ends were joined.", text_file=made)
+        return self._made(f"{made} is chosen as the Text file. {joined.words()}", text_file=made)
 
     def _write_blocks(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         settings, tools = self._form.settings(data), self._tools(data, request, bar)

@@ -57,7 +57,7 @@ def hard_cut(content: bytes) -> None:
     assert [text[start:end] for start, end in spans] == [part.strip() for part in between if part.strip()]
     assert unescape(text.replace("\\", "\\\\")) == text.replace("\r\n", "\n").replace("\r", "\n")
     if spans:
-        starts, ends, numbers = sentence_spans(text, np.array(spans, dtype=np.int64))
+        starts, ends, numbers, *_ = sentence_spans(text, np.array(spans, dtype=np.int64))
         inside = ["".join(text[s:e].split()) for s, e in zip(starts.tolist(), ends.tolist(), strict=True)]
         assert "".join(inside) == "".join("".join(text[s:e].split()) for s, e in spans)
         assert all(spans[n][0] <= s < e <= spans[n][1] for s, e, n in zip(starts, ends, numbers, strict=True))

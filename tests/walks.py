@@ -92,7 +92,7 @@ def to_batch(title: str, settings: Settings, folders: Folders, tokenizer: Any) -
         numbers = next(iter(UpdateSampler(order, 4, 8)))
         samples = ReadableSamples(prepared.train)
         batch = collate([samples[number] for number in numbers])
-        pad(batch.samples[:4], 2, torch.device("cpu"))
+        pad(batch[:4], 2, torch.device("cpu"))
     return walk
 
 

@@ -164,3 +164,12 @@ def test_a_size_that_is_none_is_a_wrong_call(folders: Folders) -> None:
     with pytest.raises(SystemExit) as caught:
         call(folders, "download", "http://host/a.txt", "--max-mb", "0")
     assert caught.value.code == 2
+
+
+def test_the_files_are_listed_and_what_can_not_be_used(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.txt", "b.jsonl", "c.mobi"):
+        (folders.datasets / name).write_text("x")
+    assert call(folders, "files") == 0
+    told = capsys.readouterr()
+    assert told.out.split() == ["text", "a.txt", "rows", "b.jsonl"]
+    assert "c.mobi" in told.err and "epub" in told.err

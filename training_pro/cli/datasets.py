@@ -14,6 +14,7 @@ from training_pro.cli.terminal import Bar, complain, say
 from training_pro.data.chat_logs import PAUSE_HOURS
 from training_pro.data.documents.extracted import removed_words
 from training_pro.data.download import MAX_BYTES, Limits, download
+from training_pro.data.files import list_datasets, list_unusable
 from training_pro.data.tools import DatasetTools
 from training_pro.errors import DataError
 from training_pro.folders import Folders
@@ -64,6 +65,19 @@ def _download(options: argparse.Namespace) -> int:
     with Bar() as bar:
         target = download(options.url, common.folders_of(options).datasets, limits, bar)
     say(str(target))
+    return 0
+
+
+def _list_options(parser: argparse.ArgumentParser) -> None:
+    common.add_user_data_option(parser, "its training/datasets is listed")
+
+
+def _list(options: argparse.Namespace) -> int:
+    folder = common.folders_of(options).datasets
+    for file in list_datasets(folder):
+        say(f"{file.kind:<5} {file.name}")
+    for unusable in list_unusable(folder):
+        complain(f"Can't be used: {unusable.name}: {unusable.reason}.")
     return 0
 
 
@@ -225,6 +239,7 @@ def _say_files(folders: Folders, *names: str) -> int:
 
 
 DOWNLOAD = CliCommand(_download_options, _download)
+LIST = CliCommand(_list_options, _list)
 SPLIT = CliCommand(_split_options, _split)
 ROWS_TO_JSONL = CliCommand(_rows_options, _rows_to_jsonl)
 TEXT_TO_JSONL = CliCommand(_text_options, _text_to_jsonl)

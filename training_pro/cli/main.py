@@ -35,6 +35,7 @@ COMMANDS = {  # name: where it is (a module of this folder, or an attribute of o
     "shrink": ("lora_tools.SHRINK", "save a LoRA at a smaller rank and say how much is lost"),
     "compare": ("lora_tools.COMPARE", "show where LoRAs change the model, how much, and how alike they are"),
     "download": ("datasets.DOWNLOAD", "download a dataset file into the datasets folder"),
+    "files": ("datasets.LIST", "list the texts and datasets of the datasets folder, and what in it can't be used"),
     "convert": ("datasets.CONVERT", "write a book, PDF, page or subtitles as plain text, or any text as UTF-8"),
     "split": ("datasets.SPLIT", "split a dataset into NAME_train.jsonl and NAME_eval.jsonl"),
     "rows-to-jsonl": ("datasets.ROWS_TO_JSONL", "turn the rows of a dataset into chats, one JSON object a line"),

@@ -74,7 +74,7 @@ def verify(
     rates: Sequence[float] | None = None,
     progress: Progress = no_progress,
 ) -> Verification:
-    """All there is to know before the run. Costs some 5 microseconds a sample, to look for duplicates.
+    """All there is to know before the run. Costs some 15 microseconds a sample, to look for duplicates.
 
     `rates` are the schedule's multipliers of the learning rate for the updates 0, 1, ..., where the caller knows
     them; without them only warmup is judged.

@@ -121,12 +121,15 @@ def _put_data(data: Path, datasets: Path) -> None:
     text = max(data.glob("*.txt"), key=lambda path: path.stat().st_size)
     part = text.read_bytes()[:TEXT_BYTES].decode("utf-8", "ignore")
     (datasets / "part.txt").write_text(part, encoding="utf-8")
-    rows = max([*data.glob("*.json"), *data.glob("*.jsonl")], key=_preferred)
-    found = rows.read_text(encoding="utf-8")
-    lines = [json.dumps(row) for row in json.loads(found)] if rows.suffix == ".json" else found.splitlines()
+    found = [path for ending in ("json", "jsonl") for path in data.glob(f"*.{ending}") if _has_rows(path)]
+    rows = max(found, key=lambda path: path.stat().st_size)
+    content = rows.read_text(encoding="utf-8")
+    lines = [json.dumps(row) for row in json.loads(content)] if rows.suffix == ".json" else content.splitlines()
     (datasets / "part.jsonl").write_text("\n".join(lines[:ROWS]) + "\n", encoding="utf-8")
 
 
-def _preferred(path: Path) -> tuple[bool, int]:
-    """JSON arrays before lines, large files before small ones."""
-    return path.suffix == ".json", path.stat().st_size
+def _has_rows(path: Path) -> bool:
+    """Whether its first row is an instruction or a chat."""
+    with path.open(encoding="utf-8") as file:
+        head = file.read(2000)
+    return any(f'"{field}"' in head for field in ("instruction", "messages", "conversations"))

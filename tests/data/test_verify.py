@@ -192,3 +192,41 @@ def test_missing_tokens_are_said(folders: Folders):
     found = prepare(settings, tiny_tokenizer(bos=None, eos=None), folders)
     notes = verify(found, settings, make_plan(len(found.train), 4, 1, 3.0)).notes
     assert [note for note in notes if "has no BOS" in note] and [note for note in notes if "has no EOS" in note]
+
+
+CHAT_TEXT = "<|im_start|>user\nHow deep?<|im_end|>\n<|im_start|>assistant\nTwo metres.<|im_end|>\n"
+
+
+def test_control_tokens_in_rows_are_tokens_and_the_other_choice_is_offered(folders: Folders):
+    write_rows(folders, "chats.jsonl", [{"text": CHAT_TEXT + str(number)} for number in range(5)])
+    found = verified(folders, dataset="chats.jsonl")
+    assert found.facts.sections == 5
+    assert any("20 special strings" in note and "those tokens" in note for note in found.notes)
+    assert changes(found)["control_tokens"] == "text"
+    apart = verified(folders, dataset="chats.jsonl", control_tokens="text")
+    assert changes(apart)["control_tokens"] == "tokens"
+    assert apart.facts.longest_tokens != found.facts.longest_tokens
+
+
+def test_control_tokens_in_a_text_file_are_characters_and_the_other_choice_is_offered(folders: Folders):
+    (folders.datasets / "chats.txt").write_text(CHAT_TEXT * 4)
+    assert changes(verified(folders, text_file="chats.txt"))["control_tokens"] == "tokens"
+    assert changes(verified(folders, text_file="chats.txt", control_tokens="tokens"))["control_tokens"] == "text"
+    assert "control_tokens" not in changes(verified(folders, text_file="story.txt"))
+
+
+def test_look_alikes_of_cuts_are_shown_and_the_string_that_cuts_there_is_offered(folders: Folders):
+    (folders.datasets / "scenes.txt").write_text("\n\n* * *\n\n".join(["The fox ran to the river."] * 4))
+    found = verified(folders, text_file="scenes.txt")
+    assert any("3 lines of stars" in note and "* * *" in note for note in found.notes)
+    assert changes(found)["hard_cut"] == "* * *"
+    cut = verified(folders, text_file="scenes.txt", hard_cut="* * *")
+    assert (cut.facts.sections, "hard_cut" in changes(cut)) == (4, False)
+
+
+def test_characters_by_accident_are_shown(folders: Folders):
+    (folders.datasets / "joined.txt").write_text("The fox ran.\n\n\n\ufeffThe hen sat &amp; slept.\x00\n")
+    notes = verified(folders, text_file="joined.txt").notes
+    assert all(
+        any(kind in note for note in notes) for kind in ("byte order marks", "HTML entities", "control characters")
+    )

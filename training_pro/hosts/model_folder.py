@@ -49,7 +49,8 @@ def load_model_folder(
     except loading_errors() as error:
         if type(error).__name__ == "OutOfMemoryError":
             raise ModelError(
-                f"The model in {folder} does not fit in memory; close other programs, or choose a smaller model."
+                f"The model in {folder} does not fit in memory; close other programs, or choose a smaller model.",
+                option=("--model DIR", "--quantization 4-bit"),
             ) from error
         logger.info("Loading %s failed", folder, exc_info=error)
         reason = " ".join(str(error).split())[:200]

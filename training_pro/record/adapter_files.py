@@ -165,7 +165,9 @@ def check_rank(folder: Path, rank: int) -> None:
     if isinstance(own, int) and own != rank:
         raise ModelError(
             f"The LoRA in {folder} has rank {own}, these settings have {rank}: set LoRA Rank to {own} to train on top "
-            "of its weights, or choose another name to start from scratch."
+            "of its weights, or choose another name to start from scratch.",
+            option=(f"--set rank={own}", "--set name=NAME"),
+            setting="rank",
         )
 
 

@@ -44,10 +44,10 @@ def check_name(name: str) -> str:
         RunError: one sentence on the first thing that is wrong.
     """
     if not isinstance(name, str):
-        raise RunError(f"The name of a LoRA is {name!r}; it must be text.")
+        raise _fault(f"The name of a LoRA is {name!r}; it must be text.")
     name = unicodedata.normalize("NFC", name.strip())
     if not name:
-        raise RunError("The LoRA has no name; type one under Name.")
+        raise _fault("The LoRA has no name; type one under Name.")
     _check_length(name)
     _check_characters(name)
     _check_reserved(name)
@@ -64,17 +64,17 @@ def run_folder(folders: Folders, name: str) -> Path:
     name = check_name(name)
     folder = folders.loras / name
     if folder.is_symlink():
-        raise RunError(
+        raise _fault(
             f'The LoRA "{name}" is a link to {folder.readlink()}; nothing is written there, choose another name.'
         )
     if not os.path.lexists(folder):
         return folder
     if not folder.is_dir():
-        raise RunError(f'"{name}" is a file in the LoRA folder {folders.loras}; choose another name.')
+        raise _fault(f'"{name}" is a file in the LoRA folder {folders.loras}; choose another name.')
     spelled = {entry.name for entry in folders.loras.iterdir()}
     if name not in spelled:
         twins = [other for other in spelled if _folded(other) == _folded(name)]
-        raise RunError(
+        raise _fault(
             f'"{name}" is the same folder as the LoRA "{(twins or [name])[0]}" on this disk; choose another name.'
         )
     return folder
@@ -82,42 +82,38 @@ def run_folder(folders: Folders, name: str) -> Path:
 
 def _check_length(name: str) -> None:
     if len(name) > MOST_CHARACTERS:
-        raise RunError(f"The name has {len(name)} characters; use at most {MOST_CHARACTERS}.")
+        raise _fault(f"The name has {len(name)} characters; use at most {MOST_CHARACTERS}.")
     size = len(name.encode("utf-8", "surrogatepass"))
     if size > MOST_BYTES:
-        raise RunError(
-            f'The name "{_shown(name)}" takes {size} bytes on disk; shorten it to at most {MOST_BYTES} bytes.'
-        )
+        raise _fault(f'The name "{_shown(name)}" takes {size} bytes on disk; shorten it to at most {MOST_BYTES} bytes.')
 
 
 def _check_characters(name: str) -> None:
     if "." in name:
-        raise RunError(
+        raise _fault(
             f'The name "{_shown(name)}" has a dot; the model can\'t use such a LoRA: write "-" or "_" instead.'
         )
     if "/" in name or "\\" in name:
-        raise RunError(
+        raise _fault(
             f'The name "{_shown(name)}" has a slash; it is a name in the LoRA folder, not a path: leave it out.'
         )
     for character in name:
         if unicodedata.category(character)[0] not in "LMN" and character not in " -_":
-            raise RunError(
+            raise _fault(
                 f'The name "{_shown(name)}" has the character "{_shown(character)}" in it; '
                 'use letters, digits, spaces, "-" and "_".'
             )
     if unicodedata.category(name[0])[0] not in "LN":
-        raise RunError(f'The name "{name}" begins with "{name[0]}"; begin with a letter or a digit.')
+        raise _fault(f'The name "{name}" begins with "{name[0]}"; begin with a letter or a digit.')
 
 
 def _check_reserved(name: str) -> None:
     if name.lower() in _WINDOWS_DEVICES:
-        raise RunError(f'The name "{name}" stands for a device on Windows; choose another.')
+        raise _fault(f'The name "{name}" stands for a device on Windows; choose another.')
     if name.endswith(HIDDEN_ENDING):
-        raise RunError(
-            f'The name "{name}" ends in "{HIDDEN_ENDING}", which the host\'s menu leaves out; choose another.'
-        )
+        raise _fault(f'The name "{name}" ends in "{HIDDEN_ENDING}", which the host\'s menu leaves out; choose another.')
     if name.lower() in _HOST_WORDS or name in _TORCH_WORDS or name in _PEFT_PREFIX:
-        raise RunError(f'The name "{_shown(name)}" has a meaning of its own where LoRAs are applied; choose another.')
+        raise _fault(f'The name "{_shown(name)}" has a meaning of its own where LoRAs are applied; choose another.')
 
 
 def _shown(text: str) -> str:
@@ -127,3 +123,7 @@ def _shown(text: str) -> str:
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def _fault(text: str) -> RunError:
+    return RunError(text, option="--set name=NAME", setting="name")

@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training_pro.errors import SettingsError
+from training_pro.errors import Fault, SettingsError
 from training_pro.training.schedules import Schedule, all_schedules, check_multiplier
 from training_pro.training.schedules.shape import Shape
 
@@ -92,11 +92,15 @@ def check_schedule(name: str, folder: Path | None, has_eval: bool) -> None:
     if name not in ours and name not in transformers_schedules():
         broken = " ".join(faults)
         names = ", ".join(schedule_names(folder))
-        raise SettingsError([f"There is no LR Scheduler {name!r}. Available: {names}. {broken}".strip()])
+        text = f"There is no LR Scheduler {name!r}. Available: {names}. {broken}".strip()
+        raise SettingsError([_fault(text)])
     if name in FOLLOWS_EVALUATION and not has_eval:
-        raise SettingsError(
-            [f"LR Scheduler {name} follows the evaluation loss. Add evaluation data, or choose another schedule."]
-        )
+        text = f"LR Scheduler {name} follows the evaluation loss. Add evaluation data, or choose another schedule."
+        raise SettingsError([_fault(text, "--set eval_percent=10")])
+
+
+def _fault(text: str, *options: str) -> Fault:
+    return Fault(text, "lr_scheduler_type", (*options, "--set lr_scheduler_type=NAME"))
 
 
 def takes_warmup(name: str, folder: Path | None = None) -> bool:
@@ -119,12 +123,10 @@ def _multiplier(schedule: Schedule, shape: Shape, step: int) -> float:
         value = schedule.multiplier(min(step, shape.total_updates), shape)
         return check_multiplier(value, schedule.name, step)
     except Exception as error:
-        raise SettingsError(
-            [
-                f"LR Scheduler {schedule.name} fails at update {step} of this run ({error}). Correct its file, or "
-                "choose another schedule."
-            ]
-        ) from error
+        text = (
+            f"LR Scheduler {schedule.name} fails at update {step} of this run ({error}). Correct its file, or choose "
+        )
+        raise SettingsError([_fault(f"{text}another schedule.")]) from error
 
 
 def make_scheduler(name: str, optimizer: torch.optim.Optimizer, shape: Shape, folder: Path | None = None) -> Any:

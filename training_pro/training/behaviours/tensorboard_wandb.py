@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from training_pro.errors import SettingsError
+from training_pro.errors import Fault, SettingsError
 from training_pro.packages import installed
 from training_pro.record.points import Point
 from training_pro.settings import Settings, to_dict
@@ -108,12 +108,11 @@ def check_report(report_to: str) -> None:
     SettingsError: what the logs need is not installed.
     """
     if report_to != "none" and not installed(report_to):
-        raise SettingsError(
-            [
-                f"Save detailed logs with {report_to} needs the package {report_to}; run: pip install {report_to}, or "
-                "choose none."
-            ]
+        text = (
+            f"Save detailed logs with {report_to} needs the package {report_to}; run: pip install {report_to}, or "
+            "choose none."
         )
+        raise SettingsError([Fault(text, "report_to", ("--set report_to=none",))])
 
 
 def scalars_behaviour(settings: Settings, folder: Path, meter: Meter) -> Scalars | None:

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -85,7 +87,9 @@ def test_each_fault_keeps_its_own_options() -> None:
 
 def test_each_way_to_need_less_memory_can_be_typed() -> None:
     settings = Settings(train_head=True, use_dora=True, targets="all", rank=64)
-    words, options = ways_out(settings, False, 200, 4)
+    shape = SimpleNamespace(checkpointable=30)
+    work: Any = SimpleNamespace(settings=settings, shape=shape, quantized=False)
+    words, options = ways_out(work, 200, 4)
     assert len(options) == words.count(", ") + 1
     changes = dict(option.removeprefix("--set ").split("=") for option in options if option.startswith("--set"))
     lower = ("batch_size", 4), ("max_tokens", 200), ("rank", 64)

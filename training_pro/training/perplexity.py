@@ -77,7 +77,7 @@ def measure(model: Any, texts: Sequence[Ids], sliding: Sliding, progress: Progre
     del reason
     free_memory()
     raise ModelError(
-        f"Out of memory at a context of {sliding.context_tokens} tokens; lower the context, or load the model in 4-bit.",
+        f"Out of memory at a context of {sliding.context_tokens} tokens; use less, or load the model in 4-bit.",
         option=("--context TOKENS", "--quantization 4-bit"),
     )
 

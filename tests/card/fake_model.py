@@ -273,6 +273,7 @@ def update(
 ) -> Update:
     """One update of `model` as a run does it, `checkpointed` of its layers checkpointed; within `fake_card`."""
     attached = ready(model, settings, lambda note: None)
+    _renew_changed(attached.model)
     Checkpointing.of(model).use(checkpointed)
     stream: set[torch.dtype] = set()
     for layer in model.model.layers:
@@ -287,6 +288,23 @@ def update(
         loss.backward()
     grads = frozenset(p.grad.dtype for p in attached.model.parameters() if p.grad is not None)
     return Update(kept, allocations.peak, frozenset(stream), grads)
+
+
+def _renew_changed(model: Any) -> None:
+    """A fake parameter whose data was set anew has a memory of its own for each view, which would be counted."""
+    new: dict[int, Any] = {}
+    for module in model.modules():
+        for name, parameter in list(module._parameters.items()):
+            if parameter is None or _has_one_memory(parameter):
+                continue
+            if id(parameter) not in new:
+                empty = torch.empty(parameter.shape, dtype=parameter.dtype)
+                new[id(parameter)] = torch.nn.Parameter(empty, requires_grad=parameter.requires_grad)
+            module._parameters[name] = new[id(parameter)]
+
+
+def _has_one_memory(parameter: Any) -> bool:
+    return bool(parameter.detach().untyped_storage()._cdata == parameter.untyped_storage()._cdata)
 
 
 def _first(made: Any) -> torch.Tensor:

@@ -119,8 +119,10 @@ def forecast(work: Work, batch_size: int, longest_tokens: int, checkpointed: int
 def _forecast(work: Work, batch_size: int, longest_tokens: int, checkpointed: int) -> Forecast:
     settings, shape = work.settings, work.shape
     numbers = trained_numbers(shape, work.targets, settings)
-    gradients, loss = numbers * _FLOAT32, _loss_bytes(work, batch_size * longest_tokens)
-    activations = max(0, _peak_bytes(work, batch_size, longest_tokens, checkpointed) - gradients - loss)
+    gradients = numbers * _FLOAT32
+    passing = max(0, _peak_bytes(work, batch_size, longest_tokens, checkpointed) - gradients)
+    loss = min(passing, _loss_bytes(work, batch_size * longest_tokens))
+    activations = passing - loss
     words, options = ways_out(work, longest_tokens, batch_size)
     return Forecast(
         weights=shape.weights_bytes,
@@ -220,11 +222,11 @@ def _converted_bytes(work: Work) -> int:
 
 
 def _loss_bytes(work: Work, tokens: int) -> int:
-    """The logits of one chunk: as computed, in float32, and two results more; a trained head's gradients besides: the
-    chunk's own as computed and in float32."""
+    """The logits of one chunk: as computed, in float32, and two results more; a trained head's gradient besides: the
+    sum so far and the chunk's own."""
     shape = work.shape
     chunk = min(CHUNK_TOKENS, tokens) * shape.vocabulary * (shape.number_bytes + 3 * _FLOAT32)
-    head = shape.vocabulary * shape.hidden * (2 * shape.number_bytes + _FLOAT32) if work.settings.train_head else 0
+    head = 2 * shape.vocabulary * shape.hidden * _FLOAT32 if work.settings.train_head else 0
     return chunk + head
 
 

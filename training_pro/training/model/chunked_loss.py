@@ -64,8 +64,8 @@ class _ChunkedLoss(torch.autograd.Function):
                 grads = torch.autograd.grad(loss, (part, *parameters), allow_unused=True)
             total += loss.detach()
             hidden_grad[piece] = 0 if grads[0] is None else grads[0]
-            for i, grad in enumerate(grads[1:]):
-                sums[i] = _added(sums[i], grad)
+            sums = [_added(one, grad) for one, grad in zip(sums, grads[1:], strict=True)]
+            del grads  # else they would be kept beside the next chunk's
         ctx.save_for_backward(
             hidden_grad, *[torch.zeros_like(p) if s is None else s for s, p in zip(sums, parameters, strict=True)]
         )

@@ -1,4 +1,4 @@
-# make demo | ui | test | lint | bench | proof | models | stress | clean
+# make demo | ui | test | lint | bench | proof | models | card | stress | clean
 #
 # Everything is installed into .venv (the newest libraries) and .venv-webui (those of text-generation-webui, for
 # tests). TORCH is the torch to install: on a machine with an NVIDIA GPU, `make TORCH=torch demo`.
@@ -14,7 +14,7 @@ OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(USER_DATA),--user-data "$(USE
 NOT_STRESS = -m "not stress"
 HALF_THE_PROCESSORS = $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 1) // 2))")
 
-.PHONY: demo ui test test-new test-webui lint bench proof models stress chromium clean
+.PHONY: demo ui test test-new test-webui lint bench proof models card stress chromium clean
 
 demo: .venv/ready
 	$(RUN) demo $(OPTIONS)

@@ -121,7 +121,9 @@ def fake_card(facts: DeviceFacts = AMPERE) -> Iterator[None]:
         yield
 
 
-def _loss_of_all(hidden: torch.Tensor, labels: torch.Tensor, head: Any, parameters: Any) -> torch.Tensor:
+def _loss_of_all(
+    hidden: torch.Tensor, labels: torch.Tensor, head: Any, parameters: Any, trained_at: Any = None
+) -> torch.Tensor:
     """Each token is trained: which ones are is not known of fake labels."""
     flat, targets = hidden[:, :-1].reshape(-1, hidden.shape[-1]), labels[:, 1:].reshape(-1)
     total: torch.Tensor = chunked_loss._ChunkedLoss.apply(flat, targets, head, *parameters)

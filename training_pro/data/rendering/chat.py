@@ -71,7 +71,7 @@ class ChatRenderer:
     ) -> None:
         self._template, self._columns = template, columns
         self._tokenizer = tokenizer
-        tails = template.tails()
+        tails, self._forms = template.tails(), template.forms
         self._stop = _shared_stop(tails, tokenizer.special_texts) or stop_after_answer(
             tails.last, tokenizer.special_texts
         )
@@ -90,11 +90,11 @@ class ChatRenderer:
         chat = chat_of(row, self._columns)
         self._unused.update(chat.unused)
         self._speakers.update([chat.speakers] if chat.speakers else [])
-        self._counts["tools"] += bool(chat.tools) and not self._template.forms.calls
+        self._counts["tools"] += bool(chat.tools) and not self._forms.calls
         if chat.segments:
             return joined_segments(chat.segments, self._tokenizer, self._adds_eos_to_segments)
-        messages = formed(chat.messages, self._template.forms)
-        if not self._template.forms.system:
+        messages = formed(chat.messages, self._forms)
+        if not self._forms.system:
             messages = self._system_into_user(messages)
         text, messages = self._text(messages, chat.tools)
         spans = find_answers(partial(self._template_text, chat.tools), messages, text)
@@ -120,7 +120,7 @@ class ChatRenderer:
             self._counts[what] += 1
             return text, others
         calls = sum(len(message.get("tool_calls") or []) for message in messages)
-        if calls and not self._template.forms.calls:
+        if calls and not self._forms.calls:
             raise RowFault(
                 f"it has {calls} tool calls, of which the chat template ({self._template.name}) knows nothing"
             )
@@ -128,7 +128,7 @@ class ChatRenderer:
 
     def _count_left_out(self, messages: list[Message], text: str, spans: dict[int, Span]) -> None:
         """Counts thoughts and tool calls that the template does not write."""
-        thoughts_name = self._template.forms.thoughts or "reasoning_content"
+        thoughts_name = self._forms.thoughts or "reasoning_content"
         for turn, message in enumerate(messages):
             said = text[slice(*spans[turn])] if turn in spans else ""
             calls = [call["function"]["name"] for call in message.get("tool_calls") or [] if "function" in call]

@@ -6,6 +6,7 @@ and under which name, tool calls and in which form. That costs some ten renderin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -43,6 +44,7 @@ _TEMPLATE_FAULTS = (
 )
 _ASKS_FOR_DAY = "strftime_now"
 # Private-use characters: no template gives them another case, trims them or writes them itself.
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
 _BORDERS = range(0xF700, 0xF8FF)
 _DIGITS = 0xE000
 
@@ -53,7 +55,7 @@ def unused_marks(texts: Iterable[str], count: int) -> list[str]:
     Raises:
         RowFault: the texts use all of them.
     """
-    used = {char for text in texts for char in text if "\ue000" <= char <= "\uf8ff"}
+    used = {char for text in texts for char in _PRIVATE.findall(text)}
     border = next((chr(code) for code in _BORDERS if chr(code) not in used), None)
     if border is None:
         raise RowFault("it uses every private-use character")

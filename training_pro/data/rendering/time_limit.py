@@ -16,7 +16,7 @@ def within_seconds(seconds: float, work: Callable[[], T]) -> T:
     """What `work` returns, or raises.
 
     Raises:
-        TimeoutError: it took longer. It is told to end, which pure Python does at its next step.
+        TimeoutError: it took longer. It is asked to end, which pure Python does at its next step.
     """
     executor = ThreadPoolExecutor(1, thread_name_prefix="training-pro-time-limit")
     try:

@@ -79,34 +79,38 @@ def _pair(asked: Any, said: Any, flags: Mapping[str, Any] | None = None) -> list
 
 def _of_chatgpt(row: Mapping[str, Any]) -> list[Any]:
     """The branch that was shown last; hidden system messages and tools are left out."""
-    nodes: Mapping[str, Any] = row["mapping"]
+    nodes = {name: node for name, node in row["mapping"].items() if isinstance(node, Mapping)}
     place: Any = row.get("current_node")
-    if place not in nodes:
+    if not isinstance(place, str) or place not in nodes:
         place = next((name for name, node in nodes.items() if not node.get("children")), None)
     turns, seen = [], set()
-    while place in nodes and place not in seen:
+    while isinstance(place, str) and place in nodes and place not in seen:
         seen.add(place)
-        node = nodes[place]
-        turns += _of_chatgpt_node(node.get("message"))
-        place = node.get("parent")
+        turns += _of_chatgpt_node(nodes[place].get("message"))
+        place = nodes[place].get("parent")
     return turns[::-1]
 
 
 def _of_chatgpt_node(message: Any) -> list[Any]:
-    if not isinstance(message, Mapping):
-        return []
-    role = (message.get("author") or {}).get("role")
-    content = message.get("content") or {}
-    parts = [part for part in content.get("parts") or [] if isinstance(part, str)]
-    text = "\n".join(parts) if parts else str(content.get("text") or "")
+    author, content = _inside(message, "author"), _inside(message, "content")
+    role, parts = author.get("role"), content.get("parts")
+    texts = [part for part in parts if isinstance(part, str)] if isinstance(parts, list) else []
+    text = "\n".join(texts) if texts else str(content.get("text") or "")
     is_talk = role in ("user", "assistant") and content.get("content_type", "text") in ("text", "multimodal_text")
     return [{"role": role, "content": text}] if is_talk and text.strip() else []
+
+
+def _inside(value: Any, name: str) -> Mapping[str, Any]:
+    """The object under a name of another object; an empty one where there is none."""
+    inner = value.get(name) if isinstance(value, Mapping) else None
+    return inner if isinstance(inner, Mapping) else {}
 
 
 def _of_claude(turn: Any) -> Any:
     if not isinstance(turn, Mapping):
         return turn
-    parts = [part.get("text") for part in turn.get("content") or [] if isinstance(part, Mapping)]
+    content = turn.get("content")
+    parts = [part.get("text") for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
     text = turn.get("text") or "\n".join(part for part in parts if isinstance(part, str))
     return {"role": turn.get("sender"), "content": text}
 
@@ -125,10 +129,14 @@ def _of_log(turn: Any) -> dict[str, Any]:
     who = author.get("nickname") or author.get("name") if isinstance(author, Mapping) else turn.get("from")
     said = turn.get("content") if "content" in turn else turn.get("text")
     if isinstance(said, list):
-        said = "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in said)
+        said = "".join(part if isinstance(part, str) else str(_text_in(part)) for part in said)
     if not isinstance(said, str) or not said.strip() or not isinstance(who, str) or not who.strip():
         return {}
     return {"speaker": who, "content": said}
+
+
+def _text_in(part: Any) -> Any:
+    return part.get("text", "") if isinstance(part, Mapping) else ""
 
 
 def _of_webui(pairs: list[Any]) -> list[Any]:
@@ -174,7 +182,8 @@ def rows_of_object(whole: Mapping[str, Any]) -> list[Any] | None:
     if _is_row(whole):
         return None
     if isinstance(whole.get("columns"), list) and isinstance(whole.get("data"), list):
-        return [dict(zip(whole["columns"], row, strict=False)) for row in whole["data"]]
+        names = [str(name) for name in whole["columns"]]
+        return [dict(zip(names, row, strict=False)) if isinstance(row, list) else row for row in whole["data"]]
     lists = {name: value for name, value in whole.items() if _is_rows(value)}
     if isinstance(whole.get("data"), list) and any(
         isinstance(part, Mapping) and "paragraphs" in part for part in whole["data"]
@@ -206,14 +215,15 @@ def _unwrapped(row: Any) -> Any:
 
 def _of_squad(articles: list[Any]) -> Iterator[dict[str, Any]]:
     """A question with its context and answers for each that SQuAD's own files hold under their paragraphs."""
-    for article in articles:
-        for paragraph in article.get("paragraphs", []):
-            for asked in paragraph.get("qas", []):
-                yield {
-                    "context": paragraph.get("context"),
-                    "question": asked.get("question"),
-                    "answers": asked.get("answers"),
-                }
+    for paragraph in (paragraph for article in articles for paragraph in _list_in(article, "paragraphs")):
+        for asked in _list_in(paragraph, "qas"):
+            yield {**{name: asked.get(name) for name in ("question", "answers")}, "context": paragraph.get("context")}
+
+
+def _list_in(value: Any, name: str) -> list[Mapping[str, Any]]:
+    """The objects in the list under a name of an object."""
+    inner = value.get(name) if isinstance(value, Mapping) else None
+    return [item for item in inner if isinstance(item, Mapping)] if isinstance(inner, list) else []
 
 
 def _is_row(whole: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from training_pro.errors import DataError
@@ -30,11 +31,17 @@ USUAL: Mapping[str, tuple[str, ...]] = {
 CHAT_FIELDS = ("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "dialogs", "contents")
 _INPUTS = frozenset(USUAL["input"])
 SAMPLE_CHARS = 40
+MOST_NAME_CHARS = 100  # of a name that is compared
 
 
 def plain(name: Any) -> str:
     """A field's name as it is compared: "System Prompt" is "system_prompt"."""
-    return "_".join(str(name).strip().lower().replace("-", " ").replace("_", " ").split())
+    return _plain(str(name)[:MOST_NAME_CHARS])
+
+
+@lru_cache(maxsize=4096)
+def _plain(name: str) -> str:
+    return "_".join(name.lower().replace("-", " ").replace("_", " ").split())
 
 
 @dataclass(frozen=True)

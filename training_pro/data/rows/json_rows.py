@@ -267,7 +267,7 @@ def line_rows(file: BinaryIO, bad: BadRows) -> Numbered:
 
 
 def _past_blanks(file: BinaryIO, line: bytes) -> bytes:
-    """`line`, or where it is white space that goes on, the first piece after it with more in it, or its last piece."""
+    """`line`, or where it is a long stretch of white space, the first piece after it with more in it, or the last."""
     while line and not line.endswith(b"\n") and not line.strip():
         line = file.readline(CHUNK_BYTES)
     return line

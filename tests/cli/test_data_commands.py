@@ -39,7 +39,7 @@ def test_split(folders: Folders, rows: Path, capsys: pytest.CaptureFixture[str])
     assert train.parent == folders.datasets
     assert (len(lines(train)), len(lines(evaluation))) == (7, 3)
     assert call(folders, "split", "tasks.json") == 2
-    assert "tasks_train.jsonl is there already" in capsys.readouterr().err
+    assert "tasks_train.jsonl already exists" in capsys.readouterr().err
     assert call(folders, "split", "tasks.json", "--overwrite") == 0
     assert len(lines(evaluation)) == 1  # a tenth
 
@@ -86,7 +86,7 @@ def test_unwrap(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
         f"{line} {line} it slept.\n",
     ]
     assert call(folders, "unwrap", "book") != 0
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_dump(
     assert all(row["text"].startswith(begins) and row["kind"] == "packed" for row in made)
     assert f"{len(made)} blocks are in {target}" in capsys.readouterr().out
     assert call(folders, *arguments) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -135,7 +135,7 @@ def test_download(folders: Folders, site: str, capsys: pytest.CaptureFixture[str
     assert call(folders, "download", site, "--allow-private") == 0
     assert len(lines(Path(capsys.readouterr().out.strip()))) == 200_000
     assert call(folders, "download", site, "--allow-private") == 2
-    assert "far.jsonl is there already" in capsys.readouterr().err
+    assert "far.jsonl already exists" in capsys.readouterr().err
     assert call(folders, "download", site, "--allow-private", "--overwrite") == 0
 
 

@@ -279,7 +279,7 @@ def test_more_bytes_than_allowed_are_not_taken(site: str, tmp_path: Path):
 
 def test_a_file_is_replaced_only_if_asked(site: str, tmp_path: Path):
     (tmp_path / "rows.jsonl").write_text("mine")
-    with pytest.raises(DataError, match="is there already"):
+    with pytest.raises(DataError, match="already exists"):
         download(site + "/rows.jsonl", tmp_path, ALLOWED)
     assert (tmp_path / "rows.jsonl").read_text() == "mine"
     download(site + "/rows.jsonl", tmp_path, Limits(allow_private=True, overwrite=True))

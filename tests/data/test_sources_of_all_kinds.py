@@ -129,7 +129,7 @@ def test_a_document_is_converted_to_be_looked_at(folders: Folders) -> None:
     done = DatasetTools(folders).convert("b.epub")
     assert (folders.datasets / done.name).read_text() == "The fox ran.\n"
     assert done.name == "b.txt" and done.removed == {"images": 1}
-    with pytest.raises(DataError, match=r"b\.txt is there already"):
+    with pytest.raises(DataError, match=r"b\.txt already exists"):
         DatasetTools(folders).convert("b.epub")
 
 

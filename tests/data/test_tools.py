@@ -52,7 +52,7 @@ def test_a_share_that_is_none_is_refused(percent: float, folders: Folders):
 def test_no_file_is_replaced_unasked(folders: Folders):
     write_rows(folders, "a.json", TASKS)
     (folders.datasets / "a_eval.jsonl").write_text("mine")
-    with pytest.raises(DataError, match=r"a_eval\.jsonl is there already"):
+    with pytest.raises(DataError, match=r"a_eval\.jsonl already exists"):
         DatasetTools(folders).split("a.json", 25)
     assert (folders.datasets / "a_eval.jsonl").read_text() == "mine"
     assert not (folders.datasets / "a_train.jsonl").exists()
@@ -165,7 +165,7 @@ def test_blocks_are_not_written_over_a_file_unasked(folders: Folders):
     samples = prepare(Settings(text_file="a.txt"), tiny_tokenizer(), folders).train
     target = folders.datasets / "mine.jsonl"
     target.write_text("mine")
-    with pytest.raises(DataError, match=r"mine\.jsonl is there already"):
+    with pytest.raises(DataError, match=r"mine\.jsonl already exists"):
         DatasetTools(folders).write_blocks(samples, target, True)
     assert target.read_text() == "mine"
     DatasetTools(folders, overwrite=True).write_blocks(samples, target, True)

@@ -55,7 +55,7 @@ def download(url: str, folder: Path, limits: Limits | None = None, progress: Pro
     limits = limits or Limits()
     target = folder / _file_name(_parsed(url))
     if target.exists() and not limits.overwrite:
-        raise DataError(f"{target.name} is there already; rename it, or choose to overwrite it.")
+        raise DataError(f"{target.name} already exists; rename it, or choose to overwrite it.", option="--overwrite")
     connection, response = _opened(url, limits)
     try:
         total = _announced_bytes(response, limits)
@@ -65,7 +65,9 @@ def download(url: str, folder: Path, limits: Limits | None = None, progress: Pro
         with whole_file(target) as temporary:
             _copy(response, temporary, (target.name, total, limits.max_bytes), progress)
             if target.exists() and not limits.overwrite:
-                raise DataError(f"{target.name} has appeared meanwhile; rename it, or choose to overwrite it.")
+                raise DataError(
+                    f"{target.name} has appeared meanwhile; rename it, or choose to overwrite it.", option="--overwrite"
+                )
     finally:
         connection.close()
     return target

@@ -50,7 +50,9 @@ def hold_out(samples: Samples, chosen: Indices, percent: float, seed: int) -> Pa
     if not len(train):
         raise DataError(
             f"Holding out {percent:g} % for evaluation leaves nothing to train on ({len(chosen)} samples); "
-            "hold out less or add data."
+            "hold out less or add data.",
+            option=f"--set eval_percent={max(percent / 2, 0.5):g}",
+            setting="eval_percent",
         )
     left_out = np.setdiff1d(chosen, np.concatenate([train, evaluation]), assume_unique=True)
     return Parts(train, evaluation, left_out, note)

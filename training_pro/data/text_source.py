@@ -189,7 +189,9 @@ def _sliced(
     if not len(blocks) and blocks.report.dropped_small:
         raise DataError(
             f"{report.name}: no block is left, all {blocks.report.dropped_small} were small ones; lower "
-            f'"Ignore small blocks" ({job.slicing.min_block_chars} characters).'
+            f'"Ignore small blocks" ({job.slicing.min_block_chars} characters).',
+            option="--set min_block_chars=0",
+            setting="min_block_chars",
         )
     if not len(blocks):
         first = f" The first bad row: {report.bad_row_examples[0]}" if report.bad_row_examples else ""

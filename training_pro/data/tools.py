@@ -55,7 +55,7 @@ class Conversion:
 class DatasetTools:
     """The jobs on the datasets of `folders`; what they make goes there too. A file is replaced only with `overwrite`.
 
-    Every job raises DataError for a dataset, a row or a choice that can't be used or a file that is there already,
+    Every job raises DataError for a dataset, a row or a choice that can't be used or a file that already exists,
     RunError for a file that can't be written, and Cancelled from `progress`; it has then written nothing.
     """
 
@@ -244,7 +244,9 @@ class DatasetTools:
 
     def _refuse_taken(self, target: Path) -> None:
         if target.exists() and not self.overwrite:
-            raise DataError(f"{target.name} is there already; rename it, or choose to overwrite it.")
+            raise DataError(
+                f"{target.name} already exists; rename it, or choose to overwrite it.", option="--overwrite"
+            )
 
     def _rows(self, path: Path, what: str, total: int = 0) -> Iterator[tuple[int, Row]]:
         """The rows with their numbers; a bad one is the end."""

@@ -24,7 +24,7 @@ def upload(source: Path, name: str, folder: Path, overwrite: bool = False, progr
     """Copy `source`, a file that the browser sent and called `name`, into `folder`; its path there.
 
     Raises:
-        DataError: a name or kind that can't be used, an empty or too large file, or one that is there already.
+        DataError: a name or kind that can't be used, an empty or too large file, or one that already exists.
         RunError: the file can't be written.
         Cancelled: from `progress`.
     """
@@ -70,4 +70,4 @@ def safe_name(name: str) -> str:
 
 def _refuse_taken(target: Path, overwrite: bool) -> None:
     if target.exists() and not overwrite:
-        raise DataError(f"{target.name} is there already; rename it, or choose to overwrite it.", code="exists")
+        raise DataError(f"{target.name} already exists; rename it, or choose to overwrite it.", code="exists")

@@ -111,7 +111,7 @@ def test_refusals(job: str, typed: dict[str, Any], said: str, tab: Tab) -> None:
 
 def test_nothing_is_overwritten_unasked(tab: Tab) -> None:
     press(tab, tab.tools._split, dataset="tasks.json")
-    with pytest.raises(DataError, match="is there already"):
+    with pytest.raises(DataError, match="already exists"):
         press(tab, tab.tools._split, dataset="tasks.json")
     press(tab, tab.tools._split, dataset="tasks.json", overwrite=True)
 

@@ -167,7 +167,6 @@ def test_what_gguf_cannot_express_is_refused(
         ({"init_lora_weights": "pissa_niter_4"}, "changed its base"),
         ({"use_qalora": True}, "special kind"),
         ({"arrow_config": {"arrow_top_k": 3}}, "special kind"),
-        ({"target_parameters": ["experts.down_proj"]}, "experts"),
         ({"layer_replication": [[0, 2]]}, "repeats layers"),
     ],
 )
@@ -306,3 +305,9 @@ def test_the_docs_list_every_family_and_every_refusal() -> None:
     text = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
     works, refused = text.split("| works")[1].split("| refused")
     assert (first_cells(works), first_cells(refused)) == (set(FAMILIES), set(REFUSED))
+
+
+def test_experts_of_a_family_that_was_not_proven_are_refused(make_lora: MakeLora, tmp_path: Path) -> None:
+    lora = make_lora({"kind": "qwen2_moe"}, target_modules=["q_proj"], target_parameters=["experts.down_proj"])
+    with pytest.raises(ModelError, match="experts of the kind qwen2_moe"):
+        export_gguf(lora, tmp_path / "lora.gguf")

@@ -17,7 +17,7 @@ from tests.export.base_gguf import write_bases
 from tests.export.llama_cpp import ask, change_correlation
 from tests.export.tiny_models import known_family, load_model, save_lora, save_model
 from tests.fakes import TINY_VOCABULARY
-from training_pro.export import gguf_families
+from training_pro.export import gguf_experts, gguf_families
 from training_pro.export.gguf_families import FAMILIES, GgufNames
 from training_pro.export.gguf_lora import export_gguf
 from training_pro.export.lora_source import Lora, open_lora
@@ -30,6 +30,9 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "mistral": {"use_rslora": True, "r": 8},
     "qwen2": {"alpha_pattern": {"v_proj": 3}, "rank_pattern": {"layers.0.self_attn.q_proj": 2}},
 }
+EXPERTS = [
+    kind if kind == "gpt_oss" else pytest.param(kind, marks=pytest.mark.stress) for kind in gguf_experts.FAMILIES
+]
 TIED = ("gemma", "cohere", "lfm2")
 _TOWERS = r"vision|visual|projector|router|altup|shared_expert_gate|mamba.out_proj$|mixer.out_proj$"
 _REWRITTEN = r"(gate|up|down)_proj$"  # in mixtures, PEFT turns these into LoRAs on the experts
@@ -106,6 +109,19 @@ def test_llama_cpp_hears_the_lora_as_peft_does(kind: str, bases: Path, tmp_path:
     assert np.abs(wanted).mean() > 0.02
     assert change_correlation(wanted, heard) > 0.999
     assert np.abs(heard.with_lora - heard.without - wanted).max() < 0.05
+
+
+@pytest.mark.parametrize("kind", EXPERTS)
+def test_llama_cpp_hears_loras_on_experts(kind: str, bases: Path, tmp_path: Path) -> None:
+    folders = Folders.under(tmp_path)
+    folders.make()
+    targets = {"target_modules": ["q_proj"], "target_parameters": ["experts.gate_up_proj", "experts.down_proj"]}
+    lora = open_lora(save_lora(bases / kind, folders.loras / "tales", **targets), folders, base=bases / kind)
+    file = export_gguf(lora, tmp_path / "lora.gguf").file
+    wanted = change_by_peft(lora, some_prompts())
+    heard = ask(bases / f"{kind}.gguf", file, some_prompts(), TINY_VOCABULARY)
+    assert np.abs(wanted).mean() > 0.02
+    assert change_correlation(wanted, heard) > 0.999
 
 
 @pytest.mark.parametrize("kind", ["llama"])

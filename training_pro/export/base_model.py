@@ -100,6 +100,18 @@ def linear_shapes(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int
     return _linears(_without_storage(folder, config, whole_class(config))) | _text_linears(folder, config)
 
 
+def expert_sizes(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int, int, int]]:
+    """(experts, inputs, outputs) of the tensors that hold all experts of a layer, by their name in the text part."""
+    found = {}
+    for name, module in _without_storage(folder, config, whole_class(config)).named_modules():
+        for last, values in module.named_parameters(recurse=False):
+            if values.ndim == 3:
+                count, outputs, inputs = values.shape
+                turned = getattr(module, "is_transposed", False)
+                found[f"{name}.{last}"] = (count, outputs, inputs) if turned else (count, inputs, outputs)
+    return found
+
+
 def is_tied(config: PretrainedConfig) -> bool:
     """Whether embeddings and head share one matrix."""
     return bool(getattr(config.get_text_config(), "tie_word_embeddings", getattr(config, "tie_word_embeddings", False)))

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from training_pro.errors import ModelError, RunError
-from training_pro.export.base_model import ITEM_BYTES, linear_shapes, read_config
+from training_pro.export.base_model import ITEM_BYTES, expert_sizes, linear_shapes, read_config
+from training_pro.export.gguf_experts import Experts, expert_pairs, is_of_experts
 from training_pro.export.gguf_families import GgufNames
-from training_pro.export.gguf_pairs import Pair, pairs_of
+from training_pro.export.gguf_pairs import A_ENDING, Pair, pairs_of
+from training_pro.export.lora_on_base import TEXT_PART
 from training_pro.export.lora_source import Lora
 from training_pro.export.room import check_place, check_space
 from training_pro.packages import installed
@@ -27,6 +29,7 @@ from training_pro.record.whole_files import whole_file, write_fault
 if TYPE_CHECKING:
     import gguf
     import torch
+    from transformers import PretrainedConfig
 
 DtypeName = Literal["float32", "float16"]
 _MAGIC = b"GGUF"
@@ -67,7 +70,7 @@ def export_gguf(
     config = read_config(lora.base)
     names = GgufNames(config, lora.base.name)
     check_fits(lora.info, linear_shapes(lora.base, config))
-    alpha, pairs = pairs_of(lora, names)
+    alpha, pairs = _all_pairs(lora, names, config)
     check_place(target, replace, is_gguf)
     check_space(target, sum(pair.parameters * ITEM_BYTES[dtype] + _HEADER_BYTES_A_PAIR for pair in pairs))
     try:
@@ -81,6 +84,19 @@ def export_gguf(
         finally:
             writer.close()
     return GgufLora(target, target.stat().st_size, names.arch, len(pairs))
+
+
+def _all_pairs(lora: Lora, names: GgufNames, config: PretrainedConfig) -> tuple[float, list[Pair]]:
+    """The alpha of the file and the pairs of all weights, those of experts too."""
+    keys = [key.removesuffix(A_ENDING) for key in lora.info.shapes if key.endswith(A_ENDING)]
+    of_experts = [module for module in keys if is_of_experts(lora, module)]
+    alpha, pairs = pairs_of(lora, names, frozenset(of_experts))
+    if of_experts:
+        sizes = expert_sizes(lora.base, config)
+        tensors = {TEXT_PART.sub("model.", name): Experts(*found) for name, found in sizes.items()}
+        for module in of_experts:
+            pairs += expert_pairs(lora, module, tensors, config.model_type, alpha)
+    return alpha, pairs
 
 
 def is_gguf(path: Path) -> bool:

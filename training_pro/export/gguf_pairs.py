@@ -61,19 +61,21 @@ class Pair:
         return (weight if self.rows is None else weight[self.rows]).float() * self.factor
 
 
-def pairs_of(lora: Lora, names: GgufNames) -> tuple[float, list[Pair]]:
-    """The alpha to write, and all adapted weights in the model's order.
+def pairs_of(lora: Lora, names: GgufNames, apart: frozenset[str] = frozenset()) -> tuple[float, list[Pair]]:
+    """The alpha to write, and all adapted weights but those in `apart`, in the model's order.
 
     Raises:
         ModelError: the LoRA is more than A and B of linear modules, or llama.cpp has no place for a weight.
     """
-    phrase = more_than_products(lora)
+    phrase = more_than_products(lora, experts=True)
     if phrase:
         raise refusal(lora, phrase)
     shapes = lora.info.shapes
-    modules = sorted((key.removesuffix(A_ENDING) for key in shapes if key.endswith(A_ENDING)), key=natural_key)
+    modules = sorted({key.removesuffix(A_ENDING) for key in shapes if key.endswith(A_ENDING)} - apart, key=natural_key)
     alphas = {module: scale_of(lora, module) * shapes[module + A_ENDING][0] for module in modules}
-    alpha = next((value for value in alphas.values() if value), 1.0)  # llama.cpp reads 0 as "not given"
+    alpha = next(
+        (value for value in alphas.values() if value), lora.info.alpha or 1.0
+    )  # llama.cpp reads 0 as "not given"
     return alpha, [pair for module in modules for pair in _pairs(lora, names, module, alphas[module] / alpha)]
 
 
@@ -112,11 +114,11 @@ def _indexes(names: GgufNames, order: Order | None, count: int) -> torch.Tensor 
     return None if order is None else order(names.config, torch.arange(count))
 
 
-def more_than_products(lora: Lora) -> str:
-    """What `lora` is or has besides A and B of linear modules ("is a DoRA, ..."); empty: nothing."""
+def more_than_products(lora: Lora, experts: bool = False) -> str:
+    """What `lora` is or has besides A and B of linear modules (with `experts`: or of experts); empty: nothing."""
     config = lora.config
     for name, phrase in _FEATURES.items():
-        if config.get(name) not in _NOTHING:
+        if config.get(name) not in _NOTHING and not (experts and name == "target_parameters"):
             return phrase
     if config.get("bias") not in _NOTHING:
         return "trained biases"

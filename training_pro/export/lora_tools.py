@@ -19,6 +19,7 @@ from training_pro.errors import ModelError
 from training_pro.export.lora_source import Lora
 from training_pro.export.products import Product, Products, is_made_by_tools, read_products, write_products
 from training_pro.export.room import check_place, check_space
+from training_pro.words import natural_key
 
 _FLOAT_BYTES = 4
 
@@ -129,7 +130,9 @@ def compare(loras: Sequence[Lora]) -> Comparison:
     all_products = [read_products(lora) for lora in loras]
     _check_shapes(all_products)
     names = list(dict.fromkeys(name for products in all_products for name in products))
-    rows = tuple(_row(name, [products.get(name) for products in all_products]) for name in sorted(names, key=_natural))
+    rows = tuple(
+        _row(name, [products.get(name) for products in all_products]) for name in sorted(names, key=natural_key)
+    )
     norms = tuple(math.hypot(*(row.norms[index] for row in rows)) for index in range(len(loras)))
     cosine = None
     if len(loras) == 2 and all(norms):
@@ -203,7 +206,3 @@ def _check_shapes(all_products: Iterable[Products]) -> None:
                     f"{name} is {seen[name][0]} x {seen[name][1]} in one LoRA and {shape[0]} x {shape[1]} in another. "
                     "Choose LoRAs of one base."
                 )
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]

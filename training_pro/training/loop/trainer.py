@@ -279,7 +279,7 @@ class LoraTrainer(Trainer):
             if loss is not None and self.task.settings.lr_scheduler_type in FOLLOWS_EVALUATION:
                 self.lr_scheduler.step(loss)
         if self._save_reasons:
-            self._save()
+            self._write_due()
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Mean loss over all trained tokens of the evaluation samples, as ``eval_loss`` (nats)."""
@@ -309,12 +309,12 @@ class LoraTrainer(Trainer):
         final = self._checkpoint_folder()
         before = [found.reason for found in newest_first(final.parent) if found.path == final and found.reason]
         self._save_reasons += [*before, *([] if any(reason in r for r in before) else [reason])]
-        self._save()
+        self._write_due()
 
     def _checkpoint_folder(self) -> Path:
         return self.task.folder / f"checkpoint-{self.update}"
 
-    def _save(self) -> None:
+    def _write_due(self) -> None:
         """The folder appears whole or not at all, and says why it was written; the main process writes it, the random
         states of all included."""
         reason, self._save_reasons = "; ".join(self._save_reasons), []

@@ -68,10 +68,10 @@ def _table(cells: Cells, families: list[str]) -> Iterator[str]:
 
 def _shown(cells: Cells, family: str, quantization: str, of: tuple[str, ...]) -> str:
     found = [cells[family, quantization, cell] for cell in of if (family, quantization, cell) in cells]
-    if not found or any(cell["detail"] == "no experts" for cell in found):
-        return "-"
     words = {cell["result"] for cell in found}
-    return "**FAULT**" if "FAULT" in words else "no" if "refused" in words else "yes"
+    if "FAULT" in words or "refused" in words:
+        return "**FAULT**" if "FAULT" in words else "no"
+    return "-" if len(found) < len(of) or any(cell["detail"] == "no experts" for cell in found) else "yes"
 
 
 def _remarks(cells: Cells, families: list[str]) -> Iterator[str]:

@@ -311,3 +311,10 @@ def test_experts_of_a_family_that_was_not_proven_are_refused(make_lora: MakeLora
     lora = make_lora({"kind": "qwen2_moe"}, target_modules=["q_proj"], target_parameters=["experts.down_proj"])
     with pytest.raises(ModelError, match="experts of the kind qwen2_moe"):
         export_gguf(lora, tmp_path / "lora.gguf")
+
+
+def test_square_experts_are_refused_because_releases_of_peft_differ(make_lora: MakeLora, tmp_path: Path) -> None:
+    base = {"kind": "qwen3_moe", "moe_intermediate_size": 64}
+    lora = make_lora(base, target_modules=["q_proj"], target_parameters=["experts.down_proj"])
+    with pytest.raises(ModelError, match="square"):
+        export_gguf(lora, tmp_path / "lora.gguf")

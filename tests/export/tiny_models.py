@@ -25,7 +25,7 @@ ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
 ALL = [*ATTENTION, "gate_proj", "up_proj", "down_proj"]
 _FOUR: dict[str, Any] = {"num_hidden_layers": 4}
 _EXPERTS: dict[str, Any] = {
-    "moe_intermediate_size": 64,
+    "moe_intermediate_size": 48,
     "shared_expert_intermediate_size": 64,
     "moe_shared_expert_intermediate_size": 64,
     "num_experts": 4,
@@ -134,7 +134,7 @@ _MORE: dict[str, dict[str, Any]] = {
         "layer_types": ["mamba", "attention"],
     },
     "olmoe": {**_EXPERTS, "num_key_value_heads": 4, "norm_topk_prob": False},
-    "ernie4_5_moe": {**_EXPERTS, "moe_num_shared_experts": 1},
+    "ernie4_5_moe": {**_EXPERTS, "moe_num_shared_experts": 1, "moe_intermediate_size": 64},
     "glm4_moe": _EXPERTS,
     "minimax_m2": {**_EXPERTS, "head_dim": 16, "rotary_dim": 16},
     "cohere": {"logit_scale": 1.0},

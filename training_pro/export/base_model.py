@@ -100,15 +100,15 @@ def linear_shapes(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int
     return _linears(_without_storage(folder, config, whole_class(config))) | _text_linears(folder, config)
 
 
-def expert_sizes(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int, int, int]]:
-    """(experts, inputs, outputs) of the tensors that hold all experts of a layer, by their name in the text part."""
+def expert_sizes(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int, int, int, bool]]:
+    """(experts, inputs, outputs, inputs first) of the tensors that hold all experts of a layer, by name."""
     found = {}
     for name, module in _without_storage(folder, config, whole_class(config)).named_modules():
         for last, values in module.named_parameters(recurse=False):
             if values.ndim == 3:
                 count, outputs, inputs = values.shape
                 turned = getattr(module, "is_transposed", False)
-                found[f"{name}.{last}"] = (count, outputs, inputs) if turned else (count, inputs, outputs)
+                found[f"{name}.{last}"] = (count, outputs, inputs, True) if turned else (count, inputs, outputs, False)
     return found
 
 

@@ -29,11 +29,12 @@ FAMILIES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Experts:
-    """One tensor of `count` experts, each with `inputs` and `outputs`."""
+    """One tensor of `count` experts, each with `inputs` and `outputs`; `inputs_first`: the tensor has them before."""
 
     count: int
     inputs: int
     outputs: int
+    inputs_first: bool
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,10 @@ def _meant(lora: Lora, module: str, holder: str, tensors: Mapping[str, Experts])
             experts = tensors.get(f"{holder}.{name}")
             sizes = (writes, reads) if turned else (reads, writes)
             if experts is not None and (experts.inputs, experts.outputs) == sizes:
+                if experts.inputs == experts.outputs and not experts.inputs_first:
+                    raise refusal(
+                        lora, f"changes {holder}.{name}, whose square matrices releases of PEFT turn differently"
+                    )
                 return name, experts, turned
     raise refusal(lora, f"changes {holder} in sizes that its base doesn't have")
 

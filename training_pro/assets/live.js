@@ -34,7 +34,7 @@
     slot.querySelectorAll(".tp-cards, .tp-scroll").forEach((one, place) => { one.scrollLeft = across[place] ?? 0; });
     slot.dataset.version = version;
   };
-  // A list that is open under somebody's hand is not filled anew.
+  // A list that is open under somebody's hand is not filled again.
   const choosing = () => document.querySelector('.training-pro [aria-expanded="true"]');
   const pull = (name, version) => {
     const trigger = document.getElementById("tp-pull-" + name), asked = own.asked[name];

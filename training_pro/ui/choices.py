@@ -1,4 +1,4 @@
-"""What can be chosen right now: files in the host's folders, schedules, optimizers, runs. Looked up anew each time."""
+"""What can be chosen right now: files in the host's folders, schedules, optimizers, runs. Looked up again each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of what lies in the host's folders, made anew on every page when something else is in them.
+"""Lists of what lies in the host's folders, made again on every page when something has changed in them.
 
 Costs a look at each folder and what is right in it every second or so, whoever asks; and each list only when something
 was put there, taken away or changed.

@@ -29,7 +29,7 @@ def test_each_run_with_its_outcome() -> None:
 
 def test_the_headline_tells_what_the_queue_does() -> None:
     runs = (entry("red"), entry("blue"))
-    assert "The queue is going; 2 runs wait." in queue_table(QueueView(runs, going=True))
+    assert "The queue is running; 2 runs wait." in queue_table(QueueView(runs, going=True))
     assert "ends after the present run; 2 runs wait." in queue_table(QueueView(runs, going=True, stopping=True))
     assert "Nothing waits." in queue_table(QueueView((entry("red", "finished"),)))
 

@@ -157,7 +157,7 @@ class _Samples(threading.Thread):
 
 
 def _reset_peak() -> bool:
-    """Whether the kernel begins its peak of this process anew."""
+    """Whether the kernel starts this process's peak again from its present size."""
     try:
         _CLEAR.write_text(_RESET_PEAK)
     except OSError:

@@ -1,4 +1,4 @@
-"""After a run: its folder, going on with it, or its settings again with changes. Offers a run that was killed, too."""
+"""After a run: its folder, resuming it, or its settings again with changes. Offers a run that was killed, too."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Last:
 
 
 class After(Follows):
-    """The row of buttons below the status; there only when no run goes."""
+    """The row of buttons below the status; shown only when no run is in progress."""
 
     def __init__(self, session: Session, recipes: Recipes) -> None:
         self._session = session
@@ -78,7 +78,7 @@ class After(Follows):
         }
 
     def _last(self) -> Last | None:
-        """None while a run goes, and where nothing waits for anybody."""
+        """None during a run, and where there is nothing to offer."""
         if self._session.busy:
             return None
         run = self._session.run
@@ -95,7 +95,7 @@ class After(Follows):
         if latest is None or latest.state != "unfinished" or latest.fault:
             return None
         how_far = f"update {latest.updates:,} of {latest.total_updates:,}"
-        line = f'The run "{latest.name}" was cut off at {how_far}; it can go on from its last checkpoint.'
+        line = f'The run "{latest.name}" was cut off at {how_far}. It can resume from its last checkpoint.'
         return Last(latest.path, latest.state, told=False, line=line)
 
     # -- what people do -------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class After(Follows):
     def _there(self) -> Last:
         last = self._last()
         if last is None:
-            raise RunError("There is no run that has ended; start one, or choose one under Runs.")
+            raise RunError("No run has ended yet. Start one, or choose one under Runs.")
         return last
 
     def _open(self, request: gr.Request) -> dict[Any, Any]:
@@ -111,12 +111,12 @@ class After(Follows):
 
     def _go_on(self) -> dict[Any, Any]:
         name = continue_run(self._session, self._there().folder)
-        return {self.said: box("info", f'The run "{name}" goes on.'), self.row: gr.update(visible=False)}
+        return {self.said: box("info", f'The run "{name}" resumes.'), self.row: gr.update(visible=False)}
 
     def _again(self) -> dict[Any, Any]:
         folder = self._there().folder
         filled = self._recipes.filled_from(folder / SETTINGS_FILE, free_name(self._session.host.folders, folder.name))
-        said = "Its settings are filled in above under a new name; change what you like and press Start."
+        said = "Its settings are filled in under a new name. Change what you like and press Start."
         return {**filled, self.said: box("info", said)}
 
 
@@ -125,13 +125,13 @@ def _went(session: Session) -> Any:
 
 
 def continue_run(session: Session, folder: Path) -> str:
-    """Go on with the run in `folder` as it was chosen; its name.
+    """Resume the run in `folder` as it was chosen; its name.
 
     Raises:
         UserError: it can't be continued; with the way out.
     """
     settings = stored_settings(folder)
     if settings is None:
-        raise RunError(f"The settings of {folder.name} can't be read any more; start it anew under another name.")
+        raise RunError(f"The settings of {folder.name} can't be read any more. Start it again under another name.")
     session.start(settings.changed(name=folder.name, override=False), "continue", where=session.last_place)
     return folder.name

@@ -1,4 +1,4 @@
-"""Runs that go in other processes: watch and steer one here as if it were ours, or leave it again."""
+"""Runs in other processes: watch and steer one here as if this page had started it, or leave it alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Elsewhere:
 
     def connect(self, page: Any, refresh: Any) -> None:
         shown = [self.said, self.row, self.name, self.watch, self.leave]
-        look = answering(self._look, self.said, "looking for runs elsewhere")
+        look = answering(self._look, self.said, "searching for runs in other processes")
         page.load(look, None, shown, **QUIET)
         refresh.click(look, None, shown, **QUIET)
         watch = answering(self._watch, self.said, "taking up the run")
@@ -58,7 +58,7 @@ class Elsewhere:
 
     def _watch(self, name: str | None) -> dict[Any, Any]:
         if not name:
-            raise RunError("No run is chosen; choose one of the list.")
+            raise RunError("No run is chosen. Choose one from the list.")
         self._session.attach(name)
         return self._look()
 

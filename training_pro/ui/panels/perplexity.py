@@ -58,13 +58,13 @@ class Perplexity(Follows):
         with gr.Row():
             self.context = gr.Number(
                 DEFAULT_CONTEXT_TOKENS, precision=0, label="Context in tokens",
-                info="What the model sees at once; figures compare at the same context only.",
+                info="What the model sees at once. Compare numbers only at the same context.",
                 elem_id="tp-perplexity-context", min_width=160,
                 elem_classes=["tp-field"],
             )  # fmt: skip
             self.stride = gr.Number(
                 DEFAULT_STRIDE, precision=0, label="Stride in tokens",
-                info="How far the window moves; smaller is slower and exacter.", elem_id="tp-perplexity-stride",
+                info="How far the window moves. Smaller is slower and more accurate.", elem_id="tp-perplexity-stride",
                 min_width=160,
                 elem_classes=["tp-field"],
             )  # fmt: skip
@@ -89,8 +89,8 @@ class Perplexity(Follows):
                 elem_classes=["tp-field"],
             )  # fmt: skip
         with button_row():
-            self.keep = button("Keep the comment", "perplexity-keep")
-            self.remove = button("Take the line out", "perplexity-remove", variant="stop")
+            self.keep = button("Save comment", "perplexity-keep")
+            self.remove = button("Delete row", "perplexity-remove", variant="stop")
 
     def connect(self) -> None:
         if not self._editable:
@@ -105,9 +105,9 @@ class Perplexity(Follows):
         show = answering(self._show, self.said, "showing the comment")
         self.line.input(show, self.line, [self.comment, self.said], **QUIET)
         tabled = [self.line, self.comment, self.said]
-        keep = answering(self._keep, self.said, "keeping the comment")
+        keep = answering(self._keep, self.said, "saving the comment")
         self.keep.click(keep, [self.line, self.comment], tabled, **QUIET)
-        remove = answering(self._remove, self.said, "taking the line out")
+        remove = answering(self._remove, self.said, "deleting the row")
         self.remove.click(remove, self.line, tabled, **QUIET)
 
     # -- followed by every page -----------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ class Perplexity(Follows):
         bos: bool,
     ) -> dict[Any, Any]:
         if context is None or stride is None:
-            raise SettingsError(["Context and Stride need a number of tokens each; 1024 and 512 will do."])
+            raise SettingsError(["Context and Stride each need a number of tokens, for example 1024 and 512."])
         chosen = tuple(WITHOUT if name == WITHOUT_A_LORA else name for name in loras or ())
         self._session.measure(Measuring(text or "", tuple(models or ()), chosen, int(context), int(stride), bos))
         return {self.said: "", self.interrupt: gr.update(interactive=True)}
@@ -190,7 +190,7 @@ class Perplexity(Follows):
         if job is None or not job.status.running:
             raise RunError("Nothing is being measured.")
         job.interrupt()
-        return {self.said: box("info", "It ends with the window in progress."), self.interrupt: gr.update()}
+        return {self.said: box("info", "It ends with the current window."), self.interrupt: gr.update()}
 
     def _show(self, line: str | None) -> dict[Any, Any]:
         found = {one.id: one for one in self._kept.look()[0]}
@@ -208,5 +208,5 @@ class Perplexity(Follows):
 
 def _chosen(line: str | None) -> str:
     if not line:
-        raise RunError("No measurement is chosen; choose one under Measurement.")
+        raise RunError("No measurement is chosen. Choose one under Measurement.")
     return line

@@ -1,4 +1,4 @@
-"""The preview: any block of what Verify found, as it will be trained, and ways to walk among the blocks."""
+"""The preview: any block that the check found, as it will be trained, and ways to move between blocks."""
 
 from __future__ import annotations
 
@@ -113,10 +113,10 @@ class Preview:
             return ends[move](samples)
         if move == "find":
             if not words.strip():
-                raise DataError("There is nothing to search for; type some words under Search.")
+                raise DataError("There is nothing to search for. Type some words under Search.")
             found = find.next_with(samples, words, here)
             if found is None:
-                raise DataError(f"No block holds {words!r}; try fewer words.")
+                raise DataError(f"No block holds {words!r}. Try fewer words.")
             return found
         if move == "split":
             return _found(find.next_split(samples, here), "No sentence is longer than a block; none was split.")
@@ -143,5 +143,5 @@ def _samples_of(prepared: Prepared, part: str) -> Samples:
     if samples is not None and len(samples):
         return samples
     if part == PARTS[1]:
-        raise DataError('There is no evaluation data; choose a file, or hold some out under "Data".')
+        raise DataError("There is no evaluation data. Choose a file, or hold some out.")
     raise DataError("Nothing was left out: no small block, no row that is too long, none that has nothing to train.")

@@ -59,15 +59,15 @@ class QueuePanel(Follows):
             self.clear = button("Clear what has ended", "queue-clear")
         with gr.Row():
             self.chosen = gr.Dropdown(
-                [], label="Run", info="To move it, take it off, or let it go on.", allow_custom_value=True,
+                [], label="Run", info="To move, remove or repeat a run.", allow_custom_value=True,
                 elem_id="tp-queue-chosen", min_width=220,
                 elem_classes=["tp-field"],
             )  # fmt: skip
         with button_row():
             self.up = button("Up", "queue-up")
             self.down = button("Down", "queue-down")
-            self.again = button("Wait again", "queue-again")
-            self.remove = button("Take it off", "queue-remove")
+            self.again = button("Queue again", "queue-again")
+            self.remove = button("Remove from the queue", "queue-remove")
         self.said = area("queue-said")
 
     def _build_experiment(self) -> None:
@@ -76,11 +76,11 @@ class QueuePanel(Follows):
                 choices = [(f"{SPECS[name].label} ({name})", name) for name in experiment_settings()]
                 self.over = gr.Dropdown(
                     choices, value="gradient_accumulation_steps", label="Setting",
-                    info="All else is as under Train.", elem_id="tp-experiment-over", min_width=220,
+                    info="Everything else is as under Train.", elem_id="tp-experiment-over", min_width=220,
                     elem_classes=["tp-field"],
                 )  # fmt: skip
                 self.values = gr.Textbox(
-                    "1, 2, 4", label="Values", info="With commas between them; the names are made from them.",
+                    "1, 2, 4", label="Values", info="Separated by commas. They become part of the names.",
                     max_lines=1, elem_id="tp-experiment-values", min_width=220,
                     elem_classes=["tp-field"],
                 )  # fmt: skip
@@ -128,7 +128,7 @@ class QueuePanel(Follows):
 
     @property
     def pulled(self) -> list[Pulled]:
-        """The buttons and the runs to choose from; and, when the queue has ended, that nothing is said any more."""
+        """The buttons and the runs to choose from; when the queue has ended, old messages go."""
         if not self._editable:
             return []
         said = [self.added, self.said]
@@ -183,8 +183,8 @@ class QueuePanel(Follows):
         if any(entry.settings == settings for entry in self._queue.view().entries if not entry.has_ended):
             return {self.added: box("info", f'"{settings.name}" is in the queue already.')}
         (entry,) = self._queue.add([settings]).entries
-        goes_on = "; the unfinished run of this name is gone on with" if entry.continues else ""
-        said = box("info", f'"{entry.name}" waits in the queue{goes_on}. Start the queue under Queue.')
+        goes_on = "; the unfinished run of this name resumes" if entry.continues else ""
+        said = box("info", f'"{entry.name}" waits in the queue{goes_on}. Start the queue under Runs.')
         return {self.added: said, **self._now()}
 
     def _add_experiment(self, data: Values) -> dict[Any, Any]:
@@ -192,7 +192,7 @@ class QueuePanel(Follows):
         added = self._queue.add(experiment.runs(), experiment.name, skip_done=True)
         said = [f"{len(added.entries)} runs of {experiment.name} wait in the queue."]
         if added.done:
-            said.append(f"At their end already: {', '.join(added.done)}.")
+            said.append(f"Finished already: {', '.join(added.done)}.")
         return {self.said: box("info", said), **self._now()}
 
     def _act(self, action: Callable[[], str]) -> dict[Any, Any]:
@@ -201,33 +201,33 @@ class QueuePanel(Follows):
     def _start(self) -> str:
         if self._queue.going:
             self._queue.start()  # takes a stop back
-            return "The queue is going."
+            return "The queue is running."
         stands = obstacle(self._session)
         if stands:
             raise RunError(stands)
         after = self._session.occupied()
         self._queue.start()
-        return f"The queue begins as soon as it can: {after}" if after else "The queue has begun."
+        return f"The queue starts as soon as it can: {after}" if after else "The queue has started."
 
     def _stop(self) -> str:
         self._queue.stop()
-        return "The queue ends after the present run." if self._queue.going else "The queue is not going."
+        return "The queue ends after the current run." if self._queue.going else "The queue is not running."
 
     def _interrupt(self) -> str:
         goes = self._queue.going
         self._queue.interrupt()
-        return "The present run ends with its batch, and no other starts." if goes else "The queue is not going."
+        return "The current run ends with its batch, and no other starts." if goes else "The queue is not running."
 
     def _clear(self) -> str:
         count = self._queue.clear_ended()
-        return f"{count} taken off the list; their files stay."
+        return f"{count} removed from the list; their files stay."
 
     def _choices(self) -> list[Choice]:
         return [(f"{entry.name} ({entry.state})", entry.key) for entry in self._queue.view().entries]
 
     def _edit(self, change: Callable[[str], Any], key: str | None) -> dict[Any, Any]:
         if not key:
-            raise RunError("No run is chosen; choose one under Run.")
+            raise RunError("No run is chosen. Choose one under Run.")
         key = meant(key, self._choices())
         change(key)
         left = any(entry.key == key for entry in self._queue.view().entries)

@@ -38,7 +38,7 @@ class RunsPanel:
                 elem_classes=["tp-field"],
             )  # fmt: skip
             self.over_epochs = gr.Checkbox(
-                False, label="Over epochs", info="Compare where the same data has been seen.", min_width=160,
+                False, label="Over epochs", info="Compare at the same epoch, not at the same update.", min_width=160,
                 elem_id="tp-over-epochs",
                 elem_classes=["tp-field"],
             )  # fmt: skip
@@ -62,20 +62,20 @@ class RunsPanel:
             label="Notes on the run", lines=2, max_lines=8, elem_id="tp-notes", elem_classes=["tp-field"]
         )
         with button_row():
-            self.keep_notes = button("Keep the notes", "keep-notes")
+            self.keep_notes = button("Save notes", "keep-notes")
         with gr.Accordion("Rename, undo a delete", open=False):
             with gr.Row():
                 self.new_name = gr.Textbox(label="New name", max_lines=1, elem_classes=["tp-field"])
                 self.aside = gr.Dropdown(
                     [],
-                    label="Deleted and kept aside",
+                    label="Deleted and set aside",
                     allow_custom_value=True,
                     elem_id="tp-aside",
                     elem_classes=["tp-field"],
                 )
             with button_row():
                 self.rename = button("Rename", "rename-run")
-                self.undo = button("Put it back", "undo-delete")
+                self.undo = button("Restore it", "undo-delete")
 
     def connect(self) -> None:
         lists = [self.table, self.chosen, self.said]
@@ -90,7 +90,7 @@ class RunsPanel:
             self._connect_edits(outputs)
 
     def _connect_edits(self, lists: list[Any]) -> None:
-        keep = answering(self._keep_notes, self.said, "keeping the notes")
+        keep = answering(self._keep_notes, self.said, "saving the notes")
         self.keep_notes.click(keep, [self.chosen, self.notes], self.said, **QUIET)
         copy = answering(self._copy, self.said, "copying the settings")
         self.copy.click(copy, self.chosen, [self.said, *self._recipes.filled], **QUIET)
@@ -103,7 +103,7 @@ class RunsPanel:
         self.delete.click(delete, self.chosen, lists, **QUIET)
         rename = answering(self._rename, self.said, "renaming the run")
         self.rename.click(rename, [self.chosen, self.new_name], lists, **QUIET)
-        undo = answering(self._undo, self.said, "putting the run back")
+        undo = answering(self._undo, self.said, "restoring the run")
         self.undo.click(undo, self.aside, lists, **QUIET)
 
     def lists(self) -> dict[Any, Any]:
@@ -130,13 +130,13 @@ class RunsPanel:
     def _path(self, name: str) -> Path:
         found = {run.name: run.path for run in list_runs(self._session.host.folders)}
         if not isinstance(name, str) or name not in found:
-            raise RunError(f'There is no run "{str(name)[:100]}" any more; refresh the list.')
+            raise RunError(f'There is no run "{str(name)[:100]}" any more. Refresh the list.')
         return found[name]
 
     def _one(self, names: list[str] | None) -> Path:
         chosen = names if isinstance(names, list) else []
         if len(chosen) != 1:
-            raise RunError(f"{len(chosen)} runs are chosen; choose exactly one under Runs.")
+            raise RunError(f"{len(chosen)} runs are chosen. Choose exactly one under Runs.")
         return self._path(chosen[0])
 
     def _open(self, names: list[str] | None, over_epochs: bool = False) -> dict[Any, Any]:
@@ -149,7 +149,7 @@ class RunsPanel:
 
     def _keep_notes(self, names: list[str] | None, notes: str) -> dict[Any, Any]:
         write_notes(self._one(names), str(notes or ""))
-        return {self.said: box("info", "The notes are kept with the run.")}
+        return {self.said: box("info", "The notes are saved with the run.")}
 
     def _copy(self, names: list[str] | None) -> dict[Any, Any]:
         filled = self._recipes.filled_from(self._one(names) / SETTINGS_FILE)
@@ -157,7 +157,7 @@ class RunsPanel:
 
     def _go_on(self, names: list[str] | None) -> dict[Any, Any]:
         name = continue_run(self._session, self._one(names))
-        return {self.said: box("info", f'The run "{name}" goes on; it is shown under Train.')}
+        return {self.said: box("info", f'The run "{name}" resumes. It is shown under Train.')}
 
     def _open_folder(self, names: list[str] | None, request: gr.Request) -> dict[Any, Any]:
         return {self.said: folder_said(self._one(names), request)}
@@ -165,7 +165,7 @@ class RunsPanel:
     def _delete(self, names: list[str] | None) -> dict[Any, Any]:
         path = self._one(names)
         delete_run(self._session.host.folders, path)
-        said = box("info", f'"{path.name}" is off the list; put it back under "Rename, undo a delete".')
+        said = box("info", f'"{path.name}" is deleted. Restore it under "Rename, undo a delete".')
         return {**self._lists(), self.chosen: self._emptied(), self.said: said}
 
     def _rename(self, names: list[str] | None, name: str) -> dict[Any, Any]:
@@ -179,7 +179,7 @@ class RunsPanel:
 
     def _undo(self, aside: str | None) -> dict[Any, Any]:
         if not aside or not isinstance(aside, str):
-            raise RunError("Nothing is chosen; choose a run under Deleted and kept aside.")
+            raise RunError("Nothing is chosen. Choose a run under Deleted and set aside.")
         back = put_back(self._session.host.folders, Path(meant(aside, self._moved())))
         return {**self._lists(), self.said: box("info", f'"{back.name}" is back.')}
 

@@ -1,6 +1,6 @@
 """Tools for datasets: fetch one, split it, turn rows or a text into chats, write down the prepared blocks.
 
-They work on the Dataset and the Text file that are chosen above. One goes at a time, in a thread of its own, with
+They work on the Dataset and the Text file that are chosen under Train. One runs at a time, in a thread of its own, with
 gradio's bar and a way to cancel it.
 """
 
@@ -49,7 +49,7 @@ class Tools:
                 self.overwrite = gr.Checkbox(
                     False,
                     label="Overwrite",
-                    info="A file of the same name is replaced.",
+                    info="Replaces a file of the same name.",
                     elem_id="tp-tool-overwrite",
                     elem_classes=["tp-field"],
                 )
@@ -58,7 +58,7 @@ class Tools:
 
     def _build_download(self) -> None:
         self.url = gr.Textbox(
-            label="Address of a dataset file", info="http or https; the file itself, not a page about it.",
+            label="Address of a dataset file", info="http or https. The file itself, not a web page about it.",
             max_lines=1, elem_id="tp-tool-url",
             elem_classes=["tp-field"],
         )  # fmt: skip
@@ -77,7 +77,7 @@ class Tools:
     def _build_split(self) -> None:
         with gr.Row():
             self.percent = gr.Number(
-                10, label="Rows to evaluate on in %", info="Of the Dataset chosen above, drawn by the Seed.",
+                10, label="Rows to evaluate on in %", info="Of the Dataset chosen under Train; picked by the Seed.",
                 elem_id="tp-tool-percent",
                 elem_classes=["tp-field"],
             )  # fmt: skip
@@ -87,12 +87,12 @@ class Tools:
     def _build_chats(self) -> None:
         with gr.Row():
             self.system = gr.Textbox(
-                label="System message", info="For chats that have none of their own; may be empty.",
+                label="System message", info="For chats without their own. May be empty.",
                 max_lines=3, elem_id="tp-tool-system",
                 elem_classes=["tp-field"],
             )  # fmt: skip
             self.prompt = gr.Textbox(
-                label="Prompt", info="What each section of the Text file answers; for text to chats.",
+                label="Prompt", info="The prompt that each section of the text answers.",
                 max_lines=3, elem_id="tp-tool-prompt",
                 elem_classes=["tp-field"],
             )  # fmt: skip
@@ -104,7 +104,7 @@ class Tools:
     def _build_blocks(self) -> None:
         with gr.Row():
             self.ends = gr.Checkbox(
-                True, label="With BOS and EOS", info="As the blocks are trained, or the text alone.",
+                True, label="With BOS and EOS", info="As they are trained, or only the text.",
                 elem_id="tp-tool-ends",
                 elem_classes=["tp-field"],
             )  # fmt: skip
@@ -149,7 +149,7 @@ class Tools:
         limits = Limits(int(megabytes) << 20, data[self.private], data[self.overwrite])
         url = str(data[self.url] or "")
         target = download(url, self._folder, limits, self._cancels.telling(bar, request))
-        return self._made(f"{target.name} is here and in the lists above.")
+        return self._made(f"{target.name} is downloaded and in the lists under Train.")
 
     def _split(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         name = self._chosen(data, "dataset")
@@ -191,7 +191,7 @@ class Tools:
     def _chosen(self, data: Values, setting: str) -> str:
         control = self._form.controls[setting]
         if not data[control]:
-            raise DataError(f"No {control.label} is chosen; choose one above.")
+            raise DataError(f"No {control.label} is chosen. Choose one under Train.")
         return str(data[control])
 
     def _made(self, said: str, **chosen: str) -> dict[Any, Any]:

@@ -40,10 +40,10 @@ def _headline(view: QueueView) -> str:
     count = len(view.waiting)
     waiting = f"{count} run{'s' if count != 1 else ''} wait{'s' if count == 1 else ''}"
     if view.stopping:
-        return f"The queue ends after the present run; {waiting}."
+        return f"The queue ends after the current run; {waiting}."
     if view.going:
-        return f"The queue is going; {waiting}."
-    return f"{waiting}; press Start the queue." if count else "Nothing waits."
+        return f"The queue is running; {waiting}."
+    return f"{waiting}. Press Start the queue." if count else "Nothing waits."
 
 
 def _line(place: int, entry: Entry, percent: int | None) -> tuple[str, ...]:

@@ -153,7 +153,7 @@ def _checkpoints(record: RunRecord) -> str:
 
 
 def _not_whole(complete: bool) -> str:
-    return "" if complete else " <small>(can't be continued exactly)</small>"
+    return "" if complete else " <small>(can't resume exactly)</small>"
 
 
 def _overlay(records: Sequence[RunRecord], over_epochs: bool) -> str:

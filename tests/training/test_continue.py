@@ -326,3 +326,8 @@ def test_when_the_schedule_follows_the_evaluations_they_may_not_move() -> None:
     assert not differences(
         before.changed(lr_scheduler_type="linear"), before.changed(lr_scheduler_type="linear", eval_steps=3)
     )
+
+
+def test_an_alpha_that_was_typed_and_the_automatic_one_can_be_the_same() -> None:
+    assert differences(Settings(rank=32, alpha=64.0), Settings(rank=32)) == []
+    assert len(differences(Settings(rank=32, alpha=32.0), Settings(rank=32))) == 1

@@ -45,6 +45,7 @@ class Family:
 PER_LAYER = {"per_layer_model_projection": "llama.cpp adds no LoRA to it"}
 _NOT_THERE = "llama.cpp adds no LoRA to latent attention"
 LATENT = dict.fromkeys(("q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj"), _NOT_THERE)
+SCALED_MAMBA = {"mamba.in_proj": "llama.cpp's files have its multipliers inside the weight, which a LoRA can't follow"}
 TIME_STEPS = {"dt_proj": "llama.cpp adds no LoRA to it"}
 
 FAMILIES: Mapping[str, Family] = {
@@ -106,7 +107,7 @@ FAMILIES: Mapping[str, Family] = {
     "gpt_neox": Family("GPTNEOX", GROUPED),
     "bloom": Family("BLOOM", GROUPED),
     "falcon": Family("FALCON", FALCON),
-    "falcon_h1": Family("FALCON_H1", FALCON_H1),
+    "falcon_h1": Family("FALCON_H1", FALCON_H1, refused=SCALED_MAMBA),
     "lfm2": Family("LFM2"),
     "lfm2_moe": Family("LFM2MOE"),
     "jamba": Family("JAMBA", refused=TIME_STEPS),

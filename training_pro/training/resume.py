@@ -139,11 +139,16 @@ def differences(before: Settings, now: Settings, processes: tuple[int, int] = (1
     found = [
         f"{SPECS[name].label} was {old[name]!r}, is {new[name]!r}"
         for name in old
-        if name not in free and old[name] != new[name]
+        if name not in free and old[name] != new[name] and not (name == "alpha" and _same_alpha(before, now))
     ]
     if were != are and _blocks_per_update(before) * were != _blocks_per_update(now) * are:
         found.append(f"the blocks of an update were {_update_words(before, were)}, are {_update_words(now, are)}")
     return found
+
+
+def _same_alpha(before: Settings, now: Settings) -> bool:
+    """An alpha that was typed and an automatic one can be the same."""
+    return before.rank == now.rank and before.lora_alpha_used() == now.lora_alpha_used()
 
 
 def _blocks_per_update(settings: Settings) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from tests.training import zoo
 from training_pro.training.loop.batches import pad
 from training_pro.training.model.chunked_loss import make_lean
-from training_pro.training.model.padding import padding_is_harmless
+from training_pro.training.model.padding import _needs_slow_kernel, padding_is_harmless
 
 CAUSAL = sorted(set(zoo.FAMILIES) - {"mixtral", "qwen2moe"})
 
@@ -65,3 +66,25 @@ def test_the_mode_stays_and_a_lack_of_memory_is_passed_on() -> None:
     with pytest.raises(torch.OutOfMemoryError):
         padding_is_harmless(model)
     assert model.training
+
+
+class OnCard:
+    """A model on an NVIDIA card, as far as it is asked."""
+
+    def __init__(self, heads: int, shared: int) -> None:
+        self.config = SimpleNamespace(num_attention_heads=heads, num_key_value_heads=shared)
+
+    def get_input_embeddings(self) -> Any:
+        return SimpleNamespace(weight=SimpleNamespace(device=torch.device("cuda", 0)))
+
+
+@pytest.mark.parametrize(
+    ("capability", "heads", "shared", "slow"),
+    [((7, 5), 32, 8, True), ((7, 5), 32, 32, False), ((8, 0), 32, 8, False), ((8, 9), 32, 8, False)],
+)
+def test_shared_keys_keep_the_mask_where_only_the_slow_kernel_takes_them(
+    capability: tuple[int, int], heads: int, shared: int, slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    model: Any = OnCard(heads, shared)
+    assert _needs_slow_kernel(model, model.config) == slow

@@ -108,7 +108,7 @@ def test_a_line_is_taken_out(panel: Panel) -> None:
     updates = press(panel.blocks, shown.remove, panel.lines[0].id)
     assert updates[shown.line]["value"] is None and updates[shown.comment] == ""
     assert len(panel.table.read()[0]) == 2
-    assert "no such measurement" in press(panel.blocks, shown.remove, panel.lines[0].id)[shown.said]
+    assert "no longer exists" in press(panel.blocks, shown.remove, panel.lines[0].id)[shown.said]
 
 
 def test_a_bad_table_is_told_of_and_left(panel: Panel) -> None:

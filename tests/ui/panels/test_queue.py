@@ -86,7 +86,7 @@ def test_runs_are_moved_and_taken_off(panel: Panel) -> None:
     key = panel.key("red")
     answer = panel.press(panel.queue.remove, key)
     assert answer[panel.queue.chosen]["value"] is None and panel.names() == ["cyan", "blue"]
-    assert "not in the queue any more" in panel.press(panel.queue.remove, key)[panel.queue.said]
+    assert "no longer in the queue" in panel.press(panel.queue.remove, key)[panel.queue.said]
     assert "No run is chosen" in panel.press(panel.queue.up, None)[panel.queue.said]
 
 
@@ -111,7 +111,7 @@ def test_what_was_said_of_the_queue_goes_with_its_end(panel: Panel, monkeypatch:
 
 
 def test_what_stands_against_a_run_stands_against_the_queue(panel: Panel) -> None:
-    assert "No run waits" in panel.press(panel.queue.start)[panel.queue.said]
+    assert "No run is waiting" in panel.press(panel.queue.start)[panel.queue.said]
     panel.add("red")
     panel.session.host.stands = "No model is loaded."
     assert "No model is loaded" in panel.press(panel.queue.start)[panel.queue.said]
@@ -135,9 +135,9 @@ def test_what_is_at_its_end_of_an_experiment_is_compared(panel: Panel) -> None:
         one = base.changed(name=f"study-rank-{rank}", rank=rank)
         make_run(panel.session.host.folders.loras / one.name, one, ended)
     answer = panel.press(panel.queue.add_all, panel.data("study"))
-    assert "At their end already: study-rank-4, study-rank-8" in answer[panel.queue.said]
+    assert "Finished already: study-rank-4, study-rank-8" in answer[panel.queue.said]
     assert "LoRA Rank" in drawn(panel.queue, "queue-result") and "finished" in drawn(panel.queue, "queue-table")
-    assert "2 taken off" in panel.press(panel.queue.clear)[panel.queue.said]
+    assert "2 removed" in panel.press(panel.queue.clear)[panel.queue.said]
 
 
 def test_in_multi_user_mode_there_is_only_the_list(folders: Folders) -> None:

@@ -22,7 +22,7 @@ def test_an_empty_queue_says_how_to_fill_it() -> None:
 def test_each_run_with_its_outcome() -> None:
     ended = entry("red", "failed", reason="The text is gone.", updates=3, total_updates=9, last_loss=1.25)
     html = queue_table(QueueView((ended, entry("blue", "running"), entry("green"))), 40)
-    for words in ("The text is gone.", "3 / 9", "1.250", "running, 40 %", "1 run waits; press Start"):
+    for words in ("The text is gone.", "3 / 9", "1.250", "running, 40 %", "1 run waits."):
         assert words in html
     assert html.count("<tr>") == 4
 
@@ -30,7 +30,7 @@ def test_each_run_with_its_outcome() -> None:
 def test_the_headline_tells_what_the_queue_does() -> None:
     runs = (entry("red"), entry("blue"))
     assert "The queue is running; 2 runs wait." in queue_table(QueueView(runs, going=True))
-    assert "ends after the present run; 2 runs wait." in queue_table(QueueView(runs, going=True, stopping=True))
+    assert "ends after the current run; 2 runs wait." in queue_table(QueueView(runs, going=True, stopping=True))
     assert "Nothing waits." in queue_table(QueueView((entry("red", "finished"),)))
 
 

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 _MIXTURES = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 _REAL, _PADDED = 7, 12  # tokens
+_SHARED_KEYS_FROM = (8, 0)  # compute capability
 
 
 def padding_is_harmless(model: PreTrainedModel) -> bool:
@@ -30,7 +31,7 @@ def padding_is_harmless(model: PreTrainedModel) -> bool:
     models that can't be asked.
     """
     config = text_config(model)
-    if any(value_of(config, name) for name in _MIXTURES):
+    if any(value_of(config, name) for name in _MIXTURES) or _needs_slow_kernel(model, config):
         return False
     training = model.training
     model.eval()
@@ -45,6 +46,16 @@ def padding_is_harmless(model: PreTrainedModel) -> bool:
         return False
     finally:
         model.train(training)
+
+
+def _needs_slow_kernel(model: PreTrainedModel, config: object) -> bool:
+    """Whether attention without a mask would leave the fast kernels: keys shared by several heads on an NVIDIA card
+    before compute capability 8.0, where only torch's plain kernel takes them (transformers, ``sdpa_attention``)."""
+    device = model.get_input_embeddings().weight.device
+    if device.type != "cuda" or torch.version.hip or torch.cuda.get_device_capability(device) >= _SHARED_KEYS_FROM:
+        return False
+    heads, shared = value_of(config, "num_attention_heads"), value_of(config, "num_key_value_heads")
+    return isinstance(heads, int) and isinstance(shared, int) and shared < heads
 
 
 def _outputs(model: PreTrainedModel, padding: int) -> torch.Tensor:

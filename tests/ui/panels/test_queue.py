@@ -117,7 +117,7 @@ def test_what_stands_against_a_run_stands_against_the_queue(panel: Panel) -> Non
     assert "No model is loaded" in panel.press(panel.queue.start)[panel.queue.said]
     assert not panel.session.queue.going
     for control in (panel.queue.stop, panel.queue.interrupt):
-        assert "not going" in panel.press(control)[panel.queue.said]
+        assert "not running" in panel.press(control)[panel.queue.said]
 
 
 def test_an_experiment_is_added_with_all_faults_at_once(panel: Panel) -> None:

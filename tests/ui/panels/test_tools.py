@@ -55,7 +55,7 @@ def press(tab: Tab, job: Callable[..., dict[Any, Any]], **typed: Any) -> dict[st
 
 
 def test_an_unwrapped_text_is_chosen_and_verify_says_when_one_is_wanted(tab: Tab, folders: Folders) -> None:
-    line = "The fox of the long grey tower ran over the hill and down to the harbour, where"
+    line = "the fox of the long grey tower ran over the hill and down to the harbour, where"
     (folders.datasets / "wrapped.txt").write_text("\n".join([line] * 5 + ["it slept.\n"]) * 20, encoding="utf-8")
     verified = tab._session.check(Settings(text_file="wrapped.txt", warmup_steps=1)).verification
     assert any("Unwrap the Text file" in note for note in verified.notes)

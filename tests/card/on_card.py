@@ -21,6 +21,7 @@ from training_pro.training.memory.forecast import Work, forecast
 from training_pro.training.memory.in_use import PeakMemory, free_bytes
 from training_pro.training.memory.model_shape import model_shape, target_shapes
 from training_pro.training.memory.out_of_memory import free_memory
+from training_pro.training.model.deterministic import deterministic
 from training_pro.training.model.precision import DeviceFacts, autocast_dtype, mixed_precision
 from training_pro.training.model.prepare import ready
 from training_pro.training.model.snapshot import ModelSnapshot, model_fingerprint
@@ -50,21 +51,26 @@ def measured(size: Size, device: torch.device) -> Iterator[Found]:
     model = random_model(size, device, torch.float16)
     before, settings = model_fingerprint(model), Settings()
     grads = []
-    for name, layers in (("7b_fp16", 0), ("7b_checkpointed", size.layers), ("7b_again", 0)):
+    for name, layers, same in (
+        ("7b_fp16", 0, False),
+        ("7b_checkpointed", size.layers, False),
+        ("7b_once", 0, True),
+        ("7b_again", 0, True),
+    ):
         work = Work(
             model_shape(model), target_shapes(model, settings), settings, "cuda", free_bytes(device), quantized=True
         )
         snapshot = ModelSnapshot.take(model)
-        peak, seconds, grad = _update(model, settings, layers, device)
+        with deterministic(same, device):
+            peak, seconds, grad = _update(model, settings, layers, device)
         snapshot.restore()
         free_memory()
         expected = forecast(work, BLOCKS, TOKENS, layers)
         value = expected.activations + expected.loss + expected.gradients
-        if name == "7b_again":
+        if same:
             grads.append(grad)
             continue
         if layers == 0:
-            grads.append(grad)
             yield at_most("card_peak_7b_fp16", peak / 2**30, 12.6, "GiB", "card")
             yield Found("card_updates_per_minute_7b", round(60 / seconds, 1), "shown", True, "card")
         yield at_most(f"card_forecast_{name}", abs(value / max(peak, 1) - 1), 0.10, where="card")

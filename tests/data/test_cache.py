@@ -131,7 +131,7 @@ def test_keys_depend_on_every_part():
 
 def test_what_would_take_all_the_room_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     made = PreparedCache(tmp_path)
-    monkeypatch.setattr(cache_module, "free_bytes", lambda path: ARRAYS["tokens"].nbytes)
+    monkeypatch.setattr(cache_module, "free_disk_bytes", lambda path: ARRAYS["tokens"].nbytes)
     made.store(KEY, ENTRY)
     assert made.load(KEY) is None
     monkeypatch.undo()

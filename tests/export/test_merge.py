@@ -252,7 +252,7 @@ def test_another_base_is_refused(make_lora: MakeLora, folders: Folders, tmp_path
     lora = make_lora()
     for more in ({"hidden_size": 32}, {"num_hidden_layers": 1}):
         other = save_model(tmp_path / f"other{more}", **more)
-        with pytest.raises(UserError, match="load its base model"):
+        with pytest.raises(UserError, match="(?i)load its base model"):
             merge_lora(open_lora(lora.run, folders, base=other), tmp_path / "merged")
 
 

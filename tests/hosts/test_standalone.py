@@ -168,7 +168,7 @@ def test_what_stands_against_a_run_is_said_beforehand(host: StandaloneHost) -> N
     assert host.obstacle() == ""
     host.put_lora_on("sea")
     assert "A LoRA is in use (sea)" in host.obstacle()
-    with pytest.raises(ModelError, match="take the LoRA off first"):
+    with pytest.raises(ModelError, match="stop using the LoRA first"):
         host.trainable_model()
     host.take_loras_off()
     with host.hold(lambda: "A run has it."):

@@ -321,7 +321,7 @@ def test_what_stands_against_a_run_is_said_beforehand(host: Any, webui: FakeWebU
     with webui.shared.generation_lock:
         assert "writing a reply" in host.obstacle()
     host.put_lora_on("sea")
-    assert "A LoRA is in use (sea)" in host.obstacle() and "take the LoRA off" in host.obstacle()
+    assert "A LoRA is in use (sea)" in host.obstacle() and "stop using the LoRA" in host.obstacle()
     host.take_loras_off()
     webui.shared.model_dirty_from_training = True
     assert "Another trainer has changed tiny" in host.obstacle()

@@ -48,9 +48,9 @@ def test_every_name_is_one_that_a_lora_can_have() -> None:
         (BASE, "rank", "0,many,,8,8", ["'0'; it must be from 1", "'many'", "empty value", "more than once"]),
         (BASE, "targets", "q-v,nonsense", ["one of"]),
         (BASE, "use_dora", "on,perhaps", ["true or false"]),
-        (BASE, "text_file", "a.txt,b.txt", ["can't be experimented"]),
-        (BASE, "override", "on,off", ["can't be experimented"]),
-        (BASE, "", "1,2", ["can't be experimented"]),
+        (BASE, "text_file", "a.txt,b.txt", ["can't be the subject of an experiment"]),
+        (BASE, "override", "on,off", ["can't be the subject of an experiment"]),
+        (BASE, "", "1,2", ["can't be the subject of an experiment"]),
         (Settings(name="a.b"), "rank", "0,1", ["has a dot", "LoRA Rank"]),
     ],
 )

@@ -132,7 +132,7 @@ def test_waiting_runs_are_moved_and_taken_off(queue: RunQueue) -> None:
     queue.move(at["red"], 99)
     queue.remove(at["blue"])
     assert names(queue) == ["dune", "cyan", "red"]
-    with pytest.raises(RunError, match="not in the queue"):
+    with pytest.raises(RunError, match="no longer in the queue"):
         queue.remove(at["blue"])
 
 
@@ -143,7 +143,7 @@ def test_a_running_entry_is_neither_moved_nor_removed(session: FakeSession, queu
     key = keys(queue)["red"]
     with pytest.raises(RunError, match="is in progress"):
         queue.remove(key)
-    with pytest.raises(RunError, match="does not wait"):
+    with pytest.raises(RunError, match="no longer waiting"):
         queue.move(key, 1)
     with pytest.raises(RunError, match="only a run that has ended"):
         queue.again(key)
@@ -166,7 +166,7 @@ def test_it_stops_after_the_present_run_and_goes_on_later(session: FakeSession, 
     queue.start()
     session.next_run().end()
     assert queue.wait(30)
-    with pytest.raises(RunError, match="No run waits"):
+    with pytest.raises(RunError, match="No run is waiting"):
         queue.start()
 
 

@@ -91,7 +91,7 @@ def test_weights_cut_short_are_refused(tmp_path: Path) -> None:
 def test_another_base_model_is_told_by_its_modules(tmp_path: Path) -> None:
     info = check_adapter(make_adapter(tmp_path / "a"))
     check_fits(info, {MODULE: (6, 8), "lm_head": (100, 8)})
-    with pytest.raises(RunError, match="which the loaded model has not; load its base model .models/Smol"):
+    with pytest.raises(RunError, match="which the loaded model lacks. Load its base model .models/Smol"):
         check_fits(info, {"transformer.h.0.attn": (6, 8)})
     for shape in ((6, 9), (5, 8)):
         with pytest.raises(RunError, match="where the loaded model has [95]"):

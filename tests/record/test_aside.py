@@ -134,6 +134,7 @@ def test_a_disk_that_refuses_is_a_sentence(folders: Folders, monkeypatch: pytest
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
     monkeypatch.setattr(aside.shutil, "rmtree", refuse)
     for attempt in (keep_aside, delete_run, lambda *args: rename_run(*args, "other")):
         with pytest.raises(RunError, match="read-only"):

@@ -77,7 +77,7 @@ def test_a_line_is_taken_out(table: PerplexityTable) -> None:
     table.remove(first.id)
     assert table.read()[0] == [second]
     for gone in (lambda: table.remove(first.id), lambda: table.comment(first.id, "x")):
-        with pytest.raises(RunError, match="no such measurement"):
+        with pytest.raises(RunError, match="no longer exists"):
             gone()
 
 

@@ -142,7 +142,10 @@ def test_a_taken_name_is_asked_about(desk: Desk) -> None:
 
 def test_the_blocks_are_shown_as_text_and_are_found(desk: Desk) -> None:
     tab = desk.open()
+    tab.until(lambda: "blocks" in tab.words("strip"), "the check")
+    before = tab.words("strip")
     tab.type("max-tokens", "64")
+    tab.until(lambda: tab.words("strip") != before, "the check of the change")
     tab.press("look")
     tab.until(lambda: "Block 1 of" in tab.words("block-shown"), "the first block")
     tab.type("search", "<script>alert(7)")

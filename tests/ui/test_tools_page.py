@@ -57,7 +57,7 @@ def test_download_split_convert_and_cancel(server: Server, site: str) -> None:
         tab.until(lambda: "allow private addresses" in tab.words("tool-said"), "the refusal")
         tab.part("tool-private").locator("input").check()
         tab.press("tool-download")
-        tab.until(lambda: "fox.jsonl is here" in tab.words("tool-said"), "the file")
+        tab.until(lambda: "fox.jsonl is downloaded" in tab.words("tool-said"), "the file")
         tab.show_tab("Train")
         tab.choose("dataset", "fox.jsonl")
         tab.all_settings()

@@ -116,13 +116,13 @@ def test_it_ends_within_a_layer_when_asked_to(owner: TinyOwner, measured: Callab
 
     def progress(done: int, total: int, what: str) -> None:
         asked.append(what)
-        if len(asked) == 3:  # of the second trial's first layer
+        if what.endswith("2"):  # the second trial's first layer
             raise Cancelled
 
     before = everything(owner)
     with pytest.raises(Cancelled):
         find(owner, small_settings(), progress)
-    assert asked == ["trying True Batch Size 1"] * 2 + ["trying True Batch Size 2"]
+    assert set(asked[:-1]) == {"trying True Batch Size 1"} and asked[-1] == "trying True Batch Size 2"
     assert everything(owner) == before
 
 

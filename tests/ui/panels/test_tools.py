@@ -127,3 +127,10 @@ def test_a_cancel_counts_from_the_click_on_and_for_its_own_page() -> None:
     cancels.end(page("one"))
     cancels.cancel(page("one"))
     cancels.telling(no_bar, page("one"))(1, 2, "Working")
+
+
+def test_all_that_a_tool_changes_is_hooked_up(tab: Tab) -> None:
+    """Gradio drops a whole answer that names a control which the button doesn't fill."""
+    made = tab.tools._made("Done.", dataset="tasks.json", eval_dataset="tasks.json")
+    assert set(made) <= {tab.tools.said, *tab.form.outputs}
+    assert tab.form.kind in made

@@ -124,10 +124,9 @@ class Tools:
         )
         fields = {self.url, self.megabytes, self.private, self.percent, self.system, self.prompt, self.ends}
         inputs = self._form.inputs | fields | {self.overwrite}
-        chosen = [self._form.controls[name] for name in ("text_file", "dataset", "eval_dataset", "dataset_kind")]
         for pressed, job, doing in jobs:
             begun = pressed.click(self._begun, None, [self.cancel, self.said], **AT_ONCE)
-            done = begun.then(answering(job, self.said, doing), inputs, [self.said, *chosen], **_JOB)
+            done = begun.then(answering(job, self.said, doing), inputs, [self.said, *self._form.outputs], **_JOB)
             done.then(self._ended, None, self.cancel, **AT_ONCE)
         self.cancel.click(self._cancels.cancel, None, None, **AT_ONCE)
 

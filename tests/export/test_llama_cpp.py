@@ -141,7 +141,7 @@ def test_the_wrong_order_of_rows_would_be_noticed_here(
     lora = made(bases / kind, tmp_path)
     right = FAMILIES[kind]
     wrong = gguf_families.Family(right.arch, {} if right.layout else gguf_families.PAIRED)
-    monkeypatch.setitem(gguf_families.FAMILIES, kind, wrong)  # type: ignore[arg-type]
+    monkeypatch.setitem(gguf_families.FAMILIES, kind, wrong)  # type: ignore[arg-type]  # a dict, read-only by its type
     file = export_gguf(lora, tmp_path / "lora.gguf").file
     heard = ask(bases / f"{kind}.gguf", file, some_prompts(), TINY_VOCABULARY)
     assert change_correlation(change_by_peft(lora, some_prompts()), heard) < 0.99

@@ -22,7 +22,7 @@ _WORDS = (
     "Глава|глава|ГЛАВА|Часть|часть|ЧАСТЬ|Розділ|розділ|РОЗДІЛ"
 )
 _NUMBERED = r"[ \t]+(?:\d{1,4}|[ivxlcIVXLC]{1,8}|[a-zA-Z]+)\b[^\n]{0,60}|[ \t]*[.:]?"
-_KINDS = {  # each is looked for from a line end on, which is found fast
+_KINDS = {  # each starts at a line end, which is fast to find
     "stars": rf"\n[ \t]*(?:{_STAR}(?:[ \t]*{_STAR}){{2,}}|⁂|❦|❧){_LINE_END}",
     "rules": rf"\n[ \t]*(?:-(?:[ \t]?-){{2,}}|_(?:[ \t]?_){{2,}}|=(?:[ \t]?=){{2,}}|~(?:[ \t]?~){{2,}}|[#]){_LINE_END}",
     "form feeds": r"\f",
@@ -32,7 +32,7 @@ _KINDS = {  # each is looked for from a line end on, which is found fast
 _PATTERNS = {kind: re.compile(pattern.encode()) for kind, pattern in _KINDS.items()}
 _FEWEST_HEADINGS = 2  # a single one is the book's own
 _SHOWN_CHARS = 40
-_GAP_BYTES = 64  # a cut is looked for no farther away
+_GAP_BYTES = 64  # the search for a cut goes no farther
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,16 @@
 from __future__ import annotations
 
-import types
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
 import pytest
 import torch
 
+from tests.card.precision import faked_card as card
 from training_pro.errors import ModelError
 from training_pro.training.model.precision import DeviceFacts, compute_dtype, mixed_precision, run_dtype
 
 HALVES = (torch.float16, torch.bfloat16)
-
-
-@contextmanager
-def card(capability: tuple[int, int], amd: str = "") -> Iterator[torch.device]:
-    """A card of this compute capability, or AMD's chip of this name. Tensors in bfloat16 can be made on any."""
-    torch.cuda._check_bf16_tensor_supported.cache_clear()
-    facts = types.SimpleNamespace(major=capability[0], minor=capability[1], gcnArchName=amd)
-    with (
-        mock.patch("torch.cuda.is_available", return_value=True),
-        mock.patch("torch.cuda.current_device", return_value=0),
-        mock.patch("torch.cuda.get_device_properties", return_value=facts),
-        mock.patch("torch.cuda._check_bf16_tensor_supported", return_value=True),
-        mock.patch("torch.version.hip", "6.4" if amd else None),
-        mock.patch("torch.version.cuda", None if amd else "12.8"),
-    ):
-        yield torch.device("cuda")
 
 
 @pytest.mark.parametrize("dtype", HALVES)

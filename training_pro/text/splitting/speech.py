@@ -55,7 +55,7 @@ _JOINED = re.compile(
     r"|[^。！？，、「」“”\s]{0,6}(?:说|說|问|問|道[：，。]|喊|叫|答)"
     r"|[^。！？、「」\s]{0,12}(?:言っ|言う|聞い|叫ん|尋ね|訊い|つぶや)"
 )
-_TAG_CHARS = 48  # no farther than this a tag is looked for
+_TAG_CHARS = 48  # the search for a tag goes no farther
 
 
 def names_speaker(text: str, at: int) -> bool:

@@ -17,7 +17,7 @@ class TokenizerParts:
     """`normalizers`, `pre_tokenizers`: the steps in order, sequences opened, as `tokenizers` writes them in JSON.
 
     `model`: "BPE", "Unigram", "WordPiece" or "WordLevel". `vocabulary`: the model's tokens and their ids.
-    `added`: by id, what is looked for before the model sees the text; `control_tokens`: special ones too.
+    `added`: by id, what is found before the model sees the text; `control_tokens`: special ones too.
     `unknown`: the token for what the model lacks.
     """
 

@@ -8,9 +8,8 @@ that windows and overlaps can begin inside it. Costs some microseconds per hundr
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +26,9 @@ _WIDE_CHARS = 2.5  # the same in scripts without spaces
 _WIDE_RANGES = ((0xE00, 0x10FF), (0x1780, 0x17FF), (0x2E80, 0xABFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
 _FIRST_WIDE = _WIDE_RANGES[0][0]
 _CLOSERS = ")]}\"'\u2019\u201d\u00bb"
-_CLAUSE_ENDS = ",;:\u2013\u2014\u3001\uff0c\uff1b\uff1a\u060c\u061b"
+_CLAUSE_ENDS = tuple(",;:\u2013\u2014\u3001\uff0c\uff1b\uff1a\u060c\u061b")
 _SPACE = re.compile(r"\s+")
+_CLAUSE_STOP = re.compile(rf"[{''.join(_CLAUSE_ENDS)}](?:(?=([{re.escape(_CLOSERS)}]{{1,3}})\s))?")
 _INSIDE_WORDS = re.compile("(?:[\u2013\u2014]+|[\u3001\uff0c\uff1b\uff1a\u060c\u061b])(?=\\S)")
 _BETWEEN_WIDE = re.compile("(?<=[\u3040-\u30ff\u3400-\u9fff])(?=[\u3400-\u9fff])")
 
@@ -52,11 +52,13 @@ def wide_chars(codes: npt.NDArray[np.uint32], starts: Offsets, ends: Offsets) ->
     """Of each of these spans of the code points `codes`, how many are of scripts without spaces."""
     if not len(codes) or codes.max() < _FIRST_WIDE:
         return np.zeros(len(starts), dtype=np.int64)
-    wide = np.zeros(len(codes), dtype=np.bool_)
+    at = np.flatnonzero(codes >= _FIRST_WIDE)  # few in most texts: quotation marks and dashes
+    high = codes[at]
+    wide = np.zeros(len(at), dtype=np.bool_)
     for first, last in _WIDE_RANGES:
-        wide |= (codes >= first) & (codes <= last)
-    before = np.concatenate([[0], np.cumsum(wide)])
-    counts: Offsets = before[ends] - before[starts]
+        wide |= (high >= first) & (high <= last)
+    at = at[wide]
+    counts: Offsets = np.searchsorted(at, ends) - np.searchsorted(at, starts)
     return counts
 
 
@@ -68,20 +70,20 @@ def inner_borders(sentence: str) -> list[Border]:
     """
     borders = [match.span() for match in _SPACE.finditer(sentence)]
     spaced = len(borders) + 1
-    widths = _widths(sentence)
-    words = float(widths.sum())
+    words = _words_of(sentence)
     apart = _APART_LINES_WORDS if "\n" in sentence else _APART_WORDS
     if words > spaced:
         apart = min(apart, _APART_WIDE_WORDS)
         borders = sorted({*borders, *_unspaced_borders(sentence)})
-        before = np.concatenate([[0], np.cumsum(widths)])
+        before = np.concatenate([[0], np.cumsum(_widths(sentence))])
         places: list[float] = before[[stop for stop, _ in borders]].tolist() if borders else []
     else:
         words = spaced
         places = [float(number) for number in range(1, spaced)]
     parts = round(words / apart)
+    kinds = _kinds(sentence, borders, places)
     wanted = (words * part / parts for part in range(1, parts))
-    nearest = {_nearest(sentence, borders, places, place, apart / 2) for place in wanted}
+    nearest = {_nearest(kinds, place, apart / 2) for place in wanted}
     return [borders[number] for number in sorted(number for number in nearest if number is not None)]
 
 
@@ -93,6 +95,13 @@ def all_borders(text: str) -> list[tuple[list[int], list[int]]]:
     clauses += [(match.end(), match.end()) for match in _INSIDE_WORDS.finditer(text)]
     kinds = (lines, sorted(clauses), spaces)
     return [([stop for stop, _ in kind], [after for _, after in kind]) for kind in kinds]
+
+
+def _words_of(text: str) -> float:
+    """How many words `text` has, where spaces don't tell."""
+    if ord(max(text)) < _FIRST_WIDE:
+        return len(text) / _NARROW_CHARS
+    return float(_widths(text).sum())
 
 
 def _widths(text: str) -> npt.NDArray[np.float64]:
@@ -107,14 +116,36 @@ def _unspaced_borders(text: str) -> Iterator[Border]:
         yield from ((match.end(), match.end()) for match in pattern.finditer(text))
 
 
-def _nearest(text: str, borders: list[Border], places: list[float], wanted: float, within: float) -> int | None:
+def _kinds(text: str, borders: list[Border], places: list[float]) -> list[tuple[list[int], list[float]]]:
+    """The numbers and places of the borders at a line's end, of those at a clause's end, and of all."""
+    stops = [stop for stop, _ in borders]
+    lines = sorted({bisect_right(stops, at) - 1 for at in _line_ends(text)})
+    clause_stops = {stop for match in _CLAUSE_STOP.finditer(text) for stop in (match.end(), match.end(1))}
+    clauses = [number for number, stop in enumerate(stops) if stop in clause_stops]
+    return [(kind, [places[number] for number in kind]) for kind in (lines, clauses, list(range(len(stops))))]
+
+
+def _line_ends(text: str) -> Iterator[int]:
+    at = text.find("\n")
+    while at >= 0:
+        yield at
+        at = text.find("\n", at + 1)
+
+
+def _nearest(kinds: list[tuple[list[int], list[float]]], wanted: float, within: float) -> int | None:
     """The border at the place wanted or near it, the best kind first; None: there is none near."""
-    first, after = bisect_left(places, wanted - within), bisect_left(places, wanted + within)
-    near = sorted(range(first, after), key=lambda number: abs(places[number] - wanted))
-    lines = (number for number in near if "\n" in text[slice(*borders[number])])
-    clauses = (number for number in near if _ends_clause(text, borders[number][0]))
-    return next(chain(lines, clauses, near), None)
+    for numbers, places in kinds:
+        first, after = bisect_left(places, wanted - within), bisect_left(places, wanted + within)
+        if first < after:
+            at = bisect_left(places, wanted, first, after)
+            if at == after or (at > first and wanted - places[at - 1] <= places[at] - wanted):
+                at -= 1
+            return numbers[at]
+    return None
 
 
 def _ends_clause(text: str, stop: int) -> bool:
-    return text[max(stop - 4, 0) : stop].rstrip(_CLOSERS).endswith(tuple(_CLAUSE_ENDS))
+    last = text[stop - 1 : stop]
+    if last not in _CLOSERS:
+        return last in _CLAUSE_ENDS
+    return text[max(stop - 4, 0) : stop].rstrip(_CLOSERS).endswith(_CLAUSE_ENDS)

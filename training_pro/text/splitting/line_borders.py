@@ -11,8 +11,20 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from training_pro.text.splitting.characters import BREAK, CLOSER, DIGIT, LETTER, LINE_BREAKS, LOWER, STOP, Mask, Scan
+from training_pro.text.splitting.characters import (
+    BREAK,
+    CLOSER,
+    DASHES,
+    DIGIT,
+    LETTER,
+    LINE_BREAKS,
+    LOWER,
+    STOP,
+    Mask,
+    Scan,
+)
 from training_pro.text.splitting.speech import speaker_labels
 
 _FENCE = re.compile(r"[ \t]*(?:`{3}|~{3})")
@@ -20,7 +32,10 @@ _FENCE_LINES = re.compile(
     rf"(?:^|(?<=[{LINE_BREAKS}]))[ \t]*((?:`{{3}}|~{{3}})[^{LINE_BREAKS}]*?)\s*(?=[{LINE_BREAKS}]|\Z)"
 )
 _GAP = "[ \t\u00a0\u202f]"
-_HIDDEN = "[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]*"  # direction marks, which chat exports put before a time
+_DIRECTIONS = (
+    "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"  # chat exports put them before a time
+)
+_HIDDEN = f"[{_DIRECTIONS}]*"
 _TIME = rf"\d{{1,2}}[:.]\d\d(?:[:.]\d\d)?(?:{_GAP}?[aApP]\.?[mM]\b\.?)?"
 _MONTH = r"(?:\d{1,2}|[^\W\d_]{3,9}\.?)"
 _DATE = rf"(?:\d{{1,4}}[./-]{_MONTH}[./-]\d{{1,4}}\.?|\d{{1,2}}\.?{_GAP}[^\W\d_]{{3,9}}\.?{_GAP}\d{{4}})"
@@ -28,12 +43,14 @@ _STAMP = re.compile(rf"{_HIDDEN}[ \t]*(?:[\[(<]{_GAP}?(?:{_DATE}|{_TIME})|{_DATE
 _NAME_AND_STAMP = re.compile(
     rf"[^\[\n]{{1,60}},{_GAP}?\[(?:{_DATE},?{_GAP}?(?:{_TIME})?|{_TIME})\]{_GAP}*$", re.MULTILINE
 )
+_STAMP_OPENERS = _DIRECTIONS + "[(<"
+_BULLETS = "-+*\u2022\u2023\u25aa\u25e6\u00b7"
 _BULLET = re.compile(
-    r"""[ \t]*(?:
-    [-+*\u2022\u2023\u25aa\u25e6\u00b7]
-    |\d{1,2}:\d\d(?::\d\d)?
-    |\d{1,4}[./-]\d{1,2}[./-]\d{1,4}[,:]?
-    |[(\[]?(?:\d{1,3}|[ivxIVX]{1,4}|[a-zA-Z])[.)\]]
+    rf"""[ \t]*(?:
+    [{_BULLETS}]
+    |\d{{1,2}}:\d\d(?::\d\d)?
+    |\d{{1,4}}[./-]\d{{1,2}}[./-]\d{{1,4}}[,:]?
+    |[(\[]?(?:\d{{1,3}}|[ivxIVX]{{1,4}}|[a-zA-Z])[.)\]]
     )[ \t]+\S""",
     re.VERBOSE,
 )
@@ -45,6 +62,8 @@ _SPEAKER = re.compile(r"[ \t]*[*_\[<(@]*[^\W\d_][^:\uff1a\n.!?,;]{0,30}(?::[*_]*
 
 _NARROWEST_WRAP = 30  # shorter lines are never taken for wrapped prose
 _WIDEST_WRAP = 120  # longer lines were never wrapped: each is a paragraph
+_PLANE = 0x10000  # from here on characters are of no kind
+_NO_KIND = np.uint8(0)
 _SPEAKER_CHARS = 34  # a speaker's colon stands no farther into its line
 
 
@@ -91,7 +110,7 @@ class Lines:
     def stamped(self) -> Mask:
         """Lines that begin with a date and time, or with one of them in brackets, as a chat log's messages do; or that
         are a name and such a bracket."""
-        stamped = self.matching(_STAMP, ~self.blank & ~self.scan.has(self.first, LETTER))
+        stamped = self.matching(_STAMP, self.begin_with(_STAMP_OPENERS, DIGIT))
         bracketed = ~self.blank & (self.scan.codes[self.last] == ord("]")) if self.scan.text else stamped
         return stamped | self.matching(_NAME_AND_STAMP, bracketed)
 
@@ -104,6 +123,23 @@ class Lines:
         first_word = self.first_word_ends - self.first
         full: Mask = length[:-1] + 1 + first_word[1:] > width[self.paragraph[:-1]]
         return full
+
+    def begin_with(self, characters: str, kind: np.uint8 = _NO_KIND) -> Mask:
+        """Which lines' first visible character is one of `characters` or of this kind.
+
+        Characters outside the basic plane, whose kinds aren't known, count as such: patterns decide on them.
+        """
+        codes = self.first_codes
+        begin: Mask = np.isin(codes, [ord(character) for character in characters]) | (codes >= _PLANE)
+        if kind:
+            begin |= self.scan.has(self.first, kind)
+        return begin & ~self.blank
+
+    @cached_property
+    def first_codes(self) -> npt.NDArray[np.uint32]:
+        """The first visible characters; of a blank line, anything."""
+        codes = self.scan.codes
+        return codes[np.minimum(self.first, len(codes) - 1)] if len(codes) else np.zeros(1, dtype=np.uint32)
 
     def matching(self, pattern: re.Pattern[str], candidates: Mask) -> Mask:
         """Which of the candidate lines `pattern` matches at their start."""
@@ -183,13 +219,11 @@ def _unpunctuated(lines: Lines) -> Mask:
 
 def _owned(lines: Lines) -> Mask:
     """Breaks before or after a line that is something of its own: a list item, a heading, a speaker's line."""
-    scan = lines.scan
-    odd = ~lines.blank & ~scan.has(lines.first, LETTER)
-    headings = lines.matching(_HEADING, odd)
-    marked = lines.matching(_MARKED, odd) | lines.stamped | headings
-    bullets = lines.matching(_BULLET, odd | _short_first_words(lines))
-    dashes = lines.matching(_DASH_SPEECH, odd)
-    alone = headings | lines.matching(_ASIDE, odd) | _capitals(lines)
+    headings = lines.matching(_HEADING, lines.begin_with("#=*_-"))
+    marked = lines.matching(_MARKED, lines.begin_with("|<!", DIGIT)) | lines.stamped | headings
+    bullets = lines.matching(_BULLET, lines.begin_with(_BULLETS + "([", DIGIT) | _short_first_words(lines))
+    dashes = lines.matching(_DASH_SPEECH, lines.begin_with(DASHES))
+    alone = headings | lines.matching(_ASIDE, lines.begin_with("(")) | _capitals(lines)
     before_item = lines.ended[:-1] | bullets[:-1] | ~lines.full
     owned: Mask = marked[1:] | alone[:-1] | _speakers(lines)[1:]
     owned |= (bullets[1:] & before_item) | (dashes[1:] & lines.ended[:-1])

@@ -53,6 +53,10 @@ proof: .venv/ready
 models: .venv/ready
 	.venv/bin/python -m tests.models $(FAMILIES)
 
+# What a card would do, on fake tensors; on a machine with a card also on it. QUICK=1: only what takes seconds.
+card: .venv/ready
+	.venv/bin/python -m tests.card $(if $(QUICK),--quick)
+
 stress: chromium .venv/ready build/convert/ready
 	.venv/bin/python -m pytest -m stress $(PYTEST)
 

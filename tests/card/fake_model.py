@@ -110,7 +110,7 @@ def fake_card(facts: DeviceFacts = AMPERE) -> Iterator[None]:
         patch(mock.patch.object(DeviceFacts, "of", lambda device: facts))
         patch(mock.patch.object(run_dtype, "_changes_in_place", lambda parameter: True))
         patch(mock.patch.object(run_dtype.psutil, "virtual_memory", lambda: mock.Mock(available=1 << 40)))
-        patch(mock.patch.object(chunked_loss, "_path_that_fits", lambda model, own: next(iter(head_paths(model, own)))))
+        patch(mock.patch.object(chunked_loss, "_path_that_fits", _first_path))
         patch(mock.patch.object(chunked_loss, "_check_trainable", lambda model: None))
         patch(mock.patch.object(chunked_loss, "chunked_loss_sum", _loss_of_all))
         patch(mock.patch.object(torch.nn.functional, "dropout", _dropout))
@@ -121,12 +121,16 @@ def fake_card(facts: DeviceFacts = AMPERE) -> Iterator[None]:
         yield
 
 
+def _first_path(model: Any, own: Any) -> tuple[Any, int]:
+    return next(iter(head_paths(model, own))), model.config.vocab_size
+
+
 def _loss_of_all(
-    hidden: torch.Tensor, labels: torch.Tensor, head: Any, parameters: Any, trained_at: Any = None
+    hidden: torch.Tensor, labels: torch.Tensor, head: Any, parameters: Any, trained_at: Any, chunk: int
 ) -> torch.Tensor:
     """Each token is trained: which ones are is not known of fake labels."""
     flat, targets = hidden[:, :-1].reshape(-1, hidden.shape[-1]), labels[:, 1:].reshape(-1)
-    total: torch.Tensor = chunked_loss._ChunkedLoss.apply(flat, targets, head, *parameters)
+    total: torch.Tensor = chunked_loss._ChunkedLoss.apply(flat, targets, head, chunk, *parameters)
     return total
 
 

@@ -59,7 +59,7 @@ def test_equal_to_the_stock_loss_of_every_family(family: str) -> None:
 def test_equal_for_every_mask_and_chunk(
     masked: bool, padded: bool, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(losses, "CHUNK_TOKENS", chunk)
+    monkeypatch.setattr(losses, "chunk_tokens", lambda vocabulary: chunk)
     inputs = batch(masked, padded)
     stock = loss_and_gradients(zoo.make("llama"), inputs)
     model = zoo.make("llama")
@@ -144,6 +144,11 @@ def test_the_head_never_sees_more_than_a_chunk_and_no_untrained_token() -> None:
     labels[:, :290] = -100
     chunked_loss_sum(hidden, labels, head, []).backward()
     assert CountingHead.most == 40
+
+
+@pytest.mark.parametrize(("vocabulary", "tokens"), [(32_000, 256), (49_152, 256), (128_256, 128), (262_144, 64)])
+def test_a_large_vocabulary_is_computed_in_smaller_chunks(vocabulary: int, tokens: int) -> None:
+    assert losses.chunk_tokens(vocabulary) == tokens
 
 
 def test_places_of_trained_tokens_that_are_given_change_nothing() -> None:

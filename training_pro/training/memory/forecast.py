@@ -14,7 +14,7 @@ from training_pro.settings import Settings
 from training_pro.training.loop.optimizers import STATE_BYTES, UNKNOWN_STATE_BYTES
 from training_pro.training.memory.checkpointing import layers_at_first
 from training_pro.training.memory.model_shape import ModelShape, TargetShape, trained_numbers
-from training_pro.training.model.chunked_loss import CHUNK_TOKENS
+from training_pro.training.model.chunked_loss import chunk_tokens
 from training_pro.words import gigabytes
 
 CPU_SHARE = 0.8  # where the system kills rather than raises
@@ -225,7 +225,7 @@ def _loss_bytes(work: Work, tokens: int) -> int:
     """The logits of one chunk: as computed, in float32, and two results more; a trained head's gradient besides: the
     sum so far and the chunk's own."""
     shape = work.shape
-    chunk = min(CHUNK_TOKENS, tokens) * shape.vocabulary * (shape.number_bytes + 3 * _FLOAT32)
+    chunk = min(chunk_tokens(shape.vocabulary), tokens) * shape.vocabulary * (shape.number_bytes + 3 * _FLOAT32)
     head = 2 * shape.vocabulary * shape.hidden * _FLOAT32 if work.settings.train_head else 0
     return chunk + head
 

@@ -1,7 +1,7 @@
 """The loss of a causal language model without ever holding all its logits.
 
 At 8 x 512 tokens and 49k words the logits alone take 0.8 GB in fp32, and the stock loss keeps several copies.
-Here the head and the cross entropy run over `CHUNK_TOKENS` trained tokens at a time; a chunk's gradient is taken
+Here the head and the cross entropy run over `chunk_tokens` trained tokens at a time; a chunk's gradient is taken
 while its logits are at hand, so nothing is computed twice and nothing large is kept. Untrained tokens (label
 -100) never reach the head.
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 CHUNK_TOKENS = 256
+_FEWEST_TOKENS = 32  # fewer would leave a card waiting for the head's weights
+_MOST_LOGITS = 1 << 24  # 64 MiB in float32, of which a chunk needs some four
 IGNORED = -100
 _PROBE_TOKENS = 12
 _SAME = 1e-4  # nats a token, in float32
@@ -43,21 +45,27 @@ ROUTER_NOTE = (
 OWN_LOSS_NOTE = "This model computes its own loss: more memory is needed than usual."
 
 
+def chunk_tokens(vocabulary: int) -> int:
+    """How many tokens' logits are computed at once: 256, and fewer where the vocabulary is large."""
+    return max(_FEWEST_TOKENS, min(CHUNK_TOKENS, _MOST_LOGITS // max(vocabulary, 1) // 32 * 32))
+
+
 def _chunk_loss(head: Head, hidden: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return functional.cross_entropy(head(hidden).float(), labels, reduction="sum")
 
 
 class _ChunkedLoss(torch.autograd.Function):
-    """Sum of the cross entropies; hidden (n, d), labels (n,), then the head's trained parameters."""
+    """Sum of the cross entropies, `chunk` tokens at a time; hidden (n, d), labels (n,), then the head's trained
+    parameters."""
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: torch.Tensor, labels: torch.Tensor, head: Head, *parameters: torch.Tensor
+        ctx: Any, hidden: torch.Tensor, labels: torch.Tensor, head: Head, chunk: int, *parameters: torch.Tensor
     ) -> torch.Tensor:
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         hidden_grad = torch.empty_like(hidden)
         sums: list[torch.Tensor | None] = [None] * len(parameters)
-        for piece in _pieces(hidden.shape[0]):
+        for piece in _pieces(hidden.shape[0], chunk):
             part = hidden[piece].detach().requires_grad_(True)
             with torch.enable_grad():
                 loss = _chunk_loss(head, part, labels[piece])
@@ -75,7 +83,7 @@ class _ChunkedLoss(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         scale = grad_outputs[0]
         hidden_grad, *sums = ctx.saved_tensors
-        return (_scaled(hidden_grad, scale), None, None, *[_scaled(s, scale) for s in sums])
+        return (_scaled(hidden_grad, scale), None, None, None, *[_scaled(s, scale) for s in sums])
 
 
 def _added(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor | None:
@@ -89,14 +97,14 @@ def _scaled(grad: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     if grad.dtype == torch.float32:
         return grad.mul_(scale)
     result = torch.empty_like(grad)
-    for piece in _pieces(grad.shape[0]):
+    for piece in _pieces(grad.shape[0], CHUNK_TOKENS):
         result[piece] = grad[piece].float() * scale
     return result
 
 
-def _pieces(count: int) -> Iterator[slice]:
-    for start in range(0, count, CHUNK_TOKENS):
-        yield slice(start, min(start + CHUNK_TOKENS, count))
+def _pieces(count: int, chunk: int) -> Iterator[slice]:
+    for start in range(0, count, chunk):
+        yield slice(start, min(start + chunk, count))
 
 
 def chunked_loss_sum(
@@ -105,13 +113,14 @@ def chunked_loss_sum(
     head: Head,
     parameters: list[nn.Parameter],
     trained_at: torch.Tensor | None = None,
+    chunk: int = CHUNK_TOKENS,
 ) -> torch.Tensor:
     """The summed cross entropy of the trained tokens, in nats, fp32.
 
     `hidden` (batch, time, d) are the head's inputs; `labels` (batch, time) with -100 where no loss is wanted;
     position t predicts label t + 1; `parameters` are the head's trained ones, [] for a frozen head. `trained_at` (n,)
     are the places in labels' rows, one after the other, that hold trained tokens; a card need not wait for them to be
-    counted where the caller knows them.
+    counted where the caller knows them. `chunk`: of how many tokens logits are computed at once.
     """
     flat = labels.reshape(-1)
     if trained_at is None:
@@ -120,8 +129,8 @@ def chunked_loss_sum(
     targets = flat.index_select(0, trained_at)
     if not torch.is_grad_enabled():
         zero = torch.zeros((), dtype=torch.float32, device=hidden.device)
-        return sum((_chunk_loss(head, inputs[p], targets[p]) for p in _pieces(len(inputs))), zero)
-    result: torch.Tensor = _ChunkedLoss.apply(inputs, targets, head, *parameters)
+        return sum((_chunk_loss(head, inputs[p], targets[p]) for p in _pieces(len(inputs), chunk)), zero)
+    result: torch.Tensor = _ChunkedLoss.apply(inputs, targets, head, chunk, *parameters)
     return result
 
 
@@ -149,12 +158,12 @@ def make_lean(model: PreTrainedModel, *, may_chunk: bool = True) -> LossForward:
     notes = (ROUTER_NOTE,) if _switch_router_loss_off(model) else ()
     place = "_old_forward" if "_old_forward" in vars(model) else "forward"
     own = getattr(model, place)
-    path = _path_that_fits(model, own) if may_chunk else None
-    if path is None:
+    found = _path_that_fits(model, own) if may_chunk else None
+    if found is None:
         setattr(model, place, types.MethodType(_signed(_weighted_forward(own), own), model))
         _check_trainable(model)
         return LossForward(False, (*notes, OWN_LOSS_NOTE))
-    setattr(model, place, types.MethodType(_signed(_lean_forward(own, path), own), model))
+    setattr(model, place, types.MethodType(_signed(_lean_forward(own, *found), own), model))
     _check_trainable(model)
     return LossForward(True, notes)
 
@@ -183,8 +192,9 @@ def _signed(forward: Callable[..., Any], own: Callable[..., Any]) -> Callable[..
     return forward
 
 
-def _path_that_fits(model: PreTrainedModel, own: Callable[..., Any]) -> HeadPath | None:
-    """The way from hidden states to logits that gives the model's own logits and loss on a few tokens."""
+def _path_that_fits(model: PreTrainedModel, own: Callable[..., Any]) -> tuple[HeadPath, int] | None:
+    """The way from hidden states to logits that gives the model's own logits and loss on a few tokens, and how many
+    logits a token has."""
     ids = _probe_ids(model)
     with _evaluating(model):
         try:
@@ -201,7 +211,7 @@ def _path_that_fits(model: PreTrainedModel, own: Callable[..., Any]) -> HeadPath
                 _pass_on_want_of_memory(error)
                 continue
             if found.shape == logits[0].shape and _same_loss(found.float(), logits[0], ids[0], loss):
-                return path
+                return path, int(found.shape[-1])
     return None
 
 
@@ -260,7 +270,9 @@ def _evaluating(model: PreTrainedModel) -> Iterator[None]:
         model.train(training)
 
 
-def _lean_forward(own: Callable[..., Any], path: HeadPath) -> Callable[..., Any]:
+def _lean_forward(own: Callable[..., Any], path: HeadPath, vocabulary: int) -> Callable[..., Any]:
+    chunk = chunk_tokens(vocabulary)
+
     def forward(
         self: PreTrainedModel,
         input_ids: torch.Tensor | None = None,
@@ -277,7 +289,7 @@ def _lean_forward(own: Callable[..., Any], path: HeadPath) -> Callable[..., Any]
         kwargs.pop("return_dict", None)
         hidden = path.hidden_states(input_ids=input_ids, **kwargs)
         places = trained_at.to(hidden.device) if trained_at is not None else None
-        total = chunked_loss_sum(hidden, labels.to(hidden.device), path.head, path.trained_parameters(), places)
+        total = chunked_loss_sum(hidden, labels.to(hidden.device), path.head, path.trained_parameters(), places, chunk)
         return Output(loss=total / (num_items_in_batch or _count(labels)))
 
     return forward

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.data import tool_templates as templates
 from tests.data.chat_templates import CHATML
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.rendering.chat import ChatRenderer
+from training_pro.data.rendering.rendering import LossPlace, trained_spans
 from training_pro.data.rendering.templates import make_template
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.data.tokens import RowTokenizer
@@ -135,6 +137,15 @@ def test_calls_and_tools_that_a_template_does_not_know_are_counted():
     assert trained(made, talk(ASKED, calling(ARGUMENTS), RESULT, SAID)) == ["", "Yes, in Brill.<|im_end|>"]
     notes = " ".join(made.notes())
     assert "1 tool calls are left out" in notes and "tools of 1 rows are left out" in notes
+
+
+def test_a_turn_of_which_a_template_writes_nothing_is_not_learned_as_an_empty_answer():
+    row = renderer(CHATML).render(talk(ASKED, calling(ARGUMENTS), RESULT, SAID))
+    learned = trained_spans(row, LossPlace("all"))
+    assert learned is not None
+    left_out = [row.text[end:start] for (_, end), (start, _) in pairwise(learned)]
+    assert left_out == ["<|im_end|>"]
+    assert row.text[learned[0][0] : learned[0][1]].endswith("assistant\n")
 
 
 def test_a_turn_that_is_torn_apart_by_the_template_is_one_sentence():

@@ -151,7 +151,11 @@ class ChatRenderer:
         ]
         stops_at_end = self._add_eos or last not in unstopped
         self._counts["unstopped"] += len(unstopped) - (self._add_eos and last in unstopped)
-        silent = tuple(stopped[turn] for turn in stopped if turn - moved in chat.silent)
+        quiet = {turn: span for turn, span in stopped.items() if turn - moved in chat.silent}
+        for turn, (start, end) in spans.items():
+            if messages[turn].get("tool_calls") and not text[start:end].strip():
+                quiet[turn] = start, self._stop_end(text, end)  # else the model would learn to answer nothing
+        silent = tuple(quiet[turn] for turn in sorted(quiet))
         return RenderedRow(text, tuple(stopped.values()), self._add_bos, self._add_eos, stops_at_end, silent=silent)
 
     def _is_bare(self, text: str, span: Span) -> bool:
@@ -201,12 +205,16 @@ class ChatRenderer:
             return span
         if self._opening.strip() and text.endswith(self._opening, 0, start):
             start -= len(self._opening)
+        return start, self._stop_end(text, end)
+
+    def _stop_end(self, text: str, end: int) -> int:
+        """Where the stop after a turn that ends at `end` ends; `end`: there is none."""
         rest = text[end : end + 1000]
         blank = len(rest) - len(rest.lstrip())
         for stop in (self._stop.lstrip(), self._inner_stop):
             if stop and rest.startswith(stop, blank):
-                return start, end + blank + len(stop)
-        return start, end
+                return end + blank + len(stop)
+        return end
 
     def _system_into_user(self, messages: list[Message]) -> list[Message]:
         if messages[0]["role"] != "system":

@@ -209,7 +209,7 @@ def test_progress_goes_up_to_its_total(data: Folders):
 def test_a_second_time_comes_from_the_cache_and_is_the_same(data: Folders, monkeypatch: pytest.MonkeyPatch):
     choices: dict[str, Any] = {"dataset": "talks.jsonl", "loss_on": "assistant", "eval_percent": 10}
     first = ready(data, **choices)
-    monkeypatch.setattr("training_pro.data.row_source.row_samples", None)  # calling it now would fail
+    monkeypatch.setattr("training_pro.data.row_source.encoded_rows", None)  # calling it now would fail
     second = ready(data, **choices)
     assert same(first, second) and first.report == second.report and first.fingerprint == second.fingerprint
     ready(data, **{**choices, "eval_percent": 20, "seed": 5})  # what is done afterwards asks for nothing new

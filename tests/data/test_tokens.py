@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from tests.data.tiny import tiny_tokenizer
-from training_pro.data.rendering.masks import trained_tokens
+from training_pro.data.row_encoding import token_mask
 from training_pro.data.tokens import RowTokenizer, SlowTokenizer, offsets_of
 
 HOST = tiny_tokenizer()
@@ -42,7 +42,7 @@ def test_ids_are_the_hosts_and_offsets_cover_the_text(text: str):
     (found,) = TOKENIZER.encode([text], with_offsets=True)
     assert found.ids.tolist() == HOST.encode(text, add_special_tokens=False)
     assert found.ids.dtype == np.int32 and found.offsets is not None
-    assert trained_tokens(text, found.offsets, [(0, len(text))]).all()
+    assert token_mask(text, found.offsets, [(0, len(text))]).all()
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))

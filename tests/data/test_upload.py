@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training_pro.data import upload as module
-from training_pro.data.text_types import suffix_of
+from training_pro.data.files import suffix_of
 from training_pro.data.upload import USABLE, safe_name, upload
 from training_pro.errors import DataError
 

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from tests.fuzz.target import answered, as_text, folder_with, in_parts, target
 from training_pro.data.download import Limits, download
-from training_pro.data.text_types import suffix_of
+from training_pro.data.files import suffix_of
 from training_pro.data.upload import USABLE
 
 PUBLIC = "93.184.216.34"

@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from training_pro.data.text_source import slicing_of
+    from training_pro.data.workshop import slicing_of
     from training_pro.hosts.embedded import embedded_model
     from training_pro.settings import from_dict
     from training_pro.text.blocks.corpus import Corpus

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from training_pro.data.text_types import WEB_PAGES, suffix_of
+from training_pro.data.files import WEB_PAGES, suffix_of
 from training_pro.data.upload import safe_name
 from training_pro.errors import DataError
 from training_pro.progress import Progress, no_progress

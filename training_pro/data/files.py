@@ -1,4 +1,4 @@
-"""Dataset files by name: what the host's datasets folder offers, what in it can't be used, which file a name means.
+"""Dataset files: their kinds by their endings, what the datasets folder offers, which file a name means.
 
 Looks through the folder and the folders in it, at most `MOST_LOOKED_AT` files.
 """
@@ -14,13 +14,70 @@ from pathlib import Path
 
 from training_pro.data.rows.rows import ROW_TYPES
 from training_pro.data.rows.table_rows import is_saved_dataset
-from training_pro.data.text_types import TEXT_TYPES, UNUSABLE, is_text_file, missing_package, suffix_of
 from training_pro.errors import DataError
+from training_pro.packages import installed
 from training_pro.words import natural_key
 
+PLAIN = (".txt", ".text", ".md", ".markdown")
+SUBTITLES = (".srt", ".vtt", ".ass", ".ssa")
+WEB_PAGES = (".html", ".htm", ".xhtml")
+DOCUMENTS = (*WEB_PAGES, ".epub", ".docx", ".pdf")  # that say what encoding they are in
+PACKED = ".gz"
+TEXT_TYPES = (*PLAIN, *SUBTITLES, *DOCUMENTS)
+# What reads a kind of file: the module to import and the package to install.
+PACKAGE_OF = {
+    **{suffix: ("bs4", "beautifulsoup4") for suffix in (*WEB_PAGES, ".epub")},
+    **{suffix: ("pysubs2", "pysubs2") for suffix in SUBTITLES},
+    ".docx": ("docx", "python-docx"),
+    ".pdf": ("pypdf", "pypdf"),
+}
+UNUSABLE = {
+    ".doc": "save it as .docx or .txt",
+    ".odt": "save it as .docx or .txt",
+    ".rtf": "save it as .docx or .txt",
+    ".pages": "export it as .docx or .txt",
+    ".mobi": "convert it to .epub, for example with Calibre",
+    ".azw": "convert it to .epub, for example with Calibre",
+    ".azw3": "convert it to .epub, for example with Calibre",
+    ".fb2": "convert it to .epub, for example with Calibre",
+    ".xlsx": "save the sheet as .csv",
+    ".xls": "save the sheet as .csv",
+    ".ods": "save the sheet as .csv",
+    ".zip": "unpack it here",
+    ".7z": "unpack it here",
+    ".rar": "unpack it here",
+    ".tar": "unpack it here",
+    ".tgz": "unpack it here",
+    ".zst": "unpack it here",
+    ".xz": "unpack it here",
+    ".bz2": "unpack it here",
+}
+
 MOST_LOOKED_AT = 20_000
+_MOST_FILES = 100_000  # of a folder of texts
 EMPTY = "is empty"
 _KEPT_EMPTY = re.compile(r"put-[a-z-]*-here\.txt$")  # what the WebUI keeps its empty folders with
+
+
+def is_packed(path: Path) -> bool:
+    """Whether it is a .gz of something."""
+    return path.suffix.lower() == PACKED
+
+
+def suffix_of(path: Path) -> str:
+    """The ending that says what is in the file: that before .gz, in lower case."""
+    return Path(path.stem).suffix.lower() if is_packed(path) else path.suffix.lower()
+
+
+def is_text_file(path: Path) -> bool:
+    """Whether its ending is that of a text."""
+    return suffix_of(path) in TEXT_TYPES
+
+
+def missing_package(suffix: str) -> str:
+    """The package that has to be installed to read such files; "" for none."""
+    module, package = PACKAGE_OF.get(suffix, ("", ""))
+    return package if module and not installed(module) else ""
 
 
 @dataclass(frozen=True)
@@ -139,3 +196,21 @@ def find_dataset(name: str, folder: Path) -> Path:
         return same[0]
     known = ", ".join(file.name for file in listed)[:300] or "none yet"
     raise DataError(f"There is no text or dataset {name[:200]!r} in {folder}; the files there: {known}.")
+
+
+def text_files_of(path: Path) -> list[Path]:
+    """The file itself, or all text files in the folder and the folders in it, in natural order.
+
+    Raises:
+        DataError: a folder without texts.
+    """
+    if not path.is_dir():
+        return [path]
+    found = [file for file in path.rglob("*") if is_text_file(file) and not _hidden(file, path)][:_MOST_FILES]
+    if not found:
+        raise DataError(f"The folder {path.name} holds no text; put texts there or choose a file.")
+    return sorted(found, key=lambda file: natural_key(file.relative_to(path).as_posix()))
+
+
+def _hidden(file: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(root).parts) or not file.is_file()

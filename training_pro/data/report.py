@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from training_pro.data.rendering.rendering import loss_place
+from training_pro.data.sources import Source
+from training_pro.settings import Settings
 from training_pro.text.blocks.blocks import SlicingReport
 from training_pro.text.findings import Findings
 
@@ -62,3 +65,29 @@ class DataReport:
     eval_sources: tuple[SourceReport, ...] = ()
     model_max_tokens: int | None = None
     notes: tuple[str, ...] = ()
+
+
+def run_notes(sources: Sequence[Source], settings: Settings, model_max_tokens: int | None) -> list[str]:
+    """What people should know about the sources of a run together.
+
+    Raises:
+        DataError: the settings ask for the loss at two places.
+    """
+    notes = [
+        f"{source.name}: each sample is trained {source.share:g} times an epoch."
+        for source in sources
+        if source.share > 1
+    ]
+    place = loss_place(settings.loss_on, settings.train_only_after).place
+    if place != settings.loss_on:
+        notes.append(
+            f'Rows are trained only after {settings.train_only_after!r}; clear "Train Only After" to train all.'
+        )
+    if place != "all" and any(source.is_text for source in sources):
+        notes.append('Raw text is trained whole; "Train on" applies to instruction and chat rows.')
+    if model_max_tokens and settings.max_tokens > model_max_tokens:
+        notes.append(
+            f"The Maximum context length is {settings.max_tokens} tokens, the model was made for {model_max_tokens}; "
+            "lower it."
+        )
+    return notes

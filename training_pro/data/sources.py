@@ -1,24 +1,25 @@
-"""Which files a run's settings mean, what they hold, and a digest of their content."""
+"""Which files a run's settings mean and what they hold: the first step on the way of a block and of a row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
-from training_pro.data.chosen_files import ChosenFile, chosen_files
-from training_pro.data.files import EMPTY, find_dataset, is_text, why_unusable
-from training_pro.data.fingerprint import files_digest
+from training_pro.data.chosen_files import chosen_files
+from training_pro.data.files import EMPTY, find_dataset, is_text, text_files_of, why_unusable
 from training_pro.data.rendering.formats import reading_of
 from training_pro.data.rendering.templates import TEMPLATE_SUFFIXES
 from training_pro.data.rows.kinds import detect_kind
-from training_pro.data.text_parts import text_files_of
 from training_pro.errors import DataError, Fault, UserError, faults_of
 from training_pro.folders import Folders, is_file
 from training_pro.settings import Settings
 
 TEXT, ROWS, EVALUATION = "text file", "dataset", "evaluation data"
+_SETTING_OF = {TEXT: "text_file", ROWS: "dataset", EVALUATION: "eval_dataset"}
+_SIZE_AND_TIME = attrgetter("st_size", "st_mtime_ns")
+_PERCENT_OF = {TEXT: "hybrid_text_percent", ROWS: "hybrid_data_percent"}
 
 
 @dataclass(frozen=True)
@@ -40,20 +41,20 @@ class Source:
         """Whether it goes through the slicer."""
         return self.kind in ("text", "text rows")
 
+    @property
+    def is_evaluation(self) -> bool:
+        return self.role.startswith(EVALUATION)
+
     def files(self) -> list[Path]:
         """The files that it is made of."""
         if self.kind == "text":
             return text_files_of(self.path)
         return sorted(file for file in self.path.rglob("*") if file.is_file()) if self.path.is_dir() else [self.path]
 
-    def content_digest(self) -> str:
-        """A digest over all its files; a second per gigabyte."""
-        return files_digest(self.files())
-
     def stamp(self) -> list[tuple[int, int]]:
         """Sizes and times of change, to see whether a file was written to meanwhile."""
         try:
-            return [_stamp(file) for file in self.files()]
+            return [_SIZE_AND_TIME(file.stat()) for file in self.files()]
         except OSError:
             return []
 
@@ -63,13 +64,13 @@ def files_state(settings: Settings, folders: Folders) -> dict[str, tuple[int, in
     files = [file for place in _named_places(settings, folders) for file in _files_in(place)]
     files += [folders.formats / f"{settings.format.removesuffix('.json')}.json", folders.abbreviations]
     files += [folders.instruction_templates / (settings.chat_template + suffix) for suffix in TEMPLATE_SUFFIXES]
-    return {str(file): _stamp(file) for file in files if is_file(file)}
+    return {str(file): _SIZE_AND_TIME(file.stat()) for file in files if is_file(file)}
 
 
 def _named_places(settings: Settings, folders: Folders) -> Iterator[Path]:
-    for named in (settings.text_file, settings.dataset, settings.eval_dataset):
+    for role in _SETTING_OF:
         try:
-            yield from (folders.datasets / chosen.name for chosen in chosen_files(named, folders.datasets))
+            yield from (folders.datasets / one.name for one in _named(role, settings, folders))
         except UserError:
             continue  # what can't be read as files has none
 
@@ -81,128 +82,96 @@ def _files_in(place: Path) -> list[Path]:
         return []
 
 
-def _stamp(file: Path) -> tuple[int, int]:
-    status = file.stat()
-    return status.st_size, status.st_mtime_ns
-
-
 def chosen_sources(settings: Settings, folders: Folders) -> list[Source]:
-    """The texts, the datasets, or both of them for Hybrid.
+    """The texts, the datasets, or both of them for Hybrid; then the evaluation data.
 
     Raises:
-        DataError: nothing is chosen, or what is chosen doesn't go together, or isn't there.
+        DataError: nothing is chosen, or what is chosen doesn't go together, isn't there or is of an unknown kind.
     """
     both = bool(settings.text_file) and bool(settings.dataset)
     if both and not settings.hybrid:
         raise DataError(
-            f"A text file ({_shown(settings.text_file)}) and a dataset ({_shown(settings.dataset)}) are both chosen; "
-            "turn Hybrid Training on, or clear one of them.",
+            f"A text file ({_shown(settings.text_file)}) and a dataset ({_shown(settings.dataset)}) are both chosen. "
+            "Turn on Hybrid Training or clear one of them.",
             option="--set hybrid=true",
             setting="hybrid",
         )
     if settings.hybrid and not both:
         missing, name = ("Dataset", "dataset") if settings.text_file else ("Text file", "text_file")
         raise DataError(
-            f"Hybrid Training needs a text file and a dataset; choose a {missing} or turn Hybrid Training off.",
+            f"Hybrid Training needs a text file and a dataset. Choose a {missing} or turn Hybrid Training off.",
             option=(f"--set {name}=FILE", "--set hybrid=false"),
             setting=name,
         )
     if not settings.text_file and not settings.dataset:
         raise DataError(
-            "No data is chosen; choose a Text file or a Dataset.",
+            "No data is chosen. Choose a Text file or a Dataset.",
             option=("--set text_file=FILE", "--set dataset=FILE"),
             setting="text_file",
         )
-    return [make() for make in (*_texts(settings, folders), *_row_files(settings, folders))]
-
-
-def eval_sources(settings: Settings, folders: Folders) -> list[Source]:
-    """The evaluation files that are chosen.
-
-    Raises:
-        DataError: one isn't there or its kind is unknown.
-    """
-    return [make() for make in _evaluation(settings, folders)]
+    named = [one for role in _SETTING_OF for one in _named(role, settings, folders)]
+    return [_source(one, settings, folders) for one in named]
 
 
 def found_sources(settings: Settings, folders: Folders) -> tuple[list[Source], list[Fault]]:
     """The texts, datasets and evaluation files as far as each is chosen and can be used, and why others can't."""
     sources: list[Source] = []
     faults: list[Fault] = []
-    for find in (_texts, _row_files, _evaluation):
+    for role in _SETTING_OF:
         try:
-            makers = find(settings, folders)
+            named = _named(role, settings, folders)
         except UserError as error:
             faults += faults_of(error)
             continue
-        for make in makers:
+        for one in named:
             try:
-                sources.append(make())
+                sources.append(_source(one, settings, folders))
             except UserError as error:
                 faults += faults_of(error)
     return sources, faults
 
 
-Makers = list[Callable[[], Source]]
+@dataclass(frozen=True)
+class _Named:
+    """A file or folder as it was chosen, for a role; `share` as in `Source`."""
+
+    name: str
+    role: str
+    share: float
 
 
-def _texts(settings: Settings, folders: Folders) -> Makers:
-    percent = settings.hybrid_text_percent if settings.hybrid else 100.0
-    files = chosen_files(settings.text_file, folders.datasets)
-    return [partial(_text_source, file, _numbered(TEXT, at), folders, percent) for at, file in enumerate(files)]
+def _named(role: str, settings: Settings, folders: Folders) -> list[_Named]:
+    """What is chosen for a role; the second of several is "text file 2"."""
+    files = chosen_files(getattr(settings, _SETTING_OF[role]), folders.datasets)
+    percent = getattr(settings, _PERCENT_OF[role]) if settings.hybrid and role in _PERCENT_OF else 100.0
+    roles = (role, *(f"{role} {number}" for number in range(2, len(files) + 1)))
+    return [_Named(one.name, called, one.share * percent / 100) for one, called in zip(files, roles, strict=False)]
 
 
-def _row_files(settings: Settings, folders: Folders) -> Makers:
-    percent = settings.hybrid_data_percent if settings.hybrid else 100.0
-    files = chosen_files(settings.dataset, folders.datasets)
-    return [
-        partial(_row_source, file, _numbered(ROWS, at), settings, folders, percent) for at, file in enumerate(files)
-    ]
-
-
-def _evaluation(settings: Settings, folders: Folders) -> Makers:
-    files = chosen_files(settings.eval_dataset, folders.datasets)
-    return [partial(_row_source, file, _numbered(EVALUATION, at), settings, folders) for at, file in enumerate(files)]
-
-
-def _numbered(role: str, at: int) -> str:
-    return f"{role} {at + 1}" if at else role
-
-
-def _text_source(chosen: ChosenFile, role: str, folders: Folders, percent: float) -> Source:
-    path, shown = _found(chosen, folders)
-    if not is_text(path):
+def _source(named: _Named, settings: Settings, folders: Folders) -> Source:
+    name = _shown(named.name)
+    path = find_dataset(named.name, folders.datasets)
+    reason = "" if path.is_dir() else why_unusable(path)
+    if reason and reason != EMPTY:  # reading an empty one says what is missing in it
+        raise DataError(f"{name} can't be used: {reason}.")
+    text = is_text(path)
+    if named.role.startswith(TEXT) and not text:
         raise DataError(
-            f"{shown} holds no running text; choose it as the Dataset instead.",
-            option=f"--set dataset={chosen.name}",
+            f"{name} holds no running text. Choose it as the Dataset instead.",
+            option=f"--set dataset={named.name}",
             setting="text_file",
         )
-    return Source(path, shown, "text", role, chosen.share * percent / 100)
-
-
-def _row_source(chosen: ChosenFile, role: str, settings: Settings, folders: Folders, percent: float = 100.0) -> Source:
-    path, shown = _found(chosen, folders)
-    text = is_text(path)
-    kind = settings.dataset_kind
-    if kind == "auto" or (text and role.startswith(EVALUATION)):
-        kind = "text" if text else detect_kind(path, shown, reading_of(settings, folders.formats))
+    kind = "text" if named.role.startswith(TEXT) else settings.dataset_kind
+    if kind == "auto" or (text and named.role.startswith(EVALUATION)):
+        kind = "text" if text else detect_kind(path, name, reading_of(settings, folders.formats))
     if (kind == "text") != text:
         what = "holds running text" if text else "holds rows"
         raise DataError(
-            f'{shown} {what}, the "Kind of dataset" is {kind}; set it to auto or choose another file.',
+            f'{name} {what}, but "Kind of dataset" is {kind}. Set it to auto or choose another file.',
             option="--set dataset_kind=auto",
             setting="dataset_kind",
         )
-    return Source(path, shown, kind, role, chosen.share * percent / 100)
-
-
-def _found(chosen: ChosenFile, folders: Folders) -> tuple[Path, str]:
-    """Where the file is, and its name for messages."""
-    path, shown = find_dataset(chosen.name, folders.datasets), _shown(chosen.name)
-    reason = "" if path.is_dir() else why_unusable(path)
-    if reason and reason != EMPTY:  # reading an empty one says what is missing in it
-        raise DataError(f"{shown} can't be used: {reason}.")
-    return path, shown
+    return Source(path, name, kind, named.role, named.share)
 
 
 def _shown(name: str) -> str:

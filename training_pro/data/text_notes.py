@@ -1,10 +1,19 @@
-"""What Verify says and offers about texts: control tokens, look-alikes of cuts, characters by accident."""
+"""What is said about texts: what they begin like, what conversion left out, what Verify found and offers to change."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+from training_pro.data.chat_logs import chat_log, log_note
+from training_pro.data.documents.extracted import removed_words
+from training_pro.data.documents.subtitles import subtitles_note
+from training_pro.data.files import PLAIN, suffix_of
 from training_pro.data.report import SourceReport
+from training_pro.data.text_parts import TextPart
+from training_pro.text.reading import clean_text
+from training_pro.text.splitting.unwrapping import LOOKED_AT_BYTES, wrapped_note
 
 _KINDS = {
     "stars": "lines of stars",
@@ -13,6 +22,26 @@ _KINDS = {
     "headings": "chapter headings",
 }
 _FEW_SECTIONS = 2
+_NOTES_BY_FILE = 5
+
+
+def part_notes(name: str, parts: Sequence[TextPart]) -> tuple[str, ...]:
+    """What the beginning of the first text shows, and what conversion left out of the texts: file by file, or of many
+    files in all. `name` is that of them all."""
+    with parts[0].path.open("rb") as file:
+        beginning = clean_text(file.read(LOOKED_AT_BYTES).decode("utf-8", "ignore"))
+    log = chat_log(beginning)
+    shown = log_note(name, log) if log is not None else wrapped_note(name, beginning)
+    if suffix_of(parts[0].path) in PLAIN:
+        shown = subtitles_note(name, beginning) or shown
+    left_out = [part.note for part in parts]
+    if len(parts) > _NOTES_BY_FILE:
+        removed: Counter[str] = Counter()
+        for part in parts:
+            removed.update(part.removed)
+        words = removed_words(removed)
+        left_out = [f"{len(parts)} texts: left out of them: {words}."] if words else []
+    return tuple(filter(None, (shown, *left_out)))
 
 
 def text_notes(source: SourceReport) -> list[str]:

@@ -22,25 +22,15 @@ from training_pro.data.documents.pdf import pdf_text
 from training_pro.data.documents.subtitles import subtitle_text
 from training_pro.data.documents.word import word_text
 from training_pro.data.encodings import LOOKED_AT_BYTES, guessed, not_utf8
+from training_pro.data.files import PACKAGE_OF, PLAIN, SUBTITLES, is_packed, missing_package, suffix_of, text_files_of
 from training_pro.data.fingerprint import digest, files_digest
-from training_pro.data.text_types import (
-    PACKAGE_OF,
-    PLAIN,
-    SUBTITLES,
-    is_packed,
-    is_text_file,
-    missing_package,
-    suffix_of,
-)
 from training_pro.errors import DataError
 from training_pro.progress import Progress, no_progress
 from training_pro.record.whole_files import whole_file
 from training_pro.text.reading import clean_text
-from training_pro.words import natural_key
 
 CONVERTER = 1  # raised whenever what comes out of a document changes
 MOST_UNPACKED_BYTES = 8 << 30
-_MOST_FILES = 100_000
 _NAME_CHARS = 80
 
 
@@ -57,24 +47,6 @@ class TextPart:
         """What was left out, as a sentence; "" for nothing."""
         words = removed_words(self.removed)
         return f"{self.name}: left out of the text: {words}." if words else ""
-
-
-def text_files_of(path: Path) -> list[Path]:
-    """The file itself, or all text files in the folder and the folders in it, in natural order.
-
-    Raises:
-        DataError: a folder without texts.
-    """
-    if not path.is_dir():
-        return [path]
-    found = [file for file in path.rglob("*") if is_text_file(file) and not _hidden(file, path)][:_MOST_FILES]
-    if not found:
-        raise DataError(f"The folder {path.name} holds no text; put texts there or choose a file.")
-    return sorted(found, key=lambda file: natural_key(file.relative_to(path).as_posix()))
-
-
-def _hidden(file: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(root).parts) or not file.is_file()
 
 
 def text_parts(path: Path, name: str, folder: Path, progress: Progress = no_progress) -> list[TextPart]:

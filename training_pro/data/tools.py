@@ -17,14 +17,13 @@ import numpy as np
 
 from training_pro.data.chat_logs import PAUSE_HOURS, ChatLog, chat_log, conversations
 from training_pro.data.encodings import LOOKED_AT_BYTES, decoded, guessed, is_utf8
-from training_pro.data.files import find_dataset, is_text
+from training_pro.data.files import DOCUMENTS, SUBTITLES, find_dataset, is_packed, is_text, suffix_of
 from training_pro.data.preview import BlockPreview, TokenPreview
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.chats import Chat, chat_of
 from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import KINDS, Samples
 from training_pro.data.text_parts import TextPart, extracted, text_parts, unpacked_bytes
-from training_pro.data.text_types import DOCUMENTS, SUBTITLES, is_packed, suffix_of
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress

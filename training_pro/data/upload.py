@@ -6,8 +6,8 @@ import re
 import unicodedata
 from pathlib import Path
 
+from training_pro.data.files import PACKED, TEXT_TYPES, UNUSABLE, suffix_of
 from training_pro.data.rows.rows import ROW_TYPES
-from training_pro.data.text_types import PACKED, TEXT_TYPES, UNUSABLE, suffix_of
 from training_pro.errors import DataError
 from training_pro.progress import Progress, no_progress
 from training_pro.record.whole_files import free_disk_bytes, whole_file

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.data.documents.makers import epub, page, pdf
-from training_pro.data import text_types
+from training_pro.data import files
 from training_pro.data.documents.html import html_text
 from training_pro.data.documents.subtitles import subtitle_text
 from training_pro.data.text_parts import extracted
@@ -196,6 +196,6 @@ def test_what_has_no_subtitles_in_it_is_refused() -> None:
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_types, "installed", lambda _module: False)
+    monkeypatch.setattr(files, "installed", lambda _module: False)
     with pytest.raises(DataError, match=r"pypdf.*requirements-files\.txt"):
         extracted(pdf(tmp_path / "p.pdf", [["x"]]), "p.pdf")

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from training_pro.data.rendering.answer_spans import find_answers, is_rich
-from training_pro.data.rendering.control_markers import foreign_markers
 from training_pro.data.rendering.messages_for import formed, other_ways
 from training_pro.data.rendering.rendering import RenderedRow, Span, joined_segments
 from training_pro.data.rendering.templates import THE_DAY, ChatTemplate, Tails, common_start
@@ -84,7 +83,7 @@ class ChatRenderer:
         self._counts: Counter[str] = Counter()
         self._unused: Counter[str] = Counter()
         self._speakers: Counter[str] = Counter()
-        self._markers = foreign_markers(tails.head + tails.inner + tails.last, tokenizer)
+        self._markers = tokenizer.foreign_markers(tails.head + tails.inner + tails.last)
 
     def render(self, row: dict[str, Any]) -> RenderedRow:
         chat = chat_of(row, self._columns)

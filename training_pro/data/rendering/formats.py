@@ -21,7 +21,6 @@ from typing import Any
 
 from training_pro.data.fingerprint import digest
 from training_pro.data.rendering.chat import unused_notes
-from training_pro.data.rendering.control_markers import foreign_markers
 from training_pro.data.rendering.rendering import RenderedRow, Span
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.data.rows.chats import refuse_unwanted
@@ -242,7 +241,7 @@ class InstructionRenderer:
         self._unused: Counter[str] = Counter()
         self._without_stop = 0
         written = "".join(part for entry in format_.entries for part in entry.parts[::2])
-        self._markers = foreign_markers(written, tokenizer)
+        self._markers = tokenizer.foreign_markers(written)
 
     def render(self, row: dict[str, Any]) -> RenderedRow:
         refuse_unwanted(row)

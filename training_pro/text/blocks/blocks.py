@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from training_pro.text.blocks.budget import Budget
+from training_pro.text.blocks.budget import Budget, Slicing
 from training_pro.text.blocks.indexed_text import Runs
-from training_pro.text.blocks.packing import KINDS, Packing
+from training_pro.text.blocks.packing import KINDS, OVERLAP, PACKED, WINDOW, Packing
 from training_pro.text.tokenizing.encoding import Ids
 
 
@@ -54,9 +54,41 @@ class SlicingReport:
     bos_missing: bool = False
     eos_missing: bool = False
 
+    @classmethod
+    def of(cls, slicing: Slicing, runs: Runs, all_blocks: Packing, kept: Packing, split: int) -> SlicingReport:
+        """Counts over all blocks and over those kept; `split` sentences were too long for a block."""
+        encoder = runs.text.encoder
+        kinds = np.bincount(kept.kinds, minlength=len(KINDS))
+        windows = kept.kinds == WINDOW
+        sections = runs.text.sentences.sections
+        per_section = np.bincount(sections[all_blocks.firsts]) if slicing.dementor else np.empty(0)
+        return cls(
+            sections=len(runs.text.opaque),
+            sentences=int(np.count_nonzero(runs.is_end)),
+            split_sentences=split,
+            packed=int(kinds[PACKED]),
+            overlap=int(kinds[OVERLAP]),
+            windows=int(kinds[WINDOW]),
+            dropped_small=len(all_blocks.firsts) - len(kept.firsts),
+            short_sections=int(np.count_nonzero(per_section == 1)),
+            text_tokens=_text_tokens(runs),
+            window_tokens=int(runs.counts(kept.firsts[windows], kept.lasts[windows]).sum()),
+            bos_missing=slicing.add_bos and encoder.bos_id is None,
+            eos_missing=slicing.eos != "none" and encoder.eos_id is None,
+        )
+
     @property
     def depth(self) -> float:
         return self.window_tokens / self.text_tokens if self.text_tokens else 0.0
+
+
+def _text_tokens(runs: Runs) -> int:
+    """Ids of all sections; of those that can't be encoded in pieces, of their sentences one by one."""
+    opaque = runs.text.opaque[runs.text.sentences.sections]
+    lasts = np.flatnonzero(runs.is_last & ~opaque)
+    firsts = np.flatnonzero(np.roll(runs.is_last, 1) & ~opaque)
+    alone = np.flatnonzero(opaque)
+    return int(runs.counts(firsts, lasts).sum() + runs.counts(alone, alone).sum())
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from training_pro.progress import Progress
 from training_pro.text.blocks.corpus import Corpus, Offsets
-from training_pro.text.blocks.indexed_text import NO_PATCH, NOWHERE, IndexedText, Patches, SentenceTable
+from training_pro.text.blocks.indexed_text import NO_PATCH, NOWHERE, IndexedText, Patches, Runs, SentenceTable
 from training_pro.text.blocks.stretches import Mask, Stretch
 from training_pro.text.tokenizing.encoding import Ids, TextEncoder
 from training_pro.text.tokenizing.token_lengths import TokenLengths
@@ -29,6 +29,8 @@ from training_pro.text.tokenizing.token_lengths import TokenLengths
 _NONE: Offsets = np.empty(0, dtype=np.int64)
 _AT_ONCE = 2  # stretches in the encoder: one keeps the processors busy while the other's ids are gathered
 _PIECE_BYTES = 2000  # pieces about this long are encoded fastest
+_RUNS_TRIED_OUT = 16
+_SENTENCES_TRIED_OUT = 15
 
 
 def index_text(
@@ -46,6 +48,20 @@ def index_text(
             indexer.add(stretch, pool)
             progress(int(stretch.sentence_ends[-1]), corpus.size_bytes, "Encoding text")
         return indexer.finished()
+
+
+def try_out(text: IndexedText) -> None:
+    """Compare some runs of sentences with the tokenizer's own ids.
+
+    Raises:
+        UnsafeCutError: they differ.
+    """
+    runs, count = Runs(text), len(text.sentences)
+    section_lasts = np.flatnonzero(runs.is_last)
+    for first in np.linspace(0, count - 1, num=min(count, _RUNS_TRIED_OUT), dtype=int).tolist():
+        last = min(first + _SENTENCES_TRIED_OUT, int(section_lasts[np.searchsorted(section_lasts, first)]))
+        if not np.array_equal(runs.ids(first, last), text.encoder.encode(runs.string(first, last))):
+            raise UnsafeCutError
 
 
 class _Indexer:

@@ -23,6 +23,7 @@ PACKED, OVERLAP, WINDOW = range(3)
 KINDS = ("packed", "overlap", "window")
 
 _REPORT_EVERY = 4096
+_LONGEST_CHARACTER_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,15 @@ class Packing:
     def some(self, chosen: npt.NDArray[np.bool_]) -> Packing:
         """The chosen ones alone; `chosen` is (blocks,)."""
         return Packing(self.firsts[chosen], self.lasts[chosen], self.kinds[chosen])
+
+    def longer_than(self, chars: int, runs: Runs) -> npt.NDArray[np.bool_]:
+        """Of which blocks the text is longer than so many characters; (blocks,)."""
+        table = runs.text.sentences
+        sizes = table.ends[self.lasts] - table.starts[self.firsts]
+        longer: npt.NDArray[np.bool_] = sizes > chars
+        for number in np.flatnonzero(longer & (sizes <= chars * _LONGEST_CHARACTER_BYTES)).tolist():
+            longer[number] = len(runs.string(self.firsts[number], self.lasts[number])) > chars
+        return longer
 
 
 class Packer:

@@ -2,11 +2,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training_pro.data.rendering.masks import trained_tokens
+from training_pro.data.row_encoding import token_mask
 
 
 def mask(text: str, offsets: list[tuple[int, int]], *spans: tuple[int, int]) -> list[bool]:
-    return trained_tokens(text, np.array(offsets, np.int64).reshape(-1, 2), spans).tolist()
+    return token_mask(text, np.array(offsets, np.int64).reshape(-1, 2), spans).tolist()
 
 
 def test_tokens_inside_are_trained_and_those_outside_are_not():

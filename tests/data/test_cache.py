@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from training_pro.data import cache as cache_module
-from training_pro.data.cache import Entry, PreparedCache, cache_key
+from training_pro.data.cache import CacheEntry, PreparedCache, cache_key
 from training_pro.data.fingerprint import files_digest
 
 ARRAYS = {"tokens": np.arange(100_000, dtype=np.int32), "numbers": np.zeros(0, np.int64)}
-ENTRY = Entry(ARRAYS, {"rows": 2, "notes": ["ä"]})
+ENTRY = CacheEntry(ARRAYS, {"rows": 2, "notes": ["ä"]})
 KEY = cache_key("a")
 
 
@@ -55,7 +55,7 @@ def test_a_damaged_entry_is_thrown_away_and_can_be_made_anew(
 
 @pytest.mark.parametrize("manifest", [b"[" * 100_000, b"[]", b'{"layout": 7, "arrays": [], "facts": {}}', b"\xff"])
 def test_a_manifest_that_makes_no_sense_is_no_entry(cache: PreparedCache, tmp_path: Path, manifest: bytes):
-    cache.store("key", Entry({"a": np.arange(3)}))
+    cache.store("key", CacheEntry({"a": np.arange(3)}))
     (found,) = tmp_path.rglob("key/manifest.json")
     found.write_bytes(manifest)
     assert cache.load("key") is None and not found.exists()
@@ -63,7 +63,7 @@ def test_a_manifest_that_makes_no_sense_is_no_entry(cache: PreparedCache, tmp_pa
 
 @pytest.mark.parametrize("cut", [0, 9, 60, 130])
 def test_an_array_that_was_stored_torn_is_no_entry(cache: PreparedCache, tmp_path: Path, cut: int):
-    cache.store("key", Entry({"a": np.arange(3)}))
+    cache.store("key", CacheEntry({"a": np.arange(3)}))
     (array,), (found,) = tmp_path.rglob("key/a.npy"), tmp_path.rglob("key/manifest.json")
     array.write_bytes(array.read_bytes()[:cut])
     manifest = json.loads(found.read_text(encoding="utf-8"))

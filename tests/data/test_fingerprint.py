@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from training_pro.data.fingerprint import differences, digest, files_digest, fingerprint
+from training_pro.data.fingerprint import changed_parts, digest, files_digest, fingerprint
 from training_pro.errors import DataError
 
 
@@ -27,5 +27,5 @@ def test_a_file_that_is_gone_is_one_sentence(tmp_path: Path):
 
 
 def test_differences_are_named():
-    assert differences({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 5, "d": 4}) == ["b", "c", "d"]
+    assert changed_parts({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 5, "d": 4}) == ["b", "c", "d"]
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1}) != fingerprint({"a": 1, "b": 3})

@@ -9,7 +9,7 @@ import pytest
 from tests.data.chat_templates import CHATML
 from tests.data.row_files import chat, trained_text, write_rows
 from tests.data.tiny import tiny_tokenizer
-from training_pro.data.fingerprint import differences
+from training_pro.data.fingerprint import changed_parts
 from training_pro.data.prepare import Prepared, prepare
 from training_pro.errors import Cancelled, DataError
 from training_pro.folders import Folders
@@ -267,7 +267,7 @@ def test_a_changed_file_or_template_is_prepared_anew(data: Folders):
     write_rows(data, "talks.jsonl", TALKS[:-1])
     third = ready(data, dataset="talks.jsonl", chat_template="Plain")
     assert not same(first, second) and len(third.train) == 29
-    assert differences(second.fingerprint_parts, first.fingerprint_parts) == ["dataset"]
+    assert changed_parts(second.fingerprint_parts, first.fingerprint_parts) == ["dataset"]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_a_changed_file_or_template_is_prepared_anew(data: Folders):
 )
 def test_the_fingerprint_tells_what_changed(changes: dict[str, Any], names: list[str], data: Folders):
     one, other = ready(data, text_file="story.txt"), ready(data, text_file="story.txt", **changes)
-    assert differences(other.fingerprint_parts, one.fingerprint_parts) == names
+    assert changed_parts(other.fingerprint_parts, one.fingerprint_parts) == names
     assert (one.fingerprint == other.fingerprint) == (not names)
 
 
@@ -295,7 +295,7 @@ def test_a_person_s_abbreviations_reach_blocks_cache_and_fingerprint(folders: Fo
         other = ready(folders, **chosen)
         then, now = one.report.sources[0].slicing, other.report.sources[0].slicing
         assert then and now and then.sentences == now.sentences + 1
-        assert differences(other.fingerprint_parts, one.fingerprint_parts) == ["list of abbreviations"]
+        assert changed_parts(other.fingerprint_parts, one.fingerprint_parts) == ["list of abbreviations"]
 
 
 def test_a_bad_list_of_abbreviations_stands_in_the_way_of_texts_alone(data: Folders):
@@ -341,7 +341,7 @@ def test_the_fingerprint_does_not_know_where_a_file_lies(data: Folders):
 def test_another_tokenizer_is_another_fingerprint_and_its_state_is_not(data: Folders):
     one = ready(data, text_file="story.txt")
     other = tiny_tokenizer(CHATML, eos="<|end|>")
-    assert differences(
+    assert changed_parts(
         prepare(Settings(text_file="story.txt"), other, data).fingerprint_parts, one.fingerprint_parts
     ) == ["tokenizer"]
     switched = tiny_tokenizer(CHATML)

@@ -9,14 +9,14 @@ import torch
 
 from training_pro.errors import ModelError
 from training_pro.hosts import model_folder
-from training_pro.hosts.model_folder import check_model_folder, compute_dtype, load_model_folder
+from training_pro.hosts.model_folder import best_dtype, check_model_folder, load_model_folder
 
 
 def test_the_dtype_follows_the_hardware() -> None:
-    assert compute_dtype("cuda", native_bf16=True) == "bfloat16"
-    assert compute_dtype("cuda", native_bf16=False) == "float16"
-    assert compute_dtype("cpu", native_bf16=True) == "bfloat16"
-    assert compute_dtype("cpu", native_bf16=False) == "float32"
+    assert best_dtype("cuda", native_bf16=True) == "bfloat16"
+    assert best_dtype("cuda", native_bf16=False) == "float16"
+    assert best_dtype("cpu", native_bf16=True) == "bfloat16"
+    assert best_dtype("cpu", native_bf16=False) == "float32"
 
 
 @pytest.mark.parametrize(

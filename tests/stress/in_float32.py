@@ -13,5 +13,5 @@ from training_pro.cli.main import main
 
 if __name__ == "__main__":
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training_pro.hosts.model_folder.compute_dtype", lambda *_: "float32")
+        patch.setattr("training_pro.hosts.model_folder.best_dtype", lambda *_: "float32")
         sys.exit(main())

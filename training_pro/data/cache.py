@@ -53,7 +53,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """What is kept under one key: arrays by name, and a few plain JSON values."""
 
     arrays: Arrays
@@ -66,7 +66,7 @@ class PreparedCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "prepared"
 
-    def load(self, key: str) -> Entry | None:
+    def load(self, key: str) -> CacheEntry | None:
         """The entry stored under `key`, or None if there is none that is whole."""
         entry = self._folder / key
         try:
@@ -74,7 +74,7 @@ class PreparedCache:
             if manifest["layout"] != LAYOUT:
                 return None
             arrays = {name: _checked_array(entry / f"{name}.npy", seen) for name, seen in manifest["arrays"].items()}
-            found = Entry(arrays, dict(manifest["facts"]))
+            found = CacheEntry(arrays, dict(manifest["facts"]))
             os.utime(entry)
         except FileNotFoundError:
             return None
@@ -84,7 +84,7 @@ class PreparedCache:
             return None
         return found
 
-    def store(self, key: str, entry: Entry) -> None:
+    def store(self, key: str, entry: CacheEntry) -> None:
         """Keep `entry` under `key`, if there is room for it twice over."""
         arrays = entry.arrays
         size = sum(values.nbytes for values in arrays.values())
@@ -139,4 +139,4 @@ class TextStore:
 
     def store(self, text: IndexedText) -> None:
         """Keep `text`, as far as the disk allows."""
-        self._cache.store(self._key, Entry(text.arrays()))
+        self._cache.store(self._key, CacheEntry(text.arrays()))

@@ -88,7 +88,7 @@ def fingerprint(parts: Mapping[str, Any]) -> str:
     return digest(json.dumps(parts, sort_keys=True, ensure_ascii=True))
 
 
-def differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
+def changed_parts(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
     """The names of the parts that are not the same, in the order of `now`; what rows became only where nothing else
     says why."""
     names = [*now, *(name for name in then if name not in now)]

@@ -23,7 +23,7 @@ from training_pro.data.sources import chosen_sources
 from training_pro.data.text_parts import forget_oldest
 from training_pro.data.text_source import text_row_samples, text_samples
 from training_pro.data.tokens import RowTokenizer
-from training_pro.data.workshop import Made, Workshop, encoders_for, slicing_of
+from training_pro.data.workshop import SourceSamples, Workshop, encoders_for, slicing_of
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
@@ -91,7 +91,7 @@ def prepare(
     return Prepared(selection.train, eval_samples, report, whole, parts, selection.dropped)
 
 
-def _with_share(made: Made) -> str:
+def _with_share(made: SourceSamples) -> str:
     """What a source's samples are made of, and how often they are trained."""
     often = "" if made.source.share == 1 else f"x{made.source.share:g}"
     return " ".join(filter(None, (*made.made_of, often)))
@@ -99,7 +99,7 @@ def _with_share(made: Made) -> str:
 
 def _made(
     settings: Settings, tokenizer: Any, folders: Folders, progress: Progress, cache: bool
-) -> tuple[Workshop, list[Made]]:
+) -> tuple[Workshop, list[SourceSamples]]:
     """The tools, made once, and what each source became with them."""
     sources = chosen_sources(settings, folders)
     texts = {source.kind for source in sources if source.is_text}

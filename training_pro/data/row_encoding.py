@@ -32,7 +32,7 @@ class ReadyRow:
 
 
 @dataclass
-class Counts:
+class LengthCounts:
     """What became of rows that are too long.
 
     `trimmed_stops` of the trimmed ones lost what ends them; `longest_tokens` is before trimming.
@@ -75,7 +75,7 @@ class RowArrays:
         self._max_tokens, self._too_long, self._bad = max_tokens, too_long, bad
         self._kept = _Growing()
         self._dropped = {TOO_LONG: _Growing(), UNTRAINED: _Growing()}
-        self.counts = Counts()
+        self.counts = LengthCounts()
 
     def __len__(self) -> int:
         return len(self._kept.numbers)

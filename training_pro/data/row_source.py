@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from training_pro.data.cache import Entry, cache_key
+from training_pro.data.cache import CacheEntry, cache_key
 from training_pro.data.fingerprint import digest, files_digest, settings_parts
 from training_pro.data.rendering.chat import ChatRenderer
 from training_pro.data.rendering.formats import USUAL_FORMAT, Format, InstructionRenderer, load_format
@@ -19,7 +19,7 @@ from training_pro.data.rows.chats import Unwanted
 from training_pro.data.rows.rows import read_rows
 from training_pro.data.samples import RowSamples
 from training_pro.data.sources import Source
-from training_pro.data.workshop import Made, Workshop
+from training_pro.data.workshop import SourceSamples, Workshop
 from training_pro.errors import DataError
 from training_pro.settings import Settings
 
@@ -29,7 +29,7 @@ BATCH_ROWS = 256
 BATCH_CHARS = 1 << 20
 
 
-def row_samples(source: Source, workshop: Workshop) -> Made:
+def row_samples(source: Source, workshop: Workshop) -> SourceSamples:
     """Samples of instruction or chat rows and what became of the rows, out of the cache if they are there.
 
     Raises:
@@ -40,7 +40,7 @@ def row_samples(source: Source, workshop: Workshop) -> Made:
     renderer = _renderer_digest(format_, workshop)
     content = files_digest(source.files())
     samples, report = _kept_or_encoded(source, workshop, format_, (content, workshop.tokenizer_digest, renderer))
-    return Made(source, samples, report, (content, renderer), samples.digest())
+    return SourceSamples(source, samples, report, (content, renderer), samples.digest())
 
 
 def _kept_or_encoded(
@@ -56,7 +56,7 @@ def _kept_or_encoded(
     if found is not None:
         return RowSamples.from_arrays(found.arrays, source.name, workshop.rows), SourceReport.of_rows(found.facts)
     samples, report = encoded_rows(source, workshop, format_)
-    cache.store(key, Entry(samples.arrays(), dataclasses.asdict(report)))
+    cache.store(key, CacheEntry(samples.arrays(), dataclasses.asdict(report)))
     return samples, report
 
 

@@ -11,7 +11,7 @@ from training_pro.data.dropped import LeftOut, left_out
 from training_pro.data.duplicates import repeated
 from training_pro.data.holdout import Parts, hold_out
 from training_pro.data.samples import Indices, Samples, Subset, mixed
-from training_pro.data.workshop import Made
+from training_pro.data.workshop import SourceSamples
 from training_pro.errors import DataError
 from training_pro.progress import Progress
 from training_pro.settings import Settings
@@ -33,7 +33,7 @@ class Selection:
     notes: tuple[str, ...]
 
 
-def select(made: Sequence[Made], settings: Settings, progress: Progress) -> Selection:
+def select(made: Sequence[SourceSamples], settings: Settings, progress: Progress) -> Selection:
     """The selection among the samples of all sources; with `skip_duplicates` a sample counts once in all of them.
 
     Raises:
@@ -73,7 +73,7 @@ class _Chosen:
     note: str
 
 
-def _choose(made: Made, settings: Settings, seen: set[bytes], progress: Progress) -> _Chosen:
+def _choose(made: SourceSamples, settings: Settings, seen: set[bytes], progress: Progress) -> _Chosen:
     """`seen` are the contents of the samples of earlier sources, where duplicates are left out."""
     samples, share = made.samples, made.source.share
     whole = int(share)

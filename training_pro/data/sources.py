@@ -9,7 +9,7 @@ from pathlib import Path
 
 from training_pro.data.chosen_files import chosen_files
 from training_pro.data.files import EMPTY, find_dataset, is_text, text_files_of, why_unusable
-from training_pro.data.rendering.formats import reading_of
+from training_pro.data.rendering.formats import RowReading, reading_of
 from training_pro.data.rendering.templates import TEMPLATE_SUFFIXES
 from training_pro.data.rows.kinds import detect_kind
 from training_pro.errors import DataError, Fault, UserError, faults_of
@@ -163,7 +163,7 @@ def _source(named: _Named, settings: Settings, folders: Folders) -> Source:
         )
     kind = "text" if named.role.startswith(TEXT) else settings.dataset_kind
     if kind == "auto" or (text and named.role.startswith(EVALUATION)):
-        kind = "text" if text else detect_kind(path, name, reading_of(settings, folders.formats))
+        kind = "text" if text else _kind_of_rows(path, name, reading_of(settings, folders.formats))
     if (kind == "text") != text:
         what = "holds running text" if text else "holds rows"
         raise DataError(
@@ -172,6 +172,10 @@ def _source(named: _Named, settings: Settings, folders: Folders) -> Source:
             setting="dataset_kind",
         )
     return Source(path, name, kind, named.role, named.share)
+
+
+def _kind_of_rows(path: Path, name: str, reading: RowReading) -> str:
+    return detect_kind(path, name, reading.columns, reading.format.fits if reading.format is not None else None)
 
 
 def _shown(name: str) -> str:

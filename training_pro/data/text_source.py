@@ -27,7 +27,7 @@ from training_pro.data.samples import TextSamples
 from training_pro.data.sources import Source
 from training_pro.data.text_notes import part_notes
 from training_pro.data.text_parts import text_parts
-from training_pro.data.workshop import Made, Workshop
+from training_pro.data.workshop import SourceSamples, Workshop
 from training_pro.errors import DataError
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.blocks.slicing import blocks_of, encoded_text, encoding_identity
@@ -46,7 +46,7 @@ class _Documents:
     numbers: array[int] | None = None
 
 
-def text_samples(source: Source, workshop: Workshop) -> Made:
+def text_samples(source: Source, workshop: Workshop) -> SourceSamples:
     """The blocks of the texts of a file or folder.
 
     Raises:
@@ -66,7 +66,7 @@ def text_samples(source: Source, workshop: Workshop) -> Made:
     return dataclasses.replace(made, report=dataclasses.replace(made.report, notes=part_notes(source.name, parts)))
 
 
-def text_row_samples(source: Source, workshop: Workshop) -> Made:
+def text_row_samples(source: Source, workshop: Workshop) -> SourceSamples:
     """The blocks of ``{"text": ...}`` rows, each row a document of its own.
 
     Raises:
@@ -127,7 +127,9 @@ def _text(parts: list[Any]) -> bytes:
         raise RowFault(f"it holds half a character (\\u{ord(error.object[error.start]):04x})") from None
 
 
-def _sliced(source: Source, workshop: Workshop, documents: _Documents, content: str, report: SourceReport) -> Made:
+def _sliced(
+    source: Source, workshop: Workshop, documents: _Documents, content: str, report: SourceReport
+) -> SourceSamples:
     """The blocks of the documents, whose `content` is a digest; what was encoded before comes out of the cache."""
     slicing, encoder, cache = workshop.slicing, workshop.encoders[source.kind], workshop.cache
     store = None
@@ -156,4 +158,4 @@ def _sliced(source: Source, workshop: Workshop, documents: _Documents, content: 
     rows = np.frombuffer(documents.numbers, np.int64) if documents.numbers is not None else None
     samples = TextSamples(blocks, documents.names, workshop.rows, rows)
     report = dataclasses.replace(report, samples=len(blocks), slicing=blocks.report, found=found)
-    return Made(source, samples, report, (content,), digest)
+    return SourceSamples(source, samples, report, (content,), digest)

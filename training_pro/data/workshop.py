@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from training_pro.data.cache import PreparedCache
-from training_pro.data.rendering.formats import Reading
+from training_pro.data.rendering.formats import RowReading
 from training_pro.data.report import SourceReport
 from training_pro.data.samples import RowSamples, TextSamples
 from training_pro.data.sources import Source
@@ -33,7 +33,7 @@ class Workshop:
     host_tokenizer: Any
     tokenizer_digest: str
     rows: RowTokenizer
-    reading: Reading
+    reading: RowReading
     abbreviations_digest: str
     slicing: Slicing
     encoders: Mapping[str, TextEncoder]
@@ -43,7 +43,7 @@ class Workshop:
 
 
 @dataclass(frozen=True)
-class Made:
+class SourceSamples:
     """The samples of one source. `made_of`: digests of its content and of what renders its rows. `digest`: of what
     they became, the blocks of a text or the rendered rows."""
 

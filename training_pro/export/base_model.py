@@ -112,7 +112,7 @@ def expert_sizes(folder: Path, config: PretrainedConfig) -> dict[str, tuple[int,
     return found
 
 
-def is_tied(config: PretrainedConfig) -> bool:
+def has_tied_head(config: PretrainedConfig) -> bool:
     """Whether embeddings and head share one matrix."""
     return bool(getattr(config.get_text_config(), "tie_word_embeddings", getattr(config, "tie_word_embeddings", False)))
 

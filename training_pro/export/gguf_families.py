@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from training_pro.errors import ModelError
-from training_pro.export.base_model import is_tied
+from training_pro.export.base_model import has_tied_head
 from training_pro.export.gguf_layout import (
     FALCON,
     FALCON_H1,
@@ -156,7 +156,7 @@ class GgufNames:
         self.family = family
         architecture = getattr(gguf.MODEL_ARCH, family.arch)
         self.arch: str = gguf.MODEL_ARCH_NAMES[architecture]
-        self.tied = is_tied(config)
+        self.tied = has_tied_head(config)
         self._map = gguf.get_tensor_name_map(architecture, self.config.num_hidden_layers)
 
     def parts(self, module: str) -> tuple[tuple[str, Part], ...]:

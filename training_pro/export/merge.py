@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from training_pro.errors import ModelError
-from training_pro.export.base_model import ITEM_BYTES, BaseModel, describe_base, is_tied, load_unquantized
+from training_pro.export.base_model import ITEM_BYTES, BaseModel, describe_base, has_tied_head, load_unquantized
 from training_pro.export.lora_on_base import attach_lora
 from training_pro.export.lora_source import Lora
 from training_pro.export.merge_layers import Rounding, merge_all
@@ -106,6 +106,6 @@ def _rounding_note(dtype: DtypeName, rounding: Rounding) -> str:
 
 
 def _tying_note(model: PreTrainedModel, base: BaseModel) -> list[str]:
-    if not is_tied(base.config) or is_tied(model.config):
+    if not has_tied_head(base.config) or has_tied_head(model.config):
         return []
     return ["Embeddings and head share one matrix in the base. The LoRA makes them differ, so both are saved."]

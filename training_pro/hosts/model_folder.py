@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 DtypeName = Literal["bfloat16", "float16", "float32"]
 
 
-def compute_dtype(device: str, native_bf16: bool) -> DtypeName:
+def best_dtype(device: str, native_bf16: bool) -> DtypeName:
     """bfloat16 where the hardware computes in it; else half precision on cards and single on processors."""
     if native_bf16:
         return "bfloat16"
@@ -99,7 +99,7 @@ def _load(folder: Path, quantizing: Quantizing, dtype: DtypeName | None) -> Load
     from training_pro.training.model.precision import native_bf16
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = dtype or compute_dtype(device, native_bf16(torch.device(device)))
+    dtype = dtype or best_dtype(device, native_bf16(torch.device(device)))
     _check_kind(folder)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if getattr(config, "is_encoder_decoder", False):

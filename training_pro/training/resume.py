@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training_pro.data.fingerprint import BLOCKS_OF, ROWS_OF, SETTINGS_COUNTED, fingerprint
-from training_pro.data.fingerprint import differences as data_differences
+from training_pro.data.fingerprint import BLOCKS_OF, ROWS_OF, SETTINGS_COUNTED, changed_parts, fingerprint
 from training_pro.data.prepare import Prepared
 from training_pro.errors import RunError, UserError
 from training_pro.record.checkpoints import newest_first, read_resume_state
@@ -223,7 +222,7 @@ def check_same_data(name: str, state: RunState, prepared: Prepared) -> str:
         if fingerprint({**kept, _EARLIER_SPLITTER: splitter}) == state.data_fingerprint:
             return _EARLIER_NOTE.format(splitter=splitter) if blocks else ""
         now = {part: value for part, value in now.items() if part in then}
-    changed = data_differences(now, then) if then else []
+    changed = changed_parts(now, then) if then else []
     what = f"changed since: {', '.join(changed)}" if changed else "its data or the tokenizer has changed"
     raise RunError(
         f'The run "{name}" can\'t be continued exactly: {what}. Change that back, train on top of its weights, or turn '

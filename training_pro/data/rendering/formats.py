@@ -24,7 +24,7 @@ from training_pro.data.rendering.chat import unused_notes
 from training_pro.data.rendering.rendering import RenderedRow, Span
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.data.rows.chats import refuse_unwanted
-from training_pro.data.rows.fields import NO_COLUMNS, USUAL, Columns, exchange_fields, filled, parse_columns, plain
+from training_pro.data.rows.fields import NO_COLUMNS, USUAL, Columns, exchange_fields, filled, folded, parse_columns
 from training_pro.data.rows.turns import TRAIN_FIELDS
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
@@ -38,7 +38,7 @@ _COLUMNS = "columns"
 
 
 @dataclass(frozen=True)
-class Entry:
+class FormatEntry:
     """One template, cut at its placeholders: text, field, text, field, ..., text."""
 
     fields: frozenset[str]
@@ -56,7 +56,7 @@ class Format:
     """A format file's entries, and what it says about a file's columns."""
 
     name: str
-    entries: tuple[Entry, ...]
+    entries: tuple[FormatEntry, ...]
     columns: Columns = NO_COLUMNS
 
     @property
@@ -74,11 +74,11 @@ class Format:
         """Whether a row has all the fields of an entry, under the very names."""
         return any(entry.fields <= row.keys() for entry in self.entries)
 
-    def plainest(self) -> Entry | None:
+    def plainest(self) -> FormatEntry | None:
         """The entry of a question and its answer alone, which the turns of a history go through."""
         return next((entry for entry in self.entries if len(entry.fields) == 2 and len(entry.parts) == 5), None)
 
-    def entry_for(self, filled: frozenset[str]) -> Entry:
+    def entry_for(self, filled: frozenset[str]) -> FormatEntry:
         """The entry made for exactly these fields, else the one that uses most of them.
 
         Raises:
@@ -181,18 +181,14 @@ def chosen_format(name: str, folder: Path) -> Format | None:
 
 
 @dataclass(frozen=True)
-class Reading:
+class RowReading:
     """How a person wants rows to be read: what their columns are, and the format if one is chosen."""
 
     columns: Columns
     format: Format | None
 
-    def fits(self, row: Mapping[str, Any]) -> bool:
-        """Whether the chosen format names the row's very fields."""
-        return self.format is not None and self.format.fits(row)
 
-
-def reading_of(settings: Settings, folder: Path) -> Reading:
+def reading_of(settings: Settings, folder: Path) -> RowReading:
     """The reading that the settings ask for; their own columns count before those of the format file.
 
     Raises:
@@ -200,14 +196,14 @@ def reading_of(settings: Settings, folder: Path) -> Reading:
     """
     format_ = chosen_format(settings.format, folder)
     columns = parse_columns(settings.columns)
-    return Reading(columns or (format_.columns if format_ is not None else NO_COLUMNS), format_)
+    return RowReading(columns or (format_.columns if format_ is not None else NO_COLUMNS), format_)
 
 
 def _format_fault(sentence: str) -> DataError:
     return DataError(sentence, option="--set format=NAME", setting="format")
 
 
-def _entry(name: str, key: str, template: Any) -> Entry:
+def _entry(name: str, key: str, template: Any) -> FormatEntry:
     fields = frozenset(field.strip() for field in key.split(",") if field.strip())
     if not fields or not isinstance(template, str):
         raise _format_fault(f"The format {name}, entry {key[:60]!r}: it must map field names to one text.")
@@ -220,7 +216,7 @@ def _entry(name: str, key: str, template: Any) -> Entry:
             f"The format {name}, entry {key[:60]!r}: its text has no {missing[:60]!r}; "
             "each field of an entry must have its place."
         )
-    return Entry(fields, parts)
+    return FormatEntry(fields, parts)
 
 
 class InstructionRenderer:
@@ -249,7 +245,7 @@ class InstructionRenderer:
         texts = {name: _text(own, row[own]) or "" for name, own in fields.items()}
         entry = self._format.entry_for(frozenset(name for name, text in texts.items() if text.strip()))
         before, spans, history = self._before(row)
-        used = {fields[name] for name in entry.fields} | history | {name for name in row if plain(name) in _FLAGS}
+        used = {fields[name] for name in entry.fields} | history | {name for name in row if folded(name) in _FLAGS}
         self._unused.update(str(name) for name in row.keys() - used if filled(row[name]))
         text, answer = _fill(entry, {name: texts[name] for name in entry.fields})
         text, answer = before + text, (answer[0] + len(before), answer[1] + len(before))
@@ -324,8 +320,8 @@ _FLAGS = {"label", *TRAIN_FIELDS}
 
 def _meaning(name: str, format_: Format) -> str:
     """What a format's field stands for: "input" is the prompt in a format that has no other name for it."""
-    roles = [role for role, names in USUAL.items() if plain(name) in names and role != "text"]
-    prompts = [field for field in format_.fields if plain(field) in USUAL["prompt"] and plain(field) != "input"]
+    roles = [role for role, names in USUAL.items() if folded(name) in names and role != "text"]
+    prompts = [field for field in format_.fields if folded(field) in USUAL["prompt"] and folded(field) != "input"]
     if "input" in roles:
         return "input" if prompts else "prompt"
     return roles[0] if roles else ""
@@ -346,7 +342,7 @@ def _text(name: str, value: Any) -> str | None:
     return None
 
 
-def _fill(entry: Entry, texts: Mapping[str, str]) -> tuple[str, tuple[int, int]]:
+def _fill(entry: FormatEntry, texts: Mapping[str, str]) -> tuple[str, tuple[int, int]]:
     """The text, and where in it the (last) answer stands."""
     filled: list[str] = []
     position = 0

@@ -20,7 +20,7 @@ from training_pro.data.rows.fields import (
     exchange_fields,
     field_named,
     filled,
-    plain,
+    folded,
     samples_of,
 )
 from training_pro.data.rows.turns import TRAIN_FIELDS, Message, Turn, is_off, tools_of, turn_of, value_of_text
@@ -97,7 +97,7 @@ def refuse_unwanted(row: Mapping[str, Any]) -> None:
     Raises:
         Unwanted: its label is false, or its weight or train flag is 0.
     """
-    own = {plain(name): value for name, value in row.items()}
+    own = {folded(name): value for name, value in row.items()}
     label = own.get("label")
     if label is False or (isinstance(label, str) and label.strip().lower() == "false"):
         raise Unwanted("its label is false: a bad answer")
@@ -113,7 +113,7 @@ def _flag_is_off(value: Any) -> bool:
 def _left(row: Mapping[str, Any], used: Iterable[str]) -> tuple[str, ...]:
     flags = {"label", *TRAIN_FIELDS}
     return tuple(
-        str(name) for name, value in row.items() if name not in used and filled(value) and plain(name) not in flags
+        str(name) for name, value in row.items() if name not in used and filled(value) and folded(name) not in flags
     )
 
 
@@ -248,7 +248,7 @@ def _answers(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     chosen = {name: row[name] for name in names}
     for name, value in chosen.items():
         value = value.get("text") if isinstance(value, Mapping) else value
-        if isinstance(value, list) and value and plain(name) == "answers":
+        if isinstance(value, list) and value and folded(name) == "answers":
             first = value[0]
             chosen[name] = first.get("text") if isinstance(first, Mapping) else first
     return _texts(chosen, chosen)
@@ -312,14 +312,14 @@ def _who_answers(names: list[str], roles: set[str], columns: Columns) -> str:
     Raises:
         RowFault: it can't be known.
     """
-    chosen = {plain(name) for name in columns["assistant"]}
-    users = {plain(name) for name in columns["user"]}
-    found = [name for name in names if plain(name) in chosen]
+    chosen = {folded(name) for name in columns["assistant"]}
+    users = {folded(name) for name in columns["user"]}
+    found = [name for name in names if folded(name) in chosen]
     if found:
         return found[0]
     if "assistant" in roles:
         return ""
-    left = [name for name in names if plain(name) not in users]
+    left = [name for name in names if folded(name) not in users]
     if chosen or (len(left) == 1 and len(names) > 1):
         return left[0] if not chosen else ""
     if len(names) == 1 and "user" in roles:

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from training_pro.data.rows.bad_rows import RowFault
-from training_pro.data.rows.fields import CHAT_FIELDS, NO_COLUMNS, exchange_fields, filled, plain
+from training_pro.data.rows.fields import CHAT_FIELDS, NO_COLUMNS, exchange_fields, filled, folded
 
 _PAIRS = (("human", "assistant"), ("user", "assistant"), ("input", "output"), ("prompt", "response"))
 _PAIRS_MORE = (("question", "answer"), ("instruction", "output"), ("user", "bot"), ("human", "gpt"))
@@ -56,7 +56,7 @@ def pairs_to_turns(turns: list[Any]) -> list[Any]:
     if all(isinstance(item, list | tuple) and len(item) == 2 for item in turns):
         return [turn for asked, said in turns for turn in _pair(asked, said)]
     first = turns[0] if isinstance(turns[0], Mapping) else {}
-    own = {plain(name) for name in first}
+    own = {folded(name) for name in first}
     pair = next((pair for pair in (*_PAIRS, *_PAIRS_MORE) if set(pair) <= own), None)
     if pair is None:
         return turns
@@ -66,7 +66,7 @@ def pairs_to_turns(turns: list[Any]) -> list[Any]:
 def _of_pair(item: Any, pair: tuple[str, str]) -> list[Any]:
     if not isinstance(item, Mapping):
         return [item]
-    own = {plain(name): value for name, value in item.items()}
+    own = {folded(name): value for name, value in item.items()}
     system = [{"role": "system", "content": own["system"]}] if filled(own.get("system")) else []
     return [*system, *_pair(own.get(pair[0]), own.get(pair[1]), own)]
 
@@ -231,4 +231,4 @@ def _is_row(whole: Mapping[str, Any]) -> bool:
     names = {*CHAT_FIELDS, "chat_messages", "mapping", "internal", "segments"}
     fields = exchange_fields(whole, NO_COLUMNS)
     texts = [role for role in ("prompt", "answer") if role in fields and isinstance(whole[fields[role][0]], str)]
-    return bool(names & {plain(name) for name in whole}) or len(texts) == 2
+    return bool(names & {folded(name) for name in whole}) or len(texts) == 2

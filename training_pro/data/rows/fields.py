@@ -34,13 +34,13 @@ SAMPLE_CHARS = 40
 MOST_NAME_CHARS = 100  # of a name that is compared
 
 
-def plain(name: Any) -> str:
+def folded(name: Any) -> str:
     """A field's name as it is compared: "System Prompt" is "system_prompt"."""
-    return _plain(str(name)[:MOST_NAME_CHARS])
+    return _folded(str(name)[:MOST_NAME_CHARS])
 
 
 @lru_cache(maxsize=4096)
-def _plain(name: str) -> str:
+def _folded(name: str) -> str:
     return "_".join(name.lower().replace("-", " ").replace("_", " ").split())
 
 
@@ -77,7 +77,7 @@ def parse_columns(text: str) -> Columns:
     found: dict[str, tuple[str, ...]] = {}
     for part in (part.strip() for part in text.split(",")):
         role, is_pair, names = part.partition("=")
-        role, fields = plain(role), tuple(name.strip() for name in names.split("+") if name.strip())
+        role, fields = folded(role), tuple(name.strip() for name in names.split("+") if name.strip())
         if part and (not is_pair or role not in ROLES or not fields):
             raise DataError(
                 f"Columns has {part[:60]!r}, which is not role=column. Roles: {', '.join(ROLES)}.",
@@ -103,15 +103,15 @@ def filled(value: Any) -> bool:
 
 def field_named(row: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     """The row's own name of the first filled field among `names`, whatever the case."""
-    own = {plain(name): name for name, value in row.items() if filled(value)}
-    return next((own[name] for name in map(plain, names) if name in own), None)
+    own = {folded(name): name for name, value in row.items() if filled(value)}
+    return next((own[name] for name in map(folded, names) if name in own), None)
 
 
 def text_field(row: Mapping[str, Any], columns: Columns) -> tuple[str, ...]:
     """The fields that make a text row's text: those chosen, else the one with a usual name; () for none."""
     if columns["text"]:
-        own = {plain(name): name for name in row}
-        return tuple(own[plain(name)] for name in columns["text"] if plain(name) in own)
+        own = {folded(name): name for name in row}
+        return tuple(own[folded(name)] for name in columns["text"] if folded(name) in own)
     name = field_named(row, USUAL["text"])
     return () if name is None else (name,)
 
@@ -122,17 +122,17 @@ def exchange_fields(row: Mapping[str, Any], columns: Columns) -> dict[str, tuple
     Of several usual names for one thing the first that is filled counts, and "input" is the prompt where there is no
     other. More than one candidate for the answer is no plain meaning: then there is none.
     """
-    own = {plain(name): name for name, value in row.items() if filled(value)}
+    own = {folded(name): name for name, value in row.items() if filled(value)}
     if columns.names_fields:
         return {
             role: found
             for role, names in columns.fields.items()
-            if (found := tuple(own[plain(name)] for name in names if plain(name) in own))
+            if (found := tuple(own[folded(name)] for name in names if folded(name) in own))
         }
     present = {role: [own[name] for name in names if name in own] for role, names in USUAL.items() if role != "text"}
     if len(present["answer"]) > 1:
         present["answer"] = _only_chosen(present["answer"], own)
-    prompts = [name for name in present["prompt"] if plain(name) not in _INPUTS]
+    prompts = [name for name in present["prompt"] if folded(name) not in _INPUTS]
     inputs = present["input"]
     if not prompts and inputs:
         prompts, inputs = inputs[:1], inputs[1:]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.chats import Unwanted, chat_field, chat_of, listed
@@ -14,7 +15,7 @@ from training_pro.data.rows.fields import (
     Columns,
     exchange_fields,
     field_named,
-    plain,
+    folded,
     samples_of,
     text_field,
 )
@@ -59,7 +60,7 @@ def _exchange_kind(row: Mapping[str, Any], columns: Columns) -> str | None:
 def _has_texts(row: Mapping[str, Any], columns: Columns) -> bool:
     fields = exchange_fields(row, columns)
     names = (name for role in ("prompt", "answer") for name in fields.get(role, ()))
-    return all(not isinstance(row[name], list | Mapping) or plain(name) == "answers" for name in names)
+    return all(not isinstance(row[name], list | Mapping) or folded(name) == "answers" for name in names)
 
 
 def _chat_kind(row: Mapping[str, Any], name: str) -> str | None:
@@ -69,7 +70,7 @@ def _chat_kind(row: Mapping[str, Any], name: str) -> str | None:
         return _other_chat_kind(row)
     if not isinstance(first, Mapping):
         return None
-    return "sharegpt" if {"from", "value"} & {plain(field) for field in first} else "messages"
+    return "sharegpt" if {"from", "value"} & {folded(field) for field in first} else "messages"
 
 
 def _other_chat_kind(row: Mapping[str, Any]) -> str | None:
@@ -85,49 +86,35 @@ def _other_chat_kind(row: Mapping[str, Any]) -> str | None:
 
 def _is_text_alone(row: Mapping[str, Any]) -> bool:
     """Whether its only text, ids and the like apart, has a usual name for a text."""
-    texts = [name for name, value in row.items() if isinstance(value, str) and plain(name) not in _BESIDE_TEXT]
-    return len(texts) == 1 and "title" not in {plain(name) for name in row} and bool(text_field(row, NO_COLUMNS))
+    texts = [name for name, value in row.items() if isinstance(value, str) and folded(name) not in _BESIDE_TEXT]
+    return len(texts) == 1 and "title" not in {folded(name) for name in row} and bool(text_field(row, NO_COLUMNS))
 
 
-class Reading(Protocol):
-    """How a person wants rows to be read."""
+def detect_kind(
+    path: Path,
+    name: str,
+    columns: Columns = NO_COLUMNS,
+    fits_format: Callable[[Mapping[str, Any]], bool] | None = None,
+) -> str:
+    """The kind that most of a file's first rows have; `name` is how messages call it.
 
-    @property
-    def columns(self) -> Columns: ...
-
-    def fits(self, row: Mapping[str, Any]) -> bool:
-        """Whether the chosen format names the row's very fields."""
-        ...
-
-
-class _AsUsual:
-    columns = NO_COLUMNS
-
-    def fits(self, row: Mapping[str, Any]) -> bool:
-        return False
-
-
-AS_USUAL: Reading = _AsUsual()
-
-
-def most_seen_kind(rows: Iterable[Mapping[str, Any]], name: str, reading: Reading = AS_USUAL) -> str:
-    """The kind most of the first rows have; `name` is how messages call the file.
+    `fits_format`: whether a row has the very fields of the chosen format, which makes it "alpaca".
 
     Raises:
-        DataError: no row looks like any kind; the sentence lists the columns with a sample each.
+        DataError: not a dataset file, or no row looks like any kind; the sentence lists the columns with a sample each.
     """
-    seen: dict[str, int] = {}
+    seen: Counter[str] = Counter()
     first: Mapping[str, Any] | None = None
-    for row in islice(rows, LOOKED_AT_ROWS):
+    for _, row in islice(read_rows(path, BadRows(name, "skip")), LOOKED_AT_ROWS):
         first = row if first is None else first
-        kind = "alpaca" if reading.fits(row) else kind_of_row(row, reading.columns)
-        if kind is not None:
-            seen[kind] = seen.get(kind, 0) + 1
+        fits = fits_format is not None and fits_format(row)
+        kind = "alpaca" if fits else kind_of_row(row, columns)
+        seen.update([kind] if kind is not None else [])
     if seen:
-        return max(seen, key=lambda kind: seen[kind])
+        return seen.most_common(1)[0][0]
     if first is None:
         return "text rows"  # no usable row: reading them says which one is bad, and why
-    raise _unknown_columns(first, name, reading.columns)
+    raise _unknown_columns(first, name, columns)
 
 
 def _unknown_columns(row: Mapping[str, Any], name: str, columns: Columns) -> DataError:
@@ -158,12 +145,3 @@ def _guess(row: Mapping[str, Any]) -> str:
         return f"prompt={texts[0]},answer={texts[1]}"[:120]
     longest = max(texts, key=lambda name: sum(map(str.isalpha, row[name])), default="COLUMN")
     return f"text={longest}"[:120]
-
-
-def detect_kind(path: Path, name: str, reading: Reading = AS_USUAL) -> str:
-    """The kind of a file of rows; `name` is how messages call it.
-
-    Raises:
-        DataError: not a dataset file, or no row looks like any kind.
-    """
-    return most_seen_kind((row for _, row in read_rows(path, BadRows(name, "skip"))), name, reading)

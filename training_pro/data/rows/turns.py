@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training_pro.data.rows.bad_rows import RowFault
-from training_pro.data.rows.fields import filled, plain
+from training_pro.data.rows.fields import filled, folded
 
 Message = dict[str, Any]
 ROLES = {
@@ -94,7 +94,7 @@ def turn_of(number: int, turn: Any) -> Turn:
     """
     if not isinstance(turn, Mapping):
         raise RowFault(f"turn {number} is not an object with role and content")
-    own = {plain(name): name for name, value in turn.items() if value is not None}
+    own = {folded(name): name for name, value in turn.items() if value is not None}
     role_field = _role_field(turn, own)
     if role_field is None:
         raise RowFault(f"turn {number} has no role")
@@ -111,7 +111,7 @@ def _role_field(turn: Mapping[str, Any], own: Mapping[str, str]) -> str | None:
     """The field that says who speaks; "type" only where it says it ("message" and the like are none)."""
     present = [own[name] for name in ROLE_FIELDS if name in own]
     return next(
-        (name for name in present if plain(name) != "type" or plain(turn[name]) in ROLES), None
+        (name for name in present if folded(name) != "type" or folded(turn[name]) in ROLES), None
     )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def _role(number: int, value: Any) -> tuple[str, str]:
         value = next((value[name] for name in ("role", "name", "nickname", "username") if value.get(name)), value)
     if not isinstance(value, str) or not value.strip():
         raise RowFault(f"turn {number} has the unknown role {str(value)[:40]!r}")
-    known = ROLES.get(plain(value))
+    known = ROLES.get(folded(value))
     return (known, "") if known else ("", value.strip())
 
 

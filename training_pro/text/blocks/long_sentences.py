@@ -39,7 +39,7 @@ class _Cuts:
     ids: list[int]
 
 
-def fitted(text: IndexedText, budget: Budget, progress: Progress) -> tuple[IndexedText, int]:
+def split_to_fit(text: IndexedText, budget: Budget, progress: Progress) -> tuple[IndexedText, int]:
     """The text with every sentence short enough for `budget`, and how many sentences were split.
 
     One that was cut on the way already counts as one, into however many pieces.

@@ -15,7 +15,7 @@ from training_pro.text.blocks.budget import Budget, Slicing
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.blocks.indexed_text import IndexedText, Runs
 from training_pro.text.blocks.indexing import UnsafeCutError, index_text, try_out
-from training_pro.text.blocks.long_sentences import fitted
+from training_pro.text.blocks.long_sentences import split_to_fit
 from training_pro.text.blocks.packing import Packer
 from training_pro.text.blocks.stretches import Stretches
 from training_pro.text.sections import corpus_sections, unescape
@@ -74,7 +74,7 @@ def blocks_of(text: IndexedText, slicing: Slicing, progress: Progress) -> Blocks
         Cancelled: from `progress`.
     """
     budget = Budget.of(slicing, text.encoder)
-    text, split = fitted(text, budget, progress)
+    text, split = split_to_fit(text, budget, progress)
     runs = Runs(text)
     packer = Packer(runs, budget, progress)
     packing = packer.windows() if slicing.dementor else packer.packed(slicing.overlap)

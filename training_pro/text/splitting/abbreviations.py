@@ -13,7 +13,7 @@ from pathlib import Path
 from training_pro.errors import DataError
 
 
-class Kind(Enum):
+class StopMeaning(Enum):
     """What the full stop of an abbreviation can mean."""
 
     INSIDE = auto()  # another word always follows: "e.g."
@@ -59,12 +59,12 @@ _ENDING = """
     μ.μ π.μ μ.χ roku zł tys mln mld
 """
 
-KINDS: dict[str, Kind] = {
-    **{word: Kind.ENDING for word in _ENDING.casefold().split()},
-    **{word: Kind.ET_CETERA for word in _ET_CETERA.casefold().split()},
-    **{word: Kind.NUMBERED for word in _NUMBERED.casefold().split()},
-    **{word: Kind.TITLE for word in _TITLE.casefold().split()},
-    **{word: Kind.INSIDE for word in _INSIDE.casefold().split()},
+KINDS: dict[str, StopMeaning] = {
+    **{word: StopMeaning.ENDING for word in _ENDING.casefold().split()},
+    **{word: StopMeaning.ET_CETERA for word in _ET_CETERA.casefold().split()},
+    **{word: StopMeaning.NUMBERED for word in _NUMBERED.casefold().split()},
+    **{word: StopMeaning.TITLE for word in _TITLE.casefold().split()},
+    **{word: StopMeaning.INSIDE for word in _INSIDE.casefold().split()},
 }
 
 _STARTERS = """

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from training_pro.text.splitting.abbreviations import BEFORE_ORDINAL, KINDS, MONTHS, STARTERS, Kind
+from training_pro.text.splitting.abbreviations import BEFORE_ORDINAL, KINDS, MONTHS, STARTERS, StopMeaning
 from training_pro.text.splitting.characters import (
     CLOSERS,
     CLOSING_BRACKETS,
@@ -61,7 +61,7 @@ class StopJudge:
     """Judges stops. `abbreviations`: a user's own, case-folded, without their last full stop."""
 
     def __init__(self, abbreviations: frozenset[str] = frozenset()) -> None:
-        self._kinds = {**KINDS, **dict.fromkeys(abbreviations, Kind.INSIDE)}
+        self._kinds = {**KINDS, **dict.fromkeys(abbreviations, StopMeaning.INSIDE)}
 
     def borders(self, scan: Scan) -> list[int]:
         """Offsets at which sentences start after a stop, in no order."""
@@ -138,13 +138,13 @@ class StopJudge:
         if len(word) == 1 and word.isalpha():
             return _after_letter(text, end, word, before)
         kind = self._kinds.get(_listed(word))
-        if kind is Kind.ET_CETERA or (word == "am" and before[-2:-1] == ["I"]):
+        if kind is StopMeaning.ET_CETERA or (word == "am" and before[-2:-1] == ["I"]):
             return True
-        if kind is None or (kind is Kind.TITLE and word[0].islower()):
+        if kind is None or (kind is StopMeaning.TITLE and word[0].islower()):
             return _after_odd_word(text, end, word, before)
-        if kind is Kind.NUMBERED:
+        if kind is StopMeaning.NUMBERED:
             return not text[end].isdigit() and _ROMAN.match(text, end) is None
-        if kind is Kind.ENDING:
+        if kind is StopMeaning.ENDING:
             return _starts_sentence(text, end)
         return False
 

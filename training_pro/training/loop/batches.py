@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
+from training_pro.data.samples import Samples
 from training_pro.errors import DataError
 from training_pro.training.model.chunked_loss import IGNORED
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-
-class Samples(Protocol):
-    """What the data room hands over: `lengths` (n,) int32, and per index ``input_ids`` and ``labels``."""
-
-    @property
-    def lengths(self) -> npt.NDArray[np.int32]: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> dict[str, npt.NDArray[Any]]: ...
 
 
 class ReadableSamples(Dataset[dict[str, Any]]):

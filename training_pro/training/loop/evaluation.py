@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from training_pro.data.samples import Samples
 from training_pro.errors import ModelError
-from training_pro.training.loop.batches import ReadableSamples, Samples, nothing_to_learn, pad, trained_tokens
+from training_pro.training.loop.batches import ReadableSamples, nothing_to_learn, pad, trained_tokens
 from training_pro.training.loop.update import Interrupted, smaller
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
 from training_pro.training.several.team import ALONE, Team

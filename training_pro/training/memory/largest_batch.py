@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from training_pro.data.samples import Samples
 from training_pro.errors import ModelError
 from training_pro.plan import make_plan
 from training_pro.progress import Progress
 from training_pro.settings import SPECS, Settings
 from training_pro.training.loop.arguments import training_arguments
-from training_pro.training.loop.batches import Samples, pad, pad_id, trained_tokens
+from training_pro.training.loop.batches import pad, pad_id, trained_tokens
 from training_pro.training.loop.optimizers import make_optimizer
 from training_pro.training.memory.card_limit import card_limit
 from training_pro.training.memory.checkpointing import Checkpointing, layers_at_first

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from training_pro.training.loop.batches import Samples
+    from training_pro.data.samples import Samples
 
 
 def embedding_rows(model: PreTrainedModel) -> int:

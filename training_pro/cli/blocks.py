@@ -11,6 +11,7 @@ from training_pro.cli.common import add_user_data_option, own_abbreviations
 from training_pro.cli.terminal import Bar, say
 from training_pro.errors import ModelError
 from training_pro.settings import DEFAULTS, EOS_PLACES
+from training_pro.words import reason_of
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -85,5 +86,5 @@ def _tokenizer(folder: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except loading_errors() as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise ModelError(f"{folder} holds no tokenizer that can be read ({reason}); give a model folder.") from error

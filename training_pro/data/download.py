@@ -23,6 +23,7 @@ from training_pro.data.upload import safe_name
 from training_pro.errors import DataError
 from training_pro.progress import Progress, no_progress
 from training_pro.record.whole_files import whole_file
+from training_pro.words import reason_of
 
 MAX_BYTES = 2 << 30
 MAX_REDIRECTS = 5
@@ -244,4 +245,4 @@ def _chunk(response: http.client.HTTPResponse, name: str) -> bytes:
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {WAIT_SECONDS} seconds"
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    return reason_of(error, 120)

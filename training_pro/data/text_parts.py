@@ -28,6 +28,7 @@ from training_pro.errors import DataError
 from training_pro.progress import Progress, no_progress
 from training_pro.record.whole_files import whole_file
 from training_pro.text.reading import clean_text
+from training_pro.words import reason_of
 
 CONVERTER = 1  # raised whenever what comes out of a document changes
 MOST_UNPACKED_BYTES = 8 << 30
@@ -137,7 +138,7 @@ def unpacked_bytes(file: Path) -> bytes:
         with gzip.open(file) as packed:
             data = packed.read(MOST_UNPACKED_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
+        reason = getattr(error, "strerror", None) or reason_of(error, 120)
         raise DataError(f"{file.name} can't be read ({reason}); check the file, or get it again.") from None
     if len(data) > MOST_UNPACKED_BYTES:
         raise DataError(f"{file.name} unpacks to more than {MOST_UNPACKED_BYTES:,} bytes; unpack it by hand.")

@@ -15,6 +15,7 @@ from training_pro.errors import ModelError, RunError
 from training_pro.hosts.loaded import loading_errors
 from training_pro.packages import installed
 from training_pro.record.safetensors_file import tensor_places
+from training_pro.words import reason_of
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -245,7 +246,7 @@ def _stored_dtype(folder: Path, config: PretrainedConfig) -> str:
 
 def _unusable(folder: Path, error: Exception) -> ModelError:
     logger.info("Reading %s failed", folder, exc_info=error)
-    reason = " ".join(str(error).split())[:200]
+    reason = reason_of(error)
     return ModelError(
         f"The model in {folder} can't be read ({type(error).__name__}: {reason}). "
         "Check that its files are complete, or give another folder.",

@@ -13,6 +13,7 @@ from training_pro.errors import ModelError
 from training_pro.export.lora_source import Lora
 from training_pro.hosts.loaded import loading_errors
 from training_pro.record.adapter_files import WEIGHTS_FILE
+from training_pro.words import reason_of
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -40,7 +41,7 @@ def attach_lora(model: PreTrainedModel, lora: Lora) -> PeftModel:
 
         return PeftModel.from_pretrained(model, str(lora.folder), is_trainable=False)
     except loading_errors() as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise ModelError(
             f"The LoRA {lora.name} doesn't fit {lora.base.name} ({reason}). "
             "It was trained on another model or is damaged; give the folder of its own base model.",

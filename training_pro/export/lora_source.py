@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from training_pro.record.adapter_files import (
 )
 from training_pro.record.checkpoints import checkpoints
 from training_pro.record.log import LOG_FILE
+from training_pro.small_files import json_in, object_in
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def open_lora(
         .expanduser()
         .resolve(),
         info=info,
-        config=json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8-sig")),
+        config=json_in(folder / CONFIG_FILE),
         over_4bit=_learned_over_4bit(run),
     )
 
@@ -99,8 +99,4 @@ def _named_base(folders: Folders, name: str, base_model: str) -> Path:
 
 
 def _learned_over_4bit(run: Path) -> bool:
-    try:
-        log = json.loads((run / LOG_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(log, dict) and log.get("base_loaded_in_4bit") is True
+    return object_in(run / LOG_FILE).get("base_loaded_in_4bit") is True

@@ -23,6 +23,7 @@ from training_pro.hosts.loaded import loading_errors
 from training_pro.hosts.model_folder import check_model_folder
 from training_pro.progress import Progress, no_progress
 from training_pro.record.adapter_files import check_fits
+from training_pro.words import reason_of
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -80,7 +81,7 @@ def _merged(wrapped: PeftModel, lora: Lora, dtype: DtypeName, progress: Progress
     try:
         return merge_all(wrapped, dtype, progress)
     except loading_errors() as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise ModelError(f"The LoRA {lora.name} can't be merged: {reason}") from error
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training_pro.errors import ModelError
+from training_pro.words import reason_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -36,7 +37,7 @@ def tokenizer_from_gguf(path: Path, model_max_length: int) -> PreTrainedTokenize
             raise ModelError(f"{path.name} has a tokenizer of kind {shown}; only ('gpt2', 'smollm') can be read here.")
         return _tokenizer(fields, model_max_length)
     except _BROKEN as error:
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        reason = reason_of(error, 160)
         raise ModelError(
             f"{path.name} can't be read as a GGUF file with a tokenizer ({reason}); download it again."
         ) from error

@@ -14,6 +14,7 @@ from training_pro.errors import ModelError
 from training_pro.hosts.loaded import loading_errors
 from training_pro.record.adapter_files import WEIGHTS_FILE
 from training_pro.record.safetensors_file import tensor_places
+from training_pro.words import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def untouched_on_failure(model: PreTrainedModel, name: str) -> Iterator[None]:
         yield
     except loading_errors() as error:
         before.restore()
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise ModelError(
             f"The LoRA {name} can't be used with this model ({reason}). It was trained on another model, or is damaged."
         ) from error

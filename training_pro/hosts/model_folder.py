@@ -6,7 +6,6 @@ from a hub, and no code that comes with a model is run.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from pathlib import Path
@@ -16,6 +15,8 @@ from training_pro.errors import ModelError
 from training_pro.hosts.host import LoadedModel, Quantizing
 from training_pro.hosts.loaded import describe, loading_errors
 from training_pro.packages import installed
+from training_pro.small_files import json_in
+from training_pro.words import reason_of
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -53,7 +54,7 @@ def load_model_folder(
                 option=("--model DIR", "--quantization 4-bit"),
             ) from error
         logger.info("Loading %s failed", folder, exc_info=error)
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise ModelError(
             f"The model in {folder} can't be loaded ({type(error).__name__}: {reason}); "
             "check that its files are whole, or choose another folder."
@@ -72,10 +73,10 @@ def check_model_folder(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise ModelError(f"The folder {folder} {_instead_of_model(folder)}")
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        config = json_in(folder / "config.json")
+    except (OSError, ValueError) as error:
         raise ModelError(
-            f"{folder / 'config.json'} can't be read ({str(error)[:200]}); copy the model again."
+            f"{folder / 'config.json'} can't be read ({reason_of(error)}). Copy the model again."
         ) from error
     if not isinstance(config, dict) or "model_type" not in config:
         raise ModelError(f'{folder / "config.json"} names no "model_type"; is it a model of transformers?')
@@ -123,7 +124,7 @@ def _check_kind(folder: Path) -> None:
     """
     import transformers
 
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    kind = json_in(folder / "config.json")["model_type"]
     if kind not in transformers.CONFIG_MAPPING:
         raise ModelError(
             f"The model in {folder} is of the kind {str(kind)[:100]!r}, which transformers {transformers.__version__} "

@@ -6,7 +6,6 @@ is read by torch's weights-only loader alone, here alone, and written on as safe
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
 import reprlib
@@ -18,6 +17,7 @@ from typing import Any
 from training_pro.errors import ModelError, RunError
 from training_pro.record.safetensors_file import TensorPlace, tensor_places
 from training_pro.record.whole_files import whole_file
+from training_pro.small_files import json_in, object_in
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -126,12 +126,12 @@ def convert_old_weights(folder: Path) -> Path:
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
     try:
-        config = json.loads(path.read_text(encoding="utf-8-sig"))
+        config = json_in(path)
     except FileNotFoundError:
         raise RunError(f"{folder} has no {CONFIG_FILE}; it is no LoRA, or an unfinished one: choose another.") from None
     except OSError as error:
         raise RunError(f"{path} can't be read ({error.strerror}); check the file.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunError(f"{path} is not valid JSON ({error}). Download the LoRA again.") from error
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         kind = config.get("peft_type") if isinstance(config, dict) else type(config).__name__
@@ -158,10 +158,7 @@ def check_rank(folder: Path, rank: int) -> None:
     """Raises:
     ModelError: the LoRA in `folder` says that it has another rank.
     """
-    try:
-        own = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["r"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return  # its weights will tell
+    own = object_in(folder / CONFIG_FILE).get("r")  # where it says none, its weights will tell
     if isinstance(own, int) and own != rank:
         raise ModelError(
             f"The LoRA in {folder} has rank {own}, these settings have {rank}: set LoRA Rank to {own} to train on top "

@@ -5,7 +5,6 @@ Costs the reading of a few small JSON files.
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from training_pro.record.state import RunState
 from training_pro.record.state import read_state as read_run_state
 from training_pro.record.whole_files import write_json_whole
 from training_pro.settings import SPECS, Settings, from_dict, read_json_object, to_dict
+from training_pro.small_files import json_in
 from training_pro.training.controls import LIVE_SETTINGS
 from training_pro.training.learning_rate import FOLLOWS_EVALUATION
 
@@ -247,10 +247,10 @@ def remembered_start(folder: Path) -> Path | None:
         RunError: they are no longer there.
     """
     try:
-        start = json.loads((folder / START_FILE).read_text(encoding="utf-8"))["on_top_of"]
+        start = json_in(folder / START_FILE)["on_top_of"]
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{folder / START_FILE} can't be read ({error}). Delete the run or turn on Override Existing Files.",
             option="--existing replace",

@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 from training_pro.data.documents.extracted import Extracted, joined
 from training_pro.data.documents.html import html_text
 from training_pro.errors import DataError
+from training_pro.words import reason_of
 
 MOST_CHAPTER_BYTES = 64 << 20  # unpacked; a long book has 3 MB in all
 _FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
@@ -32,7 +33,7 @@ def epub_text(path: Path) -> Extracted:
             _refuse_protected(book, path)
             return joined([_chapter(book, name) for name in _reading_order(book, path)])
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError, ParseError) as error:
-        reason = " ".join(str(error).split())[:120] or "it is broken off"
+        reason = reason_of(error, 120) or "it is broken off"
         raise DataError(f"{path.name} can't be read as an EPUB book ({reason}); get the file again.") from None
 
 

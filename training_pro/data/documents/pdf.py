@@ -14,6 +14,7 @@ from typing import Any
 from training_pro.data.documents.extracted import Extracted
 from training_pro.errors import DataError
 from training_pro.text.splitting.unwrapping import unwrap
+from training_pro.words import reason_of
 
 _EDGE_LINES = 2  # of a page's top and bottom, where its head and its number are
 _OFTEN = 0.4  # of the pages
@@ -56,7 +57,7 @@ def _page_texts(path: Path) -> list[str]:
     except DataError:
         raise
     except Exception as error:  # noqa: BLE001 - what a broken PDF raises is anything
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = reason_of(error, 120)
         raise DataError(f"{path.name} can't be read as a PDF ({reason}); open it and save it again.") from None
 
 

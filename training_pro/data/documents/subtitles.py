@@ -8,6 +8,7 @@ from collections import Counter
 
 from training_pro.data.documents.extracted import Extracted
 from training_pro.errors import DataError
+from training_pro.words import reason_of
 
 LONG_PAUSE_MS = 4000  # begins a new paragraph
 _INNER_TIMES = re.compile(r"<\d[\d:.]*>|</?c[^>]*>")  # of captions that show word by word
@@ -42,7 +43,7 @@ def subtitle_text(text: str, name: str) -> Extracted:
     try:
         cues = [cue for cue in pysubs2.SSAFile.from_string(prepared) if not cue.is_comment]
     except (pysubs2.exceptions.Pysubs2Error, ValueError) as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = reason_of(error, 120)
         raise DataError(f"{name} can't be read as subtitles ({reason}); check the file.") from None
     removed: Counter[str] = Counter({"times of subtitles": len(cues)})
     pieces: list[str] = []

@@ -9,6 +9,7 @@ from typing import Any
 
 from training_pro.data.documents.extracted import CHAPTER_END, Extracted
 from training_pro.errors import DataError
+from training_pro.words import reason_of
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"  # the same text a second time
@@ -35,7 +36,7 @@ def word_text(path: Path) -> Extracted:
     try:
         document = docx.Document(str(path))
     except Exception as error:  # noqa: BLE001 - what a broken zip or XML raises is anything
-        reason = " ".join(str(error).split())[:120]
+        reason = reason_of(error, 120)
         raise DataError(
             f"{path.name} can't be read as a Word document ({reason}); open it and save it as .docx again."
         ) from None

@@ -30,6 +30,8 @@ from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.folders import is_file
 from training_pro.settings import Settings
+from training_pro.small_files import json_in
+from training_pro.words import reason_of
 
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "formats"
 USUAL_FORMAT = "alpaca-format"  # for models without a chat template
@@ -127,9 +129,9 @@ def load_format(name: str, folder: Path) -> Format:
     if path is None:
         raise _format_fault(f"There is no Data Format {name[:80]!r}; choose one of: {known}.")
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:120]
+        values = json_in(path)
+    except (OSError, ValueError) as error:
+        reason = reason_of(error, 120)
         raise _format_fault(f"The format file {path.name} is not valid JSON ({reason}); correct it.") from None
     return make_format(Path(file_name).stem, values)
 

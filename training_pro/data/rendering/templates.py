@@ -22,6 +22,7 @@ from training_pro.data.rows.bad_rows import RowFault
 from training_pro.data.rows.turns import THOUGHT_FIELDS, Message
 from training_pro.errors import DataError
 from training_pro.folders import is_file
+from training_pro.words import reason_of
 
 PROBE_SECONDS = 10
 THE_DAY = "1 January 2026"  # what templates write as today, on every day of a run
@@ -91,7 +92,7 @@ def load_template(name: str, folder: Path) -> str:
             return text
         values = yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = reason_of(error, 160)
         raise _template_fault(f"The chat template {path.name} can't be read ({reason}). Correct the file.") from None
     template = values.get("instruction_template") if isinstance(values, dict) else None
     if not isinstance(template, str) or not template.strip():
@@ -202,7 +203,7 @@ class ChatTemplate:
         try:
             text = self._rendered(messages, tools or None, prompt)
         except _TEMPLATE_FAULTS as error:
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            reason = reason_of(error, 160)
             raise RowFault(f"the chat template ({self.name}) refuses it: {reason}") from None
         if not isinstance(text, str):
             raise RowFault(f"the chat template ({self.name}) gave no text")

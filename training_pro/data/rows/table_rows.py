@@ -12,6 +12,7 @@ from typing import Any
 from training_pro.data.rows.bad_rows import BadRows
 from training_pro.data.rows.json_rows import MAX_ROW_CHARS
 from training_pro.errors import DataError
+from training_pro.words import reason_of
 
 BATCH_ROWS = 64
 _SPLITS = ("train", "training", "validation", "test")
@@ -40,7 +41,7 @@ def table_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, dict[str, Any]]]
             yield number, row
     except (pa.ArrowException, OSError, ValueError) as error:
         what = "a saved dataset" if path.is_dir() else path.suffix[1:].capitalize()
-        reason = " ".join(str(error).split())[:160]
+        reason = reason_of(error, 160)
         raise DataError(
             f"{bad.file}, row {number + 1}: not readable as {what} ({reason}). Write the file again."
         ) from None

@@ -5,17 +5,17 @@ Made to fit: first by checkpointing layers, as few as it takes, then by smaller 
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from training_pro.errors import ModelError, RunError
 from training_pro.record.whole_files import write_json_whole
 from training_pro.settings import Settings
+from training_pro.small_files import object_in
 from training_pro.training.memory.checkpointing import Checkpointing
 from training_pro.training.memory.forecast import CPU_SHARE, Forecast, Work, forecast, largest_that_fits, ways_out
 from training_pro.training.memory.in_use import CARDS, free_bytes
@@ -195,7 +195,7 @@ class Kind:
 
 def correction(cache: Path, kind: Kind) -> float:
     """The factor on activations and loss for runs of this kind; 1.0 where none was measured."""
-    value = _read(cache).get(kind.key)
+    value = object_in(cache / FILE).get(kind.key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return 1.0
     return min(max(float(value), LEAST), MOST)
@@ -213,17 +213,9 @@ def factor(expected: Forecast, measured_bytes: int) -> float | None:
 
 def keep(cache: Path, kind: Kind, value: float) -> None:
     """Remember `value` for the next run of this kind; never the reason for a failure."""
-    known = _read(cache)
+    known = object_in(cache / FILE)
     if known.get(kind.key) == value:
         return
     with suppress(OSError, RunError):
         cache.mkdir(parents=True, exist_ok=True)
         write_json_whole(cache / FILE, {**known, kind.key: round(value, 3)})
-
-
-def _read(cache: Path) -> dict[str, Any]:
-    try:
-        known = json.loads((cache / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return known if isinstance(known, dict) else {}

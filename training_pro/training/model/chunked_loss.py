@@ -27,6 +27,7 @@ from training_pro.errors import ModelError
 from training_pro.training.memory.out_of_memory import is_out_of_memory
 from training_pro.training.model.config import text_config, value_of, whole_number_of
 from training_pro.training.model.head_path import HeadPath, Output, head_paths
+from training_pro.words import reason_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -250,7 +251,7 @@ def _check_trainable(model: PreTrainedModel) -> None:
             model(input_ids=ids, labels=ids, attention_mask=torch.ones_like(ids), use_cache=False)
     except _CANT as error:
         _pass_on_want_of_memory(error)
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise ModelError(
             f"{type(model).__name__} can't be trained on text alone ({type(error).__name__}: {reason}); choose another "
             "model."

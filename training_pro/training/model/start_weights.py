@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from training_pro.record.adapter_files import (
     check_rank,
     convert_old_weights,
 )
+from training_pro.small_files import json_in
 from training_pro.training.model.adapter import Attached
 
 
@@ -72,9 +72,9 @@ def _scaling_in(folder: Path) -> float | None:
         ModelError: it has several, one for some layers and one for others.
     """
     try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        config = json_in(folder / CONFIG_FILE)
         scaling = _scaling(float(config["r"]), float(config["lora_alpha"]), bool(config.get("use_rslora")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         return None
     if config.get("alpha_pattern") or config.get("rank_pattern"):
         raise ModelError(

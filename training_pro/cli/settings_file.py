@@ -24,6 +24,7 @@ from training_pro.settings import (
     settings_text,
     twice_named,
 )
+from training_pro.words import reason_of
 
 _YAML = (".yaml", ".yml")
 _STANDARD_INPUT = Path("-")
@@ -170,7 +171,7 @@ def _parsed_yaml(text: str, where: str) -> dict[str, Any]:
         values = yaml.safe_load(text)
         named = {str(name): value for name, value in values.items()} if isinstance(values, dict) else None
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date with a 13th month, for one
-        reason = str(error).split("\n")[0][:200]
+        reason = reason_of(error)
         raise UserError(f"The settings file {where} is not valid YAML ({reason}); correct it.") from None
     if named is None:
         raise UserError(f"The settings file {where} holds a {type(values).__name__}; it must be NAME: VALUE lines.")

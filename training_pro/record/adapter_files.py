@@ -18,6 +18,7 @@ from training_pro.errors import ModelError, RunError
 from training_pro.record.safetensors_file import TensorPlace, tensor_places
 from training_pro.record.whole_files import whole_file
 from training_pro.small_files import json_in, object_in
+from training_pro.words import reason_of
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -193,7 +194,7 @@ def _load_tensors(path: Path) -> dict[str, Any]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError) as error:
-        reason = str(error).strip().split("\n")[0][:200]
+        reason = reason_of(error)
         raise RunError(
             f"{path} can't be read safely ({reason}): it is damaged or holds more than weights. Download it again."
         ) from error

@@ -43,7 +43,7 @@ from training_pro.training.resume import (
 from training_pro.training.several.sharding import spread
 from training_pro.training.several.team import ALONE, Team, TeamLost
 from training_pro.training.status import Ending, RunStatus, StatusBoard
-from training_pro.words import time_words
+from training_pro.words import reason_of, time_words
 
 logger = logging.getLogger(__name__)
 
@@ -382,7 +382,7 @@ def _failed(error: BaseException, doing: str) -> Ending:
     if isinstance(error, UserError) or not is_out_of_memory(error):
         return Ending("failed", explain(error, doing), options_of(error))
     logger.warning("Out of memory while %s", doing, exc_info=error)
-    reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+    reason = reason_of(error)
     return Ending(
         "failed",
         f"Out of memory while {doing} ({reason}); close other programs, lower the True Batch Size or the Maximum "

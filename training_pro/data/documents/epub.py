@@ -33,7 +33,7 @@ def epub_text(path: Path) -> Extracted:
             _refuse_protected(book, path)
             return joined([_chapter(book, name) for name in _reading_order(book, path)])
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError, ParseError) as error:
-        reason = reason_of(error, 120) or "it is broken off"
+        reason = reason_of(error, 120) if str(error) else "it is broken off"
         raise DataError(f"{path.name} can't be read as an EPUB book ({reason}); get the file again.") from None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from training_pro.errors import RunError
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
+from training_pro.words import reason_of
 
 if TYPE_CHECKING:
     from training_pro.training.loop.trainer import LoraTrainer
@@ -63,7 +64,7 @@ def said_plainly(path: Path) -> Iterator[None]:
     except (RuntimeError, SafetensorError) as error:
         if is_out_of_memory(error) or not _is_write_fault(error):
             raise
-        reason = str(error).strip().split("\n")[0][:200]
+        reason = reason_of(error)
         raise RunError(f"{path} couldn't be written ({reason}). Free some space on the disk and try again.") from error
 
 

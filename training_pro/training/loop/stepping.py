@@ -16,6 +16,7 @@ import torch
 
 from training_pro.errors import ModelError
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
+from training_pro.words import reason_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def survive_out_of_memory(optimizer: torch.optim.Optimizer, on_note: Callable[[s
             except BaseException as error:
                 if not is_out_of_memory(error):
                     raise
-                message = str(error).strip().split("\n")[0]
+                message = reason_of(error)
             _take_back(self, before, message, last=attempt == 2)
             on_note("Out of memory in the optimizer's step; memory was freed and the step taken again.")
 

@@ -29,6 +29,7 @@ from training_pro.training.loop.batches import cut, nothing_to_learn, pad, train
 from training_pro.training.loop.random_state import RandomState
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
 from training_pro.training.several.team import ALONE, Team
+from training_pro.words import reason_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -181,7 +182,7 @@ class UpdateRunner:
             if not is_out_of_memory(error):
                 raise
             longest = max(len(sample["input_ids"]) for sample in piece)
-            return None, _Short(len(piece), longest, str(error).strip().split("\n")[0])
+            return None, _Short(len(piece), longest, reason_of(error))
 
     def _in_lockstep(
         self, model: torch.nn.Module, piece: list[dict[str, Any]], count: float, last: bool

@@ -20,6 +20,7 @@ from training_pro.errors import RunError
 from training_pro.settings import Settings
 from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.several.sharding import check_spread
+from training_pro.words import reason_of
 
 PATIENCE_S = 1800.0  # how long a process waits for another that lives and says nothing
 _LEFT = "left"
@@ -120,7 +121,7 @@ class LaunchedTeam(Team):
             return [json.loads(text) for text in _all_gather(json.dumps(word).encode(), self.size, self._group)]
         except RuntimeError as error:  # torch has no finer class for a peer that is gone
             self.lost = True
-            what = str(error).strip().split("\n")[0][:160]
+            what = reason_of(error, 160)
             raise TeamLost(
                 f"Another process of this run is gone or does not answer ({what}); see its own messages, then start "
                 "the same command again: it goes on at the last checkpoint.",
@@ -225,7 +226,7 @@ def join() -> Team:
         PartialState(cpu=not torch.cuda.is_available(), timeout=patience)
         group = dist.new_group(backend="gloo", timeout=patience)
     except (RuntimeError, ValueError, ImportError) as error:
-        reason = str(error).strip().split("\n")[0][:200]
+        reason = reason_of(error)
         raise RunError(
             f"The {launched_size()} processes of this run can't reach each other ({reason}); check the launcher's "
             "address and port, or start one process without it."

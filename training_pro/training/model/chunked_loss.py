@@ -160,13 +160,10 @@ def make_lean(model: PreTrainedModel, *, may_chunk: bool = True) -> LossForward:
     place = "_old_forward" if "_old_forward" in vars(model) else "forward"
     own = getattr(model, place)
     found = _path_that_fits(model, own) if may_chunk else None
-    if found is None:
-        setattr(model, place, types.MethodType(_signed(_weighted_forward(own), own), model))
-        _check_trainable(model)
-        return LossForward(False, (*notes, OWN_LOSS_NOTE))
-    setattr(model, place, types.MethodType(_signed(_lean_forward(own, *found), own), model))
+    path, vocabulary = found or (None, 0)
+    setattr(model, place, types.MethodType(_signed(_lean_forward(own, path, vocabulary), own), model))
     _check_trainable(model)
-    return LossForward(True, notes)
+    return LossForward(True, notes) if path is not None else LossForward(False, (*notes, OWN_LOSS_NOTE))
 
 
 def _switch_router_loss_off(model: PreTrainedModel) -> bool:
@@ -271,8 +268,9 @@ def _evaluating(model: PreTrainedModel) -> Iterator[None]:
         model.train(training)
 
 
-def _lean_forward(own: Callable[..., Any], path: HeadPath, vocabulary: int) -> Callable[..., Any]:
-    chunk = chunk_tokens(vocabulary)
+def _lean_forward(own: Callable[..., Any], path: HeadPath | None, vocabulary: int) -> Callable[..., Any]:
+    """A forward with the loss as training wants it: in chunks along `path`, or by the model's `own` forward."""
+    chunk = chunk_tokens(vocabulary) if path is not None else 0
 
     def forward(
         self: PreTrainedModel,
@@ -287,40 +285,26 @@ def _lean_forward(own: Callable[..., Any], path: HeadPath, vocabulary: int) -> C
             return own(input_ids, *positional, **kwargs)
         if not labels.numel():
             return Output(loss=_no_loss(self))
+        if path is None:
+            count = trained_at.numel() if trained_at is not None else _count(labels)
+            return _weighted(own(input_ids=input_ids, labels=labels, **kwargs), count, num_items_in_batch)
         kwargs.pop("return_dict", None)
         hidden = path.hidden_states(input_ids=input_ids, **kwargs)
         places = trained_at.to(hidden.device) if trained_at is not None else None
         total = chunked_loss_sum(hidden, labels.to(hidden.device), path.head, path.trained_parameters(), places, chunk)
-        return Output(loss=total / (num_items_in_batch or _count(labels)))
+        return Output(loss=total / (num_items_in_batch or max(1, _count(labels))))
 
     return forward
 
 
-def _weighted_forward(own: Callable[..., Any]) -> Callable[..., Any]:
-    """The model's own mean loss, weighted by its trained tokens: some models know nothing of `num_items_in_batch`."""
-
-    def forward(
-        self: PreTrainedModel,
-        input_ids: torch.Tensor | None = None,
-        *positional: Any,
-        labels: torch.Tensor | None = None,
-        num_items_in_batch: torch.Tensor | float | None = None,
-        trained_at: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        if labels is None:
-            return own(input_ids, *positional, **kwargs)
-        if not labels.numel():
-            return Output(loss=_no_loss(self))
-        output = own(input_ids=input_ids, labels=labels, **kwargs)
-        count = trained_at.numel() if trained_at is not None else int((labels[:, 1:] != IGNORED).sum())
-        if not count:
-            output.loss = output.logits.float().sum() * 0.0
-            return output
+def _weighted(output: Any, count: int, num_items_in_batch: torch.Tensor | float | None) -> Any:
+    """The model's own mean loss, weighted by its `count` trained tokens: some models know nothing of
+    `num_items_in_batch`."""
+    if count:
         output.loss = output.loss.float() * (count / (num_items_in_batch or count))
-        return output
-
-    return forward
+    else:
+        output.loss = output.logits.float().sum() * 0.0
+    return output
 
 
 def _no_loss(model: PreTrainedModel) -> torch.Tensor:
@@ -331,4 +315,4 @@ def _no_loss(model: PreTrainedModel) -> torch.Tensor:
 
 
 def _count(labels: torch.Tensor) -> int:
-    return max(1, int((labels[:, 1:] != IGNORED).sum()))
+    return int((labels[:, 1:] != IGNORED).sum())

@@ -106,7 +106,7 @@ def _from_legacy(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     _choice_names(values, ours, notes)
     for name, nothing in _WITHOUT_EQUAL.items():
         if values.get(name, nothing):
-            notes.append(f"{name} has no equal here and was left out.")
+            notes.append(f"{name} has no counterpart here and was left out.")
     notes.extend(_unknown(values))
     if accumulation > 1:
         notes.append(f"Steps counted batches there; here they count updates of {accumulation} batches.")

@@ -87,7 +87,7 @@ def make_plan(  # noqa: PLR0913 - all numbers of one piece of arithmetic
     plan = Plan(blocks, batch_size, accumulation, epochs, batches, per_epoch, total, 0, (), processes)
     warmup = _warmup(plan, warmup_steps, warmup_ratio)
     if warmup > total:
-        notes.append(f"{_WARMUP_LOWERED} from {warmup} to {total} updates: the whole run has no more.")
+        notes.append(f"{_WARMUP_LOWERED} from {warmup} to {total} updates, the length of the whole run.")
         warmup = total
     return replace(plan, warmup_steps=warmup, notes=tuple(notes))
 

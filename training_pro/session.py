@@ -465,7 +465,7 @@ class Session:
         check_same(before, settings, (stored_processes(found.path), self._team.size))
         if found.state == "stopped" and before is not None and not _stops_changed(found, before, settings):
             raise RunError(
-                f'The run "{settings.name}" has ended as its stops say: {found.reason}. Change the stop that ended it '
+                f'The run "{settings.name}" was ended by a stop you set: {found.reason}. Change the stop that ended it '
                 "to continue."
             )
 

@@ -55,7 +55,7 @@ def test_rows_that_are_too_long_or_have_nothing_left_to_train(again: bool, folde
     for _ in range(1 + again):
         trimmed = prepared(folders, **choices)
         eliminated = prepared(folders, too_long="eliminate", **choices)
-    assert [(LONG in text, "trimming takes all" in why) for text, why in left(trimmed)] == [(True, True)]
+    assert [(LONG in text, "trimming would remove" in why) for text, why in left(trimmed)] == [(True, True)]
     assert ["longer than the Maximum" in why for _, why in left(eliminated)] == [True, True]
     assert eliminated.dropped is not None
     assert [eliminated.dropped.preview(index).row for index in range(2)] == [2, 3]

@@ -173,7 +173,7 @@ def test_of_two_sections_the_one_that_fits_is_taken(folders: Folders):
 def test_blocks_are_taken_where_no_sections_have_about_that_share(text: str, folders: Folders):
     found = prepared(folders, text, eval_percent=5)
     assert share(found) < 8
-    assert any("no whole sections have about that share" in note for note in found.report.notes)
+    assert any("no choice of whole sections" in note for note in found.report.notes)
 
 
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=40), st.integers(1, 50), st.integers(0, 9))

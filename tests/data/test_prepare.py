@@ -175,7 +175,7 @@ def test_percentages_are_for_hybrid_alone(data: Folders):
 
 def test_loss_place_and_raw_text_are_told_apart(data: Folders):
     found = ready(data, text_file="story.txt", loss_on="assistant")
-    assert "Raw text is trained whole" in found.report.notes[0]
+    assert "All of the raw text is trained" in found.report.notes[0]
 
 
 def test_a_context_beyond_the_models_is_said(data: Folders):

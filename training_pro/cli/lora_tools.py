@@ -39,7 +39,7 @@ def _target(options: argparse.Namespace, folders: Folders) -> Path:
 def _say(made: Made) -> int:
     say(f"Saved {made.folder} (rank {made.largest_rank}, {size_words(made.size_bytes)})")
     if made.error:
-        say(f"  It differs from the whole by {made.error:.2%} of the whole's change to the weights.")
+        say(f"  It differs from the exact result by {made.error:.2%} of that result's change to the weights.")
     return 0
 
 

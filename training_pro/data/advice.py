@@ -113,7 +113,7 @@ def _more_updates(settings: Settings, plan: Plan, counts: Counts) -> Iterator[Su
     changes = {name: value for name, value in changes.items() if value != getattr(settings, name)}
     if changes:
         yield Suggestion(
-            f"Only {plan.total_updates} updates in all teach little: {_shown(changes)} make "
+            f"Only {plan.total_updates} updates in all are too few: {_shown(changes)} gives "
             f"{math.ceil(max(epochs, settings.epochs) * per_epoch)}",
             changes,
         )
@@ -123,7 +123,7 @@ def _fewer_epochs(settings: Settings, _: Plan, counts: Counts) -> Iterator[Sugge
     most = _row_of(_EPOCHS, counts.tokens)
     if settings.epochs > most:
         yield Suggestion(
-            f"{counts.tokens:,} trained tokens are much: {most} epoch{'s' if most > 1 else ''} are enough",
+            f"For {counts.tokens:,} trained tokens {most} epoch{'s are' if most > 1 else ' is'} enough",
             {"epochs": float(most)},
         )
 
@@ -158,8 +158,8 @@ def _rank(settings: Settings, _: Plan, counts: Counts) -> Iterator[Suggestion]:
 def _targets(settings: Settings, _: Plan, counts: Counts) -> Iterator[Suggestion]:
     if settings.targets == "q-v" and counts.tokens >= MANY_TOKENS:
         yield Suggestion(
-            f"Targets all-linear: {counts.tokens:,} trained tokens are much for q and v alone, and more layers learn "
-            "better than a higher rank",
+            f"Targets all-linear: for {counts.tokens:,} trained tokens, more layers learn better than "
+            "a higher rank on q and v",
             {"targets": "all-linear"},
         )
 
@@ -174,7 +174,7 @@ def _context(settings: Settings, _: Plan, counts: Counts) -> Iterator[Suggestion
         if wanted < settings.max_tokens:
             yield Suggestion(
                 f"Maximum context length {wanted}: {counts.short_sections:,} of {counts.sections:,} sections are "
-                "shorter than a window and DEMENTOR sees them once",
+                "shorter than a window, so DEMENTOR sees them only once",
                 {"max_tokens": wanted},
             )
     elif counts.packed and counts.split_sentences * 20 >= counts.packed and 2 * settings.max_tokens <= most:
@@ -194,7 +194,7 @@ def _context(settings: Settings, _: Plan, counts: Counts) -> Iterator[Suggestion
 def _padding(settings: Settings, plan: Plan, counts: Counts) -> Iterator[Suggestion]:
     if counts.padding_share > 0.3 and not settings.group_by_length and plan.batch_size > 1:
         yield Suggestion(
-            f"{counts.padding_share:.0%} of what is computed is padding: Group Samples by Length saves most of it",
+            f"{counts.padding_share:.0%} of the work is spent on padding: Group Samples by Length saves most of it",
             {"group_by_length": True},
         )
 

@@ -46,17 +46,17 @@ def chosen_files(text: str, folder: Path | None = None) -> list[ChosenFile]:
         item = _ITEM.match(text, at)
         if item is None:
             raise DataError(
-                f"The list of files can't be read at {text[at : at + 40]!r}; write it like: "
+                f"The list of files can't be read at {text[at : at + 40]!r}. Write it like: "
                 'book.txt x2; "odd; name.txt" 50%.'
             )
         at = item.end()
         found.append(_chosen(item, folder))
         if len(found) > MOST_FILES:
-            raise DataError(f"More than {MOST_FILES} files are chosen; put them into a folder and choose that.")
+            raise DataError(f"More than {MOST_FILES} files are chosen. Put them into a folder and choose that.")
     names = [chosen.name for chosen in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise DataError(f'{twice} is chosen twice; to train it twice an epoch, write "{twice} x2".')
+        raise DataError(f'{twice} is chosen twice. To train it twice an epoch, write "{twice} x2".')
     return found
 
 
@@ -93,7 +93,7 @@ def _chosen(item: re.Match[str], folder: Path | None) -> ChosenFile:
     share = float(item["times"]) if item["times"] is not None else float(item["percent"]) / 100
     if not 0 < share <= MOST_TIMES:
         raise DataError(
-            f"{name}: {share:g} times is out of bounds; choose more than 0 and at most {MOST_TIMES:g} times."
+            f"{name}: {share:g} times is out of range. Choose more than 0 and at most {MOST_TIMES:g} times."
         )
     return ChosenFile(name, share)
 

@@ -16,9 +16,10 @@ KEPT_ROW_TOKENS = 4096
 KEPT_TOKENS = 1 << 22
 TOO_LONG = "too-long"
 UNTRAINED = "untrained"
+_SHOWN = f"(at most {KEPT_ROW_TOKENS:,} of its tokens are shown)"
 _REASONS = {
-    TOO_LONG: f"left out: longer than the Maximum context length (at most {KEPT_ROW_TOKENS:,} of its tokens are shown)",
-    UNTRAINED: f"left out: trimming takes all that is trained (at most {KEPT_ROW_TOKENS:,} of its tokens are shown)",
+    TOO_LONG: f"left out: longer than the Maximum context length {_SHOWN}",
+    UNTRAINED: f"left out: trimming would remove everything that is trained {_SHOWN}",
 }
 _SMALL = 'left out: not longer than "Ignore small blocks"'
 _SHARED = "left out: shares text with the evaluation"

@@ -122,7 +122,7 @@ def decoded(data: bytes, encoding: str, name: str) -> str:
         ) from None
     except UnicodeError as error:
         at = getattr(error, "start", 0)
-        raise DataError(f"{name} is not {encoding}: byte {at:,} does not fit; choose another encoding.") from None
+        raise DataError(f"{name} is not {encoding}: byte {at:,} does not fit. Choose another encoding.") from None
 
 
 def _codec(data: bytes) -> str | None:

@@ -135,7 +135,7 @@ def why_unusable(path: Path) -> str:
     if suffix in ROW_TYPES:
         return "" if path.stat().st_size else EMPTY
     known = UNUSABLE.get(path.suffix.lower())
-    return known or f"is no text and no dataset; usable: {' '.join((*TEXT_TYPES, *ROW_TYPES))}"
+    return known or f"is neither a text nor a dataset. Usable: {' '.join((*TEXT_TYPES, *ROW_TYPES))}"
 
 
 def _paths_in(folder: Path) -> Iterator[Path]:
@@ -183,19 +183,19 @@ def find_dataset(name: str, folder: Path) -> Path:
     """
     given = Path(name)
     if ".." in given.parts or "\x00" in name:
-        raise DataError(f"The dataset {name[:80]!r} leads out of the datasets folder; put the file there.")
+        raise DataError(f"The dataset {name[:80]!r} is outside the datasets folder. Put the file into that folder.")
     path = given if given.is_absolute() else folder / given
     try:
         if path.exists():
             return path
     except OSError as error:
-        raise DataError(f"The dataset {name[:80]!r} can't be opened ({error.strerror}); check the name.") from None
+        raise DataError(f"The dataset {name[:80]!r} can't be opened ({error.strerror}). Check the name.") from None
     listed = list_datasets(folder)
     same = [file.path for file in listed if file.name.casefold() == name.casefold()]
     if len(same) == 1:
         return same[0]
     known = ", ".join(file.name for file in listed)[:300] or "none yet"
-    raise DataError(f"There is no text or dataset {name[:200]!r} in {folder}; the files there: {known}.")
+    raise DataError(f"There is no text or dataset {name[:200]!r} in {folder}. The files there: {known}.")
 
 
 def text_files_of(path: Path) -> list[Path]:
@@ -208,7 +208,7 @@ def text_files_of(path: Path) -> list[Path]:
         return [path]
     found = [file for file in path.rglob("*") if is_text_file(file) and not _hidden(file, path)][:_MOST_FILES]
     if not found:
-        raise DataError(f"The folder {path.name} holds no text; put texts there or choose a file.")
+        raise DataError(f"The folder {path.name} holds no text. Put texts into it or choose a file.")
     return sorted(found, key=lambda file: natural_key(file.relative_to(path).as_posix()))
 
 

@@ -49,8 +49,8 @@ def hold_out(samples: Samples, chosen: Indices, percent: float, seed: int) -> Pa
         note = f"{len(evaluation)} of {len(chosen)} rows are held out for evaluation."
     if not len(train):
         raise DataError(
-            f"Holding out {percent:g} % for evaluation leaves nothing to train on ({len(chosen)} samples); "
-            "hold out less or add data.",
+            f"Holding out {percent:g} % for evaluation leaves nothing to train on ({len(chosen)} samples). "
+            "Hold out less or add data.",
             option=f"--set eval_percent={max(percent / 2, 0.5):g}",
             setting="eval_percent",
         )
@@ -90,7 +90,7 @@ def _text_parts(
         evaluation = np.sort(generator.permutation(tiles)[:count])
         train = chosen[~_touched(places, chosen, evaluation)]
         found = 100 * int(samples.lengths[evaluation].sum()) / max(int(sizes.sum()), 1)
-        what = f"{count} of {len(tiles)} blocks (no whole sections have about that share)"
+        what = f"{count} of {len(tiles)} blocks (no choice of whole sections comes close to that share)"
     asked = f"{percent:g} % were asked for"
     return evaluation, train, f"Held out for evaluation: {what}, {found:.1f} % of the text's tokens; {asked}."
 

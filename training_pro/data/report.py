@@ -81,13 +81,13 @@ def run_notes(sources: Sequence[Source], settings: Settings, model_max_tokens: i
     place = loss_place(settings.loss_on, settings.train_only_after).place
     if place != settings.loss_on:
         notes.append(
-            f'Rows are trained only after {settings.train_only_after!r}; clear "Train Only After" to train all.'
+            f'Rows are trained only after {settings.train_only_after!r}. Clear "Train Only After" to train all.'
         )
     if place != "all" and any(source.is_text for source in sources):
-        notes.append('Raw text is trained whole; "Train on" applies to instruction and chat rows.')
+        notes.append('All of the raw text is trained: "Train on" applies only to instruction and chat rows.')
     if model_max_tokens and settings.max_tokens > model_max_tokens:
         notes.append(
-            f"The Maximum context length is {settings.max_tokens} tokens, the model was made for {model_max_tokens}; "
-            "lower it."
+            f"The Maximum context length is {settings.max_tokens} tokens, but the model was made for "
+            f"{model_max_tokens}. Lower it."
         )
     return notes

@@ -114,7 +114,9 @@ class RowArrays:
             ready.row.text.encode("utf-8")
         except UnicodeEncodeError as error:
             code = ord(ready.row.text[error.start])
-            self._bad.reject(ready.number, f"it holds half a character (\\u{code:04x})", ascii(ready.row.text))
+            self._bad.reject(
+                ready.number, f"it holds a broken character (half of a pair, \\u{code:04x})", ascii(ready.row.text)
+            )
             return False
         return True
 
@@ -182,10 +184,10 @@ class RowArrays:
     def _too_long_error(self, ready: ReadyRow, tokens: int) -> DataError:
         sentence = self._bad.sentence(
             ready.number,
-            f"it has {tokens} tokens with BOS and EOS, the Maximum context length is {self._max_tokens}",
+            f"it has {tokens} tokens with BOS and EOS, but the Maximum context length is {self._max_tokens}",
             ready.row.text,
         )
-        return DataError(f"{sentence}; raise the maximum, or trim or eliminate rows that are too long.")
+        return DataError(f"{sentence}. Raise the maximum, or trim or eliminate rows that are too long.")
 
 
 def token_mask(text: str, offsets: npt.NDArray[np.int64], spans: Sequence[Span]) -> Bools:

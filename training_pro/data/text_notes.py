@@ -40,7 +40,7 @@ def part_notes(name: str, parts: Sequence[TextPart]) -> tuple[str, ...]:
         for part in parts:
             removed.update(part.removed)
         words = removed_words(removed)
-        left_out = [f"{len(parts)} texts: left out of them: {words}."] if words else []
+        left_out = [f"{len(parts)} texts, left out: {words}."] if words else []
     return tuple(filter(None, (shown, *left_out)))
 
 
@@ -55,7 +55,7 @@ def text_notes(source: SourceReport) -> list[str]:
         how = "become those tokens" if found.as_tokens else "are plain characters"
         notes.append(f"{source.name}: {found.control_token_count:,} special strings {how}: {shown}.")
     for one in found.look_alikes:
-        what = f"{one.count:,} {_KINDS[one.kind]} are no hard cuts"
+        what = f"{one.count:,} {_KINDS[one.kind]} are not used as hard cuts"
         notes.append(f"{source.name}: {what}, for example {one.example.strip() or 'a form feed'!r}.")
     for stray in found.strays:
         notes.append(f"{source.name}: {stray.count:,} {stray.kind}, for example {stray.example}, will be learned too.")

@@ -102,10 +102,10 @@ def extracted(file: Path, name: str) -> Extracted:
             "environment of this program."
         )
     if suffix in PACKAGE_OF and is_packed(file):
-        raise DataError(f"{name} is packed twice; unpack the .gz first.")
+        raise DataError(f"{name} is packed twice. Unpack the .gz first.")
     found = _read(file, suffix, name)
     if not found.text.strip():
-        raise DataError(f"{name} holds no text; choose a file with some.")
+        raise DataError(f"{name} holds no text. Choose a file with some.")
     return found
 
 
@@ -139,7 +139,7 @@ def unpacked_bytes(file: Path) -> bytes:
             data = packed.read(MOST_UNPACKED_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or reason_of(error, 120)
-        raise DataError(f"{file.name} can't be read ({reason}); check the file, or get it again.") from None
+        raise DataError(f"{file.name} can't be read ({reason}); check the file, or download it again.") from None
     if len(data) > MOST_UNPACKED_BYTES:
         raise DataError(f"{file.name} unpacks to more than {MOST_UNPACKED_BYTES:,} bytes; unpack it by hand.")
     return data

@@ -124,7 +124,9 @@ def _text(parts: list[Any]) -> bytes:
     try:
         return clean_text(text).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise RowFault(f"it holds half a character (\\u{ord(error.object[error.start]):04x})") from None
+        raise RowFault(
+            f"it holds a broken character (half of a pair, \\u{ord(error.object[error.start]):04x})"
+        ) from None
 
 
 def _sliced(

@@ -68,7 +68,7 @@ class DatasetTools:
         The names of both files come back, to be selected. Every row is in exactly one of them, as it was.
         """
         if not 0 < eval_percent < 100:
-            raise DataError(f"The share for evaluation is {eval_percent:g} %; it must lie between 0 and 100 %.")
+            raise DataError(f"The share for evaluation is {eval_percent:g} %. It must be between 0 and 100 %.")
         path = self._rows_file(name, 'hold out a percentage of it under "Hold out for evaluation"')
         targets = [self._target(path, ending) for ending in ("_train.jsonl", "_eval.jsonl")]
         count = sum(1 for _ in self._rows(path, "Counting rows"))
@@ -226,7 +226,7 @@ class DatasetTools:
         """Where the text `name` is, and the texts in it."""
         path = find_dataset(name, self.folders.datasets)
         if not is_text(path):
-            raise DataError(f"{path.name} holds rows, no running text; {way_out}.")
+            raise DataError(f"{path.name} holds rows, not running text; {way_out}.")
         return path, text_parts(path, path.name, self.folders.converted, self.progress)
 
     def _rows_file(self, name: str, way_out: str) -> Path:
@@ -300,7 +300,7 @@ def _write_text(file: TextIO, text: str) -> None:
 def _chat_row(chat: Chat, system: str) -> Row:
     """The conversation as a row of messages; answers that are not to be learned keep their ``weight: 0``."""
     if chat.segments:
-        raise RowFault("it brings its own text in segments, which are no turns")
+        raise RowFault("it holds ready-made segments instead of turns")
     messages = [
         {**message, "weight": 0} if place in chat.silent else message for place, message in enumerate(chat.messages)
     ]
@@ -311,7 +311,7 @@ def _chat_row(chat: Chat, system: str) -> Row:
 
 OPEN, CLOSE = "\u27e6", "\u27e7"  # around what is trained in a row
 _EXPLAINED = (
-    "The blocks as they are trained. All of a text's block is trained but its first token; of a row, what stands "
+    "The blocks as they are trained. Of a block of text every token but the first is trained; of a row, the part "
     f"between {OPEN} and {CLOSE}."
 )
 

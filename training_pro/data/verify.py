@@ -255,9 +255,9 @@ def _row_notes(source: SourceReport, settings: Settings) -> list[str]:
         (source.bad_rows, "could not be used and were skipped"),
         (source.unwanted_rows, "are marked as not to be learned (label false, weight 0) and were left out"),
         (source.trimmed, f"are longer than {settings.max_tokens} tokens and were trimmed"),
-        (source.trimmed_stops, "lost their stop token to trimming: they do not teach the model to end"),
+        (source.trimmed_stops, "lost their stop token when they were trimmed, so they do not teach the model to stop"),
         (source.eliminated_long, f"are longer than {settings.max_tokens} tokens and were left out"),
-        (source.eliminated_untrained, "were left out: trimming took all that was to be trained"),
+        (source.eliminated_untrained, "were left out: trimming removed everything that is trained"),
     )
     notes = [f"{source.name}: {count} of {source.rows_read} rows {what}." for count, what in counted if count]
     return notes + [f"Skipped: {example}" for example in source.bad_row_examples]
@@ -278,7 +278,7 @@ def _text_notes(source: SourceReport, settings: Settings) -> list[str]:
     if settings.dementor and slicing.short_sections:
         notes.append(
             f"{source.name}: {slicing.short_sections} of {slicing.sections} sections are shorter than a window and "
-            "are seen once: lower the context or remove cuts."
+            "are seen only once. Lower the context or remove cuts."
         )
     missing = [name for name, is_missing in (("BOS", slicing.bos_missing), ("EOS", slicing.eos_missing)) if is_missing]
     notes += [f"The model's tokenizer has no {name} token; none was added." for name in missing]

@@ -104,7 +104,7 @@ def _load(folder: Path, quantizing: Quantizing, dtype: DtypeName | None) -> Load
     _check_kind(folder)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if getattr(config, "is_encoder_decoder", False):
-        raise ModelError(f"{folder.name} is an encoder-decoder model; only models that continue a text can be trained.")
+        raise ModelError(f"{folder.name} is an encoder-decoder model. Only models that continue a text can be trained.")
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     model = _kind_of_model(config, folder).from_pretrained(
         folder,

@@ -147,7 +147,7 @@ class StandaloneHost:
 
     def load(self, name: str) -> None:
         if name not in self.models():
-            raise ModelError(f"There is no model {name!r} in {self.folders.models}; choose one of the list.")
+            raise ModelError(f"There is no model {name!r} in {self.folders.models}; choose one from the list.")
         with self._lock:
             self.release()
             self._name = name

@@ -245,7 +245,7 @@ class WebUIHost:
 
     def load(self, name: str) -> None:
         if name not in self.models():
-            raise ModelError(f"There is no model {name!r} in {self.folders.models}; choose one of the list.")
+            raise ModelError(f"There is no model {name!r} in {self.folders.models}; choose one from the list.")
         with self._changing:
             self.release()
             if not self._in_our_hands():

@@ -106,5 +106,5 @@ def _written(file: Path) -> list[Any]:
         raise RunError(f"The queue {file} can't be read ({reason_of(error)}).") from error
     written = values.get("entries") if isinstance(values, dict) else None
     if not isinstance(written, list):
-        raise RunError(f"The queue {file} makes no sense (it has no list of entries).")
+        raise RunError(f"The queue {file} is not valid (it has no list of entries).")
     return written

@@ -110,7 +110,7 @@ def check_inside(folders: Folders, run: Path) -> None:
     if not inside:
         raise RunError(f"{run} is not in the LoRA folder {folders.loras}; choose a run from the list.")
     if run.is_symlink():
-        raise RunError(f"{run} is a link; it is left alone: work on what it points to.")
+        raise RunError(f"{run} is a link, and links are left alone. Use the folder that it points to.")
     if not run.is_dir():
         raise RunError(f'There is no LoRA "{run.name}" any more; refresh the list.')
 
@@ -120,7 +120,7 @@ def _move_aside(folders: Folders, run: Path, why: Why) -> Path:
     place = _place(folders, why)
     stamp = utc_stamp()
     if place.is_symlink() or place.parent.is_symlink():
-        raise RunError(f"{place} is a link; nothing is moved through it: put a real folder there.")
+        raise RunError(f"{place} is a link, and nothing is moved through links. Put a real folder there.")
     make_folder(place)
     sweep_temporaries(run)
     target = place / f"{run.name}--{stamp}"

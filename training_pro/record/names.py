@@ -109,11 +109,11 @@ def _check_characters(name: str) -> None:
 
 def _check_reserved(name: str) -> None:
     if name.lower() in _WINDOWS_DEVICES:
-        raise _fault(f'The name "{name}" stands for a device on Windows; choose another.')
+        raise _fault(f'The name "{name}" is reserved on Windows. Choose another.')
     if name.endswith(HIDDEN_ENDING):
         raise _fault(f'The name "{name}" ends in "{HIDDEN_ENDING}", which the host\'s menu leaves out; choose another.')
     if name.lower() in _HOST_WORDS or name in _TORCH_WORDS or name in _PEFT_PREFIX:
-        raise _fault(f'The name "{_shown(name)}" has a meaning of its own where LoRAs are applied; choose another.')
+        raise _fault(f'The name "{_shown(name)}" is reserved by PEFT. Choose another.')
 
 
 def _shown(text: str) -> str:

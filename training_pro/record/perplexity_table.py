@@ -77,9 +77,12 @@ class PerplexityTable:
         except FileNotFoundError:
             return [], ""
         except OSError as error:
-            return [], f"{self.path} can't be read ({error.strerror or error}); allow it to be."
+            return [], f"{self.path} can't be read ({error.strerror or error}). Allow reading it."
         except (ValueError, KeyError, csv.Error) as error:
-            return [], f"{self.path} can't be read as the table ({error}); the next measurement keeps it aside."
+            return (
+                [],
+                f"{self.path} is not a valid table ({error}). The next measurement starts a new one and keeps it.",
+            )
 
     def stamp(self) -> tuple[int, int] | None:
         """Another one whenever the table has changed; None for no table. Costs one look at the file."""

@@ -88,7 +88,7 @@ def summarize(path: Path) -> RunSummary:
     """The list's line for the run in `path`; whatever is wrong with it is in `fault`."""
     summary = RunSummary(path.name, path)
     if path.is_symlink():
-        return replace(summary, fault=f"{path.name} is a link; it is not looked into.")
+        return replace(summary, fault=f"{path.name} is a link and is skipped.")
     try:
         state = read_state(path)
         summary = replace(summary, created=_created(path, state), checkpoints=tuple(checkpoints(path)))

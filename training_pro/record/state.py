@@ -88,7 +88,7 @@ def write_state(folder: Path, state: RunState) -> None:
         RunError: it couldn't be written; the old state is still there.
     """
     if state.state not in WRITTEN_STANDINGS:
-        raise ValueError(f"{state.state!r} is seen, never written; write one of {WRITTEN_STANDINGS}")
+        raise ValueError(f"{state.state!r} is only shown, never written. Write one of {WRITTEN_STANDINGS}")
     write_json_whole(folder / STATE_FILE, dataclasses.asdict(state))
 
 
@@ -108,7 +108,7 @@ def read_state(folder: Path) -> RunState | None:
             f"The run's state {path} can't be read ({reason_of(error)}). Delete the file or the run."
         ) from error
     if not isinstance(values, dict) or values.get("state") not in WRITTEN_STANDINGS:
-        raise RunError(f"The run's state {path} makes no sense. Delete the file or the run.")
+        raise RunError(f"The run's state {path} is not valid. Delete the file or the run.")
     return salvaged(RunState, values)
 
 

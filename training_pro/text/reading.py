@@ -34,10 +34,10 @@ def text_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise DataError(f"There is no text file or folder {path}; check the name, or choose another from the list.")
+        raise DataError(f"There is no text file or folder {path}. Check the name, or choose another from the list.")
     files = [file for file in path.iterdir() if file.suffix.lower() == ".txt" and file.is_file()]
     if not files:
-        raise DataError(f"The folder {path} holds no .txt file; put your texts there or choose a file.")
+        raise DataError(f"The folder {path} holds no .txt file. Put your texts into it or choose a file.")
     return sorted(files, key=lambda file: natural_key(file.name))
 
 
@@ -84,7 +84,7 @@ def _cleaned(file: Path, pieces: Iterable[bytes], size_bytes: int, progress: Pro
         done_bytes += len(raw)
         progress(done_bytes, size_bytes, f"Reading {file.name}")
         if first and _looks_like_utf16(raw):
-            raise NotUtf8(f"{file} is UTF-16; open it in an editor and save it with the encoding UTF-8.", file, 0)
+            raise NotUtf8(f"{file} is UTF-16. Open it in an editor and save it with the encoding UTF-8.", file, 0)
         piece = raw.removeprefix(codecs.BOM_UTF8) if first else raw
         first = False
         if after_return and piece.startswith(b"\n"):

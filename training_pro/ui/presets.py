@@ -99,7 +99,7 @@ def drop_preset(name: str, folders: Folders) -> None:
     try:
         path.unlink()
     except FileNotFoundError:
-        raise UserError(f"There is no preset {name!r} of your own; choose one of the list.") from None
+        raise UserError(f"There is no preset {name!r} of your own; choose one from the list.") from None
     except OSError as error:
         raise UserError(f"The preset {path} can't be removed ({error.strerror}); check the file.") from None
 

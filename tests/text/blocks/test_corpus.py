@@ -40,7 +40,7 @@ def test_a_border_never_lies_inside_a_character() -> None:
 
 
 def test_half_a_character_is_refused() -> None:
-    with pytest.raises(DataError, match=r"Text 2 holds half a character \(U\+D800 at character 1\)"):
+    with pytest.raises(DataError, match=r"Text 2 .*U\+D800 at character 1\b"):
         Corpus.of_texts(["fine", "x\ud800"])
 
 

@@ -113,7 +113,7 @@ def test_a_line_is_taken_out(panel: Panel) -> None:
 
 def test_a_bad_table_is_told_of_and_left(panel: Panel) -> None:
     panel.table.path.write_bytes(b"\xff")
-    assert "can't be read as the table" in Reader(drawn(panel.panel, "perplexity-table")).words
+    assert "is not a valid table" in Reader(drawn(panel.panel, "perplexity-table")).words
     assert panel.table.path.read_bytes() == b"\xff", "whoever only looks leaves it where it is"
 
 

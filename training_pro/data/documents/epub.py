@@ -34,7 +34,7 @@ def epub_text(path: Path) -> Extracted:
             return joined([_chapter(book, name) for name in _reading_order(book, path)])
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError, ParseError) as error:
         reason = reason_of(error, 120) if str(error) else "it is broken off"
-        raise DataError(f"{path.name} can't be read as an EPUB book ({reason}); get the file again.") from None
+        raise DataError(f"{path.name} can't be read as an EPUB book ({reason}). Download it again.") from None
 
 
 def _refuse_protected(book: zipfile.ZipFile, path: Path) -> None:
@@ -49,7 +49,7 @@ def _refuse_protected(book: zipfile.ZipFile, path: Path) -> None:
 
 
 def _protected(path: Path) -> DataError:
-    return DataError(f"{path.name} is copy protected (DRM), its text can't be read; use an edition without it.")
+    return DataError(f"{path.name} is copy protected (DRM), so its text can't be read. Use an edition without it.")
 
 
 def _reading_order(book: zipfile.ZipFile, path: Path) -> list[str]:
@@ -67,7 +67,7 @@ def _reading_order(book: zipfile.ZipFile, path: Path) -> list[str]:
         if "html" in item.get("media-type", "") and "nav" not in item.get("properties", "").split()
     ]
     if not chapters:
-        raise DataError(f"{path.name} lists no chapters; get the book again, or save its text as .txt.")
+        raise DataError(f"{path.name} lists no chapters. Download it again, or save its text as .txt.")
     return list(dict.fromkeys(chapters))  # one file may hold several chapters, each listed with its place in it
 
 

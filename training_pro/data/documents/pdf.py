@@ -33,8 +33,8 @@ def pdf_text(path: Path) -> Extracted:
     pages = _page_texts(path)
     if not any(page.strip() for page in pages):
         raise DataError(
-            f"{path.name} holds {len(pages)} pages and no text: its pages are pictures. Make a PDF with text of it "
-            "(OCR) first."
+            f"{path.name} holds {len(pages)} pages but no text: they are pictures. Use a program for text "
+            "recognition (OCR) first."
         )
     kept, removed = _without_edges([page.splitlines() for page in pages])
     lines = "\n".join("\n".join(page) for page in kept if page)
@@ -52,7 +52,7 @@ def _page_texts(path: Path) -> list[str]:
     try:
         reader = PdfReader(path)
         if reader.is_encrypted and not reader.decrypt(""):
-            raise DataError(f"{path.name} has a password; save it without one.")
+            raise DataError(f"{path.name} has a password. Save it without one.")
         return [_page_text(page) for page in reader.pages]
     except DataError:
         raise

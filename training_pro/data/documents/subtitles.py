@@ -24,7 +24,7 @@ def subtitles_note(name: str, text: str) -> str:
     if len(_TIMES.findall(text)) < _FEWEST_CUES:
         return ""
     return (
-        f"{name} holds subtitles: their numbers and times will be learned too. Rename it to "
+        f"{name} holds subtitles: their numbers and times would be learned too. Rename it to "
         f"{name.rpartition('.')[0] or name}.srt, and only what is said is learned."
     )
 

@@ -51,7 +51,7 @@ def find_answers(render: Render, messages: list[Message], text: str) -> dict[int
     spans = dict(sorted({**rich, **fitted}.items()))
     places = list(spans.values())
     if not places or any(later[0] < sooner[1] for sooner, later in zip(places, places[1:], strict=False)):
-        raise RowFault("its assistant turns can't be told apart in the chat template's text")
+        raise RowFault("its assistant turns can't be found in the text that the chat template makes")
     return spans
 
 
@@ -227,8 +227,8 @@ def _elsewhere(render: Render, messages: list[Message], text: str, turn: int, cu
             if start is not None:
                 return start, _end(cut, text, words + len(own))
     raise RowFault(
-        f"turn {turn + 1} is not in one piece in the chat template's text (other turns stand between its words and its "
-        "tool calls or thoughts); leave one of them out, or choose another template"
+        f"turn {turn + 1} comes out of the chat template in several pieces (other turns stand between its words and "
+        "its tool calls or thoughts); leave one of them out, or choose another template"
     )
 
 

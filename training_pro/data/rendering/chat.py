@@ -121,7 +121,7 @@ class ChatRenderer:
         calls = sum(len(message.get("tool_calls") or []) for message in messages)
         if calls and not self._forms.calls:
             raise RowFault(
-                f"it has {calls} tool calls, of which the chat template ({self._template.name}) knows nothing"
+                f"it has {calls} tool calls, which the chat template ({self._template.name}) doesn't support"
             )
         raise refused
 
@@ -168,16 +168,16 @@ class ChatRenderer:
         sentences = {
             "system": "In {} rows the system text was put before the first user turn: the chat template ({}) has no "
             "system role.",
-            "start": "In {} rows the assistant speaks first, which the chat template ({}) refuses: a user turn "
+            "start": "In {} rows the assistant speaks first, which the chat template ({}) doesn't allow: a user turn "
             '"[Start a new chat]" was put before it.',
             "ids": "In {} rows tool calls got ids of nine characters, as the chat template ({}) asks for.",
             "calls": "{} tool calls are left out by the chat template ({}): they are not trained.",
-            "tools": "The tools of {} rows are left out by the chat template ({}): the model is not told of them.",
-            "words": "The words beside the tool calls of {} turns are left out by the chat template ({}): they are not "
+            "tools": "The tools of {} rows are left out by the chat template ({}): the model doesn't see them.",
+            "words": "The text beside the tool calls of {} turns is left out by the chat template ({}): it is not "
             "trained.",
             "thoughts": "The thoughts of {} turns are left out by the chat template ({}): they are not trained.",
-            "unstopped": "{} of the assistant's turns are followed by no stop token that could be trained: the model "
-            "is not taught to end there.",
+            "unstopped": "After {} of the assistant's turns there is no stop token to train: the model does not learn "
+            "to stop there.",
         }
         notes = [words.format(self._counts[what], name) for what, words in sentences.items() if self._counts[what]]
         if self._template.writes_day:
@@ -187,11 +187,11 @@ class ChatRenderer:
             )
         if self._markers:
             notes.append(
-                f"The chat template ({name}) writes {', '.join(self._markers)[:120]}, which are no tokens of this "
-                "model: they are learned as plain characters. Choose a chat template that fits the model."
+                f"The chat template ({name}) writes {', '.join(self._markers)[:120]}, which are not tokens of this "
+                "model, so they are learned as plain characters. Choose a chat template that fits the model."
             )
         for speakers, rows in self._speakers.most_common(2):
-            notes.append(f'In {rows} rows {beginning(speakers)} (by Columns "assistant=NAME" you choose another).')
+            notes.append(f'In {rows} rows {beginning(speakers)} . To choose another, set Columns to "assistant=NAME".')
         return notes + unused_notes(self._unused)
 
     def _with_stop(self, text: str, span: Span) -> Span:

@@ -271,7 +271,7 @@ class InstructionRenderer:
         asked, said = entry.parts[1], entry.parts[3]
         for pair in row[names[0]] if isinstance(row[names[0]], list) else ():
             if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-                raise RowFault(f'"{names[0]}" is no list of pairs of texts')
+                raise RowFault(f'"{names[0]}" is not a list of [question, answer] pairs')
             turn, (start, end) = _fill(entry, {asked: pair[0], said: pair[1]})
             end = self._end_of_answer(turn, end)
             eos = self._tokenizer.eos_text if self._add_eos else ""
@@ -299,13 +299,13 @@ class InstructionRenderer:
         notes = unused_notes(self._unused)
         if self._markers:
             notes.append(
-                f"The format {self._format.name} writes {', '.join(self._markers)[:120]}, which are no tokens of this "
-                "model: they are learned as plain characters. Choose a format that fits the model."
+                f"The format {self._format.name} writes {', '.join(self._markers)[:120]}, which are not tokens of this "
+                "model, so they are learned as plain characters. Choose a format that fits the model."
             )
         if self._without_stop:
             notes.append(
-                f"In {self._without_stop} rows no stop token follows the answer: the model is not taught to end there "
-                "(EOS placement is none, or the tokenizer has no EOS)."
+                f"In {self._without_stop} rows no stop token follows the answer, so the model does not learn to stop "
+                "there (EOS placement is none, or the tokenizer has no EOS)."
             )
         return notes
 

@@ -61,14 +61,14 @@ def loss_place(loss_on: str, train_only_after: str) -> LossPlace:
     """
     if loss_on == "assistant" and train_only_after:
         raise DataError(
-            f'"Train on" is assistant and "Train Only After" is {train_only_after[:60]!r}; '
-            'clear the string, or set "Train on" to after.',
+            f'"Train on" is assistant and "Train Only After" is {train_only_after[:60]!r}. '
+            'Clear the string, or set "Train on" to after.',
             option=("--set loss_on=after", '--set train_only_after=""'),
             setting="loss_on",
         )
     if loss_on == "after" and not train_only_after:
         raise DataError(
-            '"Train on" is after, but "Train Only After" is empty; write the string, or train on all.',
+            '"Train on" is after, but "Train Only After" is empty. Type the string, or train on all.',
             option=("--set train_only_after=STRING", "--set loss_on=all"),
             setting="train_only_after",
         )
@@ -89,7 +89,7 @@ def trained_spans(row: RenderedRow, loss: LossPlace) -> tuple[Span, ...] | None:
     left = _without(((0, len(row.text)),) if spans is None else spans, row.silent)
     loud = _without(row.answers, row.silent)
     if not any(row.text[start:end].strip() for start, end in loud):
-        raise Unwanted("every answer in it is marked as one not to learn")
+        raise Unwanted("every answer in it is marked as not to be learned")
     return left
 
 

@@ -119,7 +119,9 @@ def refuse_bombs(template: str, name: str) -> None:
         return  # rendering says it better
     bomb = next((word for kind, word in tokens if _is_bomb(kind, word)), "")
     if bomb:
-        raise _template_fault(f"The chat template ({name}) computes with {bomb[:20]!r}. Choose another template.")
+        raise _template_fault(
+            f"The chat template ({name}) uses {bomb[:20]!r}, which could block this program. Choose another template."
+        )
 
 
 def _is_bomb(kind: str, word: str) -> bool:

@@ -56,7 +56,7 @@ class BadRows:
         sentence = self.sentence(number, reason, row)
         if self.way == "stop":
             raise DataError(
-                f'{sentence}; correct the row or set "Bad rows" to skip.',
+                f'{sentence}. Correct the row or set "Bad rows" to skip.',
                 option="--set bad_rows=skip",
                 setting="bad_rows",
             )
@@ -66,4 +66,4 @@ class BadRows:
 
     def broken(self, number: int, reason: str, row: Any) -> DataError:
         """For a fault after which no further row can be found, whatever the setting says."""
-        return DataError(f"{self.sentence(number, reason, row)}; nothing after it can be read: correct the file.")
+        return DataError(f"{self.sentence(number, reason, row)}. Nothing after it can be read. Correct the file.")

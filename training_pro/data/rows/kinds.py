@@ -131,8 +131,8 @@ def _unknown_columns(row: Mapping[str, Any], name: str, columns: Columns) -> Dat
     is_table = Path(name.lower().removesuffix(".gz")).suffix in TEXT_TABLES
     headless = " If the file's first line is a row, put a line with the columns' names above it." if is_table else ""
     return DataError(
-        f"{name}, row 1: it is not plain what its columns are: {samples_of(row) or 'none'}. Say under Columns which is "
-        f'the prompt, the answer, the system text or the text: "{guess}".{headless}',
+        f"{name}, row 1: the columns are not recognized: {samples_of(row) or 'none'}. Say under Columns which one is "
+        f'the prompt, the answer, the system text or the text, for example "{guess}".{headless}',
         option=f'--set columns="{guess}"',
         setting="columns",
     )

@@ -59,12 +59,12 @@ def read_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, Row]]:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{bad.file} is not a whole .gz file ({error}). Pack or download it again.") from None
     except OSError as error:
-        raise DataError(f"{bad.file} can't be read ({error.strerror or error}); check the file.") from None
+        raise DataError(f"{bad.file} can't be read ({error.strerror or error}). Check the file.") from None
     except UnicodeDecodeError:
         offset, number = _first_bad_byte(path)
         raise not_utf8(bad.file, offset, _guess(path, offset), number) from None
     if not found and not bad.count:
-        raise DataError(f"{bad.file} has no rows; choose a file with data.")
+        raise DataError(f"{bad.file} has no rows. Choose a file with data.")
 
 
 def _is_turns(row: Any) -> bool:
@@ -78,7 +78,8 @@ def _values(path: Path, bad: BadRows) -> Iterator[tuple[int, Any]]:
         return
     if not kind:
         raise DataError(
-            f"{bad.file} is no dataset file; it must end in one of: {', '.join(ROW_TYPES)} (or these with .gz)."
+            f"{bad.file} is not a dataset file. Its name must end in one of: {', '.join(ROW_TYPES)} (or these "
+            "with .gz)."
         )
     with _opened(path) as file:
         _check_start(path, file, bad)
@@ -104,7 +105,7 @@ def _check_start(path: Path, file: BinaryIO, bad: BadRows) -> None:
     file.seek(0)
     for signature, what in _SIGNATURES.items():
         if head.startswith(signature):
-            raise DataError(f"{bad.file}, row 1: the file is {what}; unpack it or save it as UTF-8 text.")
+            raise DataError(f"{bad.file}, row 1: the file is {what}. Unpack it or save it as UTF-8 text.")
     if b"\0" in head or head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise not_utf8(bad.file, 0, _guess(path, 0), 1)
 

@@ -96,5 +96,5 @@ def _refuse_bombs(file: Any, bad: BadRows) -> None:
         if group.total_byte_size > MAX_ROW_CHARS * max(1, group.num_rows):
             raise DataError(
                 f"{bad.file}: {group.num_rows} rows unpack to {group.total_byte_size:,} bytes; "
-                f"a row may have {MAX_ROW_CHARS:,}. Cut the rows up."
+                f"a row may have {MAX_ROW_CHARS:,}. Split the rows."
             )

@@ -117,6 +117,6 @@ def _encoded(text: str, number: int) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise DataError(
-            f"Text {number + 1} holds half a character (U+{ord(text[error.start]):04X} at character {error.start}), "
-            "which no file can hold; remove it."
+            f"Text {number + 1} holds a broken character (half of a pair, U+{ord(text[error.start]):04X} at "
+            f"character {error.start}), which no file can hold. Remove it."
         ) from None

@@ -54,7 +54,9 @@ def encoded_text(corpus: Corpus, slicing: Slicing, encoder: TextEncoder, progres
         text = _indexed(corpus, slicing, encoder, progress)
         try_out(text)
     except UnsafeCutError:
-        logger.warning("This tokenizer's ids depend on far-off text; every block is encoded on its own, which is slow.")
+        logger.warning(
+            "With this tokenizer, tokens depend on text far away. So every block is encoded separately, which is slow."
+        )
         text = _indexed(corpus, slicing, encoder.without_cuts(), progress)
     return text
 

@@ -63,7 +63,7 @@ class SlowCopy:
                 continue
             return options
         raise DataError(
-            f"The model's tokenizer ({type(self.tokenizer).__name__}) can't encode text; load a model with another one."
+            f"The model's tokenizer ({type(self.tokenizer).__name__}) can't encode text. Load a model with another one."
         )
 
     def encode(self, text: str) -> list[int]:

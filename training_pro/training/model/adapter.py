@@ -190,7 +190,7 @@ def _refusal(reason: str, settings: Settings) -> ModelError:
     way_out = f"turn off {' and '.join(labels)}, or choose other targets." if labels else "choose other targets."
     options = tuple(f"--set {name}=off" for _, name, is_on in on if is_on)
     return ModelError(
-        f"PEFT can't put this LoRA on the model ({reason}); {way_out}",
+        f"PEFT can't add this LoRA to the model ({reason}); {way_out}",
         option=(*options, "--set targets=q-v"),
         setting="targets",
     )

@@ -46,7 +46,7 @@ def compute_as_the_run(model: nn.Module, device: DeviceFacts, model_dtype: torch
     size = sum(parameter.numel() * parameter.element_size() for parameter in on_card)
     if size > psutil.virtual_memory().available * _SHARE_OF_MAIN_MEMORY:
         return (
-            f"{gigabytes(size)} of weights stay in {_name(on_card[0].dtype)}, for there is too little main memory to "
+            f"{gigabytes(size)} of weights stay in {_name(on_card[0].dtype)}, because main memory is too small to "
             f"keep them while they are in {_name(wanted)}. Training works, but takes more of the card's memory. "
             f"Load the model in {_name(wanted)} to avoid it."
         )

@@ -124,7 +124,7 @@ class LaunchedTeam(Team):
             what = reason_of(error, 160)
             raise TeamLost(
                 f"Another process of this run is gone or does not answer ({what}); see its own messages, then start "
-                "the same command again: it goes on at the last checkpoint.",
+                "the same command again: it resumes from the last checkpoint.",
                 "failed",
                 what,
             ) from error

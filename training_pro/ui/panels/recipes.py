@@ -131,7 +131,7 @@ class Recipes:
         folders = self._session.host.folders
         known = {run.name: run.path for run in list_runs(folders)}
         if not name or name not in known:
-            raise UserError(f"There is no run {(name or '')[:100]!r} to copy from; choose one of the list.")
+            raise UserError(f"There is no run {(name or '')[:100]!r} to copy from; choose one from the list.")
         return self.filled_from(known[name] / SETTINGS_FILE)
 
     def _import(self, text: str) -> dict[Any, Any]:

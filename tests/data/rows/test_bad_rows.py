@@ -9,7 +9,7 @@ def test_stopping_gives_file_row_reason_beginning_and_the_way_out():
         BadRows("a.json", "stop").reject(7, "it is empty", {"text": "ä"})
     said = str(caught.value)
     assert said.startswith('a.json, row 7: it is empty (the row begins: {"text": "ä"}).')
-    assert caught.value.option == ("--set bad_rows=skip",) and caught.value.setting == "bad_rows"
+    assert caught.value.options == ("--set bad_rows=skip",) and caught.value.setting == "bad_rows"
 
 
 def test_skipping_counts_all_and_keeps_the_first_few():

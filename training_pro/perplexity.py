@@ -90,7 +90,7 @@ class PerplexityJob:
         return self._status
 
     def sentence(self) -> str:
-        """The answer to whoever asks the model something meanwhile."""
+        """The answer for chat while the model is being measured."""
         done, total, _ = self._status.progress
         how_far = f", {100 * done // total} % of this figure" if total else ""
         return (

@@ -113,7 +113,7 @@ class Settings:
     columns: str = _data(
         "",
         "Columns",
-        'What the columns are where their names are not usual ones: "prompt=Frage,answer=Antwort". '
+        'What the columns mean if their names are unusual: "prompt=Frage,answer=Antwort". '
         "Roles: prompt, input, answer, system, history, thoughts, text, ignore; assistant=NAME says who answers.",
     )
     chat_template: str = _data(
@@ -261,7 +261,7 @@ class Settings:
     train_experts: bool = _adapter(
         False,
         "Train Experts",
-        "For mixtures: also train their experts, which hold most of the weights. A much larger LoRA; no dropout.",
+        "Mixture-of-experts models: also trains the experts, which hold most weights. A much larger LoRA; no dropout.",
     )
     train_head: bool = _adapter(
         False, "Train Head", "Also trains lm_head and embed_tokens. For new vocabulary; makes large files."

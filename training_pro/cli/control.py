@@ -122,7 +122,7 @@ def _outcome(command: Command, heard: Heard) -> str:
     if command.do == "sample":
         return _sampled(heard)
     if not heard.taken:
-        return f"{heard.said} It has not happened yet (update {status.update}). Look later with: status"
+        return f"{heard.said} It is not done yet (update {status.update}). To look again: status"
     if not status.running and command.do != "stop":
         return "The run has ended in the meantime."
     return {

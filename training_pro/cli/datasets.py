@@ -1,6 +1,6 @@
 """The commands on datasets, as one table: download, convert, split, rows-to-jsonl, text-to-jsonl, unwrap, dump.
 
-Each writes a file into the user data's datasets folder and prints its path; `dump` writes where it is told to.
+Each writes a file into the user data's datasets folder and prints its path; `dump` writes the file that is named.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Source:
         return sorted(file for file in self.path.rglob("*") if file.is_file()) if self.path.is_dir() else [self.path]
 
     def stamp(self) -> list[tuple[int, int]]:
-        """Sizes and times of change, to see whether a file was written to meanwhile."""
+        """Sizes and times of change, to see whether a file was changed while it was read."""
         try:
             return [_SIZE_AND_TIME(file.stat()) for file in self.files()]
         except OSError:

@@ -126,7 +126,7 @@ def _backend(tokenizer: Any, special_texts: tuple[str, ...]) -> FastTokenizer | 
 def _specials(tokenizer: Any) -> dict[str, int]:
     """The control tokens as they are written, with their ids."""
     named = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=False)
-    found = {text: int(number) for text, number in named if number is not None}  # some name one they have not
+    found = {text: int(number) for text, number in named if number is not None}  # some name one that they lack
     added = getattr(tokenizer, "added_tokens_decoder", None)
     if isinstance(added, Mapping):
         found |= {str(token.content): int(number) for number, token in added.items() if token.special}

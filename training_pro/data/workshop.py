@@ -71,7 +71,7 @@ def slicing_of(settings: Settings, abbreviations: frozenset[str]) -> Slicing:
 def encoders_for(kinds: Iterable[str], control_tokens: str, tokenizer: Any) -> dict[str, TextEncoder]:
     """An encoder for each kind of text; those that read special strings alike share one. Costs up to a second each.
 
-    `control_tokens` as in `Settings`: with "auto", special strings are control tokens in text rows alone.
+    `control_tokens` as in `Settings`: with "auto", special strings are control tokens only in text rows.
     """
     alive = {kind: control_tokens == "tokens" or (control_tokens == "auto" and kind == "text rows") for kind in kinds}
     made = {control: TextEncoder(tokenizer, control) for control in set(alive.values())}

@@ -154,7 +154,7 @@ class Host(Protocol):
         Guarantees:
             Chat is answered at once with `sentence()`, and no code of the host reaches the model.
             The model is not unloaded for idleness.
-            On leaving, the host has its model again, unless a person has loaded another meanwhile.
+            At the end the host has its model again, unless another one was loaded in the meantime.
 
         Raises:
             ModelError: on entering: a reply is being generated right now, or another run holds the model.

@@ -29,7 +29,7 @@ def _check_reads_text(model: PreTrainedModel, label: str) -> None:
     try:
         weight: Any = model.get_input_embeddings().weight
         known = len(weight.shape) == 2
-    except Exception:  # noqa: BLE001 - a model class of somebody's own may raise anything
+    except Exception:  # noqa: BLE001 - a custom model class may raise anything
         known = False
     if not known:
         raise ModelError(

@@ -1,4 +1,4 @@
-"""A saved LoRA put on a model, and taken off without a trace.
+"""A saved LoRA used on a model, and removed without a trace.
 
 PEFT's own `unload` keeps trained copies of embeddings and head, and a LoRA that fails to load leaves its layers
 in the model; the snapshot does not.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def untouched_on_failure(model: PreTrainedModel, name: str) -> Iterator[None]:
-    """Whatever fails while the LoRA `name` is put on, the model is afterwards what it was.
+    """If adding the LoRA `name` fails, the model is as it was before.
 
     Raises:
         ModelError: for everything that a wrong or broken LoRA makes PEFT and safetensors raise.

@@ -3,7 +3,7 @@
 While a run holds the model, a stand-in takes its place in `shared`. Whatever the WebUI or another extension tries
 with it (chat, token probabilities, a LoRA from the Model tab) can't reach the model in training. Chat and the API
 are answered through `reply_during_run`, which the extension's script offers as ``custom_generate_reply`` for just
-that time. A person may load another model meanwhile: the run keeps its own reference and never takes it back.
+that time. Another model may be loaded in the meantime: the run keeps its own reference and never takes it back.
 """
 
 from __future__ import annotations
@@ -262,7 +262,7 @@ class WebUIHost:
             if released is None:
                 return
             if not self._in_our_hands():
-                logger.info("%s is not loaded again: another model was loaded or unloaded meanwhile", released.name)
+                logger.info("%s is not loaded again: another model was loaded or unloaded", released.name)
                 return
             with self._model_to_ourselves():
                 models.unload_model(keep_model_name=True)

@@ -31,7 +31,7 @@ class KeptList:
         self._lock = short_lock(file.with_name(f"{file.name}.lock")) if file is not None else None
 
     def alone(self) -> AbstractContextManager[None]:
-        """No other process changes the list meanwhile; for a read, a change and its writing, never for longer.
+        """While this is held, no other process changes the list: for reading, changing and writing it, never longer.
 
         May be entered again inside itself, by one thread at a time.
 

@@ -215,7 +215,7 @@ class RunQueue:
         """Queue an ended run again; what exists of it is continued.
 
         Raises:
-            RunError: no such entry, it has not ended, or it is finished.
+            RunError: no such entry, it is still running, or it is finished.
         """
         with self._changing():
             entry = self._find(key)
@@ -391,7 +391,7 @@ class RunQueue:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """The list as it is now, for a change of it: no other thread and no other process changes it meanwhile.
+        """The list as it is now, to change it: no other thread and no other process can change it at the same time.
 
         Raises:
             RunError: another process doesn't let go of it.

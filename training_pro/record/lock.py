@@ -55,7 +55,7 @@ def lock_folder(folder: Path) -> FolderLock:
 
 @contextmanager
 def alone_in(loras: Path, doing: str) -> Iterator[None]:
-    """Nobody else does what `doing` names in the LoRA folder meanwhile; for something that takes milliseconds.
+    """While this is held, no other process does what `doing` names in the LoRA folder; for work of milliseconds.
 
     Raises:
         RunError: another process doesn't let go.
@@ -71,7 +71,7 @@ def short_lock(path: Path) -> filelock.BaseFileLock:
 
 @contextmanager
 def alone(lock: filelock.BaseFileLock) -> Iterator[None]:
-    """Nobody else holds `lock` meanwhile; may be entered again inside itself, by one thread at a time.
+    """Holds `lock`, which no other process can hold at the same time; one thread may enter it again inside itself.
 
     Where no lock can be written there is none.
 

@@ -1,7 +1,7 @@
 """The kept table of measured perplexities: ``perplexity.csv`` among the host's logs, a line a measurement.
 
-A CSV, so that any spreadsheet opens it. It is rewritten whole under a lock that other processes heed too; a file
-that can't be read as the table is moved aside, never overwritten. Costs some milliseconds a thousand lines.
+A CSV, so that any spreadsheet opens it. It is rewritten whole under a lock that other processes respect; a file that
+can't be read as the table is moved aside, never overwritten. Costs some milliseconds a thousand lines.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def read_run(path: Path) -> RunRecord:
 
 
 def _history(path: Path) -> HistoryData:
-    """The history as it is now; one that was read lately and has not changed since is at hand."""
+    """The history as it is now; an unchanged file is not read again."""
     try:
         found = path.stat()
     except OSError:

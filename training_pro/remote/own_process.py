@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 
 _LOG_TAIL_BYTES = 65536
 _WORDS = {
-    9: "by somebody, or by the system because memory ran out",
-    15: "somebody has ended it",
-    2: "somebody has ended it",
+    9: "by a kill, or by the system because memory ran out",
+    15: "it was ended from outside",
+    2: "it was ended from outside",
     1: "its terminal was closed",
     6: "a library gave up",
     11: "a fault in a library's native code",
@@ -57,7 +57,7 @@ class OwnProcessRun(RemoteRun):
         self._log = _logs(host) / f"{settings.name}.log"
 
     def sentence(self) -> str:
-        """The answer to whoever asks the model something meanwhile."""
+        """The answer for chat while the model is away."""
         status = self.status
         if status.plan is None:
             return f'The model is unloaded while "{status.name}" trains in its own process. Wait until it has finished.'

@@ -63,7 +63,7 @@ def send(run: Path, command: Command) -> Path:
     """Put the command before the run; the place of its answer.
 
     Raises:
-        RunError: the run belongs to somebody else, or the disk refuses.
+        RunError: the run belongs to another user, or the disk refuses.
     """
     channel, name = channel_folder(run), command_name()
     try:

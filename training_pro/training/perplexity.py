@@ -1,4 +1,4 @@
-"""Perplexity of a model on texts: how many tokens it hesitates between, on average, before each one.
+"""Perplexity of a model on texts: how many tokens it chooses between, on average, at each position.
 
 A window slides over each text and each token is scored once (see `sliding`). Costs forward passes over tokens x
 context / stride; the head's logits are never held whole (see `loss`). The model is given back as it was.
@@ -49,7 +49,7 @@ class Measured:
 def measure(model: Any, texts: Sequence[Ids], sliding: Sliding, progress: Progress = no_progress) -> Measured:
     """The loss of `model` (with its LoRA, if it is one of PEFT's) over `texts`, each a text of its own.
 
-    `progress` is told the scored tokens so far; whatever it raises ends the work.
+    `progress` gets the scored tokens so far; whatever it raises ends the work.
 
     Guarantees: the model, its mode and the random state are afterwards what they were.
 

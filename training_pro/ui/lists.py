@@ -68,7 +68,7 @@ class Lists(Follows):
 
 
 def _loras(folder: Path) -> Any:
-    """Which there are, and which of them can be used or copied from; a run that goes on writes in its own all the
+    """Which there are, and which of them can be used or copied from; a run in progress writes in its own all the
     time."""
     try:
         with os.scandir(folder) as entries:

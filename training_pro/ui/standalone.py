@@ -24,7 +24,7 @@ def make_app(session: Session) -> gr.Blocks:
 
 
 def launch(session: Session, host: str = "127.0.0.1", port: int = 7861, *, wait: bool = True) -> gr.Blocks:
-    """Serve the page at `host`:`port` (0: any free one); with `wait` until the process is told to end."""
+    """Serve the page at `host`:`port` (0: any free one); with `wait` until the process is to end."""
     session.host.folders.make()
     page = make_app(session)
     page.queue()

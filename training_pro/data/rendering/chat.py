@@ -197,7 +197,7 @@ class ChatRenderer:
     def _with_stop(self, text: str, span: Span) -> Span:
         """The turn with the stop after it and with what the model writes itself before it, such as a channel's name.
 
-        An empty thought that the template writes is nobody's: it is not learned.
+        An empty thought that the template writes by itself is not learned.
         """
         start, end = span
         if not text[start:end].strip():

@@ -49,7 +49,7 @@ _NO = {"0", "0.0", "false", "no"}
 
 @dataclass
 class Turn:
-    """One message. `speaker` is the name of somebody who is none of the usual roles, "" otherwise.
+    """One message. `speaker` is a name where it is none of the usual roles, else "".
 
     `trained` is False where the turn says that its words are not to be learned. `unused` names its other fields.
     """

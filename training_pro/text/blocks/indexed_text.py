@@ -65,8 +65,8 @@ class IndexedText:
     """`ids` int32; `opaque` (sections,) bool: those that can't be encoded in pieces.
 
     `forced` int64, rising: the numbers of those sentences that end only because a stretch does (see `Stretch`); each
-    goes on in the next one.
-    `pieces` int64, rising: the numbers of those sentences that are pieces of one that was too long for a block.
+    continues in the next one. `pieces` int64, rising: the numbers of those sentences that are pieces of one that was
+    too long for a block.
     """
 
     corpus: Corpus

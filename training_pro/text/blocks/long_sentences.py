@@ -85,7 +85,7 @@ _OF_ENDS = ("ends", "tail_cuts", "tail_ids", "tails")
 
 
 def _sentences_split(forced: Offsets, too_long: Offsets) -> int:
-    """How many sentences these are parts of, if after each of `forced` the same sentence goes on."""
+    """How many sentences these are parts of, if the same sentence continues after each of `forced`."""
     parts = np.concatenate([forced, too_long])
     return len(np.unique(parts - np.searchsorted(forced, parts)))
 
@@ -248,7 +248,7 @@ class _Sentence:
         return _Cuts(offsets, ids)
 
     def _cuts_inside(self, head: int, tail: int, seen_from: int) -> _Cuts:
-        """The safe cuts from `head` to `tail`, counted up from the id at `head`; looked for from `seen_from` on."""
+        """The safe cuts from `head` to `tail`, counted up from the id at `head`; searched from `seen_from` on."""
         encoder = self._text.encoder
         assert encoder.cut_rule is not None, "only opaque sections are without one"
         around = self._text.corpus.text(seen_from, self._offsets[-1])

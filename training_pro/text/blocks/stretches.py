@@ -31,7 +31,7 @@ class Stretch:
 
     sentence_starts, sentence_ends (sentences,): without surrounding white space, rising.
     sentence_sections (sentences,): the number of each sentence's section.
-    sentence_inner (sentences,): whether it goes on from an inner border of a long sentence.
+    sentence_inner (sentences,): whether it starts at an inner border of a long sentence.
     cuts (cuts,): where ids may be parted, rising; the first and the last bound what is to be encoded. Empty where
     no safe cut was found: the section can't be encoded in pieces then.
     cut_characters (cuts,): the same places as characters.

@@ -19,7 +19,7 @@ class StopMeaning(Enum):
     INSIDE = auto()  # another word always follows: "e.g."
     TITLE = auto()  # a name follows, if the abbreviation has a capital: "Gen. Grant", but "of its gen. He"
     NUMBERED = auto()  # a number follows, as in "vol. 2"; before anything else the stop is like any other
-    ET_CETERA = auto()  # ends a list: a capital after it starts a sentence, a small letter goes on
+    ET_CETERA = auto()  # ends a list: a capital after it starts a sentence, a small letter continues it
     ENDING = auto()  # stands inside a sentence as well as at its end: "etc.", "a.m."
 
 

@@ -44,7 +44,7 @@ _MARK = re.compile(
 )
 _NOTE = re.compile(r"\[\w{1,3}\]\Z")
 _WORD_BREAK = re.compile(rf"[{DASHES}(\[]")
-_BEFORE_CHARS = 40  # as far back as the words before a stop are looked for
+_BEFORE_CHARS = 40  # how far back the words before a stop are searched
 _AFTER_CHARS = 48
 _SENTENCE_CHARS = 200  # the search for the start of a sentence goes no farther back
 _UNLISTED_CHARS = 4  # a word this long that is in no list is no abbreviation, though a small letter follows

@@ -63,8 +63,8 @@ def sentence_starts(text: str, abbreviations: frozenset[str] = frozenset(), fenc
 class Spans(NamedTuple):
     """Sentences without white space around them, each an entry: where it starts and ends, the number of its section.
 
-    `long`: whether it has so many words that windows and overlaps may begin inside. `inner`: whether it is not the
-    beginning of a sentence but goes on from such an inner border.
+    `long`: whether it has so many words that windows and overlaps may begin inside. `inner`: whether it starts at such
+    an inner border, not at the beginning of a sentence.
     """
 
     starts: Offsets
@@ -85,8 +85,8 @@ def sentence_spans(
 
     `sections`: starts and ends, shape (sections, 2), rising, without white space at either end, none empty; what lies
     between them belongs to no sentence. Asking for many sections of one text at once is far faster than one by one: a
-    call has a fixed cost of some 0.3 ms. Meant for some MB at a time, since it takes 30 bytes a character meanwhile.
-    `fenced`: the text starts inside a code block.
+    call has a fixed cost of some 0.3 ms. Meant for some MB at a time, since it needs 30 bytes a character while it
+    works. `fenced`: the text starts inside a code block.
     """
     found = np.frombuffer(sentence_starts(text, abbreviations, fenced), dtype=np.int64)
     starts = np.union1d(found, sections[:, 0])

@@ -1,6 +1,6 @@
 """Plays printed as "Hamlet. To be, or not to be": the names before the speeches.
 
-Such a name looks like a sentence of one word. It is told from one by its company: in a play, most paragraphs start
+Such a name looks like a sentence of one word. It is recognized by its surroundings: in a play, most paragraphs start
 with a name, and the names come again. Costs array passes, and in a play a regex match per paragraph.
 """
 

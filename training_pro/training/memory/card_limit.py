@@ -36,7 +36,7 @@ def card_limit(device: torch.device) -> Iterator[None]:
 
 
 def driver_spills(device: torch.device) -> bool:
-    """Whether the driver of this card goes on in main memory when the card's own is full."""
+    """Whether the driver of this card moves data into main memory when the card's own is full."""
     return os.name == "nt" or in_wsl() or _shares_memory(device)
 
 

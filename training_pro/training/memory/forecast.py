@@ -18,7 +18,7 @@ from training_pro.training.model.chunked_loss import chunk_tokens
 from training_pro.words import gigabytes
 
 CPU_SHARE = 0.8  # where the system kills rather than raises
-CARD_SHARE = 0.94  # the rest is lost between the allocator's pieces, or taken by the desktop meanwhile
+CARD_SHARE = 0.94  # the rest is lost to fragmentation, or taken by the desktop
 _FLOAT32 = 4
 
 

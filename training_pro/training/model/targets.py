@@ -49,7 +49,7 @@ class Coverage:
 class Targets:
     """What gets a LoRA, in the model's order, and notes for the person.
 
-    `modules` are full names, `names` is what PEFT is told: last parts like ``q_proj`` where these mean exactly
+    `modules` are full names, `names` is what PEFT gets: last parts like ``q_proj`` where these mean exactly
     `modules`, else full names. `experts` are tensors of experts that learn as well, `parameters` their names for PEFT.
     `coverage` says in how many layers each thing asked for exists, `unquantized_bytes` what tensors of experts take
     that are held in 16 or 32 bits, trained or not.

@@ -27,7 +27,7 @@ from training_pro.ui.views.run_chart import MEASURES
 from training_pro.ui.views.samples import samples_view
 from training_pro.ui.views.status import checkpoint_list, run_status
 
-REST_S = 0.8  # a slider that somebody is dragging is not pulled away
+REST_S = 0.8  # a slider that is being dragged is not pulled away
 _VIEW = "(measure, smoothing, log) => window.trainingProLive.view({ measure, smoothing, log })"
 
 

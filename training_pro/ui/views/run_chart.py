@@ -36,7 +36,7 @@ _STYLES: dict[Measure, str] = {
 
 @dataclass(frozen=True)
 class ChartView:
-    """How somebody wants to see it. `smoothing`: the mean of so many updates; 0: as the run smooths."""
+    """How it is to be shown. `smoothing`: the mean of so many updates; 0: as the run smooths."""
 
     measure: Measure = "learning_rate"
     log: bool = False

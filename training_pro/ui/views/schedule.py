@@ -1,4 +1,4 @@
-"""The learning rate of a run that has not begun, with its epochs and the checkpoints that are already certain."""
+"""The learning rate of a run before it begins, with its epochs and the checkpoints that are already certain."""
 
 from __future__ import annotations
 

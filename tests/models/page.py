@@ -9,19 +9,19 @@ from tests.models.families import FAMILIES
 
 HEAD = """# Which models train
 
-Made by `make models`: each family is built tiny, with random weights and the class that transformers has for it, and
-goes through everything below. So it says whether a *kind* of model works, before you download 20 GB of one. The name in
-the first column is `model_type` in the model's `config.json` (of a model that also sees or hears, its text part is
-trained; its towers stay as they are).
+Made by `make models`: a tiny model of each family, with random weights and the class that transformers has for it, is
+put through all tests below. So you know whether a *kind* of model works before you download 20 GB of one. The name in
+the first column is `model_type` in the model's `config.json`. Of a model that also sees or hears, only the text part is
+trained.
 
-- **Trains**: loss and gradients are those of the model's own, the whole run finishes, the base is afterwards bit for
-  bit what it was, plain PEFT loads the LoRA and gives the same answers, a run that was interrupted and continued ends
-  with the same bytes.
+- **Trains**: loss and gradients are the same as the model's own; the whole run finishes; afterwards the base is bit for
+  bit as before; plain PEFT loads the LoRA and gives the same answers; a run that was interrupted and resumed ends with
+  the same bytes.
 - **4-bit, 8-bit**: the same with bitsandbytes. Experts that share one tensor stay in 16 bit there.
-- **Head, Checkpoint, Experts**: Train Head, Use Gradient Checkpoint and Train Experts; a dash: there are none.
+- **Head, Checkpoint, Experts**: Train Head, Gradient Checkpoint and Train Experts; a dash: the model has none.
 - **Merge, GGUF**: the LoRA merged into the model, and written for llama.cpp.
 
-"yes": as it should be. "no": refused with a sentence. "-": does not apply, or rests on something refused.
+"yes": it works. "no": refused with an explanation. "-": does not apply, or needs something that is refused.
 """
 COLUMNS = (
     ("Trains", "none", ("load", "loss", "run", "reload", "resume")),

@@ -369,7 +369,7 @@ def test_a_stopped_run_goes_on_when_its_stop_is_moved(session: Session) -> None:
     assert ended(again)[0] == "finished"
     stopped = session.start(small(name="s", epochs=3, stop_at_loss=10))
     assert ended(stopped)[0] == "stopped"
-    with pytest.raises(RunError, match="as its stops say"):
+    with pytest.raises(RunError, match="was ended by a stop you set"):
         session.start(small(name="s", epochs=3, stop_at_loss=10), existing="continue")
 
 

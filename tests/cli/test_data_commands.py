@@ -144,7 +144,7 @@ def test_download(folders: Folders, site: str, capsys: pytest.CaptureFixture[str
     [
         (["split", "none.json"], "none.json"),
         (["split", "tasks.json", "--percent", "0"], "between 0 and 100"),
-        (["rows-to-jsonl", "../tasks.json"], "out of the datasets folder"),
+        (["rows-to-jsonl", "../tasks.json"], "'../tasks.json'"),
         (["text-to-jsonl", "tasks.json", "--prompt", "x"], "no running text"),
         (["unwrap", "tasks.json"], "no running text"),
         (["download", "ftp://host/a.txt"], "http://"),

@@ -183,4 +183,4 @@ def test_a_file_of_bad_rows_alone_is_refused_with_the_first(folders: Folders):
 
 def test_skipping_does_not_hide_that_an_array_breaks_off(folders: Folders):
     sentence = attempt(folders, "a.json", f'[{GOOD}, {{"instruction": "say', bad_rows="skip")
-    assert "row 2" in sentence and "correct the file" in sentence
+    assert "row 2" in sentence and "Nothing after it" in sentence

@@ -60,7 +60,7 @@ def test_what_holds_no_text_or_is_not_there_is_refused(folders: Folders) -> None
         raw_texts("empty.txt", folders)
     with pytest.raises(DataError, match="There is no text or dataset"):
         raw_texts("gone.txt", folders)
-    with pytest.raises(DataError, match="leads out"):
+    with pytest.raises(DataError, match="datasets folder"):
         raw_texts("../x.txt", folders)
     with pytest.raises(DataError, match="not UTF-8"):
         (folders.datasets / "latin.txt").write_bytes(b"caf\xe9")

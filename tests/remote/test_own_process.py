@@ -177,8 +177,8 @@ def test_all_faults_of_a_place_at_once() -> None:
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        (-9, "was ended by signal 9, SIGKILL (by somebody, or by the system because memory ran out)"),
-        (137, "was ended by signal 9, SIGKILL (by somebody, or by the system because memory ran out)"),
+        (-9, "was ended by signal 9, SIGKILL (by a kill, or by the system because memory ran out)"),
+        (137, "was ended by signal 9, SIGKILL (by a kill, or by the system because memory ran out)"),
         (-11, "was ended by signal 11, SIGSEGV (a fault in a library's native code)"),
         (1, "ended with exit code 1"),
         (255, "ended with exit code 255"),

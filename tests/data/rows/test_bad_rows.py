@@ -20,7 +20,7 @@ def test_skipping_counts_all_and_keeps_the_first_few():
 
 
 def test_a_break_is_an_error_whatever_the_setting():
-    assert "nothing after it can be read" in str(BadRows("a.json", "skip").broken(3, "it ends", ""))
+    assert "a.json, row 3: it ends" in str(BadRows("a.json", "skip").broken(3, "it ends", ""))
 
 
 def test_the_beginning_is_short_and_on_one_line():

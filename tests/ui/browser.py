@@ -32,6 +32,11 @@ NOT_OURS = (
     "ERR_CONNECTION_REFUSED",
     "fonts.googleapis.com",
 )
+# A page in the background may draw nothing, so there is an end to waiting.
+DRAWN_TWICE = """() => new Promise((done) => {
+  requestAnimationFrame(() => requestAnimationFrame(done));
+  setTimeout(done, 300);
+})"""
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 
@@ -77,17 +82,17 @@ class Tab:
     def open(self, title: str) -> None:
         """Unfold what has this title."""
         self.page.get_by_text(title).first.click()
-        time.sleep(0.5)
 
     def show_tab(self, name: str) -> None:
-        self.page.get_by_role("tab", name=name, exact=True).click()
-        time.sleep(0.5)
+        head = self.page.get_by_role("tab", name=name, exact=True)
+        head.click()
+        expect(head).to_have_attribute("aria-selected", "true")
 
     def type(self, name: str, words: str) -> None:
         field = self.part(name).locator("input[type=number], input[type=text], textarea, input:not([type])").first
         field.fill(words)
         field.press("Tab")
-        time.sleep(0.3)
+        self._seen()
 
     def typed(self, name: str) -> str:
         return str(self.part(name).locator("input, textarea").first.input_value())
@@ -104,7 +109,11 @@ class Tab:
                 if attempt == ATTEMPTS - 1:
                     raise
         field.blur()
-        time.sleep(0.3)
+        self._seen()
+
+    def _seen(self) -> None:
+        """Until the page has drawn twice, so that what was entered is with its component."""
+        self.page.evaluate(DRAWN_TWICE)
 
     def face(self) -> str:
         """Which face of Train is shown: "form", "run" or "ended"."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.ui.browser import chromium
 from tests.ui.desk import Desk
@@ -20,9 +21,17 @@ def server(folders: Folders, tiny_folder: Path) -> Iterator[Server]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for the tests of a module; each page in it has a profile of its own."""
+    with chromium() as opened:
+        yield opened
+
+
 @pytest.fixture
-def desk(server: Server) -> Iterator[Desk]:
-    with chromium() as browser:
-        made = Desk(server, browser)
-        yield made
-        assert [complaint for tab in made.tabs for complaint in tab.complaints] == []
+def desk(server: Server, browser: Browser) -> Iterator[Desk]:
+    made = Desk(server, browser)
+    yield made
+    for tab in made.tabs:
+        tab.close()
+    assert [complaint for tab in made.tabs for complaint in tab.complaints] == []

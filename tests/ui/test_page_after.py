@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.ui.browser import Tab, chromium
+from tests.ui.browser import Tab
 from tests.ui.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -22,11 +23,11 @@ NOTES_DOWN = """() => {
 
 
 @pytest.fixture
-def tab(server: Server) -> Iterator[Tab]:
-    with chromium() as browser:
-        made = Tab(browser, server.url)
-        yield made
-        assert made.complaints == []
+def tab(server: Server, browser: Browser) -> Iterator[Tab]:
+    made = Tab(browser, server.url)
+    yield made
+    made.close()
+    assert made.complaints == []
 
 
 def start(tab: Tab, name: str, epochs: str) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from training_pro.data import cache as cache_module
-from training_pro.data.cache import CacheEntry, PreparedCache, cache_key
+from training_pro.data.cache import LAYOUT, CacheEntry, PreparedCache, cache_key
 from training_pro.data.fingerprint import files_digest
 
 ARRAYS = {"tokens": np.arange(100_000, dtype=np.int32), "numbers": np.zeros(0, np.int64)}
@@ -53,7 +53,9 @@ def test_a_damaged_entry_is_thrown_away_and_can_be_made_anew(
     assert cache.load(KEY) is not None
 
 
-@pytest.mark.parametrize("manifest", [b"[" * 100_000, b"[]", b'{"layout": 7, "arrays": [], "facts": {}}', b"\xff"])
+@pytest.mark.parametrize(
+    "manifest", [b"[" * 100_000, b"[]", b'{"layout": %d, "arrays": [], "facts": {}}' % LAYOUT, b"\xff"]
+)
 def test_a_manifest_that_makes_no_sense_is_no_entry(cache: PreparedCache, tmp_path: Path, manifest: bytes):
     cache.store("key", CacheEntry({"a": np.arange(3)}))
     (found,) = tmp_path.rglob("key/manifest.json")

@@ -174,7 +174,7 @@ def test_markers_that_are_no_tokens_of_the_model_are_named():
     foreign = CHATML.replace("<|im_end|>", "<|eot_id|>")
     made = renderer(foreign)
     made.render(talk(ASKED, SAID))
-    (note,) = [note for note in made.notes() if "no tokens" in note]
+    (note,) = [note for note in made.notes() if "plain characters" in note]
     assert "<|eot_id|>" in note and "<|im_start|>" not in note
 
 

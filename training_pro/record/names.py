@@ -113,7 +113,7 @@ def _check_reserved(name: str) -> None:
     if name.endswith(HIDDEN_ENDING):
         raise _fault(f'The name "{name}" ends in "{HIDDEN_ENDING}", which the host\'s menu leaves out; choose another.')
     if name.lower() in _HOST_WORDS or name in _TORCH_WORDS or name in _PEFT_PREFIX:
-        raise _fault(f'The name "{_shown(name)}" is reserved by PEFT. Choose another.')
+        raise _fault(f'The name "{_shown(name)}" is reserved. Choose another.')
 
 
 def _shown(text: str) -> str:

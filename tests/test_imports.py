@@ -36,14 +36,15 @@ GROUND = frozenset(
 )  # no room of its own, and below all rooms
 TOOLS = {"remote", "export", "hosts", "training", "data", "text", "record"}
 MAY_USE = {
-    "entry": {"cli", "ui", "session", "queue", "perplexity", *TOOLS},
-    "cli": {"ui", "session", "queue", "perplexity", *TOOLS},
-    "ui": {"session", "queue", "perplexity", *TOOLS},
-    "session": {"queue", "perplexity", *TOOLS},
+    "entry": {"cli", "ui", "session", "queue", "perplexity", "asking", *TOOLS},
+    "cli": {"ui", "session", "queue", "perplexity", "asking", *TOOLS},
+    "ui": {"session", "queue", "perplexity", "asking", *TOOLS},
+    "session": {"queue", "perplexity", "asking", *TOOLS},
+    "asking": {"hosts", "training", "data", "record"},
     "perplexity": {"hosts", "training", "data", "text", "record"},
     "queue": {"training", "record"},
     "remote": {"hosts", "training", "record"},
-    "export": {"hosts", "record"},
+    "export": {"hosts", "data", "record"},
     "hosts": {"training", "record"},
     "training": {"data", "text", "record"},
     "data": {"text", "record"},

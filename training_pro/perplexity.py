@@ -10,16 +10,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from training_pro.data.raw_texts import RawTexts, raw_texts
-from training_pro.errors import Cancelled, Fault, RunError, UserError, explain, options_of
+from training_pro.errors import Cancelled, Fault, UserError, explain, options_of
 from training_pro.hosts.host import Host, LoadedModel
-from training_pro.hosts.loaded import lora_folder
 from training_pro.hosts.lora_on import LoraOn
+from training_pro.hosts.loras_off import loras_off
+from training_pro.record.lora_choices import chosen_lora
 from training_pro.record.perplexity_table import Measurement, PerplexityTable
 from training_pro.text.tokenizing.private_tokenizer import private_copy
 
@@ -31,8 +32,8 @@ DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE = 1024, 512
 
 @dataclass(frozen=True)
 class Measuring:
-    """What to measure. `models` are names of the host's list, () the loaded one; `loras` are names or `WITHOUT`,
-    () the model with whatever is on it."""
+    """What to measure. `models` are names of the host's list, () the loaded one; `loras` are entries of
+    `lora_choices` or `WITHOUT`, () the model with whatever is on it."""
 
     text: str
     models: tuple[str, ...] = ()
@@ -117,17 +118,9 @@ class PerplexityJob:
     @contextmanager
     def _loras_off(self) -> Iterator[None]:
         """The bare model, where it is to be measured with another LoRA than is on, or without."""
-        host, before = self._host, self._host.loras_on()
-        if not before or set(self._measuring.loras or before) == set(before):
+        before = self._host.loras_on()
+        with nullcontext() if set(self._measuring.loras or before) == set(before) else loras_off(self._host):
             yield
-            return
-        if len(before) > 1:
-            raise RunError(f"The model uses several LoRAs ({', '.join(before)}). Stop using them first.")
-        host.take_loras_off()
-        try:
-            yield
-        finally:
-            host.put_lora_on(before[0])
 
     def _measure_models(self, texts: RawTexts) -> None:
         """The loaded model first, if it is among them; the host's own is back afterwards."""
@@ -152,7 +145,7 @@ class PerplexityJob:
         if not lora or [lora] == on:
             self._measure(loaded, ", ".join(on), texts)
             return
-        put_on = LoraOn(loaded.model, lora_folder(self._host.folders.loras, lora), lora)
+        put_on = LoraOn(loaded.model, chosen_lora(self._host.folders, lora).folder, lora)
         try:
             self._measure(replace(loaded, model=put_on.model), lora, texts)
         finally:

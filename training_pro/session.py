@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from training_pro.asking.job import AskJob
+from training_pro.asking.question import Question
 from training_pro.data.prepare import Prepared, prepare
 from training_pro.data.rendering.formats import ship_formats
 from training_pro.data.sources import files_state
@@ -107,10 +109,12 @@ class Session:
         if writes:
             with suppress(OSError):  # a folder that can't be written: the shipped formats are offered all the same
                 ship_formats(host.folders.formats)
+        self.runs_by_name = False  # how pages list runs and LoRAs; else the newest first
         self.watched = False  # whether a page in another process has started this one and reads the result
         self._steering: Steering | None = None
         self._run: Run | None = None
         self._measuring: PerplexityJob | None = None
+        self._asking: AskJob | None = None
         self._seeking = False
         self._lock = threading.Lock()
 
@@ -134,12 +138,19 @@ class Session:
         """The measurement of perplexity in progress, or the last one."""
         return self._measuring
 
+    @property
+    def asking(self) -> AskJob | None:
+        """The question in progress, or the last one."""
+        return self._asking
+
     def occupied(self) -> str:
         """What holds the model now, as a sentence; "" for nothing of ours."""
         if self._run is not None and self._run.status.running:
             return f'The run "{self._run.settings.name}" is in progress. Wait until it has finished, or interrupt it.'
         if self._measuring is not None and self._measuring.status.running:
             return self._measuring.sentence()
+        if self._asking is not None and self._asking.status.running:
+            return self._asking.sentence()
         return SEEKING if self._seeking else ""
 
     # -- before a run ---------------------------------------------------------------------------------------------
@@ -290,6 +301,22 @@ class Session:
             self._measuring = PerplexityJob(self.host, measuring)
             self._measuring.start()
             return self._measuring
+
+    def ask(self, question: Question) -> AskJob:
+        """Begin to answer a question.
+
+        Raises:
+            UserError: the model is in use, the host is read only, or the question is none.
+        """
+        if self.host.multi_user:
+            raise RunError("The host runs in multi-user mode, which asks nothing. Start it without that mode.")
+        with self._lock:
+            self.queue.check_free()
+            self._refuse_while_occupied()
+            job = AskJob(self.host, question)
+            self._asking = job
+            job.start()
+            return job
 
     # -- starting -------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ from tests.promises import Cases
 from tests.record.adapters import make_adapter
 from tests.ui.made import NASTY, points, preview
 from tests.ui.stand_ins import StandInRun, StandInSession
+from training_pro.asking.job import Answer, Asked
+from training_pro.asking.question import Question, Voice
 from training_pro.folders import Folders
 from training_pro.queue.entry import Entry
 from training_pro.record.history import Event
@@ -25,8 +27,8 @@ from training_pro.record.runs import list_runs, read_run
 from training_pro.settings import Settings
 from training_pro.training.status import Ending
 from training_pro.ui.panels.readiness import host_line
-from training_pro.ui.panels.tryout import answers_view
 from training_pro.ui.views import markup
+from training_pro.ui.views.answers import answers_view
 from training_pro.ui.views.chart import Axis, Chart, Curve, Mark, Tip, draw
 from training_pro.ui.views.preview import preview_view
 from training_pro.ui.views.queue import experiment_view, queue_table
@@ -46,27 +48,38 @@ MADE_HERE = {
         "_legend(chart)", "names", "plot", "_VIEW", "path", "grid", "uprights", "lines", "kind", "side", "named",
         "mark", "curve.style", "_curve_path(chart.x, curve)", "style",
     },
-    "views/markup.py": {"name", "more", "cells", "head", "body", "tone", "role", "paragraphs"},
+    "views/markup.py": {"name", "more", "cells", "head", "body", "tone", "role", "paragraphs", "looks", "hand"},
     "notices.py": {"percent"},
     "views/perplexity.py": {"str(status.running).lower()"},
     "views/preview.py": {
         "_head(preview, count)", "_legend(preview)", "_tokens(preview, borders, words)", "spans", "end", "words",
         "' '.join(styles)", "token.id", "style",
     },
-    "views/queue.py": {"fault", "shown"},
+    "views/queue.py": {"fault", "shown", "head", "lines", "row", "buttons"},
     "views/runs.py": {
         "head", "name", "_PLAIN", "(ASSETS / 'tab.css').read_text(encoding='utf-8')", "comparison(records)", "lines",
-        "len(there)", "len(rows)", "heads", "body", "_origin(run)", "len(cells)", "fault", "shown", "cell",
-        "_not_whole(found.complete)",
+        "len(there)", "len(rows)", "heads", "body", "_origin(run)", "len(cells)", "cell", "_not_whole(found.complete)",
+        "_overlay(records, over)", "_differences(records)", "last_samples(_answered(records))", "_tags(run)", "marks",
+        "row", "fault if run.fault else ''", "worse", "chip", "title", "state", "place % COLOURS",
     },
-    "views/samples.py": {"cards", "_when(update)"},
+    "views/samples.py": {
+        "_saved(update in saved)", "heads", "rows", "_answer(answers[prompt][max(answers[prompt])])", "frames", "cells",
+        "_answer(answers[update]) if update in answers else ''",
+    },
     "views/status.py": {
         "count", "lines", "share", "left", "loss", "_run_line(run)", "model", "lora", "used", "parts", "warning",
         "_press(*pause)",
         "classes", "target", "_bar(status)", "tone", "title", "spoilt", "heros", "facts", "name",
         "_press('tp-interrupt', 'Stop', 'stop', 'tp-stop')",
     },
-    "panels/tryout.py": {"cards"},
+    "panels/ask.py": {"_SLOT"},
+    "panels/runs.py": {"ticked", "_SEARCH", "folder"},
+    "panels/lora_tools.py": {"_EXPLAINED[tool]"},
+    "views/answers.py": {
+        "busy", "frames", "_below(asked)", "chosen", "facts", "_words(answer)", "_vote_button(asked, place)", "written",
+        "hand_button('Cancel', HAND, CANCEL)", "vote", "hand_button('Reveal', HAND, REVEAL)", "counted", "said",
+    },
+    "views/export.py": {"shown"},
     "views/check.py": {
         "what", "words", "fits", "one.tone", "role", "lines", "len(rest)", "cells", "tone", "chip", "head", "takes",
         "updates", "of", "said", "memory_meter(checked.memory)", "gigabytes(need)", "plan.updates_per_epoch:,",
@@ -159,6 +172,8 @@ def pages(folders: Folders) -> dict[str, str]:
     )
     entry = Entry(Settings(name=NASTY), reason=NASTY, experiment=NASTY, state="failed")
     view = SimpleNamespace(entries=(entry,), waiting=(), stopping=False, going=False, fault=NASTY)
+    voice = Voice(NASTY)
+    asked = Asked(Question(NASTY, (voice,)), (Answer(voice, NASTY, "failed", fault=NASTY),), False, NASTY, NASTY)
     axis, line = Axis(0, 1), np.array([0.0, 1.0])
     tips = [Tip(0.5, NASTY, (("loss", NASTY, NASTY),))]
     names = {"x_name": NASTY, "left_name": NASTY, "right_name": NASTY}
@@ -176,7 +191,7 @@ def pages(folders: Folders) -> dict[str, str]:
         "samples": samples_view(events),
         "queue": queue_table(view),
         "experiment": experiment_view(NASTY, [folders.loras / "one", folders.loras / NASTY]),
-        "try out": answers_view([(NASTY, NASTY)]),
+        "answers": answers_view(asked),
         "preview": preview_view(preview([NASTY, "b"], source=NASTY), 1),
         "chart": draw(chart),
         "box": markup.box("info", [NASTY, f"a\n{NASTY}"]),

@@ -25,6 +25,7 @@ class FakeWebUI:
         self.shared.model_name = "None"
         self.shared.lora_names = []
         self.shared.model_dirty_from_training = False
+        self.shared.persistent_interface_state = {}
         self.shared.generation_lock = threading.Lock()
         self.shared.user_data_dir = user_data
         self.shared.args = SimpleNamespace(
@@ -89,6 +90,9 @@ class FakeWebUI:
         package: Any = ModuleType("modules")
         lora: Any = ModuleType("modules.LoRA")
         utils: Any = ModuleType("modules.utils")
+        chat: Any = ModuleType("modules.chat")
+        chat.generate_chat_prompt, chat.replace_character_names = chat_prompt, character_names
+        chat.get_stopping_strings = lambda state: [f"\n{state['name1']}:"]
         package.shared, package.models = self.shared, self.models
         lora.add_lora_to_model, utils.resolve_model_path = self.add_lora_to_model, self.resolve_model_path
         ours = {
@@ -97,6 +101,7 @@ class FakeWebUI:
             "modules.models": self.models,
             "modules.LoRA": lora,
             "modules.utils": utils,
+            "modules.chat": chat,
         }
         _forget_host()
         sys.modules.update(ours)
@@ -106,6 +111,18 @@ class FakeWebUI:
             _forget_host()
             for name in ours:
                 del sys.modules[name]
+
+
+def chat_prompt(user_input: str, state: dict[str, Any], **more: Any) -> str:
+    """As the real one lays out a chat, without a template: context, what was said, and the start of an answer."""
+    if state["mode"] == "instruct":
+        return user_input
+    said = "".join(f"{state['name2']}: {answer}\n" for _, answer in more["history"]["internal"])
+    return f"{state['context']}\n{said}{state['name1']}: {user_input}\n{state['name2']}:"
+
+
+def character_names(text: str, name1: str, name2: str) -> str:
+    return text.replace("{{user}}", name1).replace("{{char}}", name2)
 
 
 def _forget_host() -> None:

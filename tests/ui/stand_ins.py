@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from training_pro.data.sources import files_state
-from training_pro.errors import ModelError
+from training_pro.errors import ModelError, RunError
 from training_pro.folders import Folders
 from training_pro.hosts.host import ModelSource, Quantizing
 from training_pro.queue.kept_list import KeptList
@@ -101,6 +101,9 @@ class StandInSession:
         self.host: Any = StandInHost(folders)
         self.run: Any = None
         self.measuring: Any = None
+        self.asking: Any = None
+        self.runs_by_name = False
+        self.asked: list[Any] = []
         self.started: list[tuple[Settings, str]] = []
         self.checked: Any = None
         self.told: list[tuple[int, int, str]] = []
@@ -123,6 +126,11 @@ class StandInSession:
         if isinstance(self.checked, Exception):
             raise self.checked
         return self.checked
+
+    def ask(self, question: Any) -> None:
+        if self.busy:
+            raise RunError(self.occupied())
+        self.asked.append(question)
 
     def start(self, settings: Settings, existing: str = "ask", where: Any = None) -> Any:
         self.started.append((settings, existing))

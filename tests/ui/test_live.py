@@ -68,9 +68,12 @@ class Page:
         self.fault: Exception | None = None
         with gr.Blocks() as self.blocks:
             self.panel = Panel()
-            self.live = LiveUpdates([self.panel], lambda: {"name": "mine"}, lambda: self.goes, self.chart)
+            self.live = LiveUpdates([self.panel], lambda: {"name": "mine"}, self.pace_s, self.chart)
             self.live.build()
             self.live.connect(self.blocks)
+
+    def pace_s(self) -> float:
+        return PACE_S if self.goes else QUIET_PACE_S
 
     def chart(self, have: dict[str, Any], smoothing: int) -> dict[str, Any] | None:
         if self.fault:

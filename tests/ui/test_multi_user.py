@@ -13,7 +13,7 @@ from training_pro.settings import Settings
 from training_pro.ui.tab import Tab
 
 CHANGING = (gr.Button, gr.UploadButton)
-READING = {"tp-runs-refresh", "tp-loras-off"}  # the second is hidden, and hooked up to nothing
+READING = {"tp-hand-runs", "tp-loras-off"}  # the second is hidden, and hooked up to nothing
 
 
 def built(folders: Folders, multi_user: bool) -> tuple[Any, Tab]:
@@ -35,7 +35,7 @@ def test_no_button_does_anything_but_refresh(folders: Folders) -> None:
     blocks, _ = built(folders, multi_user=True)
     assert {name for name in hooked(blocks) if not name.startswith("tp-pull-")} <= READING  # those only read
     alone, _ = built(folders, multi_user=False)
-    assert {"tp-start", "tp-interrupt", "tp-delete-run", "tp-measure"} <= hooked(alone)
+    assert {"tp-start", "tp-interrupt", "tp-undo-delete", "tp-measure"} <= hooked(alone)
 
 
 def test_no_setting_can_be_typed(folders: Folders) -> None:

@@ -38,9 +38,10 @@ def test_a_first_run_from_nothing_to_a_lora_in_use(desk: Desk) -> None:
     tab.until(lambda: tab.part("chart").locator("path.tp-line").count() > 2, "the chart")
     tab.part("chart").locator(".tp-plot").hover()
     assert "smoothed" in tab.part("chart").locator(".tp-tip:visible").inner_text()
-    tab.type("prompt", "The lamp keeper")
-    tab.press("ask-both")
-    tab.until(lambda: "with first" in tab.words("try-said"), "both answers")
+    tab.type("ask-prompt", "The lamp keeper")
+    tab.press("ask-go")
+    tab.until(lambda: tab.words("ask-answers").count(" tokens · ") == 2, "both answers")
+    assert "base model" in tab.words("ask-answers") and "first" in tab.words("ask-answers")
     assert desk.server.session.host.loras_on() == []
     tab.press("put-on")
     tab.until(lambda: desk.server.session.host.loras_on() == ["first"], "the LoRA in use")
@@ -270,36 +271,6 @@ def test_the_chart_goes_on_under_a_pointer_that_rests(desk: Desk) -> None:
     version = "document.querySelector('#tp-chart .tp-slot').dataset.drawn"
     before = tab.page.evaluate(version)
     tab.until(lambda: tab.page.evaluate(version) != before, "another chart", 30)
-
-
-def test_runs_are_compared_deleted_and_brought_back(desk: Desk) -> None:
-    tab = desk.open()
-    desk.start(tab, "red", epochs="1")
-    tab.until(lambda: tab.phase() == "ended", "the first end")
-    tab.new_run()
-    tab.type("name", "blue")
-    tab.type("learning-rate", "1e-5")
-    tab.press("start")
-    tab.until(lambda: "blue is saved" in tab.words("status"), "the second end")
-    tab.show_tab("Runs")
-    tab.until(lambda: "blue" in tab.words("runs-table"), "the list")
-    tab.choose("runs-chosen", "red")
-    tab.choose("runs-chosen", "blue")
-    tab.until(lambda: "Learning Rate" in tab.words("runs-shown"), "the comparison")
-    assert tab.part("runs-shown").locator("path.tp-c1").count() == 1
-    assert "LoRA Rank" not in tab.words("runs-shown")
-    tab.page.reload()
-    tab.show_tab("Runs")
-    tab.until(lambda: "blue" in tab.words("runs-table"), "the list")
-    tab.choose("runs-chosen", "blue")
-    tab.press("delete-run")
-    tab.until(lambda: "blue" not in tab.words("runs-table"), "the deletion")
-    tab.page.get_by_role("button", name="Rename, undo a delete").click()  # its words stand above it, too
-    tab.page.wait_for_timeout(500)
-    tab.part("aside").locator("input").first.click()
-    tab.page.get_by_role("option").first.click()
-    tab.press("undo-delete")
-    tab.until(lambda: "blue" in tab.words("runs-table"), "the run back")
 
 
 def test_settings_go_out_and_come_in_again(desk: Desk) -> None:

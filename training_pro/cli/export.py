@@ -12,6 +12,7 @@ from training_pro.cli.terminal import Bar, say
 from training_pro.folders import Folders
 
 if TYPE_CHECKING:
+    from training_pro.export.elsewhere import Usage
     from training_pro.export.lora_source import Lora
 
 
@@ -64,6 +65,7 @@ def _merge_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _merge(options: argparse.Namespace) -> int:
+    from training_pro.export.elsewhere import use_merged
     from training_pro.export.merge import merge_lora, merged_place
     from training_pro.words import size_words
 
@@ -74,6 +76,7 @@ def _merge(options: argparse.Namespace) -> int:
     say(f"{lora.name} is merged into {lora.base.name}: {merged.folder} ({size_words(merged.weights_bytes)})")
     for note in merged.notes:
         say(f"  {note}")
+    _say_usage(use_merged(lora, merged.folder, folders))
     return 0
 
 
@@ -91,19 +94,35 @@ def _gguf_options(parser: argparse.ArgumentParser) -> None:
         default="float32",
         help="the type of the saved weights (default: float32, which rounds nothing)",
     )
+    parser.add_argument(
+        "--ollama-from",
+        default="",
+        metavar="BASE",
+        help="the base for Ollama's Modelfile: its name there, or a GGUF file (default: one in the models folder)",
+    )
 
 
 def _gguf(options: argparse.Namespace) -> int:
+    from training_pro.export.elsewhere import use_gguf
     from training_pro.export.gguf_lora import export_gguf, gguf_place
     from training_pro.words import size_words
 
-    _, lora = _chosen(options)
+    folders, lora = _chosen(options)
     target = _output(options) or gguf_place(lora, options.dtype)
     with Bar() as bar:
         made = export_gguf(lora, target, dtype=options.dtype, replace=options.replace, progress=bar)
     say(f"{lora.name} is saved for llama.cpp: {made.file} ({size_words(made.size_bytes)}, {made.weights} weights)")
-    say(f"  It works with any GGUF of {lora.base.name}: llama-server -m MODEL.gguf --lora {made.file.name}")
+    say(f"  It works with any GGUF of {lora.base.name}.")
+    _say_usage(use_gguf(lora, made.file, folders, options.ollama_from))
     return 0
+
+
+def _say_usage(usage: Usage) -> None:
+    """How other programs use what was made, a line each."""
+    say(f"  llama.cpp:  {usage.llama_cpp.splitlines()[-1]}")
+    say(f"  Ollama:     {' && '.join(usage.ollama)}")
+    say(f"  textgen:    {usage.textgen}")
+    say(f"  LM Studio:  {usage.lm_studio}")
 
 
 MERGE = CliCommand(_merge_options, _merge)

@@ -28,6 +28,7 @@ COMMANDS = {  # name: where it is (a module of this folder, or an attribute of o
     "verify": ("verify", "check settings and data and print what the run would be"),
     "batch-size": ("batch_size", "find the largest True Batch Size that fits in memory, by trying"),
     "perplexity": ("perplexity", "measure the perplexity of models on a text, without and with LoRAs"),
+    "ask": ("ask", "ask the base model, LoRAs and checkpoints the same thing, at any strength"),
     "merge": ("export.MERGE", "merge a LoRA into its base model and save it as a model folder"),
     "gguf": ("export.GGUF", "save a LoRA as a GGUF file for llama.cpp"),
     "bake": ("lora_tools.BAKE", "save a LoRA at another strength"),

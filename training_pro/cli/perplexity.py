@@ -13,6 +13,7 @@ from training_pro.cli.common import ExitCode
 from training_pro.cli.terminal import Bar, complain, say, with_options
 from training_pro.data.files import find_dataset
 from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITHOUT, Measuring
+from training_pro.record.lora_choices import chosen_lora
 from training_pro.record.perplexity_table import Measurement, PerplexityTable
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="measure without and with this LoRA of the user data's loras (may be given several times)",
+        help="measure without and with this LoRA of the user data's loras, or with a checkpoint: NAME/checkpoint-40 "
+        "(may be given several times)",
     )
     parser.add_argument("--lora-only", action="store_true", help="leave out the figure without a LoRA")
     parser.add_argument(
@@ -52,14 +54,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from training_pro.hosts.loaded import lora_folder
-
     given = Path(options.file).expanduser()
     text = str(given.resolve()) if given.exists() else options.file
     folders = common.folders_of(options)
     find_dataset(text, folders.datasets)
     for lora in options.lora:  # before a model is loaded, and a long text measured without it
-        lora_folder(folders.loras, lora)
+        chosen_lora(folders, lora)
     without = () if options.lora_only and options.lora else (WITHOUT,)
     measuring = Measuring(
         text=text,

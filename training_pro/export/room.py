@@ -50,14 +50,17 @@ def check_space(target: Path, needed_bytes: int) -> None:
 def check_memory(needed_bytes: int, doing: str) -> None:
     """Checked first, because the system kills a process that takes too much memory.
 
-    Free memory is the machine's, with its swap, or what the container still allows if that is less.
-
     Raises:
         RunError: too little memory is free.
     """
-    free = min([psutil.virtual_memory().available + psutil.swap_memory().free, *allowed_bytes()])
+    free = free_memory_bytes()
     if free < needed_bytes:
         raise RunError(
             f"{doing} needs about {size_words(needed_bytes)} of memory, but only {size_words(free)} are free. "
             "Unload models, close other programs, or use a larger machine."
         )
+
+
+def free_memory_bytes() -> int:
+    """The machine's, with its swap, or what the container still allows if that is less."""
+    return min([psutil.virtual_memory().available + psutil.swap_memory().free, *allowed_bytes()])

@@ -169,6 +169,15 @@ class Host(Protocol):
         """
         ...
 
+    def as_character(self, prompt: str) -> tuple[str, tuple[str, ...]]:
+        """What the model gets where the host's chat asks its present character `prompt`, in a conversation that begins;
+        and the strings that end the answer.
+
+        Raises:
+            ModelError: the host has no chat, or none was opened yet.
+        """
+        ...
+
     def release(self) -> None:
         """Take the model out of memory. The caller must have dropped its own references."""
         ...

@@ -137,6 +137,9 @@ class StandaloneHost:
             loaded = self.loaded_model()
             return answer(loaded.model, loaded.tokenizer, prompt, max_new_tokens)
 
+    def as_character(self, prompt: str) -> tuple[str, tuple[str, ...]]:
+        raise ModelError("There is no Chat tab here, and so no character. Ask as a chat.")
+
     def release(self) -> None:
         with self._lock:
             if self._lora:

@@ -232,6 +232,19 @@ class WebUIHost:
         with _no_reply_running():
             return answer(loaded.model, loaded.tokenizer, prompt, max_new_tokens)
 
+    def as_character(self, prompt: str) -> tuple[str, tuple[str, ...]]:
+        from modules.chat import generate_chat_prompt, get_stopping_strings, replace_character_names
+
+        state = dict(shared.persistent_interface_state)
+        if not state.get("character_menu") or "history" not in state:
+            raise ModelError("The Chat tab has no character yet. Open the Chat tab once, or ask as a chat.")
+        if state.get("mode") == "instruct":  # which leaves the character out
+            state["mode"] = "chat"
+        greeting = replace_character_names(str(state.get("greeting") or ""), state["name1"], state["name2"])
+        begun = [["<|BEGIN-VISIBLE-CHAT|>", greeting]] if greeting.strip() else []
+        text = str(generate_chat_prompt(prompt, state, history={"internal": begun, "visible": begun}))
+        return text, tuple(map(str, get_stopping_strings(state)))
+
     def release(self) -> None:
         with self._changing:
             if self._released is None and self.model_label():

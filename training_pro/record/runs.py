@@ -7,6 +7,7 @@ A run that is half written or damaged is listed with its fault; nothing here end
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -30,6 +31,7 @@ SETTINGS_FILE = "training_parameters.json"
 NOTES_FILE = "training_notes.txt"
 SPARKLINE_POINTS = 60
 _MOST_NOTES_CHARACTERS = 100_000
+_TAG = re.compile(r"(?<!\S)#[\w-]+")
 _SIGNS = (STATE_FILE, HISTORY_FILE, SETTINGS_FILE, LOG_FILE, GRAPH_FILE, CONFIG_FILE, WEIGHTS_FILE, OLD_WEIGHTS_FILE)
 Origin = Literal["ours", "original", "webui", "other"]
 
@@ -38,7 +40,8 @@ Origin = Literal["ours", "original", "webui", "other"]
 class RunSummary:
     """One line of the list. `fault`: the sentence on what can't be read of it, or "".
 
-    `sparkline`: at most 60 losses, smoothed where we smoothed them; `created`: UTC, ISO 8601.
+    `sparkline`: at most 60 losses, smoothed where we smoothed them; `created`: UTC, ISO 8601. `data` is what it was
+    trained on, `rank` 0 where it is unknown, `tags` the words of its notes that begin with "#".
     """
 
     name: str
@@ -54,6 +57,9 @@ class RunSummary:
     base_model: str = ""
     checkpoints: tuple[CheckpointInfo, ...] = ()
     sparkline: tuple[float, ...] = ()
+    data: str = ""
+    rank: int = 0
+    tags: tuple[str, ...] = ()
     fault: str = ""
 
 
@@ -92,6 +98,7 @@ def summarize(path: Path) -> RunSummary:
     try:
         state = read_state(path)
         summary = replace(summary, created=_created(path, state), checkpoints=tuple(checkpoints(path)))
+        summary = replace(summary, **_chosen(path), tags=tags_in(read_notes(path)))
         if state is None and not (path / HISTORY_FILE).exists():
             return _foreign(summary)
         return _ours(summary, state)
@@ -180,6 +187,19 @@ def write_notes(path: Path, text: str) -> None:
     if path.is_symlink() or not path.is_dir():
         raise RunError(f'There is no LoRA "{path.name}" any more; refresh the list.')
     write_whole(path / NOTES_FILE, text)
+
+
+def tags_in(notes: str) -> tuple[str, ...]:
+    """The words of `notes` that begin with "#", each once."""
+    return tuple(dict.fromkeys(_TAG.findall(notes)))
+
+
+def _chosen(path: Path) -> dict[str, Any]:
+    """What the settings file of any trainer says of data and rank."""
+    settings = _object(path / SETTINGS_FILE)
+    files = [settings.get(name) for name in ("text_file", "raw_text_file", "dataset")]
+    named = [file for file in files if isinstance(file, str) and file not in ("", "None")]
+    return {"data": " + ".join(named), "rank": _whole(settings.get("rank", settings.get("lora_rank")))}
 
 
 def _is_hidden(entry: Path) -> bool:

@@ -62,6 +62,7 @@ class Lists(Follows):
                     _loras(folders.loras),
                     run,
                     run is not None and run.status.running,
+                    self._session.runs_by_name,
                 )
                 self._looked = time.monotonic(), seen
             return seen

@@ -32,7 +32,8 @@ _ASSETS = Path(__file__).resolve().parent.parent / "assets"
 SCRIPT, CHART_SCRIPT = _ASSETS / "live.js", _ASSETS / "chart.js"
 LOOK = "training_pro_live"  # the name of the question, part of its address
 PACE_S = 1.5
-QUIET_PACE_S = 2.5  # while nothing goes
+QUIET_PACE_S = 2.5  # while nothing is in progress
+ANSWER_PACE_S = 0.5  # while an answer is read as it is written
 AFTER_A_FAULT_S = 10.0
 Chart = Callable[[dict[str, Any], int], "dict[str, Any] | None"]  # see `LiveChart.news`
 
@@ -117,15 +118,15 @@ class _Kept:
 class LiveUpdates:
     """Answers the looks of all pages.
 
-    `pulse` says how the run is, for the notices; `goes`, whether anything is in progress; `chart`, what is new on it.
+    `pulse` says how the run is, for the notices; `pace_s`, when to look again; `chart`, what is new on it.
     """
 
     def __init__(
-        self, panels: Sequence[Follows], pulse: Callable[[], dict[str, Any]], goes: Callable[[], bool], chart: Chart
+        self, panels: Sequence[Follows], pulse: Callable[[], dict[str, Any]], pace_s: Callable[[], float], chart: Chart
     ) -> None:
         self._panels = panels
         self._pulse = pulse
-        self._goes = goes
+        self._pace_s = pace_s
         self._chart = chart
         self._chart_fault = ""
         self._lock = threading.Lock()  # of the next one, for moments
@@ -165,7 +166,7 @@ class LiveUpdates:
         curves = self._curves(chart, smoothing)
         faulty = bool(self._chart_fault) or any(kept.faulty for kept in (*slots.values(), *pulled.values()))
         answer = {
-            "pace_ms": round(1000 * (AFTER_A_FAULT_S if faulty else PACE_S if self._goes() else QUIET_PACE_S)),
+            "pace_ms": round(1000 * (AFTER_A_FAULT_S if faulty else self._pace_s())),
             "pulse": self._pulse(),
             "chart": curves,
             "slots": {

@@ -16,16 +16,22 @@ from gradio.context import Context
 from training_pro.session import Session
 from training_pro.ui.choices import FILES, choice_updates, file_choices, installed_choices
 from training_pro.ui.form import Form
+from training_pro.ui.hand import SCRIPT as HANDS_SCRIPT
+from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.lists import Listed, Lists
-from training_pro.ui.live import Follows, LiveUpdates
+from training_pro.ui.live import ANSWER_PACE_S, PACE_S, QUIET_PACE_S, Follows, LiveUpdates
 from training_pro.ui.live_chart import LiveChart
+from training_pro.ui.lora_chooser import LoraChooser
 from training_pro.ui.notices import Notices, pulse
 from training_pro.ui.panels.after import After
+from training_pro.ui.panels.ask import Ask, connect_answers
 from training_pro.ui.panels.check import Check
 from training_pro.ui.panels.elsewhere import Elsewhere
+from training_pro.ui.panels.export import Export
 from training_pro.ui.panels.how import How
 from training_pro.ui.panels.largest_batch import LargestBatch
+from training_pro.ui.panels.lora_tools import LoraTools
 from training_pro.ui.panels.perplexity import Perplexity
 from training_pro.ui.panels.placement import Placement
 from training_pro.ui.panels.preview import Preview
@@ -34,11 +40,11 @@ from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.panels.runs import RunsPanel
 from training_pro.ui.panels.start import Start
 from training_pro.ui.panels.tools import Tools
-from training_pro.ui.panels.tryout import TryOut
 from training_pro.ui.panels.watch import Watch
 from training_pro.ui.panels.what import What
 from training_pro.ui.panels.your_run import YourRun
 from training_pro.ui.pieces import button, button_row, card, head
+from training_pro.ui.views.answers import HAND as ANSWERS
 
 SCRIPT = Path(__file__).resolve().parent.parent / "assets" / "page.js"
 _KEPT = "() => [window.localStorage.getItem('training-pro-form') ?? '']"
@@ -77,13 +83,16 @@ class Tab:
         self.notices = Notices()
         self.after = After(session, self.recipes)
         self.watch = Watch(session, self._editable)
-        self.tryout = TryOut(session)
-        self.runs = RunsPanel(session, self.recipes, self._editable)
-        following: list[Follows] = [self.watch, self.perplexity, self.queue]
-        following += [self.after, self.tryout] if self._editable else []
+        self.ask = Ask(session, "ask")
+        self.answers = Hand(ANSWERS)
+        self.runs = RunsPanel(session, self._editable)
+        self.export = Export(session)
+        self.lora_tools = LoraTools(session)
+        following: list[Follows] = [self.watch, self.perplexity, self.queue, self.runs]
+        following += [self.after, self.ask] if self._editable else []
         following += [Lists(session, self._listed)]
         chart = LiveChart(session)
-        self.live = LiveUpdates(following, partial(pulse, session), partial(_works, session), chart.news)
+        self.live = LiveUpdates(following, partial(pulse, session), partial(_pace_s, session), chart.news)
 
     def build(self) -> None:
         with gr.Column(elem_classes=["training-pro"]):
@@ -98,6 +107,7 @@ class Tab:
                     with gr.Tab("Tools"):
                         self._build_tools()
             self.live.build()
+            self.answers.build()
             self.kept = gr.Textbox(visible=False)
         self._connect()
 
@@ -109,8 +119,8 @@ class Tab:
         with gr.Column(elem_classes=["tp-face-run"]):
             self.watch.build()
             if self._editable:
-                with gr.Column(elem_classes=["tp-face-ended"]):
-                    self.tryout.build()
+                with gr.Column(elem_classes=["tp-face-ended"]), card("ask"):
+                    self.ask.build()
             gr.HTML(_BETWEEN, elem_classes=["tp-html"])
         if not self._editable:
             return
@@ -126,14 +136,14 @@ class Tab:
         with card("queue"):
             head("Queue and experiments")
             self.queue.build()
-        with card("runs"):
-            head("Runs")
-            self.runs.build()
+        self.runs.build()
         with card("measure"):
             head("Measure: perplexity")
             self.perplexity.build()
 
     def _build_tools(self) -> None:
+        self.export.build()
+        self.lora_tools.build()
         self.tools.build()
         self.recipes.build()
         with card("page"):
@@ -149,8 +159,9 @@ class Tab:
         assert page is not None, "build_tab is called while a page is built"
         runs = answering(self.runs.lists, self.runs.said, "listing the runs")
         self.runs_tab.select(runs, None, [*self.runs.listed, self.runs.said], **QUIET)
-        page.load(None, None, None, js=SCRIPT.read_text(encoding="utf-8"))
-        self.runs.connect()
+        for script in (SCRIPT, HANDS_SCRIPT):
+            page.load(None, None, None, js=script.read_text(encoding="utf-8"))
+        self.runs.connect(page)
         self.perplexity.connect()
         self.queue.connect()
         self.watch.connect()
@@ -179,9 +190,12 @@ class Tab:
             self.recipes,
             self.start,
         )
-        for panel in (*panels, self.tryout):
+        for panel in (*panels, self.ask, self.export, self.lora_tools):
             panel.connect()
+        self.runs.connect_work(self.recipes, self.export, self.perplexity)
+        connect_answers(self._session, self.answers, [self.ask, self.runs.ask])
         self.after.connect(self.watch.status)
+        self.after.connect_export(self.export)
         self.elsewhere.connect(page, self.refresh)
 
     def _listed(self) -> list[Listed]:
@@ -191,17 +205,25 @@ class Tab:
             lists += [
                 ("files", self._filed, self._files),
                 ("measurable", self.perplexity.listed, self.perplexity.lists),
+                ("loras", [chooser.control for chooser in self._choosers], self._loras),
             ]
         return lists
 
     @property
     def _filed(self) -> list[Any]:
         named = [self.form.controls[name] for name in FILES]
-        return [*named, self.recipes.preset, self.recipes.source, self.tryout.name]
+        return [*named, self.recipes.preset, self.recipes.source]
 
     def _files(self) -> dict[Any, Any]:
         files = choice_updates(self.form.controls, file_choices(self._session.host.folders))
-        return {**files, **self.recipes.lists(), **self.tryout.lists()}
+        return {**files, **self.recipes.lists()}
+
+    @property
+    def _choosers(self) -> list[LoraChooser]:
+        return [self.ask.chooser, self.runs.ask.chooser, self.export.chooser, self.lora_tools.chooser]
+
+    def _loras(self) -> dict[Any, Any]:
+        return {control: update for chooser in self._choosers for control, update in chooser.lists().items()}
 
     def _installed(self) -> dict[Any, Any]:
         return choice_updates(self.form.controls, installed_choices(self._session.host.folders))
@@ -218,7 +240,9 @@ class Tab:
         return {**self.form.change(first), self.what.named: first.get("name", ""), self.watch.said: ""}
 
 
-def _works(session: Session) -> bool:
-    """Whether anything may be new any second."""
+def _pace_s(session: Session) -> float:
+    """How soon anything may be new."""
+    if session.asking is not None and session.asking.status.running:
+        return ANSWER_PACE_S
     measuring = session.measuring
-    return session.busy or (measuring is not None and measuring.status.running)
+    return PACE_S if session.busy or (measuring is not None and measuring.status.running) else QUIET_PACE_S

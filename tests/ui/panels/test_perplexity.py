@@ -15,7 +15,9 @@ from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.perplexity import WITHOUT, Measuring, MeasuringStatus
 from training_pro.record.perplexity_table import PerplexityTable
-from training_pro.ui.panels.perplexity import WITHOUT_A_LORA, Perplexity
+from training_pro.record.runs import RunSummary
+from training_pro.ui.lora_chooser import THE_BASE
+from training_pro.ui.panels.perplexity import Perplexity
 from training_pro.ui.views.perplexity import line_label, measuring_status, perplexity_table
 
 
@@ -55,11 +57,33 @@ def panel(folders: Folders) -> Panel:
 
 
 def test_what_is_chosen_is_what_is_measured(panel: Panel) -> None:
-    updates = panel.measure("a.txt", ["other"], [WITHOUT_A_LORA, "sea"], 512, 128, False)
+    updates = panel.measure("a.txt", ["other"], [THE_BASE[1], "sea"], 512, 128, False)
     assert panel.session.asked == Measuring("a.txt", ("other",), (WITHOUT, "sea"), 512, 128, False)
     assert updates[panel.panel.interrupt]["interactive"] is True
     panel.measure("a.txt", None, [], 512.0, 128.0, True)
     assert panel.session.asked == Measuring("a.txt", (), (), 512, 128, True)
+
+
+def test_the_base_model_is_measured_beside_its_loras_once(panel: Panel) -> None:
+    panel.measure("a.txt", [], ["sea"], 512, 128, True)
+    assert panel.session.asked is not None and panel.session.asked.loras == (WITHOUT, "sea")
+    known = panel.lines[1]
+    panel.measure(known.text, [known.model], ["sea"], known.context, known.stride, True)
+    assert panel.session.asked.loras == ("sea",), "the table has its figure"
+
+
+def test_a_loras_figure_stands_beside_the_bases() -> None:
+    html = perplexity_table([line(perplexity=6.0), line(lora="", perplexity=12.0), line(text="other.txt")])
+    assert "12.000 (-50 %)" in Reader(html).words and Reader(html).words.count("%") == 1
+
+
+def test_runs_to_measure_fill_in_their_text_and_names(panel: Panel, folders: Folders) -> None:
+    (folders.datasets / "tales.txt").write_text("a")
+    runs = [RunSummary(name, folders.loras / name, data="tales.txt") for name in ("sea", "hill")]
+    updates = panel.panel.about(runs)
+    assert updates[panel.panel.chooser.control]["value"] == [THE_BASE[1], "sea", "hill"]
+    assert updates[panel.panel.text]["value"] == "tales.txt"
+    assert panel.panel.text not in panel.panel.about([*runs, RunSummary("x", folders.loras / "x", data="b.txt")])
 
 
 def test_missing_numbers_and_refusals_are_sentences(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +147,7 @@ def test_lists_are_those_of_now(panel: Panel, folders: Folders) -> None:
     updates = press(panel.blocks, panel.panel.refresh)
     assert updates[panel.panel.text]["choices"] == ["b.txt"]
     assert updates[panel.panel.models]["choices"] == ["other", "tiny"]
-    assert updates[panel.panel.loras]["choices"] == [WITHOUT_A_LORA, "sea"]
+    assert updates[panel.panel.chooser.control]["choices"] == [THE_BASE, ("sea", "sea")]
 
 
 def test_how_far_it_is_and_what_came_out() -> None:

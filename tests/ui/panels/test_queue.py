@@ -80,24 +80,14 @@ def test_faults_are_said_where_the_button_is(panel: Panel) -> None:
 
 def test_runs_are_moved_and_taken_off(panel: Panel) -> None:
     panel.add("red", "blue", "cyan")
-    panel.press(panel.queue.up, panel.key("cyan"))
-    panel.press(panel.queue.down, panel.key("red"))
+    panel.queue.edit(f"up {panel.key('cyan')}")
+    panel.queue.edit(f"down {panel.key('red')}")
     assert panel.names() == ["cyan", "red", "blue"]
     key = panel.key("red")
-    answer = panel.press(panel.queue.remove, key)
-    assert answer[panel.queue.chosen]["value"] is None and panel.names() == ["cyan", "blue"]
-    assert "no longer in the queue" in panel.press(panel.queue.remove, key)[panel.queue.said]
-    assert "No run is chosen" in panel.press(panel.queue.up, None)[panel.queue.said]
-
-
-def test_a_run_can_be_meant_by_the_words_of_the_list(panel: Panel) -> None:
-    """Gradio 4 sends them when the list was opened and left."""
-    panel.add("red")
-    panel.add("blue")
-    words = pulled(panel.queue, "queue")[panel.queue.chosen]["choices"][1][0]
-    panel.press(panel.queue.up, words)
-    assert panel.names() == ["blue", "red"]
-    assert "no" in panel.press(panel.queue.up, "nobody (waiting)")[panel.queue.said].lower()
+    panel.press(panel.queue.hand.button, f"remove {key}")
+    assert panel.names() == ["cyan", "blue"]
+    assert "no longer in the queue" in panel.press(panel.queue.hand.button, f"remove {key}")[panel.queue.said]
+    assert "can&#x27;t be done" in panel.press(panel.queue.hand.button, "fly away")[panel.queue.said]
 
 
 def test_what_was_said_of_the_queue_goes_with_its_end(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +142,6 @@ def test_the_list_is_another_when_a_run_is_added_and_not_without(panel: Panel) -
     assert [stamp() for stamp in stamps] == before
     panel.add("red")
     assert all(stamp() != old for stamp, old in zip(stamps, before, strict=True))
-    assert [key for _, key in pulled(panel.queue, "queue")[panel.queue.chosen]["choices"]]
+    assert pulled(panel.queue, "queue")[panel.queue.start]["interactive"]
     with pytest.raises(SettingsError):
         panel.session.queue.add([Settings(name="red")])

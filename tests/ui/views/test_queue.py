@@ -7,7 +7,9 @@ from tests.ui.views.test_markup import Reader
 from training_pro.queue.entry import Entry
 from training_pro.queue.run_queue import QueueView
 from training_pro.settings import Settings
-from training_pro.ui.views.queue import experiment_view, queue_table
+from training_pro.ui.views.queue import AGAIN, DOWN, REMOVE, UP, experiment_view, queue_table
+
+ACTS = (UP, DOWN, AGAIN, REMOVE)
 
 
 def entry(name: str, state: str = "waiting", **more: object) -> Entry:
@@ -25,6 +27,13 @@ def test_each_run_with_its_outcome() -> None:
     for words in ("The text is gone.", "3 / 9", "1.250", "running, 40 %", "1 run waits."):
         assert words in html
     assert html.count("<tr>") == 4
+
+
+def test_a_line_has_the_buttons_that_fit_it() -> None:
+    lines = [entry("a"), entry("b", "running"), entry("c", "failed"), entry("d", "finished")]
+    acts = [[f'"{act} {one.key}"' in queue_table(QueueView(tuple(lines))) for act in ACTS] for one in lines]
+    assert acts == [[True, True, False, True], [False] * 4, [False, False, True, True], [False, False, False, True]]
+    assert "data-act" not in queue_table(QueueView(tuple(lines)), editable=False)
 
 
 def test_the_headline_tells_what_the_queue_does() -> None:

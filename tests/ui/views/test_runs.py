@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import pytest
+
+from tests.record.adapters import make_adapter
 from tests.ui.made import NASTY, points
 from tests.ui.views.test_markup import Reader
 from training_pro.record.history import Event, HistoryData
 from training_pro.record.runs import RunRecord, RunSummary
 from training_pro.settings import Settings, to_dict
-from training_pro.ui.views.runs import comparison, run_in_full, runs_table, shown_settings
+from training_pro.ui.views.runs import comparison, run_in_full, runs_table, shown_settings, when
 
 
 def record(name: str, losses: list[float], **settings: object) -> RunRecord:
@@ -23,9 +27,37 @@ def test_an_empty_list_says_so() -> None:
 def test_a_line_a_run_with_its_curve_and_its_fault() -> None:
     runs = [record("a", [3.0, 2.0]).summary, RunSummary("b", Path("b"), fault="It is broken.")]
     html = runs_table(runs)
-    assert html.count("<tr>") == 4
+    assert html.count("<tr") == 4 and html.count("data-run=") == 2
     assert html.count("tp-spark") == 1
     assert "It is broken." in html
+
+
+def test_a_loss_that_rose_is_marked_and_what_can_be_done_is_said(tmp_path: Path) -> None:
+    rose = RunSummary("a", tmp_path, "ours", "failed", sparkline=(2.0, 9.0), last_loss=9.0, tags=("#hot",))
+    html = runs_table([rose])
+    assert "tp-bad" in html and "tp-red" in html and "#hot" in html
+    assert 'data-can=""' in html, "no LoRA, no checkpoint, no settings: nothing to use, export or copy"
+    usable = RunSummary("b", make_adapter(tmp_path / "b"), data="tales.txt", rank=8)
+    assert 'data-can="use export ask measure copy"' in runs_table([usable])
+
+
+def test_times_are_said_as_people_say_them() -> None:
+    now = datetime.now(timezone.utc)
+    assert when(now.isoformat()).startswith("today")
+    assert when((now - timedelta(days=1)).isoformat()).startswith("yesterday")
+    assert when("2020-03-04T10:00:00+00:00").startswith("2020-03-0")
+    assert when("garbage") == "garbage" and when("") == "–"
+
+
+@pytest.mark.parametrize(("over", "last"), [("update", "3"), ("epoch", "0.3"), ("minutes", "0.05")])
+def test_curves_are_drawn_over_updates_epochs_or_time(over: str, last: str) -> None:
+    html = comparison([record("a", [3.0, 2.0, 1.0]), record("b", [3.0, 2.5, 2.0])], over)
+    assert f"{over.capitalize()} {last}" in Reader(html).words
+
+
+def test_the_last_answers_of_compared_runs_stand_side_by_side() -> None:
+    html = comparison([record("a", [3.0, 2.0]), record("b", [3.0, 1.0])])
+    assert html.count("tp-frame") == 2 and html.count("<h4>") == 1
 
 
 def test_settings_that_differ_are_shown_and_no_others() -> None:

@@ -123,17 +123,17 @@ def test_checkpoints_come_with_their_reasons_the_latest_first() -> None:
     assert checkpoint_list([]) == ""
 
 
-def test_samples_stand_side_by_side_under_their_prompt() -> None:
+def test_samples_are_a_filmstrip_a_row_a_prompt_and_a_column_an_update() -> None:
     events = [Event("sample", n, "", {"prompt": p, "answer": f"{p}{n}"}) for n in (0, 10) for p in ("A", "B")]
-    html = samples_view(events)
-    assert words(html) == "AbeforeA0update 10A10BbeforeB0update 10B10"
-    assert html.count("tp-samples") == 2
+    html = samples_view([*events, Event("checkpoint", 10, "by hand")])
+    assert words(html) == "Samples over timebeforeupdate 10AA0A10BB0B10"
+    assert html.count("tp-mark") == 1, "the update with a checkpoint"
 
 
 def test_of_very_many_samples_the_first_and_the_latest_stay() -> None:
-    html = words(samples_view([Event("sample", n, "", {"prompt": "A", "answer": "x"}) for n in range(100)]))
+    html = words(samples_view([Event("sample", n, "", {"prompt": "A", "answer": f"x{n}."}) for n in range(100)]))
     assert html.count("update") == MOST_ANSWERS - 1
-    assert "beforex" in html and "update 99x" in html and "update 1x" not in html
+    assert "x0." in html and "x99." in html and "x1." not in html
 
 
 def test_samples_are_text() -> None:

@@ -1,4 +1,7 @@
-"""After a run: its folder, resuming it, or its settings again with changes. Offers a run that was killed, too."""
+"""After a run: use its LoRA, open its folder, resume it, or take its settings again with changes.
+
+Offers a run that was killed, too.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,13 @@ from typing import Any
 import gradio as gr
 
 from training_pro.errors import RunError
+from training_pro.record.lora_choices import has_weights
 from training_pro.record.runs import SETTINGS_FILE, list_runs
 from training_pro.session import Session
 from training_pro.training.resume import stored_settings
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.live import Follows, Pulled
+from training_pro.ui.panels.export import Export
 from training_pro.ui.panels.folder_button import copy_on_click, folder_said
 from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.pieces import area, button, button_row
@@ -33,6 +38,11 @@ class Last:
     told: bool
     line: str = ""
 
+    @property
+    def usable(self) -> bool:
+        """Whether there is a LoRA to use, not only checkpoints to resume from."""
+        return has_weights(self.folder)
+
 
 class After(Follows):
     """The row of buttons below the status; shown only when no run is in progress."""
@@ -44,19 +54,33 @@ class After(Follows):
     def build(self) -> None:
         self.line = area("after-run")
         with button_row(visible=False) as self.row:
+            self.use = button("Use it in chat", "put-on", variant="primary")
+            self.stop_using = button("Stop using it", "take-off", visible=False)
             self.go_on = button("Resume this run", "after-continue")
             self.again = button("Train again with changes", "after-again")
+            self.export = button("Export", "after-export")
             self.open = button("Open folder", "after-open")
         self.said = area("after-said")
 
     def connect(self, status: Any) -> None:
         """`status` is the area that tells how a run of this session ended, and where it is."""
         copy_on_click(self.open, self.line, status)
+        use = answering(self._use, self.said, "loading the LoRA")
+        self.use.click(use, None, self.said, **QUIET)
+        stop_using = answering(self._stop_using, self.said, "unloading the LoRA")
+        self.stop_using.click(stop_using, None, self.said, **QUIET)
         self.open.click(answering(self._open, self.said, "opening the folder"), None, self.said, **QUIET)
         go_on = answering(self._go_on, self.said, "continuing the run")
         self.go_on.click(go_on, None, [self.said, self.row], **QUIET)
         again = answering(self._again, self.said, "filling in the settings")
         self.again.click(again, None, [self.said, *self._recipes.filled], **QUIET)
+
+    def connect_export(self, export: Export) -> None:
+        """Let the button lead to the export of this run's LoRA."""
+        choose = answering(lambda: export.about(self._there().folder.name), self.said, "choosing the LoRA")
+        outputs = [self.said, export.chooser.control, export.forecast, export.said]
+        chosen = self.export.click(choose, None, outputs, **QUIET)
+        chosen.then(None, None, None, js="() => window.trainingProRuns.go('export')", **QUIET)
 
     # -- followed by every page -----------------------------------------------------------------------------------
 
@@ -64,14 +88,19 @@ class After(Follows):
     def pulled(self) -> list[Pulled]:
         """The row, when another run is the last one, or a run has begun."""
         stamp = partial(_went, self._session)
-        return [Pulled("after", stamp, [self.line, self.row, self.go_on], self.updates)]
+        outputs = [self.line, self.row, self.go_on, self.use, self.stop_using, self.export]
+        return [Pulled("after", stamp, outputs, self.updates)]
 
     def updates(self) -> dict[Any, Any]:
         """The row as it is now."""
         last = self._last()
         if last is None:
             return {self.line: "", self.row: gr.update(visible=False)}
+        used = self._session.host.loras_on() == [last.folder.name]
         return {
+            self.use: gr.update(visible=last.usable and not used),
+            self.stop_using: gr.update(visible=used),
+            self.export: gr.update(visible=last.usable),
             self.line: "" if last.told else f'{box("warning", last.line)}<p class="tp-path">{text(last.folder)}</p>',
             self.row: gr.update(visible=True),
             self.go_on: gr.update(visible=last.state in _CAN_GO_ON),
@@ -106,6 +135,15 @@ class After(Follows):
             raise RunError("No run has ended yet. Start one, or choose one under Runs.")
         return last
 
+    def _use(self) -> dict[Any, Any]:
+        use_in_chat(self._session, self._there().folder.name)
+        return {self.said: ""}
+
+    def _stop_using(self) -> dict[Any, Any]:
+        _refuse_while_occupied(self._session)
+        self._session.host.take_loras_off()
+        return {self.said: ""}
+
     def _open(self, request: gr.Request) -> dict[Any, Any]:
         return {self.said: folder_said(self._there().folder, request)}
 
@@ -121,7 +159,23 @@ class After(Follows):
 
 
 def _went(session: Session) -> Any:
-    return session.run, session.busy
+    return session.run, session.busy, tuple(session.host.loras_on())
+
+
+def use_in_chat(session: Session, name: str) -> None:
+    """Let the host's model answer with the LoRA `name`, in place of any other.
+
+    Raises:
+        UserError: the model is in use, or the LoRA can't be loaded.
+    """
+    _refuse_while_occupied(session)
+    session.host.put_lora_on(name)
+
+
+def _refuse_while_occupied(session: Session) -> None:
+    occupied = session.occupied()
+    if occupied:
+        raise RunError(occupied)
 
 
 def continue_run(session: Session, folder: Path) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -9,17 +12,15 @@ import gradio as gr
 from training_pro.data.files import list_datasets
 from training_pro.errors import RunError, SettingsError
 from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITHOUT, Measuring, MeasuringStatus
-from training_pro.record.adapter_files import CONFIG_FILE
 from training_pro.record.perplexity_table import PerplexityTable
-from training_pro.record.runs import list_runs
+from training_pro.record.runs import RunSummary
 from training_pro.session import Session
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.live import Follows, Pulled, Shown, slot_area
+from training_pro.ui.lora_chooser import THE_BASE, LoraChooser
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.views.markup import box
 from training_pro.ui.views.perplexity import line_label, measuring_status, perplexity_table
-
-WITHOUT_A_LORA = "(without a LoRA)"  # no LoRA can be called so
 
 
 class Perplexity(Follows):
@@ -28,6 +29,7 @@ class Perplexity(Follows):
     def __init__(self, session: Session, editable: bool) -> None:
         self._session = session
         self._editable = editable
+        self.chooser = LoraChooser(session, before=(THE_BASE,), several=True)
 
     def build(self) -> None:
         if self._editable:
@@ -50,11 +52,8 @@ class Perplexity(Follows):
                 elem_id="tp-perplexity-models", min_width=220,
                 elem_classes=["tp-field"],
             )  # fmt: skip
-            self.loras = gr.Dropdown(
-                [], value=[], multiselect=True, label="LoRAs", info="None: the model as it is now.",
-                elem_id="tp-perplexity-loras", min_width=220,
-                elem_classes=["tp-field"],
-            )  # fmt: skip
+            info = "None: the model as it is now. The base model is measured too."
+            self.chooser.build("perplexity-loras", "LoRAs to measure", info, value=[], min_width=220)
         with gr.Row():
             self.context = gr.Number(
                 DEFAULT_CONTEXT_TOKENS, precision=0, label="Context in tokens",
@@ -97,7 +96,7 @@ class Perplexity(Follows):
             return
         read = answering(self.lists, self.said, "reading the lists")
         self.refresh.click(read, None, [*self.listed, self.said], **QUIET)
-        asked = [self.text, self.models, self.loras, self.context, self.stride, self.bos]
+        asked = [self.text, self.models, self.chooser.control, self.context, self.stride, self.bos]
         begin = answering(self._begin, self.said, "measuring the perplexity")
         self.measure.click(begin, asked, [self.said, self.interrupt], **QUIET)
         end = answering(self._end, self.said, "ending the measuring")
@@ -158,16 +157,15 @@ class Perplexity(Follows):
     @property
     def listed(self) -> list[Any]:
         """The controls that `lists` fills."""
-        return [self.text, self.models, self.loras]
+        return [self.text, self.models, self.chooser.control]
 
     def lists(self) -> dict[Any, Any]:
         """What can be measured on what by now."""
         host = self._session.host
-        loras = [run.name for run in list_runs(host.folders) if (run.path / CONFIG_FILE).is_file()]
         return {
+            **self.chooser.lists(),
             self.text: gr.update(choices=[file.name for file in list_datasets(host.folders.datasets)]),
             self.models: gr.update(choices=host.models()),
-            self.loras: gr.update(choices=[WITHOUT_A_LORA, *loras]),
         }
 
     def _begin(
@@ -181,9 +179,38 @@ class Perplexity(Follows):
     ) -> dict[Any, Any]:
         if context is None or stride is None:
             raise SettingsError(["Context and Stride each need a number of tokens, for example 1024 and 512."])
-        chosen = tuple(WITHOUT if name == WITHOUT_A_LORA else name for name in loras or ())
-        self._session.measure(Measuring(text or "", tuple(models or ()), chosen, int(context), int(stride), bos))
+        chosen = tuple(self.chooser.chosen(loras))
+        asked = Measuring(text or "", tuple(models or ()), chosen, int(context), int(stride), bos)
+        self._session.measure(self._with_base(asked))
         return {self.said: "", self.interrupt: gr.update(interactive=True)}
+
+    def _with_base(self, asked: Measuring) -> Measuring:
+        """The base model is measured before its LoRAs, unless the table has its figure for the same window."""
+        if not asked.loras or WITHOUT in asked.loras:
+            return asked
+        own = {asked.text, Path(asked.text).name}
+        names = set(asked.models or (self._session.host.model_label(),))
+        known = {
+            line.model
+            for line in self._kept.look()[0]
+            if not line.lora
+            and line.text in own
+            and (line.context, line.stride) == (asked.context_tokens, asked.stride)
+        }
+        return asked if names <= known else replace(asked, loras=(WITHOUT, *asked.loras))
+
+    @property
+    def asked_about(self) -> list[Any]:
+        """The controls that `about` fills."""
+        return [self.text, self.chooser.control]
+
+    def about(self, runs: Sequence[RunSummary]) -> dict[Any, Any]:
+        """Updates that choose the LoRAs of these runs, and the text that they share."""
+        texts = {run.data for run in runs}
+        there = [file.name for file in list_datasets(self._session.host.folders.datasets)]
+        shared = next(iter(texts)) if len(texts) == 1 else ""
+        updates = self.chooser.choosing([THE_BASE[1], *(run.name for run in runs)])
+        return {**updates, self.text: gr.update(choices=there, value=shared)} if shared in there else updates
 
     def _end(self) -> dict[Any, Any]:
         job = self._session.measuring

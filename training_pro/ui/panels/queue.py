@@ -17,14 +17,14 @@ from training_pro.queue.experiment import experiment_from, experiment_settings
 from training_pro.queue.run_queue import QueueView
 from training_pro.session import Session
 from training_pro.settings import SPECS
-from training_pro.ui.fields import Choice, meant
 from training_pro.ui.form import Form, Values
+from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.live import Follows, Pulled, Shown, slot_area
 from training_pro.ui.panels.readiness import obstacle
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.views.markup import box
-from training_pro.ui.views.queue import experiment_view, queue_table
+from training_pro.ui.views.queue import AGAIN, DOWN, HAND, REMOVE, UP, experiment_view, queue_table
 
 
 class QueuePanel(Follows):
@@ -37,6 +37,7 @@ class QueuePanel(Follows):
         self._editable = editable
         self._went = False
         self._ended = 0
+        self.hand = Hand(HAND)
 
     def build_add(self) -> None:
         """The button beside Start."""
@@ -45,10 +46,11 @@ class QueuePanel(Follows):
         self.added = area("queue-added")
 
     def build(self) -> None:
-        self.table = slot_area("queue-table", queue_table(self._queue.view()))
+        self.table = slot_area("queue-table", queue_table(self._queue.view(), None, self._editable))
         if self._editable:
             self._build_edits()
             self._build_experiment()
+            self.hand.build()
         self.result = slot_area("queue-result")
 
     def _build_edits(self) -> None:
@@ -57,17 +59,6 @@ class QueuePanel(Follows):
             self.stop = button("Stop after this run", "queue-stop", interactive=False)
             self.interrupt = button("Interrupt all", "queue-interrupt", interactive=False, variant="stop")
             self.clear = button("Clear what has ended", "queue-clear")
-        with gr.Row():
-            self.chosen = gr.Dropdown(
-                [], label="Run", info="To move, remove or repeat a run.", allow_custom_value=True,
-                elem_id="tp-queue-chosen", min_width=220,
-                elem_classes=["tp-field"],
-            )  # fmt: skip
-        with button_row():
-            self.up = button("Up", "queue-up")
-            self.down = button("Down", "queue-down")
-            self.again = button("Queue again", "queue-again")
-            self.remove = button("Remove from the queue", "queue-remove")
         self.said = area("queue-said")
 
     def _build_experiment(self) -> None:
@@ -106,15 +97,8 @@ class QueuePanel(Follows):
         for pressed, action in actions:
             act = answering(partial(self._act, action), self.said, "working on the queue")
             pressed.click(act, None, [self.said, *self.followed], **AT_ONCE)
-        moves: list[tuple[Any, Callable[[str], Any]]] = [
-            (self.up, partial(self._queue.move, places=-1)),
-            (self.down, partial(self._queue.move, places=1)),
-            (self.again, self._queue.again),
-            (self.remove, self._queue.remove),
-        ]
-        for pressed, change in moves:
-            edit = answering(partial(self._edit, change), self.said, "changing the queue")
-            pressed.click(edit, self.chosen, [self.said, *self.followed], **AT_ONCE)
+        edit = answering(self.edit, self.said, "changing the queue")
+        self.hand.connect(edit, [self.said, *self.followed])
 
     # -- followed by every page -----------------------------------------------------------------------------------
 
@@ -122,13 +106,13 @@ class QueuePanel(Follows):
     def shown(self) -> list[Shown]:
         """The list, and the comparison of the last experiment."""
         return [
-            Shown("queue-table", self._listed, lambda: queue_table(self._queue.view(), self._percent())),
+            Shown("queue-table", self._listed, self._drawn),
             Shown("queue-result", lambda: _last_experiment(self._queue.view()), self._comparison),
         ]
 
     @property
     def pulled(self) -> list[Pulled]:
-        """The buttons and the runs to choose from; when the queue has ended, old messages go."""
+        """The buttons; when the queue has ended, old messages go."""
         if not self._editable:
             return []
         said = [self.added, self.said]
@@ -140,7 +124,10 @@ class QueuePanel(Follows):
     @property
     def followed(self) -> list[Any]:
         """The controls that are as the queue is."""
-        return [self.start, self.stop, self.interrupt, self.chosen]
+        return [self.start, self.stop, self.interrupt]
+
+    def _drawn(self) -> str:
+        return queue_table(self._queue.view(), self._percent(), self._editable)
 
     def _listed(self) -> Any:
         view = self._queue.view()
@@ -175,7 +162,6 @@ class QueuePanel(Follows):
             self.start: gr.update(interactive=bool(view.waiting) and (not view.going or view.stopping)),
             self.stop: gr.update(interactive=view.going and not view.stopping),
             self.interrupt: gr.update(interactive=view.going),
-            self.chosen: gr.update(choices=self._choices()),
         }
 
     def _add(self, data: Values) -> dict[Any, Any]:
@@ -222,19 +208,19 @@ class QueuePanel(Follows):
         count = self._queue.clear_ended()
         return f"{count} removed from the list; their files stay."
 
-    def _choices(self) -> list[Choice]:
-        return [(f"{entry.name} ({entry.state})", entry.key) for entry in self._queue.view().entries]
-
-    def _edit(self, change: Callable[[str], Any], key: str | None) -> dict[Any, Any]:
-        if not key:
-            raise RunError("No run is chosen. Choose one under Run.")
-        key = meant(key, self._choices())
-        change(key)
-        left = any(entry.key == key for entry in self._queue.view().entries)
-        now = self._now()
-        if not left:
-            now[self.chosen] = gr.update(choices=now[self.chosen]["choices"], value=None)
-        return {self.said: "", **now}
+    def edit(self, wanted: str) -> dict[Any, Any]:
+        """What a button of a line asks for: "up KEY"."""
+        what, _, key = wanted.partition(" ")
+        changes: dict[str, Callable[[str], Any]] = {
+            UP: partial(self._queue.move, places=-1),
+            DOWN: partial(self._queue.move, places=1),
+            AGAIN: self._queue.again,
+            REMOVE: self._queue.remove,
+        }
+        if what not in changes:
+            raise RunError(f"The page asks for {what[:40]!r}, which can't be done here. Reload the page.")
+        changes[what](key)
+        return {self.said: "", **self._now()}
 
 
 def _last_experiment(view: QueueView) -> tuple[str, tuple[Entry, ...]]:

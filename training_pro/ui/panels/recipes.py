@@ -20,6 +20,7 @@ from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.panels.placement import Placement
 from training_pro.ui.pieces import area, button, button_row, card, head
 from training_pro.ui.presets import drop_preset, keep_preset, preset_names, preset_values
+from training_pro.ui.runs_order import ordered_runs
 from training_pro.ui.views.markup import box
 
 _NOT_COPIED = ("name", "override")
@@ -110,7 +111,7 @@ class Recipes:
     def lists(self) -> dict[Any, Any]:
         """Presets and runs as they are now."""
         folders = self._session.host.folders
-        runs = [run.name for run in list_runs(folders) if (run.path / SETTINGS_FILE).is_file()]
+        runs = [run.name for run in ordered_runs(self._session) if (run.path / SETTINGS_FILE).is_file()]
         return {self.preset: gr.update(choices=preset_names(folders)), self.source: gr.update(choices=runs)}
 
     def filled_from(self, path: Path, name: str | None = None) -> dict[Any, Any]:

@@ -1,131 +1,209 @@
-"""The list of runs: open one, compare several, copy settings, take notes, rename, delete and undo."""
+"""The list of runs: open one, tick several to compare them, and for each a menu of what can be done with it.
+
+Rows, ticks and menus are the page's script's (``assets/runs.js``); what they ask for comes here as JSON.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from training_pro.errors import RunError
+from training_pro.errors import RunError, UserError
 from training_pro.record.aside import aside_runs, delete_run, put_back, rename_run
 from training_pro.record.runs import SETTINGS_FILE, list_runs, read_run, write_notes
 from training_pro.session import Session
 from training_pro.ui.fields import Choice, meant
+from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import QUIET, answering
-from training_pro.ui.panels.after import continue_run
-from training_pro.ui.panels.folder_button import copy_on_click, folder_said
+from training_pro.ui.live import Follows, Pulled
+from training_pro.ui.panels.after import continue_run, use_in_chat
+from training_pro.ui.panels.ask import Ask
+from training_pro.ui.panels.export import Export
+from training_pro.ui.panels.folder_button import folder_said
+from training_pro.ui.panels.perplexity import Perplexity
 from training_pro.ui.panels.recipes import Recipes
-from training_pro.ui.pieces import area, button, button_row
-from training_pro.ui.views.markup import box
-from training_pro.ui.views.runs import comparison, run_in_full, runs_table
+from training_pro.ui.pieces import area, button, button_row, card, head
+from training_pro.ui.runs_order import BY_NAME, NEWEST, ordered_runs
+from training_pro.ui.views.markup import box, text
+from training_pro.ui.views.runs import HAND, Over, comparison, run_in_full, runs_table
+
+SCRIPT = Path(__file__).resolve().parents[2] / "assets" / "runs.js"
+OVERS: list[tuple[str, Over]] = [("Over updates", "update"), ("Over epochs", "epoch"), ("Over time", "minutes")]
+_SEARCH = (
+    '<span class="tp-find"><span class="tp-ic tp-i-find" aria-hidden="true"></span>'
+    '<input class="tp-search tp-run-search" type="search" placeholder="Name, text, model or #tag" '
+    'aria-label="Search the runs"></span>'
+)
+_TICKED = (
+    '<span class="tp-ticked tp-row" hidden><span class="tp-soft"></span>'
+    '<button type="button" class="tp-btn tp-s" data-many="measure">Measure</button>'
+    '<button type="button" class="tp-btn tp-s tp-stop" data-many="delete">Delete runs</button></span>'
+)
 
 
-class RunsPanel:
+class RunsPanel(Follows):
     """The panel of what has been trained."""
 
-    def __init__(self, session: Session, recipes: Recipes, editable: bool) -> None:
+    def __init__(self, session: Session, editable: bool) -> None:
         self._session = session
-        self._recipes = recipes
         self._editable = editable
+        self.hand = Hand(HAND)
+        self.ask = Ask(session, "runs-ask")
+        self._deleted: list[Path] = []
 
     def build(self) -> None:
-        self.table = area("runs-table")
-        with gr.Row():
-            self.chosen = gr.Dropdown(
-                [], value=[], multiselect=True, label="Runs", info="One to open it, several to compare them.",
-                allow_custom_value=True, elem_id="tp-runs-chosen", scale=3,
-                elem_classes=["tp-field"],
+        with card("runs"):
+            folder = text(self._session.host.folders.loras)
+            with gr.Row(elem_classes=["tp-head"]):
+                head("Runs")
+                ticked = _TICKED if self._editable else ""
+                gr.HTML(
+                    f'<div class="tp-runs-head tp-row" data-folder="{folder}">{ticked}{_SEARCH}</div>',
+                    elem_classes=["tp-html"],
+                )
+                self.order = gr.Radio(
+                    [NEWEST, BY_NAME], value=NEWEST, show_label=False, label="Order of the runs",
+                    elem_id="tp-runs-order", elem_classes=["tp-seg"], container=False,
+                )  # fmt: skip
+            self.said = area("runs-said")
+            if self._editable:
+                with button_row(visible=False) as self.undoing:
+                    self.undo = button("Undo", "undo-delete")
+            self.table = area("runs-table")
+            if self._editable:
+                self._build_aside()
+        self.open_names = gr.State([])
+        with gr.Column(visible=False) as self.detail, card("runs-shown"):
+            self.over = gr.Radio(
+                OVERS, value="update", show_label=False, label="Compare", elem_id="tp-runs-over",
+                elem_classes=["tp-seg"], container=False, visible=False,
             )  # fmt: skip
-            self.over_epochs = gr.Checkbox(
-                False, label="Over epochs", info="Compare at the same epoch, not at the same update.", min_width=160,
-                elem_id="tp-over-epochs",
-                elem_classes=["tp-field"],
-            )  # fmt: skip
-            self.refresh = button("Refresh", "runs-refresh", scale=0)
+            self.view = area("runs-shown")
+            if self._editable:
+                self._build_edits()
         if self._editable:
-            self._build_actions()
-        self.said = area("runs-said")
-        self.shown = area("runs-shown")
-        if self._editable:
-            self._build_edits()
+            with gr.Column(visible=False) as self.asking, card("runs-ask"):
+                self.ask.build()
+        self.hand.build()
 
-    def _build_actions(self) -> None:
-        with button_row():
-            self.copy = button("Copy its settings", "copy-run")
-            self.go_on = button("Resume it", "continue-run")
-            self.open = button("Open folder", "open-run")
-            self.delete = button("Delete", "delete-run", variant="stop")
+    def _build_aside(self) -> None:
+        with gr.Accordion("Deleted and set aside", open=False, elem_id="tp-aside-all"):
+            with gr.Row():
+                self.aside = gr.Dropdown(
+                    [], label="Deleted or replaced run", info="Its files are still there.", elem_id="tp-aside",
+                    elem_classes=["tp-field"],
+                )  # fmt: skip
+            with button_row():
+                self.restore = button("Restore it", "restore")
 
     def _build_edits(self) -> None:
-        self.notes = gr.Textbox(
-            label="Notes on the run", lines=2, max_lines=8, elem_id="tp-notes", elem_classes=["tp-field"]
-        )
-        with button_row():
+        with gr.Row(elem_classes=["tp-g2"], visible=False) as self.edits:
+            self.notes = gr.Textbox(
+                label="Notes on the run", info="Words with # are its tags: #good.", lines=2, max_lines=8,
+                elem_id="tp-notes", elem_classes=["tp-field"],
+            )  # fmt: skip
+            self.new_name = gr.Textbox(label="New name", max_lines=1, elem_id="tp-new-name", elem_classes=["tp-field"])
             self.keep_notes = button("Save notes", "keep-notes")
-        with gr.Accordion("Rename, undo a delete", open=False):
-            with gr.Row():
-                self.new_name = gr.Textbox(label="New name", max_lines=1, elem_classes=["tp-field"])
-                self.aside = gr.Dropdown(
-                    [],
-                    label="Deleted and set aside",
-                    allow_custom_value=True,
-                    elem_id="tp-aside",
-                    elem_classes=["tp-field"],
-                )
-            with button_row():
-                self.rename = button("Rename", "rename-run")
-                self.undo = button("Restore it", "undo-delete")
+            self.rename = button("Rename", "rename")
 
-    def connect(self) -> None:
-        lists = [self.table, self.chosen, self.said]
-        outputs = [*lists, self.aside] if self._editable else lists
-        refresh = answering(self._lists, self.said, "listing the runs")
-        self.refresh.click(refresh, None, outputs, **QUIET)
-        shown = [self.shown, self.said, *([self.notes] if self._editable else [])]
-        open_ = answering(self._open, self.said, "opening the run")
-        for control in (self.chosen, self.over_epochs):
-            control.change(open_, [self.chosen, self.over_epochs], shown, **QUIET)
-        if self._editable:
-            self._connect_edits(outputs)
+    # -- hooking up -----------------------------------------------------------------------------------------------
 
-    def _connect_edits(self, lists: list[Any]) -> None:
-        keep = answering(self._keep_notes, self.said, "saving the notes")
-        self.keep_notes.click(keep, [self.chosen, self.notes], self.said, **QUIET)
-        copy = answering(self._copy, self.said, "copying the settings")
-        self.copy.click(copy, self.chosen, [self.said, *self._recipes.filled], **QUIET)
-        go_on = answering(self._go_on, self.said, "continuing the run")
-        self.go_on.click(go_on, self.chosen, self.said, **QUIET)
-        copy_on_click(self.open, self.shown)
-        open_ = answering(self._open_folder, self.said, "opening the folder")
-        self.open.click(open_, self.chosen, self.said, **QUIET)
-        delete = answering(self._delete, self.said, "deleting the run")
-        self.delete.click(delete, self.chosen, lists, **QUIET)
-        rename = answering(self._rename, self.said, "renaming the run")
-        self.rename.click(rename, [self.chosen, self.new_name], lists, **QUIET)
-        undo = answering(self._undo, self.said, "restoring the run")
-        self.undo.click(undo, self.aside, lists, **QUIET)
+    def connect(self, page: Any) -> None:
+        """What everybody may do: look."""
+        page.load(None, None, None, js=SCRIPT.read_text(encoding="utf-8"))
+        over = answering(self._over, self.said, "comparing the runs")
+        self.over.input(over, [self.open_names, self.over], [self.view, self.said], **QUIET)
+        self.order.input(self._set_order, self.order, None, **QUIET)
+        if not self._editable:
+            acts = _Acts({"open": self._open, "show": self._open})
+            self.hand.connect(answering(acts.do, self.said, "opening the run"), [self.said, *self._view])
 
-    def lists(self) -> dict[Any, Any]:
-        """Fresh lists for a page that opens."""
-        return self._lists()
+    def connect_work(self, recipes: Recipes, export: Export, perplexity: Perplexity) -> None:
+        """What changes something: `recipes`, `export` and `perplexity` are the panels that a row's menu leads to."""
+        self._recipes, self._export, self._perplexity = recipes, export, perplexity
+        self.ask.connect()
+        acts: dict[str, Callable[..., dict[Any, Any]]] = {
+            "open": self._open,
+            "show": self._open,
+            "ask": self._ask,
+            "use": self._use,
+            "copy": self._copy,
+            "resume": self._resume,
+            "measure": self._measure,
+            "export": self._to_export,
+            "folder": self._folder,
+            "delete": self._delete,
+        }
+        others = [*recipes.filled, export.chooser.control, export.forecast, export.said, *perplexity.asked_about]
+        outputs = [*self._changing, self.asking, self.ask.chooser.control, self.ask.said]
+        do = answering(_Acts(acts).do, self.said, "working on the run")
+        self.hand.connect(do, list(dict.fromkeys([*outputs, *others])))
+        edits: list[tuple[Any, Callable[..., Any], list[Any], str]] = [
+            (self.keep_notes, self._keep_notes, [self.open_names, self.notes], "saving the notes"),
+            (self.rename, self._rename, [self.open_names, self.new_name], "renaming the run"),
+            (self.restore, self._restore, [self.aside], "restoring the run"),
+            (self.undo, self._undo, [], "restoring the run"),
+        ]
+        for pressed, action, given, doing in edits:
+            pressed.click(answering(action, self.said, doing), given, self._changing, **QUIET)
+
+    @property
+    def _view(self) -> list[Any]:
+        view = [self.open_names, self.detail, self.view, self.over]
+        return view + ([self.edits, self.notes, self.new_name] if self._editable else [])
+
+    @property
+    def _changing(self) -> list[Any]:
+        return [self.said, self.undoing, *self._view, *self.listed]
+
+    @property
+    def pulled(self) -> list[Pulled]:
+        """The order of the list, whoever chose it."""
+        updates = {self.order: gr.update(value=BY_NAME if self._session.runs_by_name else NEWEST)}
+        return [Pulled("runs-order", lambda: self._session.runs_by_name, [self.order], lambda: updates)]
 
     @property
     def listed(self) -> list[Any]:
         """The controls that `lists` fills."""
-        return [self.table, self.chosen, *([self.aside] if self._editable else [])]
+        return [self.table, *([self.aside] if self._editable else [])]
 
-    def _lists(self) -> dict[Any, Any]:
-        folders = self._session.host.folders
-        runs = list_runs(folders)
-        updates = {self.table: runs_table(runs), self.chosen: gr.update(choices=[run.name for run in runs])}
+    def lists(self) -> dict[Any, Any]:
+        """Fresh lists."""
+        updates: dict[Any, Any] = {self.table: runs_table(ordered_runs(self._session))}
         if self._editable:
             updates[self.aside] = gr.update(choices=self._moved())
         return updates
 
-    def _moved(self) -> list[Choice]:
-        moved = aside_runs(self._session.host.folders)
-        return [(f"{run.name} ({run.why}, {run.moved[:16]})", str(run.path)) for run in moved]
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def _set_order(self, order: str) -> None:
+        self._session.runs_by_name = order == BY_NAME
+
+    def _open(self, names: Sequence[str], over: Over = "update") -> dict[Any, Any]:
+        """One run in full, or several over each other; nothing for none."""
+        records = [read_run(self._path(name)) for name in names]
+        several = len(records) > 1
+        view = comparison(records, over) if several else run_in_full(records[0]) if records else ""
+        updates: dict[Any, Any] = {
+            self.open_names: list(names),
+            self.detail: gr.update(visible=bool(records)),
+            self.over: gr.update(visible=several),
+            self.view: view,
+            self.said: "",
+        }
+        if self._editable:
+            updates[self.edits] = gr.update(visible=len(records) == 1)
+            updates[self.notes] = records[0].notes if len(records) == 1 else ""
+            updates[self.new_name] = ""
+        return updates
+
+    def _over(self, names: list[str], over: str) -> dict[Any, Any]:
+        records = [read_run(self._path(name)) for name in names]
+        return {self.view: comparison(records, meant(over, OVERS)), self.said: ""}  # type: ignore[arg-type]
 
     def _path(self, name: str) -> Path:
         found = {run.name: run.path for run in list_runs(self._session.host.folders)}
@@ -133,55 +211,105 @@ class RunsPanel:
             raise RunError(f'There is no run "{str(name)[:100]}" any more. Refresh the list.')
         return found[name]
 
-    def _one(self, names: list[str] | None) -> Path:
-        chosen = names if isinstance(names, list) else []
-        if len(chosen) != 1:
-            raise RunError(f"{len(chosen)} runs are chosen. Choose exactly one under Runs.")
-        return self._path(chosen[0])
+    def _one(self, names: Sequence[str]) -> Path:
+        if len(names) != 1:
+            raise RunError(f"{len(names)} runs are open. Open exactly one.")
+        return self._path(names[0])
 
-    def _open(self, names: list[str] | None, over_epochs: bool = False) -> dict[Any, Any]:
-        records = [read_run(self._path(name)) for name in (names if isinstance(names, list) else [])]
-        view = run_in_full(records[0]) if len(records) == 1 else comparison(records, over_epochs) if records else ""
-        updates = {self.shown: view, self.said: ""}
-        if self._editable:
-            updates[self.notes] = records[0].notes if len(records) == 1 else ""
-        return updates
+    # -- what a row's menu does -----------------------------------------------------------------------------------
 
-    def _keep_notes(self, names: list[str] | None, notes: str) -> dict[Any, Any]:
-        write_notes(self._one(names), str(notes or ""))
-        return {self.said: box("info", "The notes are saved with the run.")}
+    def _ask(self, names: Sequence[str]) -> dict[Any, Any]:
+        path = self._one(names)
+        usable = [one for one in self.ask.chooser.entries() if one.run == path]
+        if not usable:
+            raise RunError(f'The run "{path.name}" has no LoRA and no checkpoint to ask.')
+        return {self.asking: gr.update(visible=True), **self.ask.about([usable[0].value]), self.said: ""}
 
-    def _copy(self, names: list[str] | None) -> dict[Any, Any]:
+    def _use(self, names: Sequence[str]) -> dict[Any, Any]:
+        name = self._one(names).name
+        use_in_chat(self._session, name)
+        return {self.said: box("good", f'The model now answers with "{name}".')}
+
+    def _copy(self, names: Sequence[str]) -> dict[Any, Any]:
         filled = self._recipes.filled_from(self._one(names) / SETTINGS_FILE)
         return {**filled, self.said: box("info", "The settings are filled in under Train.")}
 
-    def _go_on(self, names: list[str] | None) -> dict[Any, Any]:
+    def _resume(self, names: Sequence[str]) -> dict[Any, Any]:
         name = continue_run(self._session, self._one(names))
         return {self.said: box("info", f'The run "{name}" resumes. It is shown under Train.')}
 
-    def _open_folder(self, names: list[str] | None, request: gr.Request) -> dict[Any, Any]:
+    def _measure(self, names: Sequence[str]) -> dict[Any, Any]:
+        runs = [run for run in list_runs(self._session.host.folders) if run.name in names]
+        return {**self._perplexity.about(runs), self.said: ""}
+
+    def _to_export(self, names: Sequence[str]) -> dict[Any, Any]:
+        path = self._one(names)
+        usable = [one.value for one in self._export.chooser.entries() if one.run == path]
+        return {**self._export.about(usable[0] if usable else path.name), self.said: ""}
+
+    def _folder(self, names: Sequence[str], request: gr.Request) -> dict[Any, Any]:
         return {self.said: folder_said(self._one(names), request)}
 
-    def _delete(self, names: list[str] | None) -> dict[Any, Any]:
-        path = self._one(names)
-        delete_run(self._session.host.folders, path)
-        said = box("info", f'"{path.name}" is deleted. Restore it under "Rename, undo a delete".')
-        return {**self._lists(), self.chosen: self._emptied(), self.said: said}
-
-    def _rename(self, names: list[str] | None, name: str) -> dict[Any, Any]:
-        path = self._one(names)
-        new = rename_run(self._session.host.folders, path, name)
+    def _delete(self, names: Sequence[str]) -> dict[Any, Any]:
+        folders = self._session.host.folders
+        gone, faults = [], []
+        for name in names:
+            try:
+                gone.append((name, delete_run(folders, self._path(name))))
+            except UserError as error:
+                faults.append(str(error))
+        self._deleted = [path for _, path in gone]
+        words = ", ".join(f'"{name}"' for name, _ in gone)
+        said = box("info", f"{words} {'is' if len(gone) == 1 else 'are'} deleted.") if gone else ""
         return {
-            **self._lists(),
-            self.chosen: self._emptied(),
-            self.said: box("info", f'It is called "{new.name}" now.'),
+            **self.lists(),
+            **self._open([]),
+            self.said: said + box("error", faults),
+            self.undoing: gr.update(visible=bool(gone)),
         }
 
-    def _undo(self, aside: str | None) -> dict[Any, Any]:
+    # -- what else can be done ------------------------------------------------------------------------------------
+
+    def _undo(self) -> dict[Any, Any]:
+        deleted, self._deleted = self._deleted, []
+        if not deleted:
+            raise RunError("Nothing was deleted here since. Choose a run under Deleted and set aside.")
+        back = [put_back(self._session.host.folders, path).name for path in deleted]
+        return self._done(f"{', '.join(back)} {'is' if len(back) == 1 else 'are'} back.")
+
+    def _restore(self, aside: str | None) -> dict[Any, Any]:
         if not aside or not isinstance(aside, str):
             raise RunError("Nothing is chosen. Choose a run under Deleted and set aside.")
         back = put_back(self._session.host.folders, Path(meant(aside, self._moved())))
-        return {**self._lists(), self.said: box("info", f'"{back.name}" is back.')}
+        return self._done(f'"{back.name}" is back.')
 
-    def _emptied(self) -> Any:
-        return gr.update(choices=[run.name for run in list_runs(self._session.host.folders)], value=[])
+    def _rename(self, names: list[str], name: str) -> dict[Any, Any]:
+        path = self._one(names)
+        new = rename_run(self._session.host.folders, path, name)
+        return {**self._done(f'"{path.name}" is called "{new.name}" now.'), **self._open([new.name]), self.said: ""}
+
+    def _keep_notes(self, names: list[str], notes: str) -> dict[Any, Any]:
+        write_notes(self._one(names), str(notes or ""))
+        return self._done("The notes are saved with the run.")
+
+    def _done(self, said: str) -> dict[Any, Any]:
+        return {**self.lists(), self.said: box("info", said), self.undoing: gr.update(visible=False)}
+
+    def _moved(self) -> list[Choice]:
+        moved = aside_runs(self._session.host.folders)
+        return [(f"{run.name} ({run.why}, {run.moved[:16]})", str(run.path)) for run in moved]
+
+
+class _Acts:
+    """What the script asks for, by name; the one that opens a folder is told who asks."""
+
+    def __init__(self, acts: dict[str, Callable[..., dict[Any, Any]]]) -> None:
+        self._acts = acts
+
+    def do(self, given: str, request: gr.Request) -> dict[Any, Any]:
+        asked = json.loads(given or "{}")
+        what, names = asked.get("do"), [str(name) for name in asked.get("names", [])]
+        action = self._acts.get(what)
+        if action is None:
+            raise RunError(f"The page asks for {str(what)[:40]!r}, which can't be done here. Reload the page.")
+        return action(names, request) if what == "folder" else action(names)

@@ -69,3 +69,9 @@ def megabytes(value: float) -> str:
 def icon(name: str, more: str = "") -> str:
     """One of the style sheet's icons, for the eye alone."""
     return f'<span class="tp-ic tp-i-{name} {more}" aria-hidden="true"></span>'
+
+
+def hand_button(words: str, hand: str, act: str, *classes: str) -> str:
+    """A small button that does `act` through the page's `Hand` of this name."""
+    looks = " ".join(("tp-btn", "tp-s", *classes))
+    return f'<button type="button" class="{looks}" data-hand="{hand}" data-act="{text(act)}">{text(words)}</button>'

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from training_pro.perplexity import MeasuringStatus
 from training_pro.record.perplexity_table import Measurement
 from training_pro.ui.views.markup import box, number, progress_bar, table, text
 
-_HEADS = ("Date", "Model", "LoRA", "Text", "Context", "Stride", "Tokens", "Perplexity", "Comment")
+_HEADS = ("Date", "Model", "LoRA", "Text", "Context", "Stride", "Tokens", "Perplexity", "Base model", "Comment")
 
 
 def measuring_status(status: MeasuringStatus | None) -> str:
@@ -29,7 +29,8 @@ def perplexity_table(lines: Sequence[Measurement]) -> str:
     """The kept table, the latest first."""
     if not lines:
         return '<p class="tp-none">No perplexity has been measured yet.</p>'
-    return f'<div class="tp-measured">{table(_HEADS, [_cells(line) for line in lines])}</div>'
+    bases = {_window(line): line.perplexity for line in reversed(lines) if not line.lora}
+    return f'<div class="tp-measured">{table(_HEADS, [_cells(line, bases) for line in lines])}</div>'
 
 
 def line_label(line: Measurement) -> str:
@@ -45,7 +46,20 @@ def _who(line: Measurement) -> str:
     return f"{line.model} with {line.lora}" if line.lora else line.model
 
 
-def _cells(line: Measurement) -> tuple[str, ...]:
+def _window(line: Measurement) -> tuple[object, ...]:
+    """What two figures must share to be compared."""
+    return line.model, line.quantization, line.text, line.context, line.stride, line.bos
+
+
+def _beside(line: Measurement, bases: Mapping[tuple[object, ...], float]) -> str:
+    """The base model's own figure, and how much lower this one is: "20.100 (-39 %)"."""
+    base = bases.get(_window(line))
+    if not line.lora or base is None:
+        return "–"
+    return f"{number(base)} ({100 * (line.perplexity / base - 1):+.0f} %)" if base > 0 else number(base)
+
+
+def _cells(line: Measurement, bases: Mapping[tuple[object, ...], float]) -> tuple[str, ...]:
     quantized = f" ({line.quantization})" if line.quantization not in ("", "none") else ""
     return (
         _date(line),
@@ -56,6 +70,7 @@ def _cells(line: Measurement) -> tuple[str, ...]:
         f"{line.stride:,}",
         f"{line.tokens:,}{'' if line.bos else ', no BOS'}",
         number(line.perplexity),
+        _beside(line, bases),
         line.comment,
     )
 

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from tests.fakes import save_tiny_lora
+from tests.ui.stand_ins import StandInSession, no_bar, page, press
+from training_pro.errors import Cancelled, RunError
+from training_pro.folders import Folders
+from training_pro.ui.panels import folder_button
+from training_pro.ui.panels.export import KINDS, Export
+
+
+class Panel:
+    """The panel on a page of its own, with the LoRA "sea"."""
+
+    def __init__(self, folders: Folders, model: Path) -> None:
+        save_tiny_lora(model, folders.loras / "sea")
+        self.session = StandInSession(folders)
+        with gr.Blocks() as self.blocks:
+            self.panel = Export(self.session)
+            self.panel.build()
+            self.panel.connect()
+
+    def data(self, **typed: Any) -> dict[Any, Any]:
+        panel = self.panel
+        controls = {name: getattr(panel, name) for name in ("kind", "dtype", "overwrite", "base", "ollama")}
+        controls["which"] = panel.chooser.control
+        return {control: typed.get(name, control.value) for name, control in controls.items()}
+
+    def export(self, **typed: Any) -> dict[Any, Any]:
+        self.panel._begun(page())
+        return self.panel._export(self.data(**{"which": "sea", **typed}), page(), no_bar)
+
+
+@pytest.fixture
+def panel(folders: Folders, tiny_folder: Path) -> Panel:
+    return Panel(folders, tiny_folder)
+
+
+def test_a_gguf_is_made_with_what_other_programs_need_and_offered(panel: Panel, folders: Folders) -> None:
+    updates = panel.export(ollama="smol")
+    made = folders.loras / "sea" / "sea-lora-f32.gguf"
+    assert made.is_file() and "FROM smol" in updates[panel.panel.result] and str(made) in updates[panel.panel.result]
+    assert updates[panel.panel.prepare]["visible"] is True
+    ready = panel.panel._download()[panel.panel.files]["value"]
+    assert [Path(path).name for path in ready] == ["sea-lora-f32.gguf", "sea.Modelfile"]
+    assert Path(ready[0]).read_bytes() == made.read_bytes() and folders.user_data not in Path(ready[0]).parents
+    panel.panel._download()
+    assert not Path(ready[0]).exists(), "only the last one is kept ready"
+
+
+def test_a_merged_model_is_made_and_has_a_folder_to_open(panel: Panel, folders: Folders) -> None:
+    updates = panel.export(kind=KINDS[1], dtype="float32")
+    (made,) = [path for path in folders.models.iterdir() if path.name.endswith("-sea")]
+    assert (made / "Modelfile").is_file() and updates[panel.panel.prepare]["visible"] is False
+    assert str(made) in panel.panel._open(page(address="10.0.0.1"))[panel.panel.said]
+    assert "--dtype" not in updates[panel.panel.said]
+
+
+def test_an_export_is_not_replaced_unasked(panel: Panel) -> None:
+    panel.export()
+    with pytest.raises(RunError, match="already exists"):
+        panel.export()
+    panel.export(overwrite=True)
+
+
+def test_a_cancel_leaves_nothing(panel: Panel, folders: Folders) -> None:
+    panel.panel._begun(page())
+    panel.panel._cancels.cancel(page())
+    with pytest.raises(Cancelled):
+        panel.panel._export(panel.data(which="sea"), page(), no_bar)
+    assert not list((folders.loras / "sea").glob("*gguf*"))
+
+
+def test_what_it_takes_is_said_when_a_lora_is_chosen(panel: Panel) -> None:
+    control, forecast = panel.panel.chooser.control, panel.panel.forecast
+    assert press(panel.blocks, control, panel.data(), event="input")[forecast] == ""
+    assert "free" in press(panel.blocks, control, panel.data(which="sea"), event="input")[forecast]
+    said = press(panel.blocks, control, panel.data(which="sea", kind=KINDS[1], dtype="bfloat16"), event="input")
+    assert "memory" in said[forecast]
+    assert "gone" in press(panel.blocks, control, panel.data(which="gone"), event="input")[forecast]
+
+
+def test_before_an_export_there_is_nothing_to_open(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_button, "show_folder", lambda folder: False)
+    with pytest.raises(RunError, match="Export again"):
+        panel.panel._open(page())

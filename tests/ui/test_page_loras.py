@@ -1,0 +1,160 @@
+"""In a real browser, with LoRAs that lie there: the list of runs, asking, exporting, and the LoRA tools."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import save_tiny_lora
+from tests.ui.browser import PHONE, Tab
+from tests.ui.desk import Desk
+from training_pro.folders import Folders
+from training_pro.record.history import HISTORY_FILE, Event, History
+from training_pro.record.points import Point
+from training_pro.record.runs import SETTINGS_FILE, read_notes
+from training_pro.record.state import starting_state, write_state
+from training_pro.record.votes import read_votes
+from training_pro.settings import Settings, to_json
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def make_run(folders: Folders, model: Path, name: str, rank: int, started: str) -> Path:
+    """A finished run with a LoRA, a checkpoint, a curve and two samples; nothing was trained."""
+    folder = save_tiny_lora(model, folders.loras / name)
+    shutil.copytree(folder, folder / "checkpoint-4")
+    settings = Settings(name=name, text_file="tales.txt", rank=rank, sample_prompts="The lamp")
+    (folder / SETTINGS_FILE).write_text(to_json(settings), encoding="utf-8")
+    state = starting_state(8, "tiny", "", "").ended("finished", "all updates are done")
+    write_state(folder, state.changed(started=started, update=8))
+    history = History.open(folder / HISTORY_FILE)
+    for update in range(1, 9):
+        history.add(Point(update, update / 4, 4 - update / 10, 4 - update / 10, 1e-4, 1.0, 900.0, float(update), 50.0))
+        if update in (4, 8):
+            history.add_event(Event("sample", update, "", {"prompt": "The lamp", "answer": f"{name} says {update}"}))
+    history.add_event(Event("checkpoint", 4, "every 4 updates"))
+    history.close()
+    return folder
+
+
+@pytest.fixture
+def loras(folders: Folders, tiny_folder: Path) -> Folders:
+    make_run(folders, tiny_folder, "red", 8, "2026-01-01T10:00:00+00:00")
+    make_run(folders, tiny_folder, "blue", 16, "2026-01-02T10:00:00+00:00")
+    return folders
+
+
+def listed(tab: Tab) -> list[str]:
+    rows = "[...document.querySelectorAll('.tp-runs tr[data-run]')].filter(r => !r.hidden).map(r => r.dataset.run)"
+    return list(tab.page.evaluate(rows))
+
+
+def row(tab: Tab, name: str) -> object:
+    return tab.page.locator(f'.tp-runs tr[data-run="{name}"]')
+
+
+def choose_from_menu(tab: Tab, name: str, item: str) -> None:
+    row(tab, name).locator(".tp-dots").click()
+    tab.page.get_by_role("menuitem", name=item, exact=True).click()
+
+
+def test_runs_are_opened_compared_noted_deleted_and_brought_back(loras: Folders, desk: Desk) -> None:
+    tab = desk.open()
+    tab.show_tab("Runs")
+    tab.until(lambda: listed(tab) == ["blue", "red"], "the list, the newest first")
+    row(tab, "red").locator(".tp-open").click()
+    tab.until(lambda: "red says 8" in tab.words("runs-shown"), "the run in full")
+    tab.type("notes", "Better. #good")
+    tab.press("keep-notes")
+    tab.until(lambda: "#good" in tab.words("runs-table"), "the tag in the list")
+    assert read_notes(loras.loras / "red") == "Better. #good"
+    tab.page.locator(".tp-run-search").fill("#good")
+    assert listed(tab) == ["red"]
+    tab.page.locator(".tp-run-search").fill("")
+    for name in ("red", "blue"):
+        row(tab, name).locator(".tp-tick").click()
+    tab.until(lambda: "LoRA Rank" in tab.words("runs-shown"), "the comparison")
+    assert tab.part("runs-shown").locator("path.tp-c1").count() == 1
+    assert "Learning Rate" not in tab.words("runs-shown")
+    tab.part("runs-over").get_by_text("Over epochs").click()
+    tab.until(lambda: "epoch" in tab.words("runs-shown"), "the curves over epochs")
+    tab.part("runs-order").get_by_text("By name").click()
+    tab.page.locator("#tp-runs-table").get_by_label("More for blue").focus()
+    tab.page.keyboard.press("Enter")
+    tab.page.get_by_role("menuitem", name="Open", exact=True).wait_for()
+    tab.page.keyboard.press("ArrowUp")
+    assert tab.page.evaluate("document.activeElement.textContent") == "Delete"
+    tab.page.keyboard.press("Enter")
+    tab.until(lambda: listed(tab) == ["red"], "the deletion")
+    tab.press("undo-delete")
+    tab.until(lambda: listed(tab) == ["blue", "red"], "the run back")
+    choose_from_menu(tab, "red", "Use these settings")
+    tab.until(lambda: tab.typed("rank") == "8", "its settings under Train")
+    tab.show_tab("Runs")
+    choose_from_menu(tab, "red", "Measure perplexity")
+    tab.until(lambda: tab.typed("perplexity-text") == "tales.txt", "what to measure")
+
+
+def test_asked_blind_exported_and_combined(loras: Folders, desk: Desk) -> None:
+    tab = desk.open()
+    tab.show_tab("Runs")
+    tab.until(lambda: "red" in listed(tab), "the list")
+    choose_from_menu(tab, "red", "Ask it")
+    tab.part("runs-ask-prompt").locator("textarea").wait_for()
+    tab.type("runs-ask-strength", "0.5, 1")
+    tab.type("runs-ask-prompt", "The lamp keeper")
+    tab.press("runs-ask-go")
+    answers = tab.part("runs-ask-answers")
+    tab.until(lambda: answers.inner_text().count(" tokens · ") == 3, "three answers")
+    assert "red × 0.5" in answers.inner_text()
+    tab.part("runs-ask-blind").locator("input").check()
+    tab.press("runs-ask-go")
+    tab.until(lambda: answers.get_by_text("C is best").count() == 1, "three answers to vote on")
+    assert "red" not in answers.inner_text()
+    answers.get_by_text("A is best").click()
+    tab.until(lambda: "Counted" in answers.inner_text(), "the vote")
+    answers.get_by_text("Reveal", exact=True).click()
+    tab.until(lambda: "1 blind vote" in answers.inner_text(), "the count")
+    (vote,) = read_votes(loras.loras / "red")
+    assert vote.best in vote.voices and len(vote.voices) == 3
+    tab.type("runs-ask-tokens", "4000")
+    tab.press("runs-ask-go")
+    answers.get_by_text("Cancel").click()
+    tab.until(lambda: "cancelled" in answers.inner_text(), "the end of an answer")
+
+    choose_from_menu(tab, "red", "Export")
+    tab.part("export-go").wait_for()
+    tab.until(lambda: tab.typed("export-which") == "red", "what to export")
+    tab.press("export-go")
+    tab.until(lambda: "red-lora-f32.gguf" in tab.words("export-result"), "the export")
+    assert "ADAPTER ./red-lora-f32.gguf" in tab.words("export-result")
+    assert (loras.loras / "red" / "red.Modelfile").is_file()
+    tab.press("export-download")
+    tab.until(lambda: "Modelfile" in tab.words("export-files"), "the files to download")
+    tab.press("export-go")
+    tab.until(lambda: "already exists" in tab.words("export-said"), "the refusal to replace it")
+    tab.part("export-kind").get_by_text("Merged model").click()
+    tab.until(lambda: "of memory" in tab.words("export-forecast"), "what merging takes")
+
+    tab.part("lora-tool").get_by_text("Combine").click()
+    for name in ("red", "blue"):
+        tab.choose("lora-tool-which", name)
+    tab.type("lora-tool-name", "violet")
+    tab.press("lora-tool-go")
+    tab.until(lambda: "rank 8" in tab.words("lora-tool-said"), "the LoRA of both")
+    tab.part("lora-tool").get_by_text("Compare").click()
+    tab.press("lora-tool-go")
+    tab.until(lambda: "Cosine between both: 1.000" in tab.words("lora-tool-said"), "how alike they are")
+    assert "layer 1" in tab.words("lora-tool-result")
+
+
+def test_on_a_phone_the_list_and_a_rows_menu_are_there(loras: Folders, desk: Desk) -> None:
+    tab = desk.open(PHONE)
+    tab.show_tab("Runs")
+    tab.until(lambda: "red" in listed(tab), "the list")
+    choose_from_menu(tab, "red", "Open")
+    tab.until(lambda: "red says 8" in tab.words("runs-shown"), "the run in full")
+    wide = tab.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    assert not wide, "nothing pushes the page wider than the phone"

@@ -1,0 +1,1 @@
+"""Asking the host's model: the base, a LoRA, its checkpoints, at any strength, side by side, blind on wish."""

@@ -1,0 +1,217 @@
+"""Export: a LoRA as a GGUF file for llama.cpp, or merged into its base model; and how other programs use the result.
+
+What it will take is shown before; one export at a time runs in a thread of its own, with gradio's bar and a Cancel.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from training_pro.errors import RunError
+from training_pro.export.elsewhere import Usage, use_gguf, use_merged
+from training_pro.export.lora_source import Lora, open_lora
+from training_pro.progress import Progress
+from training_pro.record.lora_choices import chosen_lora
+from training_pro.session import Session
+from training_pro.ui.cancelling import Cancels
+from training_pro.ui.form import Values
+from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.lora_chooser import LoraChooser
+from training_pro.ui.panels.folder_button import copy_on_click, folder_said
+from training_pro.ui.pieces import area, button, button_row, card, head
+from training_pro.ui.views.export import export_view
+from training_pro.ui.views.markup import box
+from training_pro.words import size_words
+
+GGUF, MERGED = "GGUF LoRA", "Merged model"
+KINDS = [f"{GGUF}\nfor llama.cpp, Ollama, textgen", f"{MERGED}\na model of its own"]
+_DTYPES = {GGUF: ["float32", "float16"], MERGED: ["bfloat16", "float16", "float32"]}
+_JOB: dict[str, Any] = {"api_name": False, "concurrency_id": "tp-export", "concurrency_limit": 1}
+_BAR = gr.Progress()  # gradio's way of asking for one: a default value
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be exported, and how."""
+
+    lora: Lora
+    kind: str
+    dtype: Any
+
+
+class Export:
+    """The panel. What was exported last is the same for all pages."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._cancels = Cancels()
+        self._made: tuple[Path, Usage] | None = None
+        self._ready: Path | None = None
+        self.chooser = LoraChooser(session)
+
+    def build(self) -> None:
+        with card("export-lora"):
+            head("Export a LoRA")
+            self.kind = gr.Radio(
+                KINDS, value=KINDS[0], show_label=False, label="Export as", elem_id="tp-export-kind",
+                elem_classes=["tp-tiles"], container=False,
+            )  # fmt: skip
+            with gr.Row(elem_classes=["tp-g3"]):
+                self.chooser.build("export-which", "LoRA to export", "A LoRA or one of its checkpoints.")
+                self.dtype = gr.Dropdown(
+                    _DTYPES[GGUF], value=_DTYPES[GGUF][0], label="Numbers", info="float32 rounds nothing.",
+                    elem_id="tp-export-dtype", elem_classes=["tp-field"], min_width=140,
+                )  # fmt: skip
+                self.overwrite = gr.Checkbox(
+                    False, label="Replace", info="An earlier export of the same name.", elem_id="tp-export-replace",
+                    elem_classes=["tp-field"], min_width=140,
+                )  # fmt: skip
+            with gr.Row(elem_classes=["tp-g2"]):
+                self.base = gr.Textbox(
+                    label="Folder of the base model", info="Empty: the one that the LoRA names.", max_lines=1,
+                    elem_id="tp-export-base", elem_classes=["tp-field"],
+                )  # fmt: skip
+                self.ollama = gr.Textbox(
+                    label="Base model for Ollama", max_lines=1, elem_id="tp-export-ollama", elem_classes=["tp-field"],
+                    info="Its name there, or a GGUF file. Empty: a GGUF of it in the models folder.",
+                )  # fmt: skip
+            self.forecast = area("export-forecast")
+            with button_row():
+                self.begin = button("Export", "export-go", variant="primary")
+                self.cancel = button("Cancel", "export-cancel", visible=False)
+            self.said = area("export-said")
+            self.result = area("export-result")
+            with button_row(visible=False) as self.after:
+                self.open = button("Open its folder", "export-open")
+                self.prepare = button("Download", "export-download")
+            self.files = gr.File(
+                visible=False, label="Ready to download", elem_id="tp-export-files", interactive=False, height=90
+            )
+
+    def connect(self) -> None:
+        asked = {self.chooser.control, self.kind, self.dtype, self.overwrite, self.base, self.ollama}
+        self.kind.input(self._types, self.kind, [self.dtype, self.ollama], **QUIET)
+        look = answering(self._forecast, self.forecast, "estimating the export")
+        for event in (self.chooser.control.input, self.kind.input, self.dtype.input, self.base.submit, self.base.blur):
+            event(look, asked, self.forecast, **QUIET)
+        begun = self.begin.click(self._begun, None, [self.cancel, self.said, self.result, self.after], **AT_ONCE)
+        export = answering(self._export, self.said, "exporting the LoRA")
+        done = begun.then(export, asked, [self.said, self.result, self.after, self.prepare, self.files], **_JOB)
+        done.then(self._ended, None, self.cancel, **AT_ONCE)
+        self.cancel.click(self._cancels.cancel, None, None, **AT_ONCE)
+        copy_on_click(self.open, self.result)
+        self.open.click(answering(self._open, self.said, "opening the folder"), None, self.said, **QUIET)
+        download = answering(self._download, self.said, "preparing the download")
+        self.prepare.click(download, None, [self.said, self.files], **QUIET)
+
+    def about(self, lora: str) -> dict[Any, Any]:
+        """Updates that choose this LoRA."""
+        return {**self.chooser.choosing([lora]), self.forecast: "", self.said: ""}
+
+    # -- what people do -------------------------------------------------------------------------------------------
+
+    def _types(self, kind: str) -> list[Any]:
+        found = _kind(kind)
+        return [gr.update(choices=_DTYPES[found], value=_DTYPES[found][0]), gr.update(visible=found == GGUF)]
+
+    def _begun(self, request: gr.Request) -> tuple[Any, ...]:
+        """A Cancel that is pressed the moment it appears counts."""
+        self._cancels.begin(request)
+        return gr.update(visible=True), "", "", gr.update(visible=False)
+
+    def _ended(self, request: gr.Request) -> Any:
+        self._cancels.end(request)
+        return gr.update(visible=False)
+
+    def _wanted(self, data: Values) -> Wanted:
+        folders = self._session.host.folders
+        chosen = chosen_lora(folders, self.chooser.one(data[self.chooser.control]))
+        base = str(data[self.base] or "").strip()
+        lora = open_lora(chosen.run, folders, chosen.checkpoint, Path(base) if base else None)
+        kind, dtype = _kind(str(data[self.kind])), str(data[self.dtype])
+        return Wanted(lora, kind, dtype if dtype in _DTYPES[kind] else _DTYPES[kind][0])
+
+    def _forecast(self, data: Values) -> dict[Any, Any]:
+        from training_pro.export.forecast import gguf_forecast, merge_forecast
+
+        if not data[self.chooser.control]:
+            return {self.forecast: ""}
+        wanted = self._wanted(data)
+        if wanted.kind == GGUF:
+            found = gguf_forecast(wanted.lora, wanted.dtype)
+        else:
+            found = merge_forecast(wanted.lora, self._session.host.folders, wanted.dtype)
+        return {self.forecast: box("info" if found.fits else "warning", found.words())}
+
+    def _export(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+        wanted, progress = self._wanted(data), self._cancels.telling(bar, request)
+        if wanted.kind == GGUF:
+            return self._gguf(wanted, bool(data[self.overwrite]), str(data[self.ollama] or ""), progress)
+        return self._merged(wanted, bool(data[self.overwrite]), progress)
+
+    def _gguf(self, wanted: Wanted, replace: bool, ollama: str, progress: Progress) -> dict[Any, Any]:
+        from training_pro.export.gguf_lora import export_gguf, gguf_place
+
+        target = gguf_place(wanted.lora, wanted.dtype)
+        made = export_gguf(wanted.lora, target, dtype=wanted.dtype, replace=replace, progress=progress)
+        said = f"{wanted.lora.name} is saved for llama.cpp: {made.file.name}, {size_words(made.size_bytes)}."
+        return self._shown(made.file, [said], use_gguf(wanted.lora, made.file, self._session.host.folders, ollama))
+
+    def _merged(self, wanted: Wanted, replace: bool, progress: Progress) -> dict[Any, Any]:
+        from training_pro.export.merge import merge_lora, merged_place
+
+        folders, lora = self._session.host.folders, wanted.lora
+        target = merged_place(folders, lora)
+        made = merge_lora(lora, target, dtype=wanted.dtype, replace=replace, progress=progress)
+        said = f"{lora.name} is merged into {lora.base.name}: {made.folder.name}, {size_words(made.weights_bytes)}."
+        notes = [note.split(" (--dtype")[0] for note in made.notes]
+        return self._shown(made.folder, [said, *notes], use_merged(lora, made.folder, folders))
+
+    def _shown(self, made: Path, said: list[str], usage: Usage) -> dict[Any, Any]:
+        self._made = made, usage
+        return {
+            self.said: box("good", said),
+            self.result: export_view(made, usage),
+            self.after: gr.update(visible=True),
+            self.prepare: gr.update(visible=made.is_file()),
+            self.files: gr.update(visible=False, value=None),
+        }
+
+    def _there(self) -> tuple[Path, Usage]:
+        if self._made is None or not self._made[0].exists():
+            raise RunError("The export is not there any more. Export again.")
+        return self._made
+
+    def _open(self, request: gr.Request) -> dict[Any, Any]:
+        made, _ = self._there()
+        return {self.said: folder_said(made if made.is_dir() else made.parent, request)}
+
+    def _download(self) -> dict[Any, Any]:
+        """The file and its Modelfile, from a place that gradio serves files from: the host's own folders are none."""
+        made, usage = self._there()
+        if self._ready is not None:
+            shutil.rmtree(self._ready, ignore_errors=True)
+        self._ready = Path(tempfile.mkdtemp(prefix="training-pro-"))
+        ready = [_link(path, self._ready) for path in (made, usage.modelfile)]
+        return {self.files: gr.update(value=ready, visible=True), self.said: ""}
+
+
+def _kind(shown: str) -> str:
+    return shown.partition("\n")[0]
+
+
+def _link(path: Path, folder: Path) -> str:
+    """`path` again in `folder`, without a copy where the disk allows it."""
+    target = folder / path.name
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
+    return str(target)

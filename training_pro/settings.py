@@ -24,7 +24,7 @@ TARGET_PRESETS = ("q-v", "q-k-v", "q-k-v-o", "k-v-down", "all", "all-linear", "o
 EOS_PLACES = ("none", "block", "cut")
 CONTROL_TOKEN_WAYS = ("auto", "text", "tokens")
 LOSS_PLACES = ("all", "assistant", "after")
-TOO_LONG_WAYS = ("trim", "eliminate", "stop")
+TOO_LONG_WAYS = ("trim", "split", "eliminate", "stop")
 BAD_ROW_WAYS = ("stop", "skip")
 DATASET_KINDS = ("auto", "text", "alpaca", "sharegpt", "messages", "text rows")
 CHECKPOINT_WAYS = ("auto", "off", "on")
@@ -135,7 +135,10 @@ class Settings:
         "", "Train Only After", 'Train only on the part of each row after this string, for example "### Response:".'
     )
     too_long: str = _data(
-        "trim", "Rows that are too long", "Trim them, leave them out, or stop with an error.", choices=TOO_LONG_WAYS
+        "trim",
+        "Rows that are too long",
+        "Trim them, split chats between their turns, leave them out, or stop with an error.",
+        choices=TOO_LONG_WAYS,
     )
     hybrid: bool = _data(False, "Hybrid Training", "Train on the text file and the dataset together.")
     hybrid_data_percent: float = _data(

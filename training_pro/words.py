@@ -26,6 +26,11 @@ def time_words(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """ "1 row", "4,000 rows"; `many` where it is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def size_words(size_bytes: float) -> str:
     """ "512 kB", "270 MB", "15.2 GB"; decimal, as disks are sold."""
     if size_bytes >= 1e9:

@@ -116,3 +116,15 @@ def test_a_text_that_is_none_is_refused(folders: Folders) -> None:
     (folders.datasets / "story.txt").write_text("The fox ran. " * 50)
     with pytest.raises(DataError, match="no chat log"):
         DatasetTools(folders).log_to_chats("story.txt", "Otter")
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["[3/12/2024 10:{:02} AM] {}\n{}", "10:{:02}\t{}\t{}", "2024-03-12 10:{:02}:00\t{}\t{}"],
+    ids=["heading with a time", "tabs", "tabs with a date"],
+)
+def test_logs_of_other_programs(heading: str) -> None:
+    lines = [heading.format(number, ("Otter", "Wren")[number % 2], f"line {number}") for number in range(12)]
+    log = chat_log("\n".join(lines))
+    assert log is not None
+    assert [(message.name, message.text) for message in log.messages[:2]] == [("Otter", "line 0"), ("Wren", "line 1")]

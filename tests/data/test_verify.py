@@ -83,7 +83,7 @@ def test_nothing_is_suggested_where_all_is_well(folders: Folders):
 def test_the_context_is_never_more_than_the_models(folders: Folders):
     found = verified(folders, dataset="talks.jsonl", max_tokens=32, model_max_tokens=40)
     assert changes(found)["max_tokens"] == 40
-    assert any("were trimmed" in note for note in found.notes)
+    assert any("trimmed: longer than 32 tokens" in note for note in found.notes)
 
 
 def test_beside_text_a_context_is_suggested_only_for_rows_that_do_not_fit(folders: Folders):
@@ -182,8 +182,8 @@ def test_what_became_of_the_rows_is_said(folders: Folders):
     settings = Settings(dataset="some.jsonl", bad_rows="skip", max_tokens=48)
     found = prepare(settings, tiny_tokenizer(CHATML), folders)
     notes = " ".join(verify(found, settings, make_plan(len(found.train), 4, 1, 3.0)).notes)
-    assert "1 of 41 rows could not be used and were skipped" in notes and "Skipped: some.jsonl, row 41" in notes
-    assert "rows are longer than 48 tokens and were trimmed" in notes
+    assert "1 of 41 rows skipped" in notes and "Skipped: some.jsonl, row 41" in notes
+    assert "rows trimmed: longer than 48 tokens" in notes
 
 
 def test_missing_tokens_are_said(folders: Folders):
@@ -228,5 +228,5 @@ def test_characters_by_accident_are_shown(folders: Folders):
     (folders.datasets / "joined.txt").write_text("The fox ran.\n\n\n\ufeffThe hen sat &amp; slept.\x00\n")
     notes = verified(folders, text_file="joined.txt").notes
     assert all(
-        any(kind in note for note in notes) for kind in ("byte order marks", "HTML entities", "control characters")
+        any(kind in note for note in notes) for kind in ("1 byte order mark,", "1 HTML entity,", "1 control character,")
     )

@@ -29,7 +29,7 @@ from training_pro.text.tokenizing.encoding import TextEncoder
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = 8  # raised whenever what is prepared, or how it is stored, changes
+LAYOUT = 7  # raised whenever what is prepared, or how it is stored, changes
 KEPT_ENTRIES = 24
 KEPT_BYTES = 8 << 30
 MAPPED_BYTES = 1 << 16  # smaller arrays are simply read

@@ -34,7 +34,10 @@ _MANNERS = {
         rf"\[(?P<when>(?:{_DATE}|\d{{1,2}}-\w{{3}}-\d{{2,4}}) {_TIME})\] (?P<name>[^\n]{{1,60}}?)(?P<text>)"
     ),
     "IRC": re.compile(rf"(?:\[?(?P<when>(?:{_DATE} )?{_TIME})\]? )?<[ @+%~&]?(?P<name>[^\s<>]{{1,40}})> (?P<text>.*)"),
-    "a dialogue": re.compile(r"(?P<when>)(?P<name>[^\W\d_][\w .'-]{0,30}): (?P<text>.+)"),
+    "a log with tabs": re.compile(
+        rf"(?P<when>(?:{_DATE}[ T])?{_TIME})\t[ @+%~&]?(?P<name>[^\t\n]{{1,60}})\t(?P<text>.*)"
+    ),
+    "a dialogue": re.compile(r"(?P<when>)\*{0,2}(?P<name>[^\W\d_][\w .'-]{0,30}):\*{0,2} (?P<text>.+)"),
 }
 _WITH_HEADINGS = ("Telegram", "Discord")  # the name has a line of its own
 _NO_TEXT = re.compile(
@@ -151,6 +154,8 @@ def _manner(lines: Sequence[str]) -> str | None:
         if len(found) < max(_FEWEST_MESSAGES, enough * len(filled)):
             continue
         names = Counter(match["name"] for match in found if match["name"])
+        if 2 * names.total() < len(found):
+            continue  # the log of another program, whose names stand elsewhere
         often = [name for name, count in names.items() if count >= max(2, _LEAST_SHARE * len(found))]
         # Prose has lines with a colon too; in a dialogue a few names come again and again.
         if manner != "a dialogue" or (len(often) >= 2 and sum(names[name] for name in often) >= 0.8 * len(found)):

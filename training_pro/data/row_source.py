@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from training_pro.data.cache import CacheEntry, cache_key
 from training_pro.data.fingerprint import digest, files_digest, settings_parts
 from training_pro.data.rendering.chat import ChatRenderer
 from training_pro.data.rendering.formats import USUAL_FORMAT, Format, InstructionRenderer, load_format
-from training_pro.data.rendering.rendering import LossPlace, RowRenderer, loss_place, trained_spans
+from training_pro.data.rendering.rendering import LossPlace, RenderedRow, RowRenderer, loss_place, trained_spans
 from training_pro.data.rendering.templates import has_template, load_template, make_template
 from training_pro.data.report import SourceReport
 from training_pro.data.row_encoding import ReadyRow, RowArrays
@@ -24,7 +24,7 @@ from training_pro.errors import DataError
 from training_pro.settings import Settings
 
 _AFTERWARDS = ("seed", "skip_duplicates", "hybrid", "hybrid_data_percent", "hybrid_text_percent", "eval_percent")
-_WAY_OF_RENDERING = 2  # raised when rows become other tokens than with the code before
+_WAY_OF_RENDERING = 3  # raised when rows become other tokens than with the code before
 BATCH_ROWS = 256
 BATCH_CHARS = 1 << 20
 
@@ -105,8 +105,9 @@ def encoded_rows(source: Source, workshop: Workshop, format_: Format | None) -> 
         arrays.add(batch)
         chars += sum(len(ready.row.text) for ready in batch)
         progress(min(chars, size), size, f"Tokenizing {source.name}")
-    notes = renderer.notes()
-    report = _report(source, arrays, bad, (*_way_notes(source, settings, format_), *notes))
+    notes = (*_way_notes(source, settings, format_), *renderer.notes())
+    report = _report(source, arrays, bad, notes)
+    report = dataclasses.replace(report, rows_read=report.rows_read - renderer.more_rows)
     if not len(arrays):
         raise nothing_left(report)
     progress(size, size, f"Tokenizing {source.name}")
@@ -125,7 +126,19 @@ def _renderer(workshop: Workshop, format_: Format | None) -> RowRenderer:
         return InstructionRenderer(format_, workshop.rows, add_bos, add_eos, columns)
     folder = workshop.folders.instruction_templates
     template = make_template(workshop.host_tokenizer, settings.chat_template, folder)
-    return ChatRenderer(template, workshop.rows, add_bos, add_eos, columns)
+    return ChatRenderer(template, workshop.rows, add_bos, add_eos, columns, _fits(workshop))
+
+
+def _fits(workshop: Workshop) -> Callable[[RenderedRow], bool] | None:
+    """Whether a row's tokens fit into the context; None where long rows are not split."""
+    if workshop.settings.too_long != "split":
+        return None
+
+    def fits(row: RenderedRow) -> bool:
+        ids = workshop.rows.encode([row.text], with_offsets=False)[0].ids
+        return len(ids) + row.add_bos + row.add_eos <= workshop.settings.max_tokens
+
+    return fits
 
 
 def _way_notes(source: Source, settings: Settings, format_: Format | None) -> list[str]:
@@ -151,12 +164,22 @@ def nothing_left(report: SourceReport) -> DataError:
 def _ready_rows(path: Path, renderer: RowRenderer, loss: LossPlace, bad: BadRows) -> Iterator[ReadyRow]:
     for number, row in read_rows(path, bad):
         try:
-            rendered = renderer.render(row)
-            yield ReadyRow(number, rendered, trained_spans(rendered, loss))
+            texts = renderer.render_all(row)
         except Unwanted:
             bad.unwanted += 1
+            continue
         except RowFault as fault:
             bad.reject(number, str(fault), row)
+            continue
+        for text in texts:
+            try:
+                ready = ReadyRow(number, text, trained_spans(text, loss))
+            except Unwanted:
+                bad.unwanted += 1
+            except RowFault as fault:
+                bad.reject(number, str(fault), row)
+            else:
+                yield ready
 
 
 def _batches(rows: Iterator[ReadyRow]) -> Iterator[list[ReadyRow]]:

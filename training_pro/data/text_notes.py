@@ -14,13 +14,16 @@ from training_pro.data.report import SourceReport
 from training_pro.data.text_parts import TextPart
 from training_pro.text.reading import clean_text
 from training_pro.text.splitting.unwrapping import LOOKED_AT_BYTES, wrapped_note
+from training_pro.words import counted
 
 _KINDS = {
-    "stars": "lines of stars",
-    "rules": "lines of dashes or the like",
-    "form feeds": "form feeds (page breaks)",
-    "headings": "chapter headings",
+    "stars": ("line of stars", "lines of stars"),
+    "rules": ("line of dashes or the like", "lines of dashes or the like"),
+    "form feeds": ("form feed (page break)", "form feeds (page breaks)"),
+    "headings": ("chapter heading", "chapter headings"),
+    "end marks": ("mark of a text's end", "marks of a text's end"),
 }
+_ONE = {"HTML entities": "HTML entity"}
 _FEW_SECTIONS = 2
 _NOTES_BY_FILE = 5
 
@@ -52,13 +55,15 @@ def text_notes(source: SourceReport) -> list[str]:
     notes = []
     if found.control_tokens:
         shown = ", ".join(f"{text} ({count:,})" for text, count in list(found.control_tokens.items())[:3])
-        how = "become those tokens" if found.as_tokens else "are plain characters"
-        notes.append(f"{source.name}: {found.control_token_count:,} special strings {how}: {shown}.")
+        how = "read as those tokens" if found.as_tokens else "read as plain characters"
+        notes.append(f"{source.name}: {counted(found.control_token_count, 'special string')} {how}: {shown}.")
     for one in found.look_alikes:
-        what = f"{one.count:,} {_KINDS[one.kind]} are not used as hard cuts"
-        notes.append(f"{source.name}: {what}, for example {one.example.strip() or 'a form feed'!r}.")
+        what = counted(one.count, *_KINDS[one.kind])
+        example = f"{one.example.strip()!r}" if one.example.strip() else "a form feed"
+        notes.append(f"{source.name}: {what} without a hard cut, for example {example}.")
     for stray in found.strays:
-        notes.append(f"{source.name}: {stray.count:,} {stray.kind}, for example {stray.example}, will be learned too.")
+        what = counted(stray.count, _ONE.get(stray.kind, stray.kind.removesuffix("s")), stray.kind)
+        notes.append(f"{source.name}: {what}, for example {stray.example}, will be learned too.")
     return notes
 
 
@@ -70,11 +75,13 @@ def text_offers(source: SourceReport) -> list[tuple[str, dict[str, Any]]]:
     offers: list[tuple[str, dict[str, Any]]] = []
     if found.control_tokens:
         other, words = ("text", "plain characters") if found.as_tokens else ("tokens", "those tokens")
-        reason = f"Read the {found.control_token_count:,} special strings of {source.name} as {words}"
+        reason = f"Read the {counted(found.control_token_count, 'special string')} of {source.name} as {words}"
         offers.append((reason, {"control_tokens": other}))
     sections = source.slicing.sections if source.slicing is not None else 0
     for one in found.look_alikes:
         if one.cut_string and (sections < _FEW_SECTIONS or one.count > sections):
-            reason = f"Cut {source.name} at its {one.count:,} {_KINDS[one.kind]}: Hard Cut String {one.cut_string}"
+            reason = (
+                f"Cut {source.name} at its {counted(one.count, *_KINDS[one.kind])}: Hard Cut String {one.cut_string}"
+            )
             offers.append((reason, {"hard_cut": one.cut_string}))
     return offers

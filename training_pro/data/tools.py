@@ -35,7 +35,7 @@ from training_pro.text.splitting.unwrapping import Unwrapped, unwrapped
 from training_pro.text.stray_characters import clean
 
 _REPORT_EVERY = 500
-LOOK_ALIKES = frozenset({"stars", "rules", "form feeds", "headings"})
+LOOK_ALIKES = frozenset({"stars", "rules", "form feeds", "headings", "end marks"})
 _BETWEEN_FILES = "\n\n\n"  # the usual hard cut, which a file's end is too
 
 

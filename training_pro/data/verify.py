@@ -19,6 +19,7 @@ from training_pro.errors import Fault
 from training_pro.plan import Plan, suggested_save_steps, suggested_warmup_steps
 from training_pro.progress import Progress, no_progress
 from training_pro.settings import Settings
+from training_pro.words import counted
 
 CONTEXT_STEP_TOKENS = 32
 
@@ -151,6 +152,7 @@ def _suggestions(prepared: Prepared, settings: Settings, plan: Plan, facts: Fact
         *_warmup(settings, plan),
         *_checkpoints(settings, plan),
         *_context(report, settings),
+        *_split_chats(report, settings),
         *(Suggestion(reason, changes) for source in report.sources for reason, changes in text_offers(source)),
     ]
     spoken_of = {name for suggestion in found for name in suggestion.changes}
@@ -210,6 +212,16 @@ def _context(report: DataReport, settings: Settings) -> list[Suggestion]:
     return [Suggestion(reason, {"max_tokens": wanted})]
 
 
+def _split_chats(report: DataReport, settings: Settings) -> list[Suggestion]:
+    """What trimming takes from chats is lost; split between their turns they lose nothing."""
+    chats = [source for source in report.sources if source.trimmed and source.kind in ("messages", "sharegpt")]
+    if settings.too_long != "trim" or not chats:
+        return []
+    trimmed = sum(source.trimmed for source in chats)
+    reason = f"Chats that are too long ({trimmed:,}) split between their turns, so that nothing of them is lost"
+    return [Suggestion(reason, {"too_long": "split"})]
+
+
 def _dementor(settings: Settings) -> list[Suggestion]:
     recipes = {
         "1 epoch at constant rate": {"epochs": 1.0, "lr_scheduler_type": "constant"},
@@ -237,11 +249,11 @@ def _twin_notes(facts: Facts, report: DataReport) -> list[str]:
     notes = []
     if facts.duplicates:
         notes.append(
-            f"{facts.duplicates:,} of {facts.samples:,} blocks are the same as an earlier one; "
+            f"{facts.duplicates:,} of {counted(facts.samples, 'block')} repeat an earlier one; "
             '"Leave out duplicates" trains them once.'
         )
     if report.twins_left_out:
-        notes.append(f"{report.twins_left_out:,} duplicates are left out.")
+        notes.append(f"Left out: {counted(report.twins_left_out, 'duplicate')}.")
     if facts.evaluated_and_trained:
         notes.append(
             f"{facts.evaluated_and_trained:,} of {facts.eval_samples:,} evaluation blocks are trained too, so that the "
@@ -251,15 +263,16 @@ def _twin_notes(facts: Facts, report: DataReport) -> list[str]:
 
 
 def _row_notes(source: SourceReport, settings: Settings) -> list[str]:
-    counted = (
-        (source.bad_rows, "could not be used and were skipped"),
-        (source.unwanted_rows, "are marked as not to be learned (label false, weight 0) and were left out"),
-        (source.trimmed, f"are longer than {settings.max_tokens} tokens and were trimmed"),
-        (source.trimmed_stops, "lost their stop token when they were trimmed, so they do not teach the model to stop"),
-        (source.eliminated_long, f"are longer than {settings.max_tokens} tokens and were left out"),
-        (source.eliminated_untrained, "were left out: trimming removed everything that is trained"),
+    losses = (
+        (source.bad_rows, "skipped, because they can't be used"),
+        (source.unwanted_rows, "left out: marked as not to be learned (label false, weight 0)"),
+        (source.trimmed, f"trimmed: longer than {settings.max_tokens} tokens"),
+        (source.trimmed_stops, "lost their stop token to trimming, so they don't teach the model to end"),
+        (source.eliminated_long, f"left out: longer than {settings.max_tokens} tokens"),
+        (source.eliminated_untrained, "left out: trimming took all that was to be trained"),
     )
-    notes = [f"{source.name}: {count} of {source.rows_read} rows {what}." for count, what in counted if count]
+    rows = counted(source.rows_read, "row")
+    notes = [f"{source.name}: {count:,} of {rows} {what}." for count, what in losses if count]
     return notes + [f"Skipped: {example}" for example in source.bad_row_examples]
 
 
@@ -270,11 +283,11 @@ def _text_notes(source: SourceReport, settings: Settings) -> list[str]:
     notes = []
     if slicing.split_sentences:
         notes.append(
-            f"{source.name}: {slicing.split_sentences} sentences are longer than {settings.max_tokens} tokens "
-            "and were split."
+            f"{source.name}: split {counted(slicing.split_sentences, 'sentence')} of more than "
+            f"{settings.max_tokens} tokens."
         )
     if slicing.dropped_small:
-        notes.append(f"{source.name}: {slicing.dropped_small} small blocks were dropped.")
+        notes.append(f"{source.name}: dropped {counted(slicing.dropped_small, 'small block')}.")
     if settings.dementor and slicing.short_sections:
         notes.append(
             f"{source.name}: {slicing.short_sections} of {slicing.sections} sections are shorter than a window and "

@@ -16,6 +16,7 @@ from training_pro.text.sections import Span, cut_pattern
 
 _LINE_END = r"(?=[ \t]*(?:\n|\Z))"
 _STAR = "(?:[*]|•|·|⁂|⁑|⁕|※|❦|❧)"  # alternatives, since the patterns are for UTF-8
+_RULES = ("-", "_", "=", "~", "[+]", "–", "—", "─")
 _WORDS = (
     "chapter|part|book|volume|act|scene|canto|letter|section|prologue|epilogue|interlude|preface|afterword|adventure|"
     "kapitel|teil|chapitre|partie|cap(?:i|í|Í)tulo|parte|capitolo|hoofdstuk|rozdział|kapitola|luku|bölüm|"
@@ -24,7 +25,8 @@ _WORDS = (
 _NUMBERED = r"[ \t]+(?:\d{1,4}|[ivxlcIVXLC]{1,8}|[a-zA-Z]+)\b[^\n]{0,60}|[ \t]*[.:]?"
 _KINDS = {  # each starts at a line end, which is fast to find
     "stars": rf"\n[ \t]*(?:{_STAR}(?:[ \t]*{_STAR}){{2,}}|⁂|❦|❧){_LINE_END}",
-    "rules": rf"\n[ \t]*(?:-(?:[ \t]?-){{2,}}|_(?:[ \t]?_){{2,}}|=(?:[ \t]?=){{2,}}|~(?:[ \t]?~){{2,}}|[#]){_LINE_END}",
+    "rules": rf"\n[ \t]*(?:{'|'.join(f'{mark}(?:[ ]?{mark}){{2,}}' for mark in _RULES)}|[#~]|—){_LINE_END}",
+    "end marks": r"<\|endoftext\|>|<\|end_of_text\|>|</s>|<eos>",
     "form feeds": r"\f",
     "headings": rf"\n[ \t]*\n[ \t]*(?:[#]{{1,3}}[ \t]+[^\s][^\n]{{0,70}}|(?i:{_WORDS})(?:{_NUMBERED})"
     rf"|第[^\n]{{1,24}}(?:章|回|节|節|話|话)[^\n]{{0,60}}){_LINE_END}",

@@ -1,4 +1,5 @@
-"""What a text holds by accident: control characters, byte order marks in its middle, HTML entities and tags.
+"""What a text holds by accident: control characters, byte order marks in its middle, HTML entities and tags, soft
+hyphens, and letters that another program has read in the wrong encoding ("donâ€™t").
 
 Files that were joined, printed or copied from a page bring them; a model learns them like any word. Costs one search a
 kind over the text. Beside the way of a block: Verify shows what is found, and cleaning is a tool.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,15 +19,26 @@ from training_pro.text.blocks.corpus import Corpus
 _ENTITY = r"&(?:#\d{2,7}|#[xX][0-9a-fA-F]{2,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
 _TAG_NAMES = "p|div|span|i|b|em|strong|u|a|h[1-6]|ul|ol|li|blockquote|font|center"
 _TAG = rf"<(?:/?(?:{_TAG_NAMES})(?:\s[^<>\n]{{0,200}})?|br\s?/?|hr\s?/?)>"
+# UTF-8 whose bytes were read as Windows-1252: the first byte, and as many more as it asks for.
+_CP1252 = bytes(range(0x80, 0xA0)).decode("cp1252", "ignore")
+_MORE = f"[\u0080-\u00bf{_CP1252}]"
+_WRONG = f"[\u00c3-\u00df]{_MORE}|\u00c2[\u0080-\u00bf]|[\u00e0-\u00ef]{_MORE}{{2}}|\u00f0{_MORE}{{3}}"
+_MORE_UTF8 = b"(?:\xc2[\x80-\xbf]|%b)" % b"|".join(re.escape(one.encode()) for one in _CP1252)
 _KINDS = {
     "control characters": "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]",
     "byte order marks": "\ufeff",
+    "soft hyphens": "\u00ad",
+    "zero-width spaces": "(?:\u200b|\u2060)",
+    "wrongly decoded letters": _WRONG,
     "replacement characters": "\ufffd",
     "HTML entities": _ENTITY,
     "HTML tags": rf"(?i:{_TAG})",
 }
 _IN_UTF8 = {
     **{kind: re.compile(pattern.encode()) for kind, pattern in _KINDS.items()},
+    "wrongly decoded letters": re.compile(
+        b"\xc3(?:[\x83-\x9f]%b|\x82\xc2[\x80-\xbf]|[\xa0-\xaf]%b{2}|\xb0%b{3})" % ((_MORE_UTF8,) * 3)
+    ),
     "control characters": re.compile(b"[\x00-\x08\x0b\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]"),
 }
 CLEANED = frozenset(_KINDS) - {"replacement characters"}  # what was there instead of these is lost
@@ -45,8 +58,11 @@ def strays(corpus: Corpus) -> list[Stray]:
     found = []
     for kind, pattern in _IN_UTF8.items():
         texts = Counter(match[0] for match in pattern.finditer(corpus.buffer))
-        if kind == "HTML entities":
-            texts = Counter({text: count for text, count in texts.items() if _meant(text.decode()) != text.decode()})
+        if kind in _TRANSLATED:
+            translated = _TRANSLATED[kind]
+            texts = Counter(
+                {text: count for text, count in texts.items() if translated(text.decode()) != text.decode()}
+            )
         if texts:
             example = texts.most_common(1)[0][0].decode()
             shown = example if example.isprintable() else f"U+{ord(example):04X}"
@@ -57,7 +73,8 @@ def strays(corpus: Corpus) -> list[Stray]:
 def clean(text: str, kinds: frozenset[str] = CLEANED) -> tuple[str, int]:
     """`text` without strays of these kinds, and how many there were.
 
-    Entities become the characters they stand for, `<br>` and the ends of paragraphs line ends; the rest goes.
+    Entities and wrongly decoded letters become the characters they stand for, `<br>` and the ends of paragraphs line
+    ends; the rest goes.
     """
     count = 0
     for kind in (name for name in reversed(_KINDS) if name in kinds & CLEANED):  # tags first: entities may spell some
@@ -67,11 +84,23 @@ def clean(text: str, kinds: frozenset[str] = CLEANED) -> tuple[str, int]:
 
 
 def _cleaned(kind: str, found: re.Match[str]) -> str:
-    if kind == "HTML entities":
-        return _meant(found[0])
+    if kind in _TRANSLATED:
+        return _TRANSLATED[kind](found[0])
     tag = found[0].lower()
     return "\n" if kind == "HTML tags" and tag.startswith(("<br", "<hr", "</p", "</div", "</h", "</li")) else ""
 
 
 def _meant(entity: str) -> str:
     return html.unescape(entity).replace("\u00a0", " ")
+
+
+def _decoded(wrong: str) -> str:
+    """The character whose UTF-8 these are, read as Windows-1252; unchanged where they are none."""
+    try:
+        data = b"".join(bytes([ord(one)]) if ord(one) < 0x100 else one.encode("cp1252") for one in wrong)
+        return data.decode("utf-8")
+    except UnicodeError:
+        return wrong
+
+
+_TRANSLATED: dict[str, Callable[[str], str]] = {"HTML entities": _meant, "wrongly decoded letters": _decoded}

@@ -105,7 +105,7 @@ def test_an_eos_that_the_format_writes_is_not_doubled():
 def test_a_missing_stop_is_said():
     without = renderer(add_eos=False)
     assert not without.render({"instruction": "a", "output": "b"}).stops
-    assert without.notes()[0].startswith("In 1 rows no stop token follows the answer")
+    assert without.notes()[0].startswith("In 1 row no stop token follows the answer")
 
 
 SHORT, LONG = ({"instruction": "a", "output": "b " * count + "z"} for count in (3, 60))

@@ -129,14 +129,14 @@ def test_earlier_thoughts_that_the_template_drops_are_counted_and_the_turns_foun
         "Yes, in Brill.<|im_end|>",
         "Yes, in Brill.<|im_end|>",
     ]
-    assert "thoughts of 2 turns are left out" in made.notes()[0]
+    assert "leaves out the thoughts of 2 turns" in made.notes()[0]
 
 
 def test_calls_and_tools_that_a_template_does_not_know_are_counted():
     made = renderer(CHATML)
     assert trained(made, talk(ASKED, calling(ARGUMENTS), RESULT, SAID)) == ["", "Yes, in Brill.<|im_end|>"]
     notes = " ".join(made.notes())
-    assert "1 tool calls are left out" in notes and "tools of 1 rows are left out" in notes
+    assert "leaves out 1 tool call:" in notes and "leaves out the tools of 1 row:" in notes
 
 
 def test_a_turn_of_which_a_template_writes_nothing_is_not_learned_as_an_empty_answer():

@@ -8,6 +8,7 @@ rewrites what the assistant said, and with tool calls or thoughts some six a tur
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,8 +19,10 @@ from training_pro.data.rendering.templates import THE_DAY, ChatTemplate, Tails, 
 from training_pro.data.rows.bad_rows import RowFault, beginning
 from training_pro.data.rows.chats import Chat, chat_of
 from training_pro.data.rows.fields import NO_COLUMNS, Columns
+from training_pro.data.rows.long_chats import pieces_of
 from training_pro.data.rows.turns import Message
 from training_pro.data.tokens import RowTokenizer
+from training_pro.words import counted
 
 _NAMED_FIELDS = 5
 
@@ -58,7 +61,10 @@ def _first_special(text: str, special_texts: tuple[str, ...]) -> str:
 
 
 class ChatRenderer:
-    """Chat rows to text with the assistant's turns marked, stop strings included."""
+    """Chat rows to text with the assistant's turns marked, stop strings included.
+
+    `fits` says whether a row is short enough; chats that are not are split between their turns. None: they stay whole.
+    """
 
     def __init__(
         self,
@@ -67,8 +73,10 @@ class ChatRenderer:
         add_bos: bool,
         add_eos: bool,
         columns: Columns = NO_COLUMNS,
+        fits: Callable[[RenderedRow], bool] | None = None,
     ) -> None:
-        self._template, self._columns = template, columns
+        self._template, self._columns, self._fits = template, columns, fits
+        self.more_rows = 0
         self._tokenizer = tokenizer
         tails, self._forms = template.tails(), template.forms
         self._stop = _shared_stop(tails, tokenizer.special_texts) or stop_after_answer(
@@ -86,10 +94,34 @@ class ChatRenderer:
         self._markers = tokenizer.foreign_markers(tails.head + tails.inner + tails.last)
 
     def render(self, row: dict[str, Any]) -> RenderedRow:
+        return self._rendered(self._chat(row))
+
+    def render_all(self, row: dict[str, Any]) -> list[RenderedRow]:
+        chat = self._chat(row)
+        if self._fits is None:
+            return [self._rendered(chat)]
+        counts = self._counts.copy()
+        pieces = pieces_of(chat, self._piece_fits)
+        self._counts = counts  # without what the trials counted
+        self._counts["split"] += len(pieces) > 1
+        self.more_rows += len(pieces) - 1
+        return [self._rendered(piece) for piece in pieces]
+
+    def _piece_fits(self, chat: Chat) -> bool:
+        assert self._fits is not None
+        try:
+            return self._fits(self._rendered(chat))
+        except RowFault:
+            return False
+
+    def _chat(self, row: dict[str, Any]) -> Chat:
         chat = chat_of(row, self._columns)
         self._unused.update(chat.unused)
         self._speakers.update([chat.speakers] if chat.speakers else [])
         self._counts["tools"] += bool(chat.tools) and not self._forms.calls
+        return chat
+
+    def _rendered(self, chat: Chat) -> RenderedRow:
         if chat.segments:
             return joined_segments(chat.segments, self._tokenizer, self._adds_eos_to_segments)
         messages = formed(chat.messages, self._forms)
@@ -166,20 +198,36 @@ class ChatRenderer:
     def notes(self) -> list[str]:
         name = self._template.name
         sentences = {
-            "system": "In {} rows the system text was put before the first user turn: the chat template ({}) has no "
-            "system role.",
-            "start": "In {} rows the assistant speaks first, which the chat template ({}) doesn't allow: a user turn "
-            '"[Start a new chat]" was put before it.',
-            "ids": "In {} rows tool calls got ids of nine characters, as the chat template ({}) asks for.",
-            "calls": "{} tool calls are left out by the chat template ({}): they are not trained.",
-            "tools": "The tools of {} rows are left out by the chat template ({}): the model doesn't see them.",
-            "words": "The text beside the tool calls of {} turns is left out by the chat template ({}): it is not "
-            "trained.",
-            "thoughts": "The thoughts of {} turns are left out by the chat template ({}): they are not trained.",
-            "unstopped": "After {} of the assistant's turns there is no stop token to train: the model does not learn "
-            "to stop there.",
+            "system": (
+                "row",
+                "In {} the system text was put before the first user turn: the chat template ({}) has no system role.",
+            ),
+            "start": (
+                "row",
+                "In {} the assistant speaks first, which the chat template ({}) refuses: a user turn "
+                '"[Start a new chat]" was put before it.',
+            ),
+            "ids": ("row", "In {} tool calls got ids of nine characters, as the chat template ({}) asks for."),
+            "calls": ("tool call", "The chat template ({1}) leaves out {0}: not trained."),
+            "tools": ("row", "The chat template ({1}) leaves out the tools of {0}: the model never sees them."),
+            "words": (
+                "turn",
+                "The chat template ({1}) leaves out what {0} say beside tool calls: not trained.",
+            ),
+            "thoughts": ("turn", "The chat template ({1}) leaves out the thoughts of {0}: not trained."),
+            "unstopped": (
+                "answer",
+                "No stop token that could be trained follows {}: the model doesn't learn to end there.",
+            ),
         }
-        notes = [words.format(self._counts[what], name) for what, words in sentences.items() if self._counts[what]]
+        notes = [
+            words.format(counted(self._counts[what], one), name)
+            for what, (one, words) in sentences.items()
+            if self._counts[what]
+        ]
+        if self._counts["split"]:
+            rows = counted(self._counts["split"] + self.more_rows, "row")
+            notes.append(f"{counted(self._counts['split'], 'long chat')} split between turns into {rows}.")
         if self._template.writes_day:
             notes.append(
                 f"The chat template ({name}) writes today's date. In every row it is {THE_DAY}, so that a "
@@ -190,8 +238,9 @@ class ChatRenderer:
                 f"The chat template ({name}) writes {', '.join(self._markers)[:120]}, which are not tokens of this "
                 "model, so they are learned as plain characters. Choose a chat template that fits the model."
             )
-        for speakers, rows in self._speakers.most_common(2):
-            notes.append(f'In {rows} rows {beginning(speakers)} . To choose another, set Columns to "assistant=NAME".')
+        for speakers, count in self._speakers.most_common(2):
+            who = f"In {counted(count, 'row')} {beginning(speakers)}"
+            notes.append(f'{who}. To choose another, set Columns to "assistant=NAME".')
         return notes + unused_notes(self._unused)
 
     def _with_stop(self, text: str, span: Span) -> Span:

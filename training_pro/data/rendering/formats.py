@@ -31,7 +31,7 @@ from training_pro.errors import DataError
 from training_pro.folders import is_file
 from training_pro.settings import Settings
 from training_pro.small_files import json_in
-from training_pro.words import reason_of
+from training_pro.words import counted, reason_of
 
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "formats"
 USUAL_FORMAT = "alpaca-format"  # for models without a chat template
@@ -224,6 +224,8 @@ def _entry(name: str, key: str, template: Any) -> FormatEntry:
 class InstructionRenderer:
     """Rows through a format file. The answer's field is the assistant's turn."""
 
+    more_rows = 0
+
     def __init__(
         self,
         format_: Format,
@@ -240,6 +242,9 @@ class InstructionRenderer:
         self._without_stop = 0
         written = "".join(part for entry in format_.entries for part in entry.parts[::2])
         self._markers = tokenizer.foreign_markers(written)
+
+    def render_all(self, row: dict[str, Any]) -> list[RenderedRow]:
+        return [self.render(row)]
 
     def render(self, row: dict[str, Any]) -> RenderedRow:
         refuse_unwanted(row)
@@ -304,8 +309,8 @@ class InstructionRenderer:
             )
         if self._without_stop:
             notes.append(
-                f"In {self._without_stop} rows no stop token follows the answer, so the model does not learn to stop "
-                "there (EOS placement is none, or the tokenizer has no EOS)."
+                f"In {counted(self._without_stop, 'row')} no stop token follows the answer: the model doesn't learn to "
+                "end there (EOS placement is none, or the tokenizer has no EOS)."
             )
         return notes
 

@@ -34,13 +34,22 @@ class RenderedRow:
 
 
 class RowRenderer(Protocol):
-    """Turns the rows of one kind into text. `notes` are the sentences to show once it has seen all rows.
+    """Turns the rows of one kind into text. `notes` are the sentences to show once it has seen all rows, `more_rows`
+    how many more than its rows it has made, because some were split.
 
     Raises:
-        RowFault: from `render`, when the row can't be used.
+        RowFault: from `render` and `render_all`, when the row can't be used.
     """
 
-    def render(self, row: dict[str, Any]) -> RenderedRow: ...
+    more_rows: int
+
+    def render(self, row: dict[str, Any]) -> RenderedRow:
+        """The row as one text."""
+        ...
+
+    def render_all(self, row: dict[str, Any]) -> list[RenderedRow]:
+        """The row as the texts that are trained: several where it was split."""
+        ...
 
     def notes(self) -> list[str]: ...
 

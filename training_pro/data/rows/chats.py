@@ -16,6 +16,7 @@ from training_pro.data.rows.exports import exported_turns, pairs_to_turns
 from training_pro.data.rows.fields import (
     CHAT_FIELDS,
     NO_COLUMNS,
+    USUAL,
     Columns,
     exchange_fields,
     field_named,
@@ -244,9 +245,15 @@ def _exchange(row: Mapping[str, Any], columns: Columns) -> tuple[list[Turn], set
 
 
 def _answers(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    """As `_texts`, where of several answers to choose from, as in SQuAD, the first one counts."""
+    """As `_texts`, where of several answers to choose from, as in SQuAD, the first one counts.
+
+    Raises:
+        RowFault: a field is no text; "chosen" is the number of an answer, not the answer.
+    """
     chosen = {name: row[name] for name in names}
     for name, value in chosen.items():
+        if folded(name) == "chosen" and isinstance(value, int | float):
+            raise RowFault(f'"{name}" is {value}, a number and no answer; its columns: {samples_of(row)}')
         value = value.get("text") if isinstance(value, Mapping) else value
         if isinstance(value, list) and value and folded(name) == "answers":
             first = value[0]
@@ -274,7 +281,7 @@ def _texts(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
 
 def _system_of_row(row: Mapping[str, Any], turns: list[Turn], used: set[str], columns: Columns) -> None:
     """Puts the row's system text before turns that have none."""
-    name = field_named(row, columns["system"] or ("system", "system_prompt"))
+    name = field_named(row, columns["system"] or USUAL["system"])
     if name is None or name in used or turns[0].message["role"] == "system" or not isinstance(row[name], str):
         return
     text = re.sub(r"^system:\s*", "", row[name], flags=re.IGNORECASE)

@@ -1,12 +1,13 @@
 """What chat programs export, as turns; and whole files that are one object, as rows.
 
-ChatGPT's ``conversations.json``, Claude's export, SillyTavern, the WebUI's own chat logs, Discord and Telegram; tables
-that pandas wrote; ``{"data": [...]}``. What is known and can't be trained (a character card) is named for what it is.
+ChatGPT's ``conversations.json``, Claude's export, SillyTavern, the WebUI's own chat logs, LM Studio, Agnai, KoboldAI,
+Discord, Telegram, Slack, Messenger and Instagram; tables that pandas wrote; ``{"data": [...]}``. What is known and
+can't be trained (a character card, a lorebook) is named for what it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -17,6 +18,8 @@ from training_pro.data.rows.fields import CHAT_FIELDS, NO_COLUMNS, exchange_fiel
 _PAIRS = (("human", "assistant"), ("user", "assistant"), ("input", "output"), ("prompt", "response"))
 _PAIRS_MORE = (("question", "answer"), ("instruction", "output"), ("user", "bot"), ("human", "gpt"))
 _CARD = {"first_mes", "mes_example", "char_persona", "char_greeting", "chara_card_v2"}
+_TALKERS = {"system", "user", "human", "assistant", "model"}
+_THREADS = {"conversation_id", "conv_id", "session_id", "thread_id", "parent_id", "message_tree_id", "chat_id"}
 _START = "<|BEGIN-VISIBLE-CHAT|>"  # what the WebUI's logs have for the user where the character greets
 
 
@@ -39,7 +42,7 @@ def exported_turns(row: Mapping[str, Any]) -> Exported | None:
     if isinstance(row.get("chat_messages"), list):
         return Exported([_of_claude(turn) for turn in row["chat_messages"]], ("chat_messages",))
     if isinstance(row.get("messages"), list) and _is_log(row):
-        turns = (_of_log(turn) for turn in row["messages"])
+        turns = (_of_log(turn) for turn in _in_order(row["messages"]))
         return Exported([turn for turn in turns if turn], ("messages",))
     chat = row.get("chat")
     if isinstance(chat, Mapping) and isinstance(chat.get("messages"), list):
@@ -48,11 +51,17 @@ def exported_turns(row: Mapping[str, Any]) -> Exported | None:
         return Exported(_of_webui(row["internal"]), ("internal", "visible", "metadata"))
     if _CARD & row.keys() or _CARD & {str(row.get("spec"))}:
         raise RowFault("it is a character card, which describes a character and holds no chat; choose its chat logs")
+    if isinstance(row.get("entries"), Mapping) and all(
+        isinstance(entry, Mapping) and {"key", "keys"} & entry.keys() for entry in row["entries"].values()
+    ):
+        raise RowFault("it is a lorebook (world info), which holds no chat; choose chat logs")
     return None
 
 
 def pairs_to_turns(turns: list[Any]) -> list[Any]:
     """Turns, where each item is a question with its answer: two, and one more for a system text in it."""
+    if len(turns) > 1 and all(isinstance(item, str) for item in turns):
+        return [{"role": ("user", "assistant")[place % 2], "content": said} for place, said in enumerate(turns)]
     if all(isinstance(item, list | tuple) and len(item) == 2 for item in turns):
         return [turn for asked, said in turns for turn in _pair(asked, said)]
     first = turns[0] if isinstance(turns[0], Mapping) else {}
@@ -116,23 +125,64 @@ def _of_claude(turn: Any) -> Any:
 
 
 def _is_log(row: Mapping[str, Any]) -> bool:
-    """Whether it is a channel of Discord or a chat of Telegram: every message has its author and its time."""
+    """Whether it is a chat of Discord, Telegram, Messenger, Instagram, LM Studio or Agnai."""
     first = next((turn for turn in row["messages"] if isinstance(turn, Mapping)), {})
-    return isinstance(first.get("author"), Mapping) or {"id", "type"} <= first.keys()
+    marks = ({"id", "type"}, {"sender_name"}, {"versions"}, {"_id", "msg"})
+    return isinstance(first.get("author"), Mapping) or any(mark <= first.keys() for mark in marks)
+
+
+def _in_order(messages: list[Any]) -> list[Any]:
+    """The messages as they were written; Messenger and Instagram export the newest first."""
+    if all(isinstance(turn, Mapping) and isinstance(turn.get("timestamp_ms"), int) for turn in messages):
+        return sorted(messages, key=lambda turn: turn["timestamp_ms"])
+    return messages
 
 
 def _of_log(turn: Any) -> dict[str, Any]:
     """Who says what; {} for joins, pinned messages and pictures without words."""
     if not isinstance(turn, Mapping):
         return {}
+    if "versions" in turn:
+        return _of_lm_studio(turn)
+    if "msg" in turn:
+        role = "user" if turn.get("userId") else "assistant"
+        return {"role": role, "content": turn["msg"]} if str(turn["msg"]).strip() else {}
     author = turn.get("author")
     who = author.get("nickname") or author.get("name") if isinstance(author, Mapping) else turn.get("from")
+    if "sender_name" in turn:
+        who, turn = _as_utf8(turn["sender_name"]), {"content": _as_utf8(turn.get("content"))}
     said = turn.get("content") if "content" in turn else turn.get("text")
     if isinstance(said, list):
         said = "".join(part if isinstance(part, str) else str(_text_in(part)) for part in said)
     if not isinstance(said, str) or not said.strip() or not isinstance(who, str) or not who.strip():
         return {}
     return {"speaker": who, "content": said}
+
+
+def _as_utf8(text: Any) -> Any:
+    """Messenger and Instagram write each byte of UTF-8 as a character of its own."""
+    try:
+        return text.encode("latin-1").decode("utf-8") if isinstance(text, str) else text
+    except UnicodeError:
+        return text
+
+
+def _of_lm_studio(turn: Mapping[str, Any]) -> dict[str, Any]:
+    """The version of a message that is chosen; an answer has its text in steps."""
+    place = turn.get("currentlySelected")
+    versions = turn["versions"] if isinstance(turn["versions"], list) else []
+    chosen = versions[place] if isinstance(place, int) and 0 <= place < len(versions) else None
+    if not isinstance(chosen, Mapping):
+        return {}
+    steps = chosen.get("steps") if isinstance(chosen.get("steps"), list) else [chosen]
+    parts = [part for step in steps or [] for part in _list_in(step, "content")]
+    text = "".join(str(part.get("text") or "") for part in parts)
+    return {"role": chosen.get("role"), "content": text} if text.strip() else {}
+
+
+def _of_kobold(story: Mapping[str, Any]) -> str:
+    """The story so far: its beginning and every action after it."""
+    return "".join(part for part in (story.get("prompt"), *story["actions"]) if isinstance(part, str))
 
 
 def _text_in(part: Any) -> Any:
@@ -145,25 +195,41 @@ def _of_webui(pairs: list[Any]) -> list[Any]:
 
 
 def joined_logs(values: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    """The rows as they come, but a SillyTavern chat, a message a line after a line about the chat, as one row."""
+    """The rows as they come, but a chat with a message a row (of SillyTavern, Slack, or plain turns) as one row."""
     rows = iter(values)
     first = next(rows, None)
     if first is None:
         return
-    if not (isinstance(first[1], Mapping) and _is_sillytavern(first[1])):
+    of_line = _way_of_lines(first[1]) if isinstance(first[1], Mapping) else None
+    if of_line is None:
         yield from chain([first], rows)
         return
-    lines = chain([first], rows)
-    turns = [_of_sillytavern(line) for _, line in lines if isinstance(line, Mapping) and line.get("mes")]
+    turns = [of_line(line) for _, line in chain([first], rows) if isinstance(line, Mapping)]
     yield 1, {"messages": [turn for turn in turns if turn]}
 
 
-def _is_sillytavern(row: Mapping[str, Any]) -> bool:
-    return {"user_name", "character_name"} <= row.keys() or {"is_user", "mes"} <= row.keys()
+def _way_of_lines(first: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], dict[str, Any]] | None:
+    """What makes a turn of a row where each row is a message; None where rows are rows."""
+    if {"user_name", "character_name"} <= first.keys() or {"is_user", "mes"} <= first.keys():
+        return _of_sillytavern
+    if {"type", "ts", "text"} <= first.keys() and {"user", "bot_id", "username"} & first.keys():
+        return _of_slack
+    if {"role", "content"} <= first.keys() and folded(first["role"]) in _TALKERS and not _THREADS & first.keys():
+        return dict
+    return None
+
+
+def _of_slack(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Who says what; {} for those who join and for messages of the channel."""
+    profile = _inside(line, "user_profile")
+    who = profile.get("display_name") or profile.get("real_name") or line.get("username") or line.get("user")
+    text = str(line.get("text") or "")
+    is_said = line.get("type") == "message" and line.get("subtype") in (None, "bot_message", "thread_broadcast")
+    return {"speaker": str(who), "content": text} if is_said and who and text.strip() else {}
 
 
 def _of_sillytavern(line: Mapping[str, Any]) -> dict[str, Any]:
-    if line.get("is_system"):
+    if line.get("is_system") or not line.get("mes"):
         return {}
     role = "user" if line.get("is_user") else "assistant"
     thoughts = (line.get("extra") or {}).get("reasoning") if isinstance(line.get("extra"), Mapping) else None
@@ -176,10 +242,12 @@ def rows_of_object(whole: Mapping[str, Any]) -> list[Any] | None:
 
     A list of objects under one of its names, a table by columns as pandas writes it, or rows by their numbers.
     """
+    if isinstance(whole.get("actions"), list) and "prompt" in whole:
+        return [{"text": _of_kobold(whole)}]
     chats = whole.get("chats")
     if isinstance(chats, Mapping) and _is_rows(chats.get("list")):
         return list(chats["list"])
-    if _is_row(whole):
+    if _is_row(whole) and not any(_is_chats(whole[name]) for name in CHAT_FIELDS if name in whole):
         return None
     if isinstance(whole.get("columns"), list) and isinstance(whole.get("data"), list):
         names = [str(name) for name in whole["columns"]]
@@ -189,6 +257,9 @@ def rows_of_object(whole: Mapping[str, Any]) -> list[Any] | None:
         isinstance(part, Mapping) and "paragraphs" in part for part in whole["data"]
     ):
         return list(_of_squad(whole["data"]))
+    chats_in = {name: value for name, value in whole.items() if name in CHAT_FIELDS and _is_chats(value)}
+    if chats_in:
+        return [{"messages": turns} for turns in max(chats_in.values(), key=len)]
     if lists:
         usual = [name for name in ("data", "rows", "train", "examples") if name in lists]
         return [_unwrapped(row) for row in (lists[usual[0]] if usual else max(lists.values(), key=len))]
@@ -206,6 +277,12 @@ def _is_rows(value: Any) -> bool:
     return is_list and not any(
         {"role", "content"} <= row.keys() or {"from", "value"} <= row.keys() for row in value[:1]
     )
+
+
+def _is_chats(value: Any) -> bool:
+    """Whether it is a list of chats, each a list of turns."""
+    is_list = isinstance(value, list) and bool(value) and all(isinstance(chat, list) and chat for chat in value)
+    return is_list and all(isinstance(turn, Mapping) for chat in value for turn in chat[:1])
 
 
 def _unwrapped(row: Any) -> Any:

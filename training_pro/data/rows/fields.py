@@ -16,19 +16,23 @@ ROLES = ("prompt", "input", "answer", "system", "history", "thoughts", "text", "
 USUAL: Mapping[str, tuple[str, ...]] = {
     "prompt": (
         "instruction", "prompt", "question", "query", "user", "human", "problem", "request", "q", "input_text",
-        "user_input", "user_message", "input",
+        "user_input", "user_message", "inputs", "source", "input",
     ),
     "input": ("input", "context"),
     "answer": (
         "output", "response", "answer", "completion", "assistant", "target", "reply", "gpt", "bot", "chosen",
         "solution", "a", "output_text", "target_text", "model_output", "assistant_response", "generation", "answers",
+        "targets", "summary", "highlights",
     ),
-    "system": ("system", "system_prompt", "system_message"),
+    "system": ("system", "system_prompt", "systemprompt", "system_message"),
     "history": ("history",),
     "thoughts": ("reasoning_content", "reasoning", "thinking", "thoughts", "thought"),
     "text": ("text", "content", "body", "story", "article", "document", "passage"),
 }  # fmt: skip
-CHAT_FIELDS = ("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "dialogs", "contents")
+CHAT_FIELDS = (
+    *("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "dialogs", "contents", "chat"),
+    *("utterances", "history_messages"),
+)
 _INPUTS = frozenset(USUAL["input"])
 SAMPLE_CHARS = 40
 MOST_NAME_CHARS = 100  # of a name that is compared
@@ -136,8 +140,8 @@ def exchange_fields(row: Mapping[str, Any], columns: Columns) -> dict[str, tuple
     inputs = present["input"]
     if not prompts and inputs:
         prompts, inputs = inputs[:1], inputs[1:]
-    if not prompts and present["answer"] and "text" in own:
-        prompts = [own["text"]]
+    if not prompts and present["answer"]:
+        prompts = [own[name] for name in USUAL["text"] if name in own][:1]
     single = {**present, "prompt": prompts if len(prompts) == 1 else [], "input": inputs}
     return {
         role: tuple(names if role == "input" else names[:1])

@@ -78,7 +78,7 @@ def json_rows(file: BinaryIO, bad: BadRows) -> Numbered:
     if shape == "lines":
         return _unless_one_object(joined_logs(line_rows(file, bad)))
     window = _Window(file, bad)
-    return window.array() if shape == "array" else _unless_one_object(window.objects())
+    return joined_logs(window.array()) if shape == "array" else _unless_one_object(window.objects())
 
 
 def _beginning(file: BinaryIO) -> str:

@@ -40,9 +40,9 @@ ROLES = {
     "tool_call": "tool call",
 }
 ROLE_FIELDS = ("role", "from", "sender", "speaker", "author", "type")
-CONTENT_FIELDS = ("content", "value", "text", "message", "mes", "body", "parts")
+CONTENT_FIELDS = ("content", "value", "text", "message", "mes", "msg", "body", "parts")
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thoughts", "thought")
-TRAIN_FIELDS = ("weight", "train", "training", "loss", "loss_mask")
+TRAIN_FIELDS = ("weight", "train", "training", "trainable", "train_on_turn", "train_on", "loss", "loss_mask")
 _PASSED_ON = ("tool_call_id", "name")
 _NO = {"0", "0.0", "false", "no"}
 

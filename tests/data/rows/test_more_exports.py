@@ -1,0 +1,100 @@
+"""Exports of chat programs and usual names of columns, each as the file holds it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training_pro.data.rows.bad_rows import BadRows, RowFault
+from training_pro.data.rows.chats import chat_of
+from training_pro.data.rows.kinds import kind_of_row
+from training_pro.data.rows.rows import read_rows
+
+ASKED, SAID = "How deep is it?", "Two metres."
+TALK = [("user", ASKED), ("assistant", SAID)]
+
+
+def rows_of(tmp_path: Path, whole: Any) -> list[dict[str, Any]]:
+    (tmp_path / "file.json").write_text(json.dumps(whole), encoding="utf-8")
+    return [row for _, row in read_rows(tmp_path / "file.json", BadRows("file.json", "stop"))]
+
+
+def turns(row: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(message["role"], message["content"]) for message in chat_of(row).messages]
+
+
+SLACK = [
+    {"type": "message", "subtype": "channel_join", "user": "U1", "text": "joined", "ts": "1"},
+    {"type": "message", "user": "U1", "text": ASKED, "ts": "2"},
+    {"type": "message", "user": "U2", "user_profile": {"display_name": "wren"}, "text": SAID, "ts": "3"},
+]
+MESSENGER = {
+    "participants": [{"name": "Otter"}, {"name": "Wren"}],
+    "messages": [
+        {"sender_name": "Wren", "timestamp_ms": 2, "content": SAID},
+        {"sender_name": "Otter", "timestamp_ms": 1, "content": ASKED},
+    ],
+}
+LM_STUDIO = {
+    "messages": [
+        {"versions": [{"role": "user", "content": [{"type": "text", "text": ASKED}]}], "currentlySelected": 0},
+        {
+            "versions": [
+                {"role": "assistant", "content": [{"type": "text", "text": "No."}]},
+                {"role": "assistant", "steps": [{"content": [{"type": "text", "text": SAID}]}]},
+            ],
+            "currentlySelected": 1,
+        },
+    ],
+}
+AGNAI = {"messages": [{"_id": "1", "msg": ASKED, "userId": "u"}, {"_id": "2", "msg": SAID, "characterId": "c"}]}
+PLAIN_TURNS = [{"role": "user", "content": ASKED}, {"role": "assistant", "content": SAID}]
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [SLACK, MESSENGER, LM_STUDIO, AGNAI, PLAIN_TURNS, {"conversations": [PLAIN_TURNS]}, [{"dialog": [ASKED, SAID]}]],
+    ids=["slack", "messenger", "lm studio", "agnai", "turns", "lists of turns", "strings"],
+)
+def test_exports_become_chats(tmp_path: Path, whole: Any) -> None:
+    assert [turns(row) for row in rows_of(tmp_path, whole)] == [TALK]
+
+
+def test_words_that_messenger_wrote_byte_by_byte_are_mended(tmp_path: Path) -> None:
+    broken = "Très drôle".encode().decode("latin-1")
+    whole = {**MESSENGER, "messages": [{**MESSENGER["messages"][0], "content": broken}, MESSENGER["messages"][1]]}  # type: ignore[index]
+    assert turns(rows_of(tmp_path, whole)[0])[1] == ("assistant", "Très drôle")
+
+
+def test_rows_with_a_role_each_that_belong_to_several_threads_stay_rows(tmp_path: Path) -> None:
+    rows = [{**turn, "conversation_id": number} for number, turn in enumerate(PLAIN_TURNS)]
+    assert len(rows_of(tmp_path, rows)) == 2
+
+
+def test_a_story_is_a_text_and_a_lorebook_is_named(tmp_path: Path) -> None:
+    story = {"prompt": "There was a lock.", "actions": [" It was open."], "memory": ""}
+    assert rows_of(tmp_path, story) == [{"text": "There was a lock. It was open."}]
+    with pytest.raises(RowFault, match="lorebook"):
+        chat_of({"entries": {"0": {"key": ["lock"], "content": "A lock."}}})
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [("inputs", "targets"), ("source", "target"), ("article", "highlights"), ("document", "summary")]
+)
+def test_usual_pairs_of_columns(asked: str, said: str) -> None:
+    row = {asked: ASKED, said: SAID}
+    assert kind_of_row(row) == "alpaca" and turns(row) == TALK
+
+
+def test_a_number_that_says_which_answer_was_chosen_is_no_answer() -> None:
+    with pytest.raises(RowFault, match="a number and no answer"):
+        chat_of({"prompt": ASKED, "responses": [SAID, "Ten."], "chosen": 0})
+
+
+@pytest.mark.parametrize("flag", ["train_on_turn", "trainable", "train_on", "loss"])
+def test_every_usual_flag_of_a_turn_is_obeyed(flag: str) -> None:
+    row = {"messages": [PLAIN_TURNS[0], {**PLAIN_TURNS[1], flag: False}, *PLAIN_TURNS]}
+    assert chat_of(row).silent == {1}

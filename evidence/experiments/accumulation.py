@@ -1,0 +1,49 @@
+"""Batch and accumulation: the same product either way, and growing products."""
+
+from __future__ import annotations
+
+from evidence.arms import Arm, Claim, Comparison, Experiment
+
+WAYS = ((1, 1), (4, 1), (1, 4), (2, 2), (8, 1), (1, 8))
+
+
+def name(batch: int, accumulation: int) -> str:
+    return f"batch {batch}, accumulation {accumulation}"
+
+
+def _settings(batch: int, accumulation: int) -> dict[str, object]:
+    return {
+        "batch_size": batch,
+        "gradient_accumulation_steps": accumulation,
+        "group_by_length": False,
+        "max_tokens": 64,
+        "epochs": 6.0,
+    }
+
+
+ACCUMULATION = Experiment(
+    name="accumulation",
+    title="Batch and accumulation",
+    about=(
+        "All targets, rank 16, learning rate 1e-3, constant; 6 epochs at context 64, no dropout, blocks in the same "
+        "order. Arms with the same product have the same updates."
+    ),
+    arms=tuple(Arm(name(batch, accumulation), _settings(batch, accumulation)) for batch, accumulation in WAYS),
+    claims=(
+        Claim(
+            "True batch teaches better than as much accumulation",
+            (
+                Comparison(name(4, 1), name(1, 4), "answer_loss"),
+                Comparison(name(8, 1), name(1, 8), "answer_loss"),
+            ),
+        ),
+        Claim(
+            "A larger product teaches better",
+            (
+                Comparison(name(4, 1), name(1, 1), "answer_loss"),
+                Comparison(name(8, 1), name(4, 1), "answer_loss"),
+            ),
+        ),
+    ),
+    shown=("recall", "answer_loss", "verbatim", "held_out_loss", "general_loss"),
+)

@@ -1,0 +1,39 @@
+"""The learning rate over a run: constant and then cosine, against the usual curves, at several lengths."""
+
+from __future__ import annotations
+
+from evidence.arms import Arm, Claim, Comparison, Experiment
+
+SCHEDULE_NAMES = ("FP_low_epoch_annealing", "FP_half_time_annealing", "constant", "linear", "cosine")
+EPOCHS = (3, 2, 5, 1)
+
+
+def name(schedule: str, epochs: int) -> str:
+    return f"{schedule}, {epochs} epoch{'s' if epochs > 1 else ''}"
+
+
+SCHEDULES = Experiment(
+    name="schedules",
+    title="Schedules",
+    about="All targets, rank 16, peak learning rate 1e-3, no warmup. Arms with as many epochs train the same tokens.",
+    arms=tuple(
+        Arm(name(schedule, epochs), {"lr_scheduler_type": schedule, "epochs": float(epochs)})
+        for epochs in EPOCHS
+        for schedule in SCHEDULE_NAMES
+    ),
+    claims=(
+        Claim(
+            "Constant and then cosine recalls more than cosine from the start",
+            tuple(Comparison(name(SCHEDULE_NAMES[0], n), name("cosine", n), "recall") for n in (2, 3, 5)),
+        ),
+        Claim(
+            "Constant and then cosine keeps held-out text better than constant",
+            tuple(Comparison(name(SCHEDULE_NAMES[0], n), name("constant", n), "held_out_loss") for n in (2, 3, 5)),
+        ),
+        Claim(
+            "Constant and then cosine forgets less than constant",
+            tuple(Comparison(name(SCHEDULE_NAMES[0], n), name("constant", n), "general_loss") for n in (2, 3, 5)),
+        ),
+    ),
+    shown=("recall", "answer_loss", "verbatim", "held_out_loss", "general_loss"),
+)

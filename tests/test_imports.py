@@ -36,12 +36,13 @@ GROUND = frozenset(
 )  # no room of its own, and below all rooms
 TOOLS = {"remote", "export", "hosts", "training", "data", "text", "record"}
 MAY_USE = {
-    "entry": {"cli", "ui", "session", "queue", "perplexity", "asking", *TOOLS},
-    "cli": {"ui", "session", "queue", "perplexity", "asking", *TOOLS},
-    "ui": {"session", "queue", "perplexity", "asking", *TOOLS},
-    "session": {"queue", "perplexity", "asking", *TOOLS},
+    "entry": {"cli", "ui", "session", "queue", "perplexity", "asking", "questions", *TOOLS},
+    "cli": {"ui", "session", "queue", "perplexity", "asking", "questions", *TOOLS},
+    "ui": {"session", "queue", "perplexity", "asking", "questions", *TOOLS},
+    "session": {"queue", "perplexity", "asking", "questions", *TOOLS},
     "asking": {"hosts", "training", "data", "record"},
     "perplexity": {"hosts", "training", "data", "text", "record"},
+    "questions": {"hosts", "training", "data", "text", "record"},
     "queue": {"training", "record"},
     "remote": {"hosts", "training", "record"},
     "export": {"hosts", "data", "record"},

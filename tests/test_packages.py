@@ -65,6 +65,6 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     tomllib = pytest.importorskip("tomllib")  # from Python 3.11 on
     project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["files"], *extras["logs"]]
+    lines = [*project["dependencies"], *extras["files"], *extras["logs"], *extras["notify"]]
     declared = {re.split(r"[<>=;\[ ]", line)[0] for line in lines}
     assert imported - _ASKED_FOR == declared - _THROUGH_OTHERS

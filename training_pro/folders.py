@@ -55,6 +55,16 @@ class Folders:
         return self.user_data / "training" / "experiments"
 
     @property
+    def questions(self) -> Path:
+        """The tables of questions that a model has written for texts."""
+        return self.user_data / "training" / "questions"
+
+    @property
+    def notify(self) -> Path:
+        """The addresses that are told when a run ends, a file that need not be there."""
+        return self.user_data / "training" / "notify.txt"
+
+    @property
     def abbreviations(self) -> Path:
         """A person's own list, a file that need not be there."""
         return self.user_data / "training" / "abbreviations.txt"

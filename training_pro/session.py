@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -36,10 +36,12 @@ from training_pro.hosts.host import Host
 from training_pro.perplexity import Measuring, PerplexityJob
 from training_pro.plan import Plan
 from training_pro.progress import Progress, no_progress
+from training_pro.questions import Asking, QuestionsJob
 from training_pro.queue.kept_list import KeptList
 from training_pro.queue.run_queue import RunQueue
 from training_pro.record.names import check_name, run_folder
 from training_pro.record.runs import RunSummary, is_untouched, summarize
+from training_pro.record.speeds import remember_speed
 from training_pro.record.state import read_state
 from training_pro.remote.channel import channel_folder, channels, read_live, sweep
 from training_pro.remote.launching import OwnProcess
@@ -51,9 +53,10 @@ from training_pro.settings import Settings
 from training_pro.training.checks import early_faults, name_faults
 from training_pro.training.controls import LIVE_SETTINGS
 from training_pro.training.learning_rate import check_schedule
+from training_pro.training.model.new_words import with_new_words
 from training_pro.training.model.vocabulary import vocabulary_fault
 from training_pro.training.owner import Trainable
-from training_pro.training.pace import Pace, pace_of
+from training_pro.training.pace import Pace, pace_at, pace_of
 from training_pro.training.planning import plan_for, rates_of
 from training_pro.training.resume import (
     Begin,
@@ -75,7 +78,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SEEKING = "The model is in use: searching for the largest True Batch Size. Wait until it has finished, or cancel it."
+SEEKING = "The model is in use: settings are being tried out on it. Wait until that has finished, or cancel it."
 Existing = Literal["ask", "continue", "replace", "on top", "refuse"]
 
 
@@ -115,6 +118,7 @@ class Session:
         self._run: Run | None = None
         self._measuring: PerplexityJob | None = None
         self._asking: AskJob | None = None
+        self._questions: QuestionsJob | None = None
         self._seeking = False
         self._lock = threading.Lock()
 
@@ -143,14 +147,18 @@ class Session:
         """The question in progress, or the last one."""
         return self._asking
 
+    @property
+    def questions(self) -> QuestionsJob | None:
+        """The writing of questions in progress, or the last one."""
+        return self._questions
+
     def occupied(self) -> str:
         """What holds the model now, as a sentence; "" for nothing of ours."""
         if self._run is not None and self._run.status.running:
             return f'The run "{self._run.settings.name}" is in progress. Wait until it has finished, or interrupt it.'
-        if self._measuring is not None and self._measuring.status.running:
-            return self._measuring.sentence()
-        if self._asking is not None and self._asking.status.running:
-            return self._asking.sentence()
+        for job in (self._measuring, self._asking, self._questions):
+            if job is not None and job.status.running:
+                return job.sentence()
         return SEEKING if self._seeking else ""
 
     # -- before a run ---------------------------------------------------------------------------------------------
@@ -165,14 +173,14 @@ class Session:
         Raises:
             UserError: no model, bad data, bad settings; each with the way out.
         """
-        loaded = self._loaded()
+        loaded = with_new_words(self._loaded(), settings.new_words)
         prepared = self._prepared(settings, loaded, progress)
         check_schedule(settings.lr_scheduler_type, self.host.folders.schedules, prepared.eval is not None)
         plan = plan_for(settings, len(prepared.train), self.host.folders.schedules, self._team.size)
         rates = rates_of(settings, plan, self.host.folders.schedules)
         verification = verify(prepared, settings, plan, rates, progress)
-        pace = pace_of(loaded, settings, self.host.folders.loras, verification.facts.total_tokens * settings.epochs)
-        unknown = vocabulary_fault(loaded.model, loaded.tokenizer, prepared.train, prepared.eval)
+        pace = pace_of(loaded, settings, prepared, plan, self.host.folders.cache)
+        unknown = vocabulary_fault(loaded, prepared.train, prepared.eval)
         if unknown:
             verification = replace(verification, refusals=(*verification.refusals, Fault(unknown)))
         checked = Checked(prepared, plan, verification, pace=pace)
@@ -212,6 +220,40 @@ class Session:
         from training_pro.training.memory.largest_batch import find_largest
         from training_pro.training.memory.run_memory import RunMemory
 
+        with self._seeking_on_model(settings) as loaded:
+            prepared = self._prepared(settings, loaded, progress)
+            memory = RunMemory.of(loaded, settings, self.host.folders.cache)
+            return find_largest(loaded, prepared.train, settings, memory, progress)
+
+    def measure_speed(self, settings: Settings, progress: Progress = no_progress) -> Pace:
+        """How long the run of these settings would take, by some real updates, which later checks know too. Holds the
+        model as a run does and gives it back as it was.
+
+        Raises:
+            UserError: the model is in use, bad data or settings, or not even one block fits.
+            Cancelled: from `progress`.
+        """
+        from training_pro.training.memory.run_memory import RunMemory
+        from training_pro.training.pace import work_of
+        from training_pro.training.speed_trial import speed_by_trial
+
+        cache = self.host.folders.cache
+        with self._seeking_on_model(settings) as loaded:
+            prepared = self._prepared(settings, loaded, progress)
+            plan = plan_for(settings, len(prepared.train), self.host.folders.schedules, self._team.size)
+            work, memory = work_of(loaded, settings, prepared, plan), RunMemory.of(loaded, settings, cache)
+            speed = speed_by_trial(loaded, prepared, settings, plan, memory, progress)
+            if self._writes:
+                remember_speed(cache, work, speed)
+            return pace_at(speed, settings, prepared, plan)
+
+    @contextmanager
+    def _seeking_on_model(self, settings: Settings) -> Iterator[Trainable]:
+        """The model, held for a trial of these settings.
+
+        Raises:
+            UserError: it is in use, or the settings can't be tried.
+        """
         check_sources(settings)
         with self._lock:
             self.queue.check_free()
@@ -219,11 +261,9 @@ class Session:
             self._seeking = True
         try:
             with self.host.hold(lambda: SEEKING):
-                loaded = self.host.trainable_model()
+                loaded = with_new_words(self.host.trainable_model(), settings.new_words)
                 check_installed(settings, loaded)
-                prepared = self._prepared(settings, loaded, progress)
-                memory = RunMemory.of(loaded, settings, self.host.folders.cache)
-                return find_largest(loaded, prepared.train, settings, memory, progress)
+                yield loaded
         finally:
             self._seeking = False
 
@@ -243,13 +283,14 @@ class Session:
 
     def _loaded(self) -> Trainable:
         """The model whose tokenizer prepares data: also while a run holds it, or a LoRA is on it."""
-        run, measuring = self._run, self._measuring
+        run = self._run
         if run is not None and run.status.running and run.loaded is not None:
             return run.loaded
         if isinstance(run, OwnProcessRun) and run.status.running:
             raise BusyError(run.sentence())
-        if measuring is not None and measuring.status.running:
-            raise RunError(measuring.sentence())
+        for job in (self._measuring, self._questions):
+            if job is not None and job.status.running:
+                raise RunError(job.sentence())
         return self.host.loaded_model()
 
     def _prepared(self, settings: Settings, loaded: Trainable, progress: Progress) -> Prepared:
@@ -317,6 +358,23 @@ class Session:
             self._asking = job
             job.start()
             return job
+
+    def write_questions(self, asking: Asking) -> QuestionsJob:
+        """Begin to write questions for a text; they go to its table as they come.
+
+        Raises:
+            UserError: a run or other work is in progress, the host is read only, or there is no such text.
+        """
+        if self.host.multi_user:
+            raise RunError("The host runs in multi-user mode, which writes nothing. Start it without that mode.")
+        if not asking.text:
+            raise SettingsError(["No text is chosen. Choose a Text file."])
+        with self._lock:
+            self.queue.check_free()
+            self._refuse_while_occupied()
+            self._questions = QuestionsJob(self.host, asking)
+            self._questions.start()
+            return self._questions
 
     # -- starting -------------------------------------------------------------------------------------------------
 

@@ -88,6 +88,9 @@ class Settings:
         "On a graphics card: the same run gives the same bytes again, some 10 to 30 % slower. On a processor it always "
         "does.",
     )
+    keep_awake: bool = _run(
+        False, "Keep the machine awake", "It doesn't go to sleep while the run trains. Needs the package wakepy."
+    )
     seed: int = _run(42, "Seed", "The same seed, data and settings give the same LoRA.", low=0, high=2**32 - 1, step=1)
 
     # data
@@ -269,6 +272,11 @@ class Settings:
     train_head: bool = _adapter(
         False, "Train Head", "Also trains lm_head and embed_tokens. For new vocabulary; makes large files."
     )
+    new_words: str = _adapter(
+        "",
+        "New words",
+        "Words or tags, separated by commas, that become one token each. Only their own embeddings learn.",
+    )
 
     # batch
     batch_size: int = _batch(
@@ -305,6 +313,14 @@ class Settings:
 
     # schedule
     learning_rate: float = _schedule(3e-4, "Learning Rate", "Usual for a LoRA: 1e-4 to 3e-4.", low=1e-9, high=1.0)
+    head_learning_rate: float = _schedule(
+        0.0,
+        "Learning rate of head and embeddings",
+        "For Train Head and New words. Usual: a fifth to a tenth of the Learning Rate. 0 (auto): the same.",
+        low=0,
+        high=1.0,
+        auto=0,
+    )
     lr_scheduler_type: str = _schedule(
         "FP_low_epoch_annealing", "LR Scheduler", "How the rate changes during the run; see the curve below."
     )
@@ -426,6 +442,11 @@ class Settings:
         low=0,
         high=1_000_000,
         step=1,
+    )
+    tell_when_it_ends: bool = _watch(
+        False,
+        "Tell when it ends",
+        "Sends a message to the addresses under Tools: a webhook, ntfy, mail and others. Needs the package apprise.",
     )
     report_to: str = _watch(
         "none", "Save detailed logs with", "Also writes logs for TensorBoard or W&B.", choices=REPORT_TARGETS

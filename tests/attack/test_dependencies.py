@@ -18,9 +18,9 @@ LEAST = {"torch": (2, 6), "pyyaml": (5, 4)}
 
 
 def declared() -> list[str]:
-    """The names under dependencies, files and logs in pyproject.toml."""
+    """The names under dependencies, files, logs and notify in pyproject.toml."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("\n[tool.")[0]
-    lists = re.findall(r"^(?:dependencies|files|logs) = \[(.*?)\]", text, re.DOTALL | re.MULTILINE)
+    lists = re.findall(r"^(?:dependencies|files|logs|notify) = \[(.*?)\]", text, re.DOTALL | re.MULTILINE)
     return [name.lower() for part in lists for name in re.findall(r'"([A-Za-z0-9_-]+)', part)]
 
 

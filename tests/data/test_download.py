@@ -8,12 +8,19 @@ from typing import Any
 import pytest
 
 from training_pro.data import download as download_module
-from training_pro.data.download import Limits, checked_addresses, download, is_public
+from training_pro.data.download import Limits, checked_addresses, download, download_format, is_public
+from training_pro.data.rendering.formats import load_format
 from training_pro.errors import Cancelled, DataError
 
 BODY = b'{"text": "a"}\n' * 1000
 ALLOWED = Limits(allow_private=True)
 
+BODIES = {
+    **dict.fromkeys(("/rows.jsonl", "/Chunked.jsonl", "/a%20b.txt", "/%C3%A4.csv"), BODY),
+    "/good-format.json": b'{"instruction,output": "Q: %instruction%\\nA: %output%"}',
+    "/no-format.json": b'{"instruction,output": 7}',
+    "/no-json.json": b"hello",
+}
 ANNOUNCED = {"/huge.jsonl": str(1 << 50), "/immense.jsonl": "9" * 5000}
 
 
@@ -51,8 +58,8 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/slow.txt":
             threading.Event().wait(1.5)
             self.answer(200, BODY)
-        elif path in ("/rows.jsonl", "/Chunked.jsonl", "/a%20b.txt", "/%C3%A4.csv"):
-            self.answer(200, BODY)
+        elif path in BODIES:
+            self.answer(200, BODIES[path])
         else:
             self.answer(404)
 
@@ -302,3 +309,24 @@ def test_names_from_the_net_stay_names(site: str, tmp_path: Path):
         with pytest.raises(DataError):
             download(site + path, tmp_path / "inner", ALLOWED)
     assert not (tmp_path / "evil.txt").exists()
+
+
+def test_a_format_goes_into_the_formats_and_can_be_used(site: str, tmp_path: Path):
+    target = download_format(f"{site}/good-format.json", tmp_path, ALLOWED)
+    assert target == tmp_path / "good-format.json"
+    assert load_format("good-format", tmp_path).entries[0].fields == {"instruction", "output"}
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/no-format.json", "no-format"),
+        ("/no-json.json", "valid JSON"),
+        ("/rows.jsonl", ".json"),
+        ("/page.json", "page"),
+    ],
+)
+def test_what_is_no_format_is_one_sentence_and_leaves_nothing(path: str, says: str, site: str, tmp_path: Path):
+    with pytest.raises(DataError, match=says):
+        download_format(site + path, tmp_path, ALLOWED)
+    assert list(tmp_path.iterdir()) == []

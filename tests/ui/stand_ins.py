@@ -104,6 +104,7 @@ class StandInSession:
         self.asking: Any = None
         self.runs_by_name = False
         self.asked: list[Any] = []
+        self.questions: Any = None
         self.started: list[tuple[Settings, str]] = []
         self.checked: Any = None
         self.told: list[tuple[int, int, str]] = []

@@ -13,7 +13,7 @@ from training_pro.cli.command import CliCommand
 from training_pro.cli.terminal import Bar, complain, say
 from training_pro.data.chat_logs import PAUSE_HOURS
 from training_pro.data.documents.extracted import removed_words
-from training_pro.data.download import MAX_BYTES, Limits, download
+from training_pro.data.download import MAX_BYTES, Limits, download, download_format
 from training_pro.data.files import list_datasets, list_unusable
 from training_pro.data.tools import DatasetTools
 from training_pro.errors import DataError
@@ -55,6 +55,12 @@ def _download_options(parser: argparse.ArgumentParser) -> None:
         "--max-mb", type=_megabytes, default=_DEFAULT_MB, metavar="N", help=f"size limit (default: {_DEFAULT_MB})"
     )
     parser.add_argument(
+        "--into",
+        choices=("datasets", "formats"),
+        default="datasets",
+        help="the folder it goes to: datasets (default), or formats for a Data Format",
+    )
+    parser.add_argument(
         "--allow-private", action="store_true", help="allow addresses of this machine and of the local network"
     )
     _add_place(parser)
@@ -63,7 +69,11 @@ def _download_options(parser: argparse.ArgumentParser) -> None:
 def _download(options: argparse.Namespace) -> int:
     limits = Limits(options.max_mb << 20, options.allow_private, options.overwrite)
     with Bar() as bar:
-        target = download(options.url, common.folders_of(options).datasets, limits, bar)
+        folders = common.folders_of(options)
+        if options.into == "formats":
+            target = download_format(options.url, folders.formats, limits, bar)
+        else:
+            target = download(options.url, folders.datasets, limits, bar)
     say(str(target))
     return 0
 

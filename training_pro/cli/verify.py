@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     settings_file.add_options(parser)
     common.add_host_options(parser)
+    parser.add_argument("--time", action="store_true", help="measure how long the run would take, by some updates")
     parser.add_argument("--json", action="store_true", help="print it as one line of JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     settings = settings_file.checked_settings_of(options, named=False)
-    return verified(common.session_from(options), settings, options.json)
+    session = common.session_from(options)
+    if options.time:
+        with Bar() as bar:
+            session.measure_speed(settings, bar)
+    return verified(session, settings, options.json)
 
 
 def verified(session: Session, settings: Settings, as_json: bool, existing: Existing | None = None) -> int:

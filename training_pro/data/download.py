@@ -13,16 +13,19 @@ import re
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from training_pro.data.files import WEB_PAGES, suffix_of
+from training_pro.data.rendering.formats import make_format
 from training_pro.data.upload import safe_name
 from training_pro.errors import DataError
 from training_pro.progress import Progress, no_progress
 from training_pro.record.whole_files import whole_file
+from training_pro.small_files import json_in
 from training_pro.words import reason_of
 
 MAX_BYTES = 2 << 30
@@ -45,8 +48,42 @@ class Limits:
     overwrite: bool = False
 
 
-def download(url: str, folder: Path, limits: Limits | None = None, progress: Progress = no_progress) -> Path:
-    """The file behind `url`, now in `folder` under the URL's last part.
+Check = Callable[[Path, str], None]
+
+
+def download_format(url: str, folder: Path, limits: Limits | None = None, progress: Progress = no_progress) -> Path:
+    """The format file behind `url`, now in `folder`.
+
+    Raises:
+        DataError: as `download`; besides, it is no format file. Nothing is then kept.
+        RunError, Cancelled: as `download`.
+    """
+    if not _file_name(_parsed(url)).endswith(".json"):
+        raise DataError("A format file ends in .json; give the address of one, or download it as a dataset.")
+    return download(url, folder, limits, progress, _check_format)
+
+
+def _check_format(path: Path, name: str) -> None:
+    try:
+        values = json_in(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{name} is not valid JSON ({str(error)[:120]}); find another format file.") from None
+    make_format(Path(name).stem, values)
+
+
+def _anything(path: Path, name: str) -> None:
+    """A dataset is looked at when it is used."""
+
+
+def download(
+    url: str,
+    folder: Path,
+    limits: Limits | None = None,
+    progress: Progress = no_progress,
+    check: Check = _anything,
+) -> Path:
+    """The file behind `url`, now in `folder` under the URL's last part. `check(file, name)` may refuse it before it
+    takes its place.
 
     Raises:
         DataError: one sentence on the URL, the host, the file or its size.
@@ -65,6 +102,7 @@ def download(url: str, folder: Path, limits: Limits | None = None, progress: Pro
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as temporary:
             _copy(response, temporary, (target.name, total, limits.max_bytes), progress)
+            check(temporary, target.name)
             if target.exists() and not limits.overwrite:
                 raise DataError(
                     f"{target.name} has appeared meanwhile; rename it, or choose to overwrite it.", option="--overwrite"

@@ -19,6 +19,7 @@ from training_pro.data.chat_logs import PAUSE_HOURS, ChatLog, chat_log, conversa
 from training_pro.data.encodings import LOOKED_AT_BYTES, decoded, guessed, is_utf8
 from training_pro.data.files import DOCUMENTS, SUBTITLES, find_dataset, is_packed, is_text, suffix_of
 from training_pro.data.preview import BlockPreview, TokenPreview
+from training_pro.data.questions.kept import QuestionFile, chats_of
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.chats import Chat, chat_of
 from training_pro.data.rows.rows import Row, read_rows
@@ -109,6 +110,14 @@ class DatasetTools:
                 count += 1
             if not count:
                 raise DataError(f"{path.name} holds no text; choose a file with some.")
+        return target.name
+
+    def questions_to_chats(self, table: QuestionFile, system: str) -> str:
+        """The kept questions of a table, each answered by the author's own words, to ``NAME_questions.jsonl`` of
+        messages; the name comes back."""
+        target = self.folders.datasets / f"{table.path.stem}_questions.jsonl"
+        self._refuse_taken(target)
+        _write_lines(target, chats_of(table.read().kept, system))
         return target.name
 
     def unwrap(self, name: str) -> tuple[str, Unwrapped]:

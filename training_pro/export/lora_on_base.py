@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from training_pro.errors import ModelError
 from training_pro.export.lora_source import Lora
 from training_pro.hosts.loaded import loading_errors
+from training_pro.hosts.lora_words import make_room
 from training_pro.record.adapter_files import WEIGHTS_FILE
 from training_pro.words import reason_of
 
@@ -29,6 +30,7 @@ def attach_lora(model: PreTrainedModel, lora: Lora) -> PeftModel:
     Raises:
         ModelError: the LoRA doesn't fit.
     """
+    make_room(model, lora.folder)
     trained = tuple(f".{name}" for name in lora.config.get("modules_to_save") or ())
     for name, module in model.named_modules():
         if f".{name}".endswith(trained):

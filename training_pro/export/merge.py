@@ -20,6 +20,7 @@ from training_pro.export.merged_folder import MergeFacts, is_merged_folder, save
 from training_pro.export.room import check_memory, check_place, check_space
 from training_pro.folders import Folders
 from training_pro.hosts.loaded import loading_errors
+from training_pro.hosts.lora_words import tokenizer_folder
 from training_pro.hosts.model_folder import check_model_folder
 from training_pro.progress import Progress, no_progress
 from training_pro.record.adapter_files import check_fits
@@ -72,7 +73,7 @@ def merge_lora(
     progress(1, 1, f"reading {base.folder.name}")
     model, rounding = _merged(wrapped, lora, dtype, progress)
     notes = (*_notes(lora, base), _rounding_note(dtype, rounding), *_tying_note(model, base))
-    facts = MergeFacts(lora.name, base.folder, dtype, rounding.share, notes)
+    facts = MergeFacts(lora.name, base.folder, dtype, rounding.share, notes, tokenizer_folder(lora.folder))
     size = save_merged(model, target, facts, progress)
     return Merged(target, size, rounding, notes)
 

@@ -39,6 +39,7 @@ class MergeFacts:
     dtype: str
     rounding_share: float
     notes: tuple[str, ...]
+    tokenizer: Path | None = None  # where the tokenizer with new words is; None: the base's own
 
 
 def is_merged_folder(folder: Path) -> bool:
@@ -70,6 +71,7 @@ def save_merged(model: PreTrainedModel, target: Path, facts: MergeFacts, progres
             _add_what_transformers_leaves_out(model, facts.base, staging)
             (staging / "generation_config.json").unlink(missing_ok=True)
             _copy_companions(facts.base, staging)
+            _copy_tokenizer(facts.tokenizer, staging)
             _write_facts(staging, target.name, facts)
             size = _weights_bytes(staging)
             progress(total, total, f"saving {target.name}")
@@ -138,6 +140,19 @@ def _copy_companions(base: Path, folder: Path) -> None:
         legal = path.name.lower().startswith(_LEGAL)
         if path.is_file() and (companion or legal) and path.name not in _NOT_COPIED:
             shutil.copyfile(path, folder / path.name)
+
+
+_OF_A_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+
+
+def _copy_tokenizer(place: Path | None, folder: Path) -> None:
+    """The tokenizer that knows a LoRA's new words takes the place of the base's."""
+    if place is None:
+        return
+    for name in _OF_A_TOKENIZER:
+        (folder / name).unlink(missing_ok=True)
+        if (place / name).is_file():
+            shutil.copyfile(place / name, folder / name)
 
 
 def _write_facts(folder: Path, name: str, facts: MergeFacts) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from training_pro.errors import ModelError
 from training_pro.hosts.loaded import loading_errors
+from training_pro.hosts.lora_words import make_room, tokenizer_with_words
 from training_pro.record.adapter_files import WEIGHTS_FILE
 from training_pro.record.safetensors_file import tensor_places
 from training_pro.words import reason_of
@@ -44,7 +45,8 @@ def untouched_on_failure(model: PreTrainedModel, name: str) -> Iterator[None]:
 
 
 class LoraOn:
-    """The LoRA of `folder` on `base`; `model` is the two together, in evaluation mode.
+    """The LoRA of `folder` on `base`; `model` is the two together, in evaluation mode. `tokenizer` is that of its new
+    words, None for a LoRA without any.
 
     Raises:
         ModelError: it does not fit, or can't be read; `base` is then untouched.
@@ -58,6 +60,8 @@ class LoraOn:
         self.name = name
         self._before = ModelSnapshot.take(base)
         with untouched_on_failure(base, name):
+            self.tokenizer = tokenizer_with_words(folder)
+            make_room(base, folder)
             self.model = PeftModel.from_pretrained(base, str(folder), is_trainable=False).eval()
             _refuse_left_out(self.model, folder)
 

@@ -88,7 +88,9 @@ class StandaloneHost:
     def loaded_model(self) -> LoadedModel:
         with self._lock:
             base = self._base()
-            return replace(base, model=self._lora.model) if self._lora else base
+            if self._lora is None:
+                return base
+            return replace(base, model=self._lora.model, tokenizer=self._lora.tokenizer or base.tokenizer)
 
     def trainable_model(self) -> LoadedModel:
         with self._lock:

@@ -27,6 +27,7 @@ from training_pro.folders import Folders
 from training_pro.hosts.host import LoadedModel, ModelSource, Quantizing
 from training_pro.hosts.loaded import describe, loading_errors, lora_folder, lora_is_on
 from training_pro.hosts.lora_on import untouched_on_failure
+from training_pro.hosts.lora_words import rows_wanted
 from training_pro.hosts.source import source_of
 from training_pro.words import natural_key
 
@@ -188,7 +189,12 @@ class WebUIHost:
         if "." in name:
             raise ModelError(f"The WebUI can't apply a LoRA with a dot in its name ({name}); rename {folder}.")
         self.take_loras_off()
-        self.trainable_model()
+        loaded = self.trainable_model()
+        if rows_wanted(folder) > len(loaded.tokenizer):
+            raise ModelError(
+                f"The LoRA {name} brings new words, which the WebUI can't give a loaded model. Merge it into its base "
+                "model (the command merge), and load the merged model."
+            )
         with self._changing, self._model_to_ourselves(), untouched_on_failure(shared.model, name):
             add_lora_to_model([name])
 
@@ -396,4 +402,6 @@ def _holds_lora_layers(model: Any) -> bool:
 
 
 def _brings_own_modules(model: Any) -> bool:
-    return any(getattr(config, "modules_to_save", None) for config in getattr(model, "peft_config", {}).values())
+    kinds = ("modules_to_save", "trainable_token_indices")
+    configs = getattr(model, "peft_config", {}).values()
+    return any(getattr(config, kind, None) for config in configs for kind in kinds)

@@ -54,6 +54,7 @@ class OwnProcessRun(RemoteRun):
         self._host = host
         self.where = where
         self._child: subprocess.Popen[bytes] | None = None
+        self._died = False
         self._log = _logs(host) / f"{settings.name}.log"
 
     def sentence(self) -> str:
@@ -76,6 +77,8 @@ class OwnProcessRun(RemoteRun):
             self.fault = error
             ending = Ending("failed", explain(error, f"training {self.settings.name} in its own process"))
         self._end(ending)
+        if self._died:  # it could not tell anybody itself
+            self._tell_elsewhere()
 
     def _with_room(self) -> Ending:
         """The host's model out, the child, the host's model in again."""
@@ -132,6 +135,7 @@ class OwnProcessRun(RemoteRun):
 
     def _gone(self, told: Live | None) -> Ending:
         code = self._child.returncode if self._child is not None else 0
+        self._died = True
         return Ending(
             "failed", f"The training process {exit_words(code)}. {self._way_out()} Its output is in {self._log}."
         )

@@ -18,6 +18,7 @@ from training_pro.errors import ModelError, UserError
 from training_pro.plan import Plan
 from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
 from training_pro.record.checkpoints import CheckpointInfo, newest_first
+from training_pro.record.speeds import remember_speed
 from training_pro.record.whole_files import files_into
 from training_pro.settings import Settings
 from training_pro.training.behaviours.behaviour import Behaviour, Behaviours
@@ -37,11 +38,13 @@ from training_pro.training.loop.update import Interrupted
 from training_pro.training.memory.in_use import give_freed_memory_back, keep_freed_memory
 from training_pro.training.memory.run_memory import RunMemory
 from training_pro.training.model import adapter as adapters
+from training_pro.training.model.new_words import new_words_of
 from training_pro.training.model.padding import padding_is_harmless
 from training_pro.training.model.prepare import ready
 from training_pro.training.model.start_weights import load_weights
 from training_pro.training.model.vocabulary import embedding_rows
 from training_pro.training.owner import Trainable
+from training_pro.training.pace import expected_of, measured, work_of
 from training_pro.training.reports import Reports
 from training_pro.training.resume import Continuation
 from training_pro.training.several.sharding import sharding_note, spread
@@ -93,6 +96,7 @@ class Job:
             UserError: the run failed in a way a person can act on. Other errors are defects. What was learned up
                 to the last update is saved all the same, where the disk allows.
         """
+        self._work = work_of(self.order.base, self.order.settings, self.order.data, self.order.plan)
         attached = self._attach(on_top_of)
         order, base = self.order, self.order.base.model
         fill = pad_id(order.base.tokenizer, embedding_rows(base))
@@ -115,13 +119,21 @@ class Job:
             return self._train(trainer, continuation.checkpoint)
         finally:
             behaviours.each(lambda behaviour: behaviour.close())
+            self._remember_speed()
+
+    def _remember_speed(self) -> None:
+        """How fast the updates were, for the runs to come."""
+        remaining = self.board.remaining
+        speed = measured(remaining, self.order.settings.name) if remaining is not None else None
+        if speed is not None and self.team.main and self.memory is not None:
+            remember_speed(self.memory.cache, self._work, speed)
 
     # -- before ---------------------------------------------------------------------------------------------------
 
     def _attach(self, on_top_of: Path | None) -> adapters.Attached:
         """The model with its LoRA, made ready to be trained."""
         model = self.order.base.model
-        attached = ready(model, self.order.settings, self.board.note)
+        attached = ready(model, self.order.settings, self.board.note, new_words_of(self.order.base))
         if sharding_note(model):
             self.board.note(sharding_note(model))
         if on_top_of is not None:
@@ -200,6 +212,7 @@ class Job:
     # -- training and what it ends with -----------------------------------------------------------------------------
 
     def _train(self, trainer: LoraTrainer, checkpoint: Path | None) -> Ending:
+        self.board.remaining = expected_of(self.order.settings, self.order.data, self.order.plan)
         self.board.phase("training")
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
@@ -242,6 +255,8 @@ class Job:
     def _write_adapter(self, trainer: LoraTrainer) -> None:
         with said_plainly(self.folder / WEIGHTS_FILE), files_into(self.folder) as staging:
             adapters.save_adapter(trainer.model, staging)
+            if new_words_of(self.order.base).pieces:
+                self.order.base.tokenizer.save_pretrained(staging)
 
     def _fall_back(self, trainer: LoraTrainer, error: Diverged) -> Ending:
         """Training went wrong: the result is the last checkpoint that is known to be good."""

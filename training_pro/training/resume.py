@@ -44,6 +44,8 @@ FREE_TO_CHANGE = frozenset(
         "sample_tokens",
         "sample_steps",
         "report_to",
+        "tell_when_it_ends",
+        "keep_awake",
     }
 )
 _UPDATE_SIZE = frozenset({"batch_size", "gradient_accumulation_steps"})

@@ -22,7 +22,9 @@ from training_pro.record.log import losses
 from training_pro.record.runs import SETTINGS_FILE, is_untouched
 from training_pro.record.whole_files import make_folder, remove_folder, sweep_temporaries, write_whole
 from training_pro.settings import Settings, to_dict, to_json
+from training_pro.training.awake import awake
 from training_pro.training.controls import Controls
+from training_pro.training.model.new_words import with_new_words
 from training_pro.training.owner import ModelOwner, Trainable
 from training_pro.training.planning import plan_run
 from training_pro.training.results import Story, write_results
@@ -43,6 +45,7 @@ from training_pro.training.resume import (
 from training_pro.training.several.sharding import spread
 from training_pro.training.several.team import ALONE, Team, TeamLost
 from training_pro.training.status import Ending, RunStatus, StatusBoard
+from training_pro.training.telling import tell_in_background
 from training_pro.words import reason_of, time_words
 
 logger = logging.getLogger(__name__)
@@ -129,16 +132,23 @@ class Run:
         self.loaded = self._told = None
         _free_memory()
         self._end(ending)
+        if self._team.main:
+            self._tell_elsewhere()
 
     def _end(self, ending: Ending) -> None:
         """The very last step: the ending can be seen, and whoever waits continues."""
         self._board.change(phase="ended", ending=ending, remaining_s=0.0)
         self._ended.set()
 
+    def _tell_elsewhere(self) -> None:
+        """Where the settings say so, tell others that the run has ended, in a thread of its own."""
+        if self.settings.tell_when_it_ends:
+            tell_in_background(self._owner.folders, self.status, self._board.note)
+
     def _run(self) -> Ending:
-        with self._owner.hold(self.sentence):
+        with self._owner.hold(self.sentence), awake(self.settings.keep_awake, self._board.note):
             self._board.phase("loading")
-            loaded = self.loaded = self._owner.trainable_model()
+            loaded = self.loaded = with_new_words(self._owner.trainable_model(), self.settings.new_words)
             self._board.phase("preparing")
             with self._team.main_first():  # what it has prepared, the others find in the cache
                 prepared = self._prepare(self.settings, loaded, self._progress)
@@ -175,7 +185,7 @@ class Run:
         """
         from training_pro.training.model.vocabulary import vocabulary_fault
 
-        fault = vocabulary_fault(loaded.model, loaded.tokenizer, prepared.train, prepared.eval)
+        fault = vocabulary_fault(loaded, prepared.train, prepared.eval)
         if fault:
             raise ModelError(fault)
 

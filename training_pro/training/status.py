@@ -17,12 +17,12 @@ from typing import Any, Literal
 from training_pro.errors import RunError
 from training_pro.plan import Plan
 from training_pro.record.points import Point
+from training_pro.training.remaining import RECENT_UPDATES, Remaining
 
 Phase = Literal[
     "waiting", "preparing", "loading", "training", "paused", "evaluating", "sampling", "saving", "restoring", "ended"
 ]
 EndKind = Literal["finished", "stopped", "interrupted", "failed"]
-_RECENT_UPDATES = 30
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,9 @@ class StatusBoard:
     def __init__(self, name: str, folder: Path) -> None:
         self._lock = threading.Lock()
         self._status = RunStatus(name, folder)
-        self._recent: deque[tuple[float, int]] = deque(maxlen=_RECENT_UPDATES)
+        self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT_UPDATES)
         self._last_point_at = 0.0
+        self.remaining: Remaining | None = None  # what there is to do, once that is known
 
     @property
     def status(self) -> RunStatus:
@@ -105,11 +106,13 @@ class StatusBoard:
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
         """The body is this phase; afterwards the one before it continues."""
-        before = self._status.phase
+        before, began = self._status.phase, time.monotonic()
         self.phase(phase)
         try:
             yield
         finally:
+            if self.remaining is not None:
+                self.remaining.did(phase, time.monotonic() - began)
             self.phase(before)
 
     def progress(self, done: int, total: int, what: str) -> None:
@@ -143,16 +146,23 @@ class StatusBoard:
             return
         now = time.monotonic()
         known = self._status.tokens
-        self._recent.append((now - self._last_point_at, max(tokens - known, 0)))
+        took = now - self._last_point_at
+        self._recent.append((took, max(tokens - known, 0)))
         self._last_point_at = now
         seconds = sum(s for s, _ in self._recent)
-        left = max(self._status.total_updates - point.update, 0)
         self.change(
             point=point,
             tokens=tokens,
-            remaining_s=left * seconds / len(self._recent),
+            remaining_s=self._seconds_left(point.update, took),
             tokens_per_s=sum(t for _, t in self._recent) / max(seconds, 1e-9),
         )
+
+    def _seconds_left(self, update: int, took_s: float) -> float | None:
+        """After an update that took so long."""
+        if self.remaining is None:
+            return None
+        self.remaining.updated(update, took_s)
+        return self.remaining.seconds_left(update)
 
 
 class NothingLeft(Exception):

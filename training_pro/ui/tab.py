@@ -35,10 +35,12 @@ from training_pro.ui.panels.lora_tools import LoraTools
 from training_pro.ui.panels.perplexity import Perplexity
 from training_pro.ui.panels.placement import Placement
 from training_pro.ui.panels.preview import Preview
+from training_pro.ui.panels.questions import QuestionsPanel
 from training_pro.ui.panels.queue import QueuePanel
 from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.panels.runs import RunsPanel
 from training_pro.ui.panels.start import Start
+from training_pro.ui.panels.told import Told
 from training_pro.ui.panels.tools import Tools
 from training_pro.ui.panels.watch import Watch
 from training_pro.ui.panels.what import What
@@ -78,9 +80,11 @@ class Tab:
         self.start = Start(session, self.form, self.placement)
         self.elsewhere = Elsewhere(session)
         self.perplexity = Perplexity(session, self._editable)
+        self.questions = QuestionsPanel(session, self.form)
         self.queue = QueuePanel(session, self.form, self._editable)
         self.your_run = YourRun(self.form, self.check, self.start, self.queue, self.placement, self.recipes)
         self.notices = Notices()
+        self.told = Told(session)
         self.after = After(session, self.recipes)
         self.watch = Watch(session, self._editable)
         self.ask = Ask(session, "ask")
@@ -89,7 +93,7 @@ class Tab:
         self.export = Export(session)
         self.lora_tools = LoraTools(session)
         following: list[Follows] = [self.watch, self.perplexity, self.queue, self.runs]
-        following += [self.after, self.ask] if self._editable else []
+        following += [self.after, self.ask, self.questions] if self._editable else []
         following += [Lists(session, self._listed)]
         chart = LiveChart(session)
         self.live = LiveUpdates(following, partial(pulse, session), partial(_pace_s, session), chart.news)
@@ -145,10 +149,12 @@ class Tab:
         self.export.build()
         self.lora_tools.build()
         self.tools.build()
+        self.questions.build()
         self.recipes.build()
         with card("page"):
             head("This page")
             self.notices.build()
+            self.told.build()
             with button_row():
                 self.refresh = button("Refresh lists", "refresh", scale=0)
 
@@ -190,7 +196,7 @@ class Tab:
             self.recipes,
             self.start,
         )
-        for panel in (*panels, self.ask, self.export, self.lora_tools):
+        for panel in (*panels, self.ask, self.export, self.lora_tools, self.questions, self.told):
             panel.connect()
         self.runs.connect_work(self.recipes, self.export, self.perplexity)
         connect_answers(self._session, self.answers, [self.ask, self.runs.ask])
@@ -244,5 +250,5 @@ def _pace_s(session: Session) -> float:
     """How soon anything may be new."""
     if session.asking is not None and session.asking.status.running:
         return ANSWER_PACE_S
-    measuring = session.measuring
-    return PACE_S if session.busy or (measuring is not None and measuring.status.running) else QUIET_PACE_S
+    works = any(job is not None and job.status.running for job in (session.measuring, session.questions))
+    return PACE_S if session.busy or works else QUIET_PACE_S

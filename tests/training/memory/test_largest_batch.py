@@ -44,7 +44,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
                 self.bytes = each * sizes[-1] if sizes else 0
 
         sizes: list[int] = []
-        real = batch_size._Trials._update
+        real = batch_size.Trials.update
 
         def update(self: Any, size: int) -> None:
             sizes.append(size)
@@ -52,7 +52,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
 
         monkeypatch.setattr(batch_size, "PeakMemory", Peak)
         monkeypatch.setattr(batch_size, "free_bytes", lambda _: free)
-        monkeypatch.setattr(batch_size._Trials, "_update", update)
+        monkeypatch.setattr(batch_size.Trials, "update", update)
 
     return set_sizes
 
@@ -132,15 +132,15 @@ def test_on_a_card_running_out_of_memory_is_the_answer(
 ) -> None:
     """A card is played by the CPU, which raises as a card does."""
     measured(MB, 100 * MB)
-    real = batch_size._Trials._update
+    real = batch_size.Trials.update
 
     def update(self: Any, size: int) -> None:
         real(self, size)
         if size > limit:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(batch_size._Trials, "_update", update)
-    monkeypatch.setattr(batch_size._Trials, "may_raise", True)
+    monkeypatch.setattr(batch_size.Trials, "update", update)
+    monkeypatch.setattr(batch_size.Trials, "may_raise", True)
     before = everything(owner)
     if limit:
         assert find(owner, small_settings()).batch_size == limit
@@ -154,12 +154,12 @@ def test_another_fault_is_not_taken_for_one_of_memory(
     owner: TinyOwner, measured: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured(MB, 100 * MB)
-    monkeypatch.setattr(batch_size._Trials, "may_raise", True)
+    monkeypatch.setattr(batch_size.Trials, "may_raise", True)
 
     def update(self: Any, size: int) -> None:
         raise RuntimeError("device-side assert")
 
-    monkeypatch.setattr(batch_size._Trials, "_update", update)
+    monkeypatch.setattr(batch_size.Trials, "update", update)
     before = everything(owner)
     with pytest.raises(RuntimeError, match="assert"):
         find(owner, small_settings())

@@ -110,7 +110,7 @@ def answer(
     training = model.training
     model.eval()
     device = model.get_input_embeddings().weight.device
-    ids = tokenizer(prompt, return_tensors="pt")["input_ids"][:, -_room_tokens(model, max_new_tokens) :].to(device)
+    ids = tokenizer(prompt, return_tensors="pt")["input_ids"][:, -room_tokens(model, max_new_tokens) :].to(device)
     try:
         with torch.no_grad():
             made = model.generate(
@@ -121,7 +121,7 @@ def answer(
                 repetition_penalty=REPETITION_PENALTY,
                 use_cache=True,
                 stopping_criteria=[_Asked(stop)],
-                pad_token_id=_pad(tokenizer),
+                pad_token_id=pad_of(tokenizer),
             )
     finally:
         model.train(training)
@@ -129,12 +129,12 @@ def answer(
     return str(tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True))
 
 
-def _room_tokens(model: Any, max_new_tokens: int) -> int:
+def room_tokens(model: Any, max_new_tokens: int) -> int:
     """How many tokens of a prompt fit before the answer; at least one."""
     limit = whole_number_of(text_config(model), "max_position_embeddings", "n_positions") or _NO_LIMIT_TOKENS
     return max(1, limit - max_new_tokens)
 
 
-def _pad(tokenizer: PreTrainedTokenizerBase) -> int:
+def pad_of(tokenizer: PreTrainedTokenizerBase) -> int:
     chosen = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     return int(chosen) if chosen is not None else 0

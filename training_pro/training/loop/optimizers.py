@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import torch
 
 from training_pro.errors import Fault, SettingsError
 from training_pro.packages import installed
+from training_pro.settings import Settings
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -146,18 +148,30 @@ def check_optimizer(name: str, device: str = "") -> None:
     )
 
 
-def make_optimizer(model: PeftModel, args: TrainingArguments, lora_plus_ratio: float) -> torch.optim.Optimizer:
+@dataclass(frozen=True)
+class Rates:
+    """What learns at another rate than the others: with `lora_plus_ratio` above 0 the B matrices learn so many times
+    faster (LoRA+); `head` is that of head, embeddings and new words, 0 for the same as all."""
+
+    lora_plus_ratio: float = 0.0
+    head: float = 0.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Rates:
+        return cls(settings.lora_plus_ratio, settings.head_learning_rate)
+
+
+def make_optimizer(model: PeftModel, args: TrainingArguments, rates: Rates) -> torch.optim.Optimizer:
     """The optimizer that `args` name, over what learns in `model`.
 
-    With a ratio above 0 the B matrices learn so many times faster (LoRA+). Weight decay spares biases and norms. On a
-    card, adamw_torch is one fused kernel.
+    Weight decay spares biases and norms. On a card, adamw_torch is one fused kernel.
     """
     from transformers import Trainer
 
     kind, values = Trainer.get_optimizer_cls_and_kwargs(args)
     if args.optim == "adamw_torch" and fused_fits([p for p in model.parameters() if p.requires_grad], fp16=args.fp16):
         values["fused"] = True
-    groups = _lora_plus_groups(model, args, lora_plus_ratio) if lora_plus_ratio > 0 else _plain_groups(model, args)
+    groups = _groups(model, args, rates)
     optimizer: torch.optim.Optimizer = kind([group for group in groups if group["params"]], **values)
     return optimizer
 
@@ -171,26 +185,24 @@ def fused_fits(learning: Sequence[torch.Tensor], *, fp16: bool) -> bool:
     return not fp16 and all(p.device.type == "cuda" and not hasattr(p, "full_tensor") for p in learning)
 
 
-def _plain_groups(model: PeftModel, args: TrainingArguments) -> list[dict[str, Any]]:
-    learning = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    spared = [p for name, p in learning if p.ndim < 2]
-    return [
-        {"params": [p for name, p in learning if p.ndim >= 2], "weight_decay": args.weight_decay},
-        {"params": spared, "weight_decay": 0.0},
-    ]
+_OF_HEADS = (".modules_to_save.", ".trainable_tokens_delta.")
 
 
-def _lora_plus_groups(model: PeftModel, args: TrainingArguments, ratio: float) -> list[dict[str, Any]]:
-    """A matrices (and trained heads) at the rate itself, first: theirs is the rate that is shown.
+def _groups(model: PeftModel, args: TrainingArguments, rates: Rates) -> list[dict[str, Any]]:
+    """A matrices, and all that has no rate of its own, first: theirs is the rate that is shown.
 
     Source: Hayou et al., "LoRA+: Efficient Low Rank Adaptation of Large Models", arXiv 2402.12354.
     """
     learning = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    fast = [p for name, p in learning if ".lora_B." in name]
-    slow = [p for name, p in learning if ".lora_B." not in name]
+    heads = [p for name, p in learning if rates.head > 0 and any(part in name for part in _OF_HEADS)]
+    fast = [p for name, p in learning if rates.lora_plus_ratio > 0 and ".lora_B." in name]
+    apart = {id(p) for p in (*heads, *fast)}
+    usual = [p for _, p in learning if id(p) not in apart]
     rate, decay = args.learning_rate, args.weight_decay
     return [
-        {"params": [p for p in slow if p.ndim >= 2], "weight_decay": decay, "lr": rate},
-        {"params": [p for p in slow if p.ndim < 2], "weight_decay": 0.0, "lr": rate},
-        {"params": fast, "weight_decay": decay, "lr": rate * ratio},
+        {"params": [p for p in usual if p.ndim >= 2], "weight_decay": decay, "lr": rate},
+        {"params": [p for p in usual if p.ndim < 2], "weight_decay": 0.0, "lr": rate},
+        {"params": fast, "weight_decay": decay, "lr": rate * rates.lora_plus_ratio},
+        {"params": [p for p in heads if p.ndim >= 2], "weight_decay": decay, "lr": rates.head},
+        {"params": [p for p in heads if p.ndim < 2], "weight_decay": 0.0, "lr": rates.head},
     ]

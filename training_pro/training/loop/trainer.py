@@ -42,7 +42,7 @@ from training_pro.training.loop.checkpoint_files import (
     write_random_states,
 )
 from training_pro.training.loop.evaluation import Evaluation
-from training_pro.training.loop.optimizers import make_optimizer
+from training_pro.training.loop.optimizers import Rates, make_optimizer
 from training_pro.training.loop.random_state import RandomState
 from training_pro.training.loop.stepping import survive_out_of_memory
 from training_pro.training.loop.update import UpdateRunner
@@ -213,7 +213,7 @@ class LoraTrainer(Trainer):
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
         if self.optimizer is None:
-            self.optimizer = make_optimizer(self.model, self.args, self.task.settings.lora_plus_ratio)
+            self.optimizer = make_optimizer(self.model, self.args, Rates.of(self.task.settings))
             survive_out_of_memory(self.optimizer, self.reports.note)
         return self.optimizer
 

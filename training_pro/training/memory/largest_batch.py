@@ -26,13 +26,14 @@ from training_pro.progress import Progress
 from training_pro.settings import SPECS, Settings
 from training_pro.training.loop.arguments import training_arguments
 from training_pro.training.loop.batches import pad, pad_id, trained_tokens
-from training_pro.training.loop.optimizers import make_optimizer
+from training_pro.training.loop.optimizers import Rates, make_optimizer
 from training_pro.training.memory.card_limit import card_limit
 from training_pro.training.memory.checkpointing import Checkpointing, layers_at_first
 from training_pro.training.memory.forecast import CARD_SHARE, CPU_SHARE
 from training_pro.training.memory.in_use import PeakMemory, free_bytes, give_freed_memory_back
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
 from training_pro.training.memory.run_memory import RunMemory
+from training_pro.training.model.new_words import new_words_of
 from training_pro.training.model.precision import DeviceFacts, autocast_dtype, mixed_precision
 from training_pro.training.model.prepare import ready
 from training_pro.training.model.snapshot import ModelSnapshot
@@ -89,7 +90,7 @@ def find_largest(
     longest_first = np.argsort(-samples.lengths, kind="stable")
     longest = int(samples.lengths[longest_first[0]])
     most = min(len(samples), int(SPECS["batch_size"].high or len(samples)))
-    with _trials(loaded, settings, progress) as trials:
+    with trials_on(loaded, settings, progress) as trials:
         trials.order, trials.samples = longest_first.tolist(), samples
         free = free_bytes(trials.device)
         trials.most_bytes = int(free * CARD_SHARE) if trials.may_raise else None
@@ -110,7 +111,7 @@ def find_largest(
 
 
 @dataclass
-class _Trials:
+class Trials:
     """Real updates on the model, each with its peak kept in `tried`."""
 
     model: Any
@@ -138,7 +139,7 @@ class _Trials:
             give_freed_memory_back()
         with PeakMemory(self.device, self.start) as peak:
             self.start = peak.start
-            self._update(size)
+            self.update(size)
         self.tried[size] = peak.bytes
         return peak.bytes
 
@@ -157,7 +158,8 @@ class _Trials:
         free_memory()
         return fitted
 
-    def _update(self, size: int) -> None:
+    def update(self, size: int) -> None:
+        """A real update on the first `size` blocks of `order`; waits for the device."""
         assert self.samples is not None
         blocks = [self.samples[index] for index in self.order[:size]]
         batch = pad(blocks, self.pad_id, self.device)
@@ -166,6 +168,8 @@ class _Trials:
         loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         if self.dtype is None:
@@ -178,7 +182,7 @@ class _Trials:
 
 
 @contextmanager
-def _trials(loaded: Trainable, settings: Settings, progress: Progress) -> Iterator[_Trials]:
+def trials_on(loaded: Trainable, settings: Settings, progress: Progress) -> Iterator[Trials]:
     """The model with a LoRA and an optimizer as in a run; afterwards as it was."""
     snapshot = ModelSnapshot.take(loaded.model)
     try:
@@ -189,16 +193,16 @@ def _trials(loaded: Trainable, settings: Settings, progress: Progress) -> Iterat
         free_memory()
 
 
-def _make_trials(loaded: Trainable, settings: Settings, progress: Progress) -> _Trials:
+def _make_trials(loaded: Trainable, settings: Settings, progress: Progress) -> Trials:
     weight = loaded.model.get_input_embeddings().weight
-    model = ready(loaded.model, settings, logger.info).model
+    model = ready(loaded.model, settings, logger.info, new_words_of(loaded)).model
     checkpointing = Checkpointing.of(loaded.model)
     if layers_at_first(settings, len(checkpointing.layers)) is None:
         checkpointing.use(len(checkpointing.layers))
     arguments = training_arguments(settings, make_plan(1, 1, 1, 1.0), Path("unused"), weight.device, weight.dtype)
-    optimizer = make_optimizer(model, arguments, settings.lora_plus_ratio)
+    optimizer = make_optimizer(model, arguments, Rates.of(settings))
     precision = mixed_precision(DeviceFacts.of(weight.device), weight.dtype)
-    trials = _Trials(
+    trials = Trials(
         model, optimizer, weight.device, autocast_dtype(precision), pad_id(loaded.tokenizer, len(weight)), progress
     )
     for module in loaded.model.modules():

@@ -19,6 +19,8 @@ from training_pro.record.adapter_files import CONFIG_FILE, WEIGHTS_FILE
 from training_pro.settings import Settings
 from training_pro.training.memory.out_of_memory import is_out_of_memory
 from training_pro.training.model import heads
+from training_pro.training.model.new_rows import indices_for, make_rows_ready
+from training_pro.training.model.new_words import NO_WORDS, NewWords
 from training_pro.training.model.targets import Targets, resolve_targets
 from training_pro.words import gigabytes
 
@@ -40,8 +42,9 @@ class Attached:
     notes: tuple[str, ...] = ()
 
 
-def attach(model: PreTrainedModel, settings: Settings, seed: int) -> Attached:
-    """A new LoRA on `model`, its A matrices drawn from `seed`; all of it in training mode.
+def attach(model: PreTrainedModel, settings: Settings, seed: int, words: NewWords = NO_WORDS) -> Attached:
+    """A new LoRA on `model`, its A matrices drawn from `seed`; all of it in training mode. The rows of new `words`
+    learn beside it.
 
     Raises:
         ModelError: no such target, or an option that this model can't do.
@@ -51,6 +54,7 @@ def attach(model: PreTrainedModel, settings: Settings, seed: int) -> Attached:
 
     targets = targets_of(model, settings)
     config = lora_config(settings, targets, heads.head_names(model) if settings.train_head else [])
+    config.trainable_token_indices = indices_for(model, words)
     tied = heads.is_tied(model)
     torch.manual_seed(seed)
     try:
@@ -65,6 +69,7 @@ def attach(model: PreTrainedModel, settings: Settings, seed: int) -> Attached:
     if settings.train_head:
         heads.make_ready(wrapped, model, tied)
     notes = target_notes(targets, settings, _quantization(model))
+    notes += [make_rows_ready(wrapped, model, words)] if words else []
     notes += [heads.TIED_NOTE] if settings.train_head and tied else []
     trainable, total = wrapped.get_nb_trainable_parameters()
     wrapped.config.use_cache = False
@@ -79,6 +84,7 @@ def targets_of(model: PreTrainedModel, settings: Settings) -> Targets:
         ModelError: no such target, or the settings can't be used together on this model.
     """
     targets = resolve_targets(model, settings.targets, settings.target_modules, with_experts=settings.train_experts)
+    _refuse_heads_twice(targets, settings)
     if targets.parameters and settings.use_dora:
         raise ModelError(
             "Use DoRA and Train Experts are both on, and experts that share one tensor can't learn with DoRA; turn one "
@@ -87,6 +93,29 @@ def targets_of(model: PreTrainedModel, settings: Settings) -> Targets:
             setting="use_dora",
         )
     return targets
+
+
+def _refuse_heads_twice(targets: Targets, settings: Settings) -> None:
+    """Raises:
+    ModelError: head or embeddings would learn in two ways at once.
+    """
+    if not settings.new_words.strip():
+        return
+    if settings.train_head:
+        raise ModelError(
+            "New words and Train Head are both given, and Train Head trains all words already; turn it off, or leave "
+            "New words empty.",
+            option=("--set train_head=off", "--set new_words="),
+            setting="new_words",
+        )
+    head = next((name for name in targets.modules if name.rpartition(".")[2] in ("lm_head", "embed_out")), "")
+    if head:
+        raise ModelError(
+            f"The own list of targets has {head}, whose new words can't learn beside a LoRA on it; take it off the "
+            "list, or leave New words empty.",
+            option="--set new_words=",
+            setting="target_modules",
+        )
 
 
 def lora_config(settings: Settings, targets: Targets, head_names: list[str]) -> LoraConfig:

@@ -11,6 +11,8 @@ from training_pro.training.memory.checkpointing import NOT_POSSIBLE, Checkpointi
 from training_pro.training.model.adapter import Attached, attach
 from training_pro.training.model.chunked_loss import make_lean
 from training_pro.training.model.cpu_packing import prepare_for_training
+from training_pro.training.model.new_rows import lengthen
+from training_pro.training.model.new_words import NO_WORDS, NewWords
 from training_pro.training.model.precision import DeviceFacts
 from training_pro.training.model.run_dtype import compute_as_the_run
 from training_pro.training.several.sharding import spread
@@ -19,12 +21,23 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def ready(model: PreTrainedModel, settings: Settings, on_note: Callable[[str], None]) -> Attached:
-    """`model` with a fresh LoRA, the loss that training wants, and checkpointing as set ("auto": none yet).
+def ready(
+    model: PreTrainedModel, settings: Settings, on_note: Callable[[str], None], words: NewWords = NO_WORDS
+) -> Attached:
+    """`model` with a fresh LoRA, rows for new `words`, the loss that training wants, and checkpointing as set ("auto":
+    none yet).
 
     Raises:
         ModelError: no such target, or an option that this model can't do.
     """
+    if words and spread() != "copies":
+        raise ModelError(
+            "New words can't be trained while the model is sharded over several devices; leave New words empty.",
+            option="--set new_words=",
+            setting="new_words",
+        )
+    if words:
+        lengthen(model, words.rows)
     weight = model.get_input_embeddings().weight
     if weight.device.type == "cpu":
         prepare_for_training(model)
@@ -32,7 +45,7 @@ def ready(model: PreTrainedModel, settings: Settings, on_note: Callable[[str], N
     if said:
         on_note(said)
     loss = make_lean(model, may_chunk=spread() == "copies")
-    attached = attach(model, settings, settings.seed)
+    attached = attach(model, settings, settings.seed, words)
     for note in (*loss.notes, *attached.notes):
         on_note(note)
     checkpointing = Checkpointing.of(model)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from training_pro.training.model.new_words import new_words_of
+from training_pro.training.owner import Trainable
+
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
     from training_pro.data.samples import Samples
 
@@ -19,12 +22,14 @@ def embedding_rows(model: PreTrainedModel) -> int:
     return int(model.get_input_embeddings().weight.shape[0])
 
 
-def vocabulary_fault(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *data: Samples | None) -> str:
-    """The sentence on the first token of the data that the model does not know; "" for none.
+def vocabulary_fault(loaded: Trainable, *data: Samples | None) -> str:
+    """The sentence on the first token of the data that the model does not know; "" for none. New words get their rows
+    when the run begins.
 
     Costs a look at the tokenizer; only where that has more tokens than the model, one at each block.
     """
-    rows = embedding_rows(model)
+    tokenizer = loaded.tokenizer
+    rows = max(embedding_rows(loaded.model), new_words_of(loaded).rows)
     if max(tokenizer.get_vocab().values(), default=0) < rows:
         return ""
     for samples in data:

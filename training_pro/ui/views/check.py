@@ -112,6 +112,7 @@ def details(checked: Checked) -> str:
         ("Tokens", f"{found.total_tokens:,}"),
         ("Trained tokens", f"{found.trained_tokens:,}"),
         ("Longest block", f"{found.longest_tokens:,} tokens"),
+        ("Second longest block", f"{found.second_longest_tokens:,} tokens"),
         ("Mean block", f"{found.mean_tokens:,.1f} tokens"),
         ("Padding", f"{number(100 * found.padding_share, 1)} %"),
         ("Split sentences", f"{found.split_sentences:,}"),

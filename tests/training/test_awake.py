@@ -80,5 +80,4 @@ def test_without_the_package_there_is_a_sentence(owner: TinyOwner, monkeypatch: 
 def test_with_the_real_package(owner: TinyOwner) -> None:
     """Whether this machine can be kept awake or not, the run ends well and at most one sentence says so."""
     pytest.importorskip("wakepy")
-    notes = train(owner, small_settings(keep_awake=True)).notes
-    assert set(notes) <= {REFUSED} or REFUSED not in notes
+    assert train(owner, small_settings(keep_awake=True)).notes.count(REFUSED) <= 1

@@ -21,9 +21,22 @@ from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.training.run import Begin
 
 WORDS = "Zorblax,<|note|>"
+KNOWN = 405  # tokens of the tiny tokenizer
 
 
-def test_what_a_run_leaves_and_what_it_gives_back(owner: TinyOwner) -> None:
+@pytest.fixture
+def short(owner: TinyOwner, tmp_path: Path) -> TinyOwner:
+    """A host whose model has no row to spare, as it is on disk in `base`."""
+    model, tokenizer = owner.loaded.model, owner.loaded.tokenizer
+    assert len(tokenizer) == KNOWN
+    model.resize_token_embeddings(KNOWN, mean_resizing=False)
+    model.save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    return owner
+
+
+def test_what_a_run_leaves_and_what_it_gives_back(short: TinyOwner) -> None:
+    owner = short
     model, tokenizer = owner.loaded.model, owner.loaded.tokenizer
     before, known = model_fingerprint(model), tokenizer_digest(tokenizer)
     status = train(owner, small_settings(new_words=WORDS))
@@ -31,9 +44,9 @@ def test_what_a_run_leaves_and_what_it_gives_back(owner: TinyOwner) -> None:
     rows = {name: tensor for name, tensor in weights(status.folder).items() if "lora_" not in name}
     assert [tuple(tensor.shape) for tensor in rows.values()] == [(2, 64), (2, 64)]
     config = json.loads((status.folder / "adapter_config.json").read_text())
-    assert config["trainable_token_indices"] == {"embed_tokens": [512, 513], "lm_head": [512, 513]}
+    assert config["trainable_token_indices"] == {"embed_tokens": [KNOWN, KNOWN + 1], "lm_head": [KNOWN, KNOWN + 1]}
     assert any("2 new words" in note and "Train Head" in note for note in status.notes)
-    assert rows_wanted(status.folder) == 514 and tokenizer_folder(status.folder) == status.folder
+    assert rows_wanted(status.folder) == KNOWN + 2 and tokenizer_folder(status.folder) == status.folder
 
 
 def test_known_tokens_need_no_tokenizer_of_their_own(owner: TinyOwner) -> None:
@@ -53,35 +66,35 @@ def test_interrupted_and_continued_it_is_the_same(owner: TinyOwner, number: int)
     assert adapter_bytes(again.folder) == adapter_bytes(whole.folder)
 
 
-def test_used_on_the_model_it_answers_with_the_words_and_leaves_no_trace(owner: TinyOwner) -> None:
-    folder = train(owner, small_settings(new_words=WORDS)).folder
-    model = owner.loaded.model
+def test_used_on_the_model_it_answers_with_the_words_and_leaves_no_trace(short: TinyOwner) -> None:
+    folder = train(short, small_settings(new_words=WORDS)).folder
+    model = short.loaded.model
     before = model_fingerprint(model)
     lora = LoraOn(model, folder, "tiny")
     assert lora.tokenizer is not None
     ids = lora.tokenizer("Zorblax <|note|>", return_tensors="pt", add_special_tokens=False)["input_ids"]
-    assert {512, 513} <= set(ids[0].tolist())
+    assert {KNOWN, KNOWN + 1} <= set(ids[0].tolist())
     with torch.no_grad():
-        assert lora.model(input_ids=ids).logits.shape[-1] == 514
+        assert lora.model(input_ids=ids).logits.shape[-1] == KNOWN + 2
     lora.off()
     assert model_fingerprint(model) == before
 
 
 def test_merged_the_words_are_in_the_model_and_its_tokenizer(
-    owner: TinyOwner, folders: Folders, tiny_folder: Path, tmp_path: Path
+    short: TinyOwner, folders: Folders, tmp_path: Path
 ) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from training_pro.export.lora_source import open_lora
     from training_pro.export.merge import merge_lora
 
-    folder = train(owner, small_settings(new_words=WORDS, learning_rate=1e-2)).folder
-    merged = merge_lora(open_lora(folder, folders, base=tiny_folder), tmp_path / "merged", dtype="float32")
+    folder = train(short, small_settings(new_words=WORDS, learning_rate=1e-2)).folder
+    merged = merge_lora(open_lora(folder, folders, base=tmp_path / "base"), tmp_path / "merged", dtype="float32")
     model = AutoModelForCausalLM.from_pretrained(merged.folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(merged.folder)
     ids = tokenizer("The Zorblax", return_tensors="pt", add_special_tokens=False)["input_ids"]
-    assert 512 in ids[0].tolist() and model.config.vocab_size == 514
-    lora = LoraOn(owner.loaded.model, folder, "tiny")
+    assert KNOWN in ids[0].tolist() and model.config.vocab_size == KNOWN + 2
+    lora = LoraOn(short.loaded.model, folder, "tiny")
     with torch.no_grad():
         assert torch.allclose(model(input_ids=ids).logits, lora.model(input_ids=ids).logits, atol=1e-4)
 

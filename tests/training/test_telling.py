@@ -125,7 +125,8 @@ def test_no_secret_gets_into_a_record_a_note_or_a_log(
     assert SECRET not in caplog.text and SECRET not in str(run.status)
     assert ("error 404" in str(run.status.notes)) == (code == 404)
     logs = [logging.getLogger(name) for name in telling._THEIR_LOGS]
-    assert all(log.propagate and not log.handlers for log in logs)
+    assert all(log.propagate for log in logs)
+    assert not [handler for log in logs for handler in log.handlers if isinstance(handler, telling._Into)]
 
 
 def test_who_does_not_answer_is_named_without_secrets() -> None:

@@ -76,9 +76,7 @@ class OwnProcessRun(RemoteRun):
         except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
             self.fault = error
             ending = Ending("failed", explain(error, f"training {self.settings.name} in its own process"))
-        self._end(ending)
-        if self._died:  # it could not tell anybody itself
-            self._tell_elsewhere()
+        self._end(ending, tells=self._died)  # who has died could not tell anybody
 
     def _with_room(self) -> Ending:
         """The host's model out, the child, the host's model in again."""

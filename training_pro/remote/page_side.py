@@ -54,7 +54,7 @@ class RemoteRun(Run):
         except Exception as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
             self.fault = error
             ending = Ending("failed", explain(error, f"watching {self.settings.name}"))
-        self._end(ending)
+        self._end(ending, tells=False)  # its own process does
 
     def _look(self) -> bool:
         """Read what the other process says; whether it continues."""

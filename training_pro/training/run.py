@@ -131,19 +131,15 @@ class Run:
         self._team.leave(ending.kind, ending.reason)
         self.loaded = self._told = None
         _free_memory()
-        self._end(ending)
-        if self._team.main:
-            self._tell_elsewhere()
+        self._end(ending, tells=self._team.main)
 
-    def _end(self, ending: Ending) -> None:
-        """The very last step: the ending can be seen, and whoever waits continues."""
+    def _end(self, ending: Ending, *, tells: bool) -> None:
+        """The very last step: the ending can be seen, others are told of it where the settings say so, and whoever
+        waits continues."""
         self._board.change(phase="ended", ending=ending, remaining_s=0.0)
-        self._ended.set()
-
-    def _tell_elsewhere(self) -> None:
-        """Where the settings say so, tell others that the run has ended, in a thread of its own."""
-        if self.settings.tell_when_it_ends:
+        if tells and self.settings.tell_when_it_ends:
             tell_in_background(self._owner.folders, self.status, self._board.note)
+        self._ended.set()
 
     def _run(self) -> Ending:
         with self._owner.hold(self.sentence), awake(self.settings.keep_awake, self._board.note):

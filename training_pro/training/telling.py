@@ -12,7 +12,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -109,7 +109,8 @@ def masked(address: str) -> str:
 def tell_in_background(folders: Folders, status: RunStatus, on_fault: Callable[[str], None]) -> threading.Thread:
     """Tell all addresses how the run ended, in a thread that a process ending meanwhile waits for."""
     thread = threading.Thread(target=_tell_quietly, args=(folders, status, on_fault), name="telling", daemon=False)
-    thread.start()
+    with suppress(RuntimeError):  # the system has no thread left
+        thread.start()
     return thread
 
 

@@ -38,6 +38,7 @@ class Arm:
     """`settings`: where it differs from `COMMON`. `tokens`: the epochs are chosen so that so many are trained (0: as
     the settings say). `chunk_tokens`: not our slicer's blocks but pieces of so many tokens, cut anywhere. `levels`:
     the run stops at each of these losses, is measured, and continues. `ends`: sampled answers are looked at too.
+    `per_batch`: the loss is averaged over each batch of an update, as other trainers do, and not over all its tokens.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Arm:
     chunk_tokens: int = 0
     levels: tuple[float, ...] = ()
     ends: bool = False
+    per_batch: bool = False
 
     def all_settings(self) -> dict[str, Any]:
         return {**COMMON, **self.settings}

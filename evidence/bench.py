@@ -10,9 +10,12 @@ import json
 import platform
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from evidence.arms import Arm
 from evidence.material import material
@@ -23,6 +26,8 @@ from training_pro.hosts.embedded import embedded_model as embedded_folder
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.session import Session
 from training_pro.settings import Settings
+from training_pro.training.loop.batches import trained_tokens
+from training_pro.training.loop.update import UpdateRunner
 from training_pro.training.status import RunStatus
 
 DTYPE = "float32"
@@ -107,8 +112,8 @@ class Bench:
     def _trained(self, arm: Arm, settings: Settings, seed: int, level: float) -> Line:
         began = time.monotonic()
         going_on = (self._folders.loras / NAME).exists()
-        run = self._session.start(settings, "continue" if going_on else "refuse")
-        status = run.wait()
+        with averaged_per_batch(settings.gradient_accumulation_steps) if arm.per_batch else nullcontext():
+            status = self._session.start(settings, "continue" if going_on else "refuse").wait()
         if status.ending is None or status.ending.kind == "failed":
             raise RuntimeError(f"{arm.name}, seed {seed}: {status.ending and status.ending.reason}")
         self._host.put_lora_on(NAME)
@@ -140,3 +145,15 @@ class Bench:
 
     def _clear(self) -> None:
         shutil.rmtree(self._folders.loras / NAME, ignore_errors=True)
+
+
+@contextmanager
+def averaged_per_batch(accumulation: int) -> Iterator[None]:
+    """While entered, each batch of an update counts the same, however many trained tokens it has."""
+    whole = UpdateRunner._micro_batch
+
+    def micro_batch(runner: UpdateRunner, model: Any, piece: list[dict[str, Any]], count: float) -> Any:
+        return whole(runner, model, piece, float(trained_tokens(piece) * accumulation))
+
+    with patch.object(UpdateRunner, "_micro_batch", micro_batch):
+        yield

@@ -64,6 +64,7 @@ def add(experiment: str, lines: Iterable[Line], folder: Path = RESULTS) -> None:
 
 def asked_of(arm: Arm) -> dict[str, Any]:
     """All that decides what the arm's runs give, as JSON gives it back."""
-    asked = {"settings": arm.all_settings(), **{k: v for k, v in asdict(arm).items() if k not in ("name", "settings")}}
+    fields = {name: value for name, value in asdict(arm).items() if name not in ("name", "settings", "per_batch")}
+    asked = {"settings": arm.all_settings(), **fields, **({"per_batch": True} if arm.per_batch else {})}
     found: dict[str, Any] = json.loads(json.dumps(asked))
     return found

@@ -11,6 +11,10 @@ def name(batch: int, accumulation: int) -> str:
     return f"batch {batch}, accumulation {accumulation}"
 
 
+def per_batch(batch: int, accumulation: int) -> str:
+    return f"{name(batch, accumulation)}, averaged per batch"
+
+
 def _settings(batch: int, accumulation: int) -> dict[str, object]:
     return {
         "batch_size": batch,
@@ -26,15 +30,26 @@ ACCUMULATION = Experiment(
     title="Batch and accumulation",
     about=(
         "All targets, rank 16, learning rate 1e-3, constant; 6 epochs at context 64, no dropout, blocks in the same "
-        "order. Arms with the same product have the same updates."
+        "order. Arms with the same product have the same updates. *Averaged per batch*: as trainers that divide each "
+        "batch's loss by its own tokens."
     ),
-    arms=tuple(Arm(name(batch, accumulation), _settings(batch, accumulation)) for batch, accumulation in WAYS),
+    arms=(
+        *(Arm(name(batch, accumulation), _settings(batch, accumulation)) for batch, accumulation in WAYS),
+        *(Arm(per_batch(*way), _settings(*way), per_batch=True) for way in ((2, 2), (1, 4))),
+    ),
     claims=(
         Claim(
             "True batch teaches better than as much accumulation",
             (
                 Comparison(name(4, 1), name(1, 4), "answer_loss"),
                 Comparison(name(8, 1), name(1, 8), "answer_loss"),
+            ),
+        ),
+        Claim(
+            "The mean over all tokens of an update teaches better than a mean of the batches' means",
+            (
+                Comparison(name(2, 2), per_batch(2, 2), "answer_loss"),
+                Comparison(name(1, 4), per_batch(1, 4), "answer_loss"),
             ),
         ),
         Claim(

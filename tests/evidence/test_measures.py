@@ -85,3 +85,16 @@ def test_arms_get_the_tokens_they_ask_for_however_the_text_is_cut(tmp_path: Path
     chunks = made.run(Arm("chunks", {**common, "eos": "none"}, tokens=3000, chunk_tokens=64), seed=1)[0]
     assert blocks.tokens == pytest.approx(3000, abs=70)
     assert chunks.tokens == pytest.approx(3000, abs=70)
+
+
+def test_a_mean_per_batch_differs_only_where_an_update_has_several(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "tiny")
+    with patch.object(bench, "embedded_folder", return_value=folder):
+        made = Bench(tmp_path / "data")
+
+    def trained(accumulation: int, per_batch: bool) -> dict[str, float]:
+        settings = {"gradient_accumulation_steps": accumulation, "group_by_length": False, "epochs": 1.0}
+        return made.run(Arm("arm", settings, per_batch=per_batch), seed=1)[0].measures
+
+    assert trained(1, per_batch=True) == trained(1, per_batch=False)
+    assert trained(2, per_batch=True) != trained(2, per_batch=False)

@@ -23,6 +23,7 @@ from evidence.measures import measures
 from evidence.results import Line, asked_of
 from training_pro.folders import Folders
 from training_pro.hosts.embedded import embedded_model as embedded_folder
+from training_pro.hosts.model_folder import DtypeName
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.session import Session
 from training_pro.settings import Settings
@@ -30,7 +31,7 @@ from training_pro.training.loop.batches import trained_tokens
 from training_pro.training.loop.update import UpdateRunner
 from training_pro.training.status import RunStatus
 
-DTYPE = "float32"
+DTYPE: DtypeName = "float32"
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "numpy")
 NAME = "evidence"
 FIXED_ENDS = 4  # tokens of a chunk's context that are left for BOS, EOS and another way of splitting its edges

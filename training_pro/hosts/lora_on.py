@@ -6,6 +6,7 @@ in the model; the snapshot does not.
 
 from __future__ import annotations
 
+import importlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from training_pro.errors import ModelError
 from training_pro.hosts.loaded import loading_errors
 from training_pro.hosts.lora_words import make_room, tokenizer_with_words
+from training_pro.packages import installed
 from training_pro.record.adapter_files import WEIGHTS_FILE
 from training_pro.record.safetensors_file import tensor_places
 from training_pro.words import reason_of
@@ -53,6 +55,7 @@ class LoraOn:
     """
 
     def __init__(self, base: PreTrainedModel, folder: Path, name: str) -> None:
+        _import_whole("bitsandbytes", "peft")
         from peft import PeftModel
 
         from training_pro.training.model.snapshot import ModelSnapshot
@@ -68,6 +71,13 @@ class LoraOn:
     def off(self) -> None:
         """Guarantees: `base` is bit for bit what it was."""
         self._before.restore()
+
+
+def _import_whole(*names: str) -> None:
+    """Wait for these packages where another thread is importing them just now: PEFT would find them half imported."""
+    for name in names:
+        if installed(name):
+            importlib.import_module(name)
 
 
 def _refuse_left_out(model: PeftModel, folder: Path) -> None:

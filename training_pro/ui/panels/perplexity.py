@@ -41,7 +41,7 @@ class Perplexity(Follows):
             self._build_comment()
 
     def _build_request(self) -> None:
-        with gr.Row():
+        with gr.Row(elem_classes=["tp-g3"]):
             self.text = gr.Dropdown(
                 [], label="Text", info="A text file, a folder of them, or a dataset's own words.",
                 allow_custom_value=True, elem_id="tp-perplexity-text", min_width=220,
@@ -54,7 +54,7 @@ class Perplexity(Follows):
             )  # fmt: skip
             info = "None: the model as it is now. The base model is measured too."
             self.chooser.build("perplexity-loras", "LoRAs to measure", info, value=[], min_width=220)
-        with gr.Row():
+        with gr.Row(elem_classes=["tp-g3"]):
             self.context = gr.Number(
                 DEFAULT_CONTEXT_TOKENS, precision=0, label="Context in tokens",
                 info="What the model sees at once. Compare numbers only at the same context.",

@@ -25,7 +25,8 @@ def queue_table(view: QueueView, percent: int | None = None, editable: bool = Tr
     lines = "".join(_line(place, entry, percent, editable) for place, entry in enumerate(view.entries, start=1))
     head = "".join(f"<th>{text(name)}</th>" for name in _HEADS)
     return (
-        f'{fault}<p class="tp-headline">{text(_headline(view))}</p><div class="tp-scroll"><table class="tp-runs">'
+        f'{fault}<p class="tp-headline">{text(_headline(view))}</p>'
+        '<div class="tp-scroll"><table class="tp-runs tp-queue">'
         f"<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
     )
 

@@ -23,7 +23,8 @@ class Plan:
 
     `batch_size` counts the blocks on one device; each of `processes` has its own. `gradient_accumulation_steps` is
     the one really used; `notes` says, one sentence each, where the
-    plan differs from what was asked.
+    plan differs from what was asked. `begins_at`: the updates that were done before this part of the run; 0 unless it
+    is trained further.
     """
 
     blocks: int
@@ -36,6 +37,12 @@ class Plan:
     warmup_steps: int
     notes: tuple[str, ...] = ()
     processes: int = 1
+    begins_at: int = 0
+
+    @property
+    def own_updates(self) -> int:
+        """How many updates this part of the run makes: its schedule and warmup are spread over them."""
+        return self.total_updates - self.begins_at
 
     @property
     def blocks_at_once(self) -> int:
@@ -60,6 +67,7 @@ def make_plan(  # noqa: PLR0913 - all numbers of one piece of arithmetic
     warmup_ratio: float = 0.0,
     *,
     processes: int = 1,
+    begins_at: int = 0,
 ) -> Plan:
     """The plan of a run; warmup steps above 0 win over the ratio, and -1 (auto) without a ratio is what
     `suggested_warmup_steps` says.
@@ -84,11 +92,11 @@ def make_plan(  # noqa: PLR0913 - all numbers of one piece of arithmetic
         )
     per_epoch = math.ceil(batches / accumulation)
     total = _share(epochs, per_epoch)
-    plan = Plan(blocks, batch_size, accumulation, epochs, batches, per_epoch, total, 0, (), processes)
+    plan = Plan(blocks, batch_size, accumulation, epochs, batches, per_epoch, total, 0, (), processes, begins_at)
     warmup = _warmup(plan, warmup_steps, warmup_ratio)
-    if warmup > total:
-        notes.append(f"{_WARMUP_LOWERED} from {warmup} to {total} updates, the length of the whole run.")
-        warmup = total
+    if warmup > plan.own_updates:
+        notes.append(f"{_WARMUP_LOWERED} from {warmup} to {plan.own_updates} updates, the length of the whole run.")
+        warmup = plan.own_updates
     return replace(plan, warmup_steps=warmup, notes=tuple(notes))
 
 
@@ -97,8 +105,8 @@ def _warmup(plan: Plan, warmup_steps: int, warmup_ratio: float) -> int:
     if warmup_steps > 0:
         return warmup_steps
     if warmup_steps == AUTO_WARMUP and not warmup_ratio:
-        return suggested_warmup_steps(plan) if plan.total_updates > 1 else 0
-    return _share(warmup_ratio, plan.total_updates)
+        return suggested_warmup_steps(plan) if plan.own_updates > 1 else 0
+    return _share(warmup_ratio, plan.own_updates)
 
 
 def _share(times: float, count: int) -> int:
@@ -113,7 +121,7 @@ def _size_words(batch_size: int, processes: int) -> str:
 def suggested_warmup_steps(plan: Plan) -> int:
     """min(ceil(100 / accumulation), ceil(T / 10), U)."""
     return min(
-        math.ceil(100 / plan.gradient_accumulation_steps), math.ceil(plan.total_updates / 10), plan.updates_per_epoch
+        math.ceil(100 / plan.gradient_accumulation_steps), math.ceil(plan.own_updates / 10), plan.updates_per_epoch
     )
 
 

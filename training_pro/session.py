@@ -51,7 +51,16 @@ from training_pro.remote.snapshot import Live
 from training_pro.remote.trainer_side import Steering
 from training_pro.settings import Settings
 from training_pro.training.checks import early_faults, name_faults
-from training_pro.training.controls import LIVE_SETTINGS
+from training_pro.training.further import (
+    FREE_IN_A_NEW_PART,
+    begins_at,
+    check_further,
+    find_part,
+    part_sentence,
+    reached,
+    resumes_a_part,
+    stops_moved,
+)
 from training_pro.training.learning_rate import check_schedule
 from training_pro.training.model.new_words import with_new_words
 from training_pro.training.model.vocabulary import vocabulary_fault
@@ -70,6 +79,7 @@ from training_pro.training.resume import (
 )
 from training_pro.training.run import Run, check_installed
 from training_pro.training.several.team import ALONE, Team
+from training_pro.training.start_from import start_folder, started_from
 
 if TYPE_CHECKING:
     from training_pro.training.memory.forecast import Forecast
@@ -79,7 +89,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SEEKING = "The model is in use: settings are being tried out on it. Wait until that has finished, or cancel it."
-Existing = Literal["ask", "continue", "replace", "on top", "refuse"]
+Existing = Literal["ask", "continue", "further", "replace", "on top", "refuse"]
 
 
 @dataclass(frozen=True)
@@ -167,18 +177,22 @@ class Session:
         """What a check depends on besides `settings`: the model and the files. Equal: it would find the same."""
         return self.host.model_label(), files_state(settings, self.host.folders)
 
-    def check(self, settings: Settings, progress: Progress = no_progress) -> Checked:
-        """Prepare the data of `settings` with the host's tokenizer and say what a run over it will be.
+    def check(self, settings: Settings, progress: Progress = no_progress, existing: Existing = "ask") -> Checked:
+        """Prepare the data of `settings` with the host's tokenizer and say what a run over it will be; with `existing`
+        "further" what the new part of the run of that name will be.
 
         Raises:
             UserError: no model, bad data, bad settings; each with the way out.
         """
         loaded = with_new_words(self._loaded(), settings.new_words)
+        settings, taken = started_from(settings, self.host.folders)
         prepared = self._prepared(settings, loaded, progress)
         check_schedule(settings.lr_scheduler_type, self.host.folders.schedules, prepared.eval is not None)
-        plan = plan_for(settings, len(prepared.train), self.host.folders.schedules, self._team.size)
+        begins = self._begins_at(settings, existing)
+        plan = plan_for(settings, len(prepared.train), self.host.folders.schedules, self._team.size, begins)
         rates = rates_of(settings, plan, self.host.folders.schedules)
         verification = verify(prepared, settings, plan, rates, progress)
+        verification = replace(verification, notes=(*taken, *verification.notes))
         pace = pace_of(loaded, settings, prepared, plan, self.host.folders.cache)
         unknown = vocabulary_fault(loaded, prepared.train, prepared.eval)
         if unknown:
@@ -187,6 +201,13 @@ class Session:
         if self.occupied() or self.host.loras_on():
             return checked
         return self._with_memory(checked, settings, loaded)
+
+    def _begins_at(self, settings: Settings, existing: Existing) -> int:
+        """The update at which a run that is trained further begins its new part; 0 for any other."""
+        if existing != "further":
+            return 0
+        folder = run_folder(self.host.folders, settings.name)
+        return begins_at(folder) if resumes_a_part(folder, settings) else reached(folder).update
 
     def _with_memory(self, checked: Checked, settings: Settings, loaded: Trainable) -> Checked:
         """`checked` with the forecast; a model that can't be trained as set is one more refusal."""
@@ -307,7 +328,7 @@ class Session:
         """Raises:
         RunError: what refuses `start`, as far as names and folders go; nothing is written.
         """
-        self._begin(settings, existing)
+        self._begin(started_from(settings, self.host.folders)[0], existing)
 
     def beginning(self, settings: Settings, existing: Existing, checked: Checked) -> str:
         """Where a continued run would begin, as a sentence; "" for a new one.
@@ -315,11 +336,17 @@ class Session:
         Raises:
             RunError: as `check_start`, or the data of `checked` is not that of the run.
         """
-        if not self._begin(settings, existing).continue_exactly:
+        settings, _ = started_from(settings, self.host.folders)
+        begin = self._begin(settings, existing)
+        if not begin.continue_exactly:
             return ""
         folder = run_folder(self.host.folders, settings.name)
         state = read_state(folder)
         note = check_same_data(settings.name, state, checked.prepared) if state is not None else ""
+        if begin.further:
+            curve = rates_of(settings, checked.plan, self.host.folders.schedules)
+            part, _ = find_part(folder, settings)
+            return f"{part_sentence(checked.plan, part, curve, settings.learning_rate)} {note}".strip()
         checkpoint = find_continuation(folder).checkpoint
         return f"{continued_from(checkpoint)} {note}".strip()
 
@@ -401,7 +428,7 @@ class Session:
             self._refuse_while_occupied()
             check_sources(settings)
             name = check_name(settings.name)
-            settings = settings.changed(name=name)
+            settings, taken = started_from(settings.changed(name=name), self.host.folders)
             begin = self._begin(settings, existing)
             folder = run_folder(self.host.folders, name)
             if where is not None:
@@ -413,6 +440,8 @@ class Session:
                 run = Run(self.host, settings, folder, self._prepared, begin, self._team)
                 self._steering = self._steerable(run) if self._team.main else None
             self._run = run
+            for sentence in taken:
+                run.note(sentence)
             run.start()
             if self._steering is not None:
                 self._steering.start()
@@ -502,16 +531,43 @@ class Session:
 
     def _begin(self, settings: Settings, existing: Existing) -> Begin:
         folder = run_folder(self.host.folders, settings.name)
-        if not self._team.main or is_untouched(folder):  # where there are several processes, the main one decides
+        if not self._team.main:  # where there are several processes, the main one decides
             return Begin()
+        if is_untouched(folder):
+            if existing == "further":
+                raise RunError(f'There is no run "{settings.name}" to train further.', option="--set name=NAME")
+            return Begin(on_top_of=self._start_weights(settings))
         if existing == "on top":
             return Begin(on_top=True)
         if existing == "replace" or (settings.override and existing == "ask"):
-            return Begin(replace=True)
-        if existing == "continue":
+            return Begin(replace=True, on_top_of=self._start_weights(settings))
+        if existing == "continue" or (existing == "further" and resumes_a_part(folder, settings)):
             self._check_continuable(settings, summarize(folder))
             return Begin(continue_exactly=True)
+        if existing == "further":
+            check_further(settings, summarize(folder))
+            processes = (stored_processes(folder), self._team.size)
+            check_same(stored_settings(folder), settings, processes, FREE_IN_A_NEW_PART)
+            return Begin(continue_exactly=True, further=True)
         raise self._name_taken(settings, summarize(folder))
+
+    def _start_weights(self, settings: Settings) -> Path | None:
+        """The weights of Start from; None for a fresh LoRA.
+
+        Raises:
+            RunError: there are none, or they are those of the LoRA that is to be replaced.
+        """
+        if not settings.start_from.strip():
+            return None
+        start = start_folder(settings.start_from, self.host.folders)
+        if start.is_relative_to(run_folder(self.host.folders, settings.name)):
+            raise RunError(
+                f'The LoRA "{settings.name}" can\'t start from itself and be replaced. Train it further, or choose '
+                "another name.",
+                option=("--further EPOCHS", "--set name=NAME"),
+                setting="start_from",
+            )
+        return start
 
     def _name_taken(self, settings: Settings, found: RunSummary) -> NameTaken:
         before = stored_settings(found.path)
@@ -541,14 +597,21 @@ class Session:
             )
         if found.state == "finished":
             raise AlreadyFinished(
-                f'The run "{settings.name}" is finished ({found.updates} updates). Choose another name, or turn on '
-                "Override Existing Files.",
-                option=("--set name=NAME", "--existing replace"),
+                f'The run "{settings.name}" is finished ({found.updates} updates). Train it further, choose another '
+                "name, or turn on Override Existing Files.",
+                option=("--further EPOCHS", "--set name=NAME", "--existing replace"),
                 setting="name",
+            )
+        if found.state == "wrong":
+            raise AlreadyFinished(
+                f'The run "{settings.name}" went wrong: {found.reason.rstrip(".")}. Start a new run with a lower '
+                "Learning Rate, from a checkpoint before that or from the beginning.",
+                option=(f"--set start_from={settings.name}/checkpoint-NUMBER --set name=NAME", "--existing replace"),
+                setting="learning_rate",
             )
         before = stored_settings(found.path)
         check_same(before, settings, (stored_processes(found.path), self._team.size))
-        if found.state == "stopped" and before is not None and not _stops_changed(found, before, settings):
+        if found.state == "stopped" and not stops_moved(found.path, settings):
             raise RunError(
                 f'The run "{settings.name}" was ended by a stop you set: {found.reason}. Change the stop that ended it '
                 "to continue."
@@ -556,13 +619,6 @@ class Session:
 
 
 _OTHER_WAYS = ("--existing on-top", "--existing replace", "--set name=NAME")
-
-
-def _stops_changed(found: RunSummary, before: Settings, now: Settings) -> bool:
-    """Whether a stopped run would continue: a stop differs from its settings, or from where it was moved to."""
-    names = (*LIVE_SETTINGS, "eval_patience")
-    moved = find_continuation(found.path).state.get("live", {})
-    return any(getattr(now, name) != moved.get(name, getattr(before, name)) for name in names)
 
 
 def check_sources(settings: Settings) -> None:

@@ -91,6 +91,12 @@ class Settings:
     keep_awake: bool = _run(
         False, "Keep the machine awake", "It doesn't go to sleep while the run trains. Needs the package wakepy."
     )
+    start_from: str = _run(
+        "",
+        "Start from",
+        "An older LoRA to begin with: its name, NAME/checkpoint-40, or the path of its folder. Its rank, alpha and "
+        "targets are used. Empty: a fresh LoRA.",
+    )
     seed: int = _run(42, "Seed", "The same seed, data and settings give the same LoRA.", low=0, high=2**32 - 1, step=1)
 
     # data
@@ -373,6 +379,11 @@ class Settings:
         high=1000,
         step=1,
     )
+    stop_ramp: bool = _stop(
+        False,
+        "Ramp down at the stop loss",
+        "Off: the run stops at once. On: first the rate falls to 0 over a tenth as many updates as are done by then.",
+    )
     stop_at_epoch: int = _stop(
         0,
         "Stop at Epoch",
@@ -412,6 +423,12 @@ class Settings:
     keep_checkpoints: int = _checkpoint(
         0, "Checkpoints to keep", "Deletes older checkpoints. 0: keep all.", low=0, high=1000, step=1
     )
+    save_at_end: bool = _checkpoint(
+        True,
+        "Save at the end",
+        "Also saves a checkpoint of the finished run, so that it can be trained further exactly. Takes the room of two "
+        "or three LoRAs.",
+    )
     save_best: bool = _checkpoint(
         True, "Keep the best", "With evaluation data: keeps a checkpoint of the lowest evaluation loss."
     )
@@ -447,6 +464,15 @@ class Settings:
         False,
         "Tell when it ends",
         "Sends a message to the addresses under Tools: a webhook, ntfy, mail and others. Needs the package apprise.",
+    )
+    watch_forgetting: bool = _watch(
+        True,
+        "Watch for forgetting",
+        "Measures the loss on a general text at the start, at the steps of evaluations and at the end. Each time costs "
+        "about a third of an update.",
+    )
+    forgetting_text: str = _watch(
+        "", "General text", "A text file of your own that the LoRA must not forget. Empty: the English one that ships."
     )
     report_to: str = _watch(
         "none", "Save detailed logs with", "Also writes logs for TensorBoard or W&B.", choices=REPORT_TARGETS

@@ -69,6 +69,51 @@ def test_a_dry_run_says_what_verify_says_and_writes_nothing(
     assert everything_in(folders.user_data) == before
 
 
+def test_a_finished_run_is_trained_further_by_its_name_alone(
+    command: Callable[..., int], folders: Folders, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No settings file: those of the run, with ``--set`` over them."""
+    assert command(learning_rate=1e-3) == 0
+    host = ["--model", str(tiny_folder), "--no-4bit", "--user-data", str(folders.user_data)]
+    words = ["train", *host, "--set=name=tales", "--set=learning_rate=5e-4", "--further", "2"]
+    before = everything_in(folders.user_data)
+    capsys.readouterr()
+    assert main([*words, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "4 more after 2, 6 in all" in said and "from update 2 to 6" in said and "0.0005" in said
+    assert everything_in(folders.user_data) == before
+    assert main([*words, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["ending"], result["update"], result["total_updates"]) == ("finished", 6, 6)
+    assert summarize(folders.loras / "tales").updates == 6
+
+
+def test_what_cannot_be_trained_further_is_refused_before_anything_happens(
+    command: Callable[..., int], folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("--further", "1") == 2
+    assert command(stop_at_loss=10) == 0
+    capsys.readouterr()
+    assert command("--further", "1", stop_at_loss=10) == 2
+    assert "stop_at_loss=0" in capsys.readouterr().err
+    assert command("--further", "1", rank=8) == 2
+    assert summarize(folders.loras / "tales").state == "stopped"
+
+
+def test_a_new_run_starts_from_a_lora_or_one_of_its_checkpoints(
+    command: Callable[..., int], folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(save_steps=1) == 0
+    capsys.readouterr()
+    assert command("--json", name="second", start_from="tales/checkpoint-1", rank=32) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert any("LoRA Rank 4" in note and "tales/checkpoint-1" in note for note in result["notes"])
+    assert json.loads((folders.loras / "second" / "training_parameters.json").read_text())["rank"] == 4
+    assert command(name="third", start_from="nobody") == 2
+    assert "nobody" in capsys.readouterr().err
+    assert command("--existing", "replace", start_from="tales") == 2
+
+
 def test_a_dry_run_knows_whether_an_unfinished_run_would_go_on_and_from_where(
     command: Callable[..., int], folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,31 @@ def test_an_empty_part_and_torn_weights_do_not_count(tmp_path: Path) -> None:
     assert newest_complete(tmp_path) is None
 
 
+@pytest.mark.parametrize(
+    ("ending", "reason", "loss"),
+    [
+        ("-loss-1_75", "loss fell to 1.75", 1.75),
+        ("-epoch-2", "end of epoch 2", None),
+        ("-user", "asked for by hand", None),
+        ("-my-own", "my own", None),
+        ("", "", None),
+    ],
+)
+def test_the_originals_checkpoints_say_in_their_names_why(
+    tmp_path: Path, ending: str, reason: str, loss: float | None
+) -> None:
+    make_checkpoint(tmp_path, f"checkpoint-40{ending}")
+    (found,) = checkpoints(tmp_path)
+    assert (found.update, found.reason, found.loss) == (40, reason, loss)
+
+
+def test_a_checkpoint_of_the_original_with_pickled_weights_can_be_used(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path, "checkpoint-40-user")
+    (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
+    (found,) = checkpoints(tmp_path)
+    assert found.loadable
+
+
 def test_a_checkpoint_being_written_is_not_listed(tmp_path: Path) -> None:
     with staged_folder(tmp_path / "checkpoint-9") as staging:
         make_checkpoint(staging.parent, staging.name)

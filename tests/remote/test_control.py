@@ -122,8 +122,8 @@ def test_the_wait_for_an_answer_has_an_end(run: Run, control: Control, monkeypat
     [
         (["stop-loss", "11"], "Stop at loss"),
         (["stop-loss", "low"], "is not a number"),
-        (["stop-epoch"], "The number of stop-epoch is missing; write e.g.: stop-epoch 2"),
-        (["stop-loss", "1", "2"], "takes one number, not 2"),
+        (["stop-epoch"], "The value of stop-epoch is missing; write e.g.: stop-epoch 2"),
+        (["stop-loss", "1", "2"], "takes one value, not 2"),
         (["learning-rate-scale", "-1"], "from 0 to 100"),
         (["sample"], "has no sample prompts"),
         (["pause", "now"], "takes no value"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -35,6 +36,7 @@ TEXT = "\n\n\n".join(
 )
 KILLS = 20
 KILLS_INSIDE_A_WRITE = 8
+KILLS_FURTHER = 10
 SEED = 20
 
 
@@ -133,6 +135,30 @@ def test_ended_by_sigterm_it_saves_and_can_be_gone_on_with(tiny_training: Traini
     check_end(tiny_training, "ended", tiny_training.adapter("whole"))
 
 
+def further(training: Training, name: str) -> list[str]:
+    """The command that trains the run "whole" further, under this name."""
+    if not training.run(name).is_dir():
+        shutil.copytree(training.run("whole"), training.run(name))
+    return [*training.command(name), "--further", "0.3"]
+
+
+def check_further(training: Training, name: str, wanted: bytes) -> None:
+    check_end(training, name, wanted)
+    events = read_history(training.run(name) / HISTORY_FILE).events
+    assert {event.update for event in events if event.kind == "part"} == {summarize(training.run("whole")).updates}
+
+
+def test_killed_while_it_is_trained_further(tiny_training: Training) -> None:
+    """The short form, on a tiny model: at the first checkpoint of the new part, and once more inside the second."""
+    assert Forked(further(tiny_training, "further")).wait() == 0
+    run = tiny_training.run("further killed")
+    for number, seconds in ((1, 0.0), (1, 0.004)):
+        assert killed_when(Forked(further(tiny_training, "further killed")), InsideAWrite(run, number, seconds))
+        check_what_a_kill_left(run, interval=1)
+    assert Forked(further(tiny_training, "further killed")).wait() == 0
+    check_further(tiny_training, "further killed", tiny_training.adapter("further"))
+
+
 @pytest.fixture(scope="module")
 def smol_training(tmp_path_factory: pytest.TempPathFactory, smol_4bit_folder: Path) -> tuple[Training, float]:
     """The uninterrupted run "whole", and how many seconds it took from its first file to its end."""
@@ -147,11 +173,11 @@ def smol_training(tmp_path_factory: pytest.TempPathFactory, smol_4bit_folder: Pa
     return training, time.monotonic() - began
 
 
-def moment(run: Path, number: int, seconds: float) -> Due:
+def moment(run: Path, number: int, seconds: float, writes: int = 7) -> Due:
     """One of the random moments of a run that takes so long; the first ones are inside a checkpoint's writing."""
     draw = random.Random(SEED * 1000 + number)
     if number < KILLS_INSIDE_A_WRITE:
-        return InsideAWrite(run, draw.randint(1, 7), draw.choice((0.0, 0.01, 0.02, 0.04)))
+        return InsideAWrite(run, draw.randint(1, writes), draw.choice((0.0, 0.01, 0.02, 0.04)))
     return AfterTheStart(run, draw.uniform(0.0, 0.95 * seconds))
 
 
@@ -175,3 +201,38 @@ def test_killed_at_a_random_moment(smol_training: tuple[Training, float], number
     assert Command(training.command(name), log).wait() == 0, log.read_text()
     check_end(training, name, training.adapter("whole"))
     sys.stdout.write(f"kill {number}: {'inside the writing of ' + str(inside) if inside else 'between writes'}\n")
+
+
+@pytest.fixture(scope="module")
+def further_training(smol_training: tuple[Training, float]) -> tuple[Training, float]:
+    """The run "whole" trained further without a kill as "further", and how many seconds its new part took."""
+    training, _ = smol_training
+    log = training.folders.user_data / "log"
+    command = further(training, "further")
+    child, due = Command(command, log), AfterTheStart(training.run("further"), 0.0)
+    while not due():
+        assert child.running(), log.read_text()
+        time.sleep(0.01)
+    began = time.monotonic()
+    assert child.wait() == 0, log.read_text()
+    return training, time.monotonic() - began
+
+
+@pytest.mark.stress
+@pytest.mark.promise("killed")
+@pytest.mark.parametrize("number", range(KILLS_FURTHER))
+def test_killed_at_a_random_moment_of_the_new_part(further_training: tuple[Training, float], number: int) -> None:
+    """SmolLM2 in 4-bit, real commands; the same command resumes the new part."""
+    training, seconds = further_training
+    log = training.folders.user_data / "log"
+    for share in (1.0, 0.5, 0.25):
+        name = f"further{number} at {int(share * 100)}"
+        command, run = further(training, name), training.run(name)
+        killed = killed_when(Command(command, log), moment(run, 2 * number, seconds * share, writes=5))
+        if killed and summarize(run).state == "unfinished":
+            break
+    else:
+        pytest.fail("every run ended before its moment came")
+    check_what_a_kill_left(run, interval=1)
+    assert Command(command, log).wait() == 0, log.read_text()
+    check_further(training, name, training.adapter("further"))

@@ -26,6 +26,7 @@ from training_pro.record.history import read_history
 from training_pro.settings import Settings
 from training_pro.training.loop.evaluation import Evaluation
 from training_pro.training.loop.optimizers import available_optimizers
+from training_pro.training.loop.trainer import LoraTrainer
 from training_pro.training.resume import differences, find_continuation
 from training_pro.training.run import Begin
 from training_pro.training.status import RunStatus
@@ -189,6 +190,7 @@ def test_interrupted_while_evaluating(owner: TinyOwner, number: int, monkeypatch
         return real(self, *args)
 
     monkeypatch.setattr(Evaluation, "_summed_loss", interrupting)
+    monkeypatch.setattr(LoraTrainer, "with_and_without", lambda _: None)  # it evaluates, too
     status = finish(run)
     monkeypatch.undo()
     assert status.update == 3 * number

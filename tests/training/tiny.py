@@ -27,6 +27,8 @@ SMALL = {
     "epochs": 2.0,
     "warmup_steps": 0,
     "save_at_loss": 0.0,
+    "save_at_end": False,
+    "watch_forgetting": False,
     "learning_rate": 1e-2,
 }
 

@@ -113,7 +113,7 @@ class ExitCode(IntEnum):
     """`DONE`: for a run, all updates, or a stop that was set (``--json`` tells which)."""
 
     DONE = 0
-    FAILED = 1  # a run that had begun
+    FAILED = 1  # a run that had begun, or one that went wrong
     BAD_INPUT = 2  # a wrong call, or settings, data or a model that can't be used; nothing was trained
     INTERRUPTED = 3
     NAME_TAKEN = 4
@@ -123,7 +123,12 @@ class ExitCode(IntEnum):
     PIPE_CLOSED = 141
 
 
-_OF_ENDINGS = {"finished": ExitCode.DONE, "stopped": ExitCode.DONE, "interrupted": ExitCode.INTERRUPTED}
+_OF_ENDINGS = {
+    "finished": ExitCode.DONE,
+    "stopped": ExitCode.DONE,
+    "interrupted": ExitCode.INTERRUPTED,
+    "wrong": ExitCode.FAILED,
+}
 
 
 def of_error(error: UserError | Cancelled) -> ExitCode:

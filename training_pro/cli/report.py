@@ -11,6 +11,7 @@ from training_pro.record.whole_files import strict_json
 from training_pro.words import gigabytes
 
 if TYPE_CHECKING:
+    from training_pro.plan import Plan
     from training_pro.session import Checked
     from training_pro.training.memory.forecast import Forecast
     from training_pro.training.model.targets import Targets
@@ -88,10 +89,16 @@ def _lines_of_data(checked: Checked) -> Iterator[str]:
         yield f"Evaluation     {facts.eval_samples:,} blocks"
 
 
+def _updates_words(plan: Plan) -> str:
+    if plan.begins_at:
+        return f"{plan.own_updates:,} more after {plan.begins_at:,}, {plan.total_updates:,} in all"
+    return f"{plan.total_updates:,} in all"
+
+
 def _lines_of_run(checked: Checked) -> Iterator[str]:
     plan = checked.plan
     yield (
-        f"Updates        {plan.updates_per_epoch:,} an epoch, {plan.total_updates:,} in all "
+        f"Updates        {plan.updates_per_epoch:,} an epoch, {_updates_words(plan)} "
         f"(True Batch Size {plan.batch_size} x accumulation {plan.gradient_accumulation_steps})"
     )
     if checked.pace is not None:

@@ -15,7 +15,7 @@ GROUPS = {
     "adapter": "The LoRA",
     "batch": "Batch and epochs",
     "schedule": "Learning rate",
-    "stops": "Stops (can be moved while it trains: the first three)",
+    "stops": "Stops (can be moved while it trains: the first four)",
     "checkpoints": "Checkpoints",
     "watch": "Watching",
 }

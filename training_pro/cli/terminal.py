@@ -190,7 +190,7 @@ def _doing(status: RunStatus) -> str:
     """What the run does, or how it has ended."""
     if status.running or status.ending is None:
         return status.phase
-    return "done" if status.ending.kind == "finished" else status.ending.kind
+    return {"finished": "done", "wrong": "went wrong"}.get(status.ending.kind, status.ending.kind)
 
 
 def _numbers(status: RunStatus) -> str:

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +15,23 @@ from training_pro.cli.common import ExitCode, of_error, of_run
 from training_pro.cli.terminal import complain, say, say_json, watch, with_options
 from training_pro.cli.verify import verified
 from training_pro.errors import UserError, explain
+from training_pro.folders import Folders
 from training_pro.record.names import check_name, run_folder
 from training_pro.settings import Settings
 
 if TYPE_CHECKING:
     from training_pro.session import Existing, Session
     from training_pro.training.run import Run
+    from training_pro.training.status import Ending
 
 _LOOK_AGAIN_S = 0.5
-_WAYS: dict[str, Existing] = {"continue": "continue", "replace": "replace", "on-top": "on top", "refuse": "refuse"}
+_WAYS: dict[str, Existing] = {
+    "continue": "continue",
+    "further": "further",
+    "replace": "replace",
+    "on-top": "on top",
+    "refuse": "refuse",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +41,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     existing.add_argument(
         "--existing",
         choices=tuple(_WAYS),
-        help="if a LoRA of this name exists: continue it exactly (the default), replace it (the old one is kept "
-        "aside), train a new one on top of its weights, or refuse",
+        help="if a LoRA of this name exists: continue it exactly (the default), train it further to the Epochs of the "
+        "settings, replace it (the old one is kept aside), train a new one on top of its weights, or refuse",
+    )
+    existing.add_argument(
+        "--further",
+        type=float,
+        metavar="EPOCHS",
+        help="train the finished or stopped run of this name further, by so many epochs; without SETTINGS with its own "
+        "settings, --set over them. Given again after a kill, it resumes",
     )
     existing.add_argument(
         "--on-top", action="store_const", const="on-top", dest="existing", help="the same as --existing on-top"
@@ -46,13 +60,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    name_settings_of_further(options)
     if options.dry_run:
-        return _dry_run(options, settings_file.checked_settings_of(options))
+        return _dry_run(options, _settings(options))
     from training_pro.training.several.team import join
 
     team = join()
     try:
-        settings = settings_file.checked_settings_of(options)
+        settings = _settings(options)
         session = common.session_from(options, team=team)
         session.watched = options.watched
         existing = way(session, settings, options.existing)
@@ -62,6 +77,29 @@ def run(options: argparse.Namespace) -> int:
         if team.main or not isinstance(error, UserError):
             raise
         return of_error(error)
+
+
+def name_settings_of_further(options: argparse.Namespace) -> None:
+    """With ``--further`` and no settings file, the settings are those of the run."""
+    if options.further is None:
+        return
+    options.existing = "further"
+    names = [value for name, _, value in (text.partition("=") for text in options.overrides) if name.strip() == "name"]
+    if options.settings is None and names:
+        from training_pro.record.runs import SETTINGS_FILE
+
+        folder = run_folder(common.folders_of(options), names[-1])
+        if (folder / SETTINGS_FILE).is_file():
+            options.settings = folder / SETTINGS_FILE
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    settings = settings_file.checked_settings_of(options)
+    if options.further is None:
+        return settings
+    from training_pro.training.further import further_settings
+
+    return further_settings(run_folder(common.folders_of(options), settings.name), options.further, settings)
 
 
 def _take_part(session: Session, settings: Settings) -> int:
@@ -82,15 +120,19 @@ def way(session: Session, settings: Settings, chosen: str | None) -> Existing:
     if not folder.exists():
         return "ask"
     if chosen is None:
-        chosen = "replace" if settings.override and not _was_killed(folder, settings) else "continue"
+        chosen = "replace" if settings.override and not _was_killed(session.host.folders, settings) else "continue"
     return _WAYS[chosen]
 
 
-def _was_killed(folder: Path, settings: Settings) -> bool:
+def _was_killed(folders: Folders, settings: Settings) -> bool:
     from training_pro.record.runs import summarize
     from training_pro.training.resume import stored_settings
+    from training_pro.training.start_from import started_from
 
-    return summarize(folder).state == "unfinished" and stored_settings(folder) == settings
+    folder = run_folder(folders, settings.name)
+
+    taken, _ = started_from(settings, folders)
+    return summarize(folder).state == "unfinished" and stored_settings(folder) == taken
 
 
 def _dry_run(options: argparse.Namespace, settings: Settings) -> int:
@@ -111,17 +153,21 @@ def train(session: Session, settings: Settings, existing: Existing, as_json: boo
     code = of_run(started)
     ending = started.status.ending
     assert ending is not None
-    tell = complain if as_json or ending.kind == "failed" else say
-    tell(
-        with_options(ending.reason, ending.options)
-        if ending.kind == "failed"
-        else f"{ending.kind.capitalize()}: {ending.reason}."
-    )
+    tell = complain if as_json or ending.kind in ("failed", "wrong") else say
+    tell(_ending_words(ending))
     if started.folder.exists():
         tell(f"Files are in {started.folder}")
     if as_json:
         say_json(_result(started, code))
     return code
+
+
+def _ending_words(ending: Ending) -> str:
+    if ending.kind == "failed":
+        return with_options(ending.reason, ending.options)
+    if ending.kind == "wrong":
+        return with_options(f"The run went wrong. {ending.reason}", ending.options)
+    return f"{ending.kind.capitalize()}: {ending.reason}."
 
 
 def _result(run: Run, code: ExitCode) -> dict[str, object]:

@@ -41,7 +41,7 @@ def verified(session: Session, settings: Settings, as_json: bool, existing: Exis
     from training_pro.cli.report import json_of, lines_of
 
     with Bar() as bar:
-        checked = session.check(settings, bar)
+        checked = session.check(settings, bar, existing or "ask")
     begins = session.beginning(settings, existing, checked) if existing is not None else ""
     refusals = checked.verification.refusals
     code = ExitCode.BAD_INPUT if refusals else ExitCode.DONE

@@ -300,7 +300,7 @@ def _text_notes(source: SourceReport, settings: Settings) -> list[str]:
 
 def refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> list[Fault]:
     """Why this plan would learn nothing or destroy the model, with the way out; `rates` as in `verify`."""
-    total = plan.total_updates
+    total = plan.own_updates
     destroying = destroying_rate(settings)
     if destroying:
         return destroying
@@ -326,5 +326,5 @@ def refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> l
 def _never_ends_warmup(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> bool:
     """Our own schedules end their warmup with the first epoch at the latest; the others when they are set to."""
     if rates is not None:
-        return max(rates[: plan.total_updates]) < 1
-    return not (settings.lr_scheduler_type.startswith("FP_") and plan.updates_per_epoch < plan.total_updates)
+        return max(rates[: plan.own_updates]) < 1
+    return not (settings.lr_scheduler_type.startswith("FP_") and plan.updates_per_epoch < plan.own_updates)

@@ -13,7 +13,7 @@ from training_pro.settings import Settings, from_dict, to_dict
 from training_pro.values import value_from
 from training_pro.words import reason_of, utc_now
 
-State = Literal["waiting", "running", "finished", "stopped", "interrupted", "failed"]
+State = Literal["waiting", "running", "finished", "stopped", "interrupted", "wrong", "failed"]
 _NOBODY = ProcessMark(0, "", "")
 
 

@@ -11,6 +11,7 @@ from training_pro.record.names import run_folder
 from training_pro.record.runs import summarize
 from training_pro.settings import Settings
 from training_pro.training.resume import differences, stored_settings
+from training_pro.training.start_from import started_from
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ def place_of(folders: Folders, settings: Settings) -> Place:
     folder = run_folder(folders, settings.name)
     if settings.override or not folder.exists():
         return Place("free")
+    settings, _ = started_from(settings, folders)
     found = summarize(folder)
     before = stored_settings(folder)
     if found.state == "foreign" or before is None:
@@ -40,9 +42,9 @@ def place_of(folders: Folders, settings: Settings) -> Place:
     if found.state in ("running", "running elsewhere"):
         text = f'The run "{settings.name}" is in progress. Wait until it has finished, or choose another name.'
         return Place("taken", Fault(text, "name", ("--set name=NAME",)))
-    if found.state in ("finished", "stopped"):
-        result = f"{found.state} ({found.updates:,} updates)"
-        return Place("done", _fault(f'The run "{settings.name}" is already {result}.'))
+    if found.state in ("finished", "stopped", "wrong"):
+        result = "has already gone wrong" if found.state == "wrong" else f"is already {found.state}"
+        return Place("done", _fault(f'The run "{settings.name}" {result} ({found.updates:,} updates).'))
     return Place("continue")
 
 

@@ -28,7 +28,7 @@ from training_pro.training.status import RunStatus
 _LOOK_AGAIN_S = 0.2
 _INTERRUPTED = "interrupted with the queue"
 _Existing = Literal["ask", "continue", "replace"]
-_RESULTS: tuple[State, ...] = ("finished", "stopped", "interrupted", "failed")
+_RESULTS: tuple[State, ...] = ("finished", "stopped", "interrupted", "wrong", "failed")
 
 
 class LoraHost(Protocol):

@@ -74,6 +74,35 @@ def check_adapter(folder: Path) -> AdapterInfo:
     )
 
 
+def adapter_config(folder: Path) -> dict[str, Any]:
+    """What ``adapter_config.json`` says, a LoRA's for certain.
+
+    Raises:
+        RunError: it is missing, no JSON, of another kind of adapter, or without a rank.
+    """
+    return _read_config(folder)
+
+
+def tensor_names(folder: Path) -> list[str]:
+    """The names of the adapter's tensors, in either form.
+
+    Raises:
+        RunError: it has no weights, or they can't be read.
+    """
+    if (folder / WEIGHTS_FILE).is_file():
+        return list(tensor_places(folder / WEIGHTS_FILE))
+    return list(old_weights(folder))
+
+
+def old_weights(folder: Path) -> dict[str, Any]:
+    """The tensors of the original's ``adapter_model.bin``; nothing is written.
+
+    Raises:
+        RunError: no such file, or one that holds more than tensors.
+    """
+    return _load_tensors(folder / OLD_WEIGHTS_FILE)
+
+
 def check_fits(info: AdapterInfo, module_shapes: Mapping[str, tuple[int, int]]) -> None:
     """Whether the adapter fits a model whose linear modules have these (outputs, inputs), by module name.
 

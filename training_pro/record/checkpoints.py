@@ -20,7 +20,8 @@ from training_pro.words import reason_of
 
 CHECKPOINT_FILE = "training_checkpoint.json"
 RESUME_STATE_FILE = "run_state.json"  # what a checkpoint carries besides the Trainer's own files
-_FOLDER = re.compile(r"checkpoint-(\d{1,15})(?:-.*)?", re.DOTALL)  # the original adds "-loss-1_80" or "-epoch-2"
+_FOLDER = re.compile(r"checkpoint-(\d{1,15})(?:-(.*))?", re.DOTALL)  # the original says after it why it was written
+_LOSS_ENDING, _EPOCH_ENDING = re.compile(r"loss-(\d{1,3})_(\d{1,6})"), re.compile(r"epoch-(\d{1,6})")
 _FOR_RESUMING = ("trainer_state.json", "scheduler.pt")
 _OPTIMIZER_STATES = ("optimizer.pt", "optimizer.bin", "optimizer_0")  # of a sharded model a folder, or gathered
 _RANDOM_STATES = "rng_state*.pth"
@@ -147,6 +148,8 @@ def _look(folder: Path, update: int) -> CheckpointInfo:
 def _weights_fault(folder: Path) -> str:
     if not (folder / CONFIG_FILE).is_file():
         return f"{folder.name} has no {CONFIG_FILE}."
+    if not (folder / WEIGHTS_FILE).is_file() and (folder / OLD_WEIGHTS_FILE).is_file():
+        return ""
     if not (folder / WEIGHTS_FILE).is_file():
         return f"{folder.name} has no {WEIGHTS_FILE}."
     try:
@@ -172,6 +175,17 @@ def _has_content(path: Path) -> bool:
 
 
 def _read_note(folder: Path, update: int) -> CheckpointNote:
-    """What the checkpoint says about itself; of a wrong note what is right."""
+    """What the checkpoint says about itself; of a wrong note what is right. The original says it in the name."""
     found = object_in(folder / CHECKPOINT_FILE)
-    return salvaged(CheckpointNote, {**found, "update": update})
+    return salvaged(CheckpointNote, {**_said_by_name(folder.name), **found, "update": update})
+
+
+def _said_by_name(name: str) -> dict[str, Any]:
+    """What the original's ``checkpoint-40-loss-1_75``, ``-epoch-2`` and ``-user`` mean."""
+    match = _FOLDER.fullmatch(name)
+    ending = match[2] if match and match[2] else ""
+    if loss := _LOSS_ENDING.fullmatch(ending):
+        return {"reason": f"loss fell to {loss[1]}.{loss[2]}", "loss": float(f"{loss[1]}.{loss[2]}")}
+    if epoch := _EPOCH_ENDING.fullmatch(ending):
+        return {"reason": f"end of epoch {epoch[1]}"}
+    return {"reason": "asked for by hand" if ending == "user" else ending.replace("-", " ")[:100]}

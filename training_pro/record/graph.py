@@ -16,6 +16,7 @@ import numpy as np
 
 from training_pro.record.history import Event, HistoryData
 from training_pro.record.points import Points, thin
+from training_pro.record.series import series_of
 from training_pro.record.whole_files import write_whole
 
 GRAPH_IMAGE = "training_graph.png"
@@ -25,6 +26,7 @@ _MOST_POINTS = 2400  # two to each column of pixels: more can't be seen
 _MOST_MARKS = 200
 _INK, _FAINT, _GRID = "#24292f", "#57606a", "#e4e7eb"
 _LOSS, _RATE, _EVAL, _CHECKPOINT = "#1f6feb", "#c9741f", "#1a7f37", "#8250df"
+_SERIES = ("#bf3989", "#0a7d91", "#6e7781")
 
 
 def draw_graph(data: HistoryData, path: Path, title: str, total_epochs: float) -> str:
@@ -57,6 +59,8 @@ def _png(data: HistoryData, title: str, total_epochs: float) -> bytes:
     losses.patch.set_visible(False)
     _draw_curves(losses, rates, thin(trained, _MOST_POINTS))
     _draw_evaluations(losses, data.points.evaluated())
+    _draw_series(losses, data.events, trained)
+    _draw_parts(losses, data.events, trained)
     _draw_checkpoints(losses, data.events, trained)
     _dress(losses, rates)
     losses.set_xlim(0.0, _last_epoch(trained, total_epochs))
@@ -90,6 +94,31 @@ def _draw_evaluations(axes: Any, evaluated: Points) -> None:
     style = {"marker": "o", "markersize": 6.5, "markeredgecolor": "white"} if len(shown) <= _MOST_MARKS else {}
     epochs = np.nan_to_num(shown.column("epoch"))
     axes.plot(epochs, shown.column("eval_loss"), color=_EVAL, linewidth=1.6, label="Evaluation loss", **style)
+
+
+def _draw_series(axes: Any, events: Sequence[Event], trained: Points) -> None:
+    """What was measured beside the loss, such as the loss on a general text."""
+    if not len(trained):
+        return
+    for place, (name, measured) in enumerate(series_of(events).items()):
+        updates, values = zip(*measured, strict=True)
+        color = _SERIES[place % len(_SERIES)]
+        style = {"marker": "s", "markersize": 5, "markeredgecolor": "white"} if len(measured) <= _MOST_MARKS else {}
+        axes.plot(_epochs(updates, trained), values, color=color, linewidth=1.4, label=name, **style)
+
+
+def _draw_parts(axes: Any, events: Sequence[Event], trained: Points) -> None:
+    """A line where a run that was trained further began again."""
+    begun = sorted({event.update for event in events if event.kind == "part"})
+    if begun and len(trained):
+        for epoch in _epochs(begun, trained):
+            axes.axvline(epoch, color=_FAINT, linewidth=1.1, linestyle=":")
+
+
+def _epochs(updates: Sequence[int], trained: Points) -> Any:
+    """The epochs at these updates; update 0 is epoch 0."""
+    known = np.concatenate(([0.0], trained.column("update"))), np.concatenate(([0.0], trained.column("epoch")))
+    return np.interp(updates, *known)
 
 
 def _draw_checkpoints(axes: Any, events: Sequence[Event], trained: Points) -> None:

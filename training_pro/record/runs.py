@@ -127,7 +127,7 @@ def _came_to_nothing(path: Path) -> bool:
         state = read_state(path)
     except RunError:
         return False
-    if state is None or state.state != "failed" or state.update > 0 or read_notes(path):
+    if state is None or state.state not in ("failed", "wrong") or state.update > 0 or read_notes(path):
         return False
     return not checkpoints(path) and not any((path / name).exists() for name in (WEIGHTS_FILE, OLD_WEIGHTS_FILE))
 

@@ -24,8 +24,10 @@ from training_pro.values import salvaged
 from training_pro.words import reason_of, utc_now
 
 STATE_FILE = "training_state.json"
-Standing = Literal["running", "finished", "stopped", "interrupted", "failed", "unfinished", "running elsewhere"]
-WRITTEN_STANDINGS = ("running", "finished", "stopped", "interrupted", "failed")
+Standing = Literal[
+    "running", "finished", "stopped", "interrupted", "wrong", "failed", "unfinished", "running elsewhere"
+]
+WRITTEN_STANDINGS = ("running", "finished", "stopped", "interrupted", "wrong", "failed")
 _QUIET_S = 120  # a run of another machine that wrote nothing for so long counts as dead
 
 
@@ -34,8 +36,9 @@ class RunState:
     """What is written down about a run.
 
     `state`: "running" until it ends, then "finished" (all updates), "stopped" (a stop condition),
-    "interrupted" (a person) or "failed"; `reason` is the sentence to show. Times are UTC, ISO 8601. `data_parts` are
-    digests of what `data_fingerprint` is made of, by name.
+    "interrupted" (a person), "wrong" (it made the model worse) or "failed"; `reason` is the sentence to show. Times are
+    UTC, ISO 8601. `data_parts` are digests of what `data_fingerprint` is made of, by name. `begins_at`: the update at
+    which the last part of a run that was trained further began.
     """
 
     state: str
@@ -55,6 +58,7 @@ class RunState:
     process_started: str = ""
     machine: str = ""
     processes: int = 1
+    begins_at: int = 0
 
     def changed(self, **changes: Any) -> RunState:
         """A copy with some values changed."""

@@ -15,8 +15,10 @@ VALUES = {  # word -> live value
     "stop-epoch": "stop_at_epoch",
     "loss-window": "loss_window",
     "learning-rate-scale": "learning_rate_scale",
+    "stop-ramp": "stop_ramp",
 }
-_EXAMPLES = {"stop-loss": "1.5", "stop-epoch": "2", "loss-window": "5", "learning-rate-scale": "0.5"}
+_EXAMPLES = {"stop-loss": "1.5", "stop-epoch": "2", "loss-window": "5", "learning-rate-scale": "0.5", "stop-ramp": "on"}
+_SWITCH = {"on": True, "off": False}
 ACTIONS = ("checkpoint", "sample", "pause", "resume", "stop")
 WORDS = (*VALUES, *ACTIONS)
 _MOST_PROMPT_CHARACTERS = 10_000
@@ -49,9 +51,13 @@ def command_from(word: str, rest: Sequence[str]) -> Command:
 def _setting(word: str, rest: Sequence[str]) -> Command:
     way_out = f"write e.g.: {word} {_EXAMPLES[word]}"
     if not rest:
-        raise UserError(f"The number of {word} is missing; {way_out}")
+        raise UserError(f"The value of {word} is missing; {way_out}")
     if len(rest) > 1:
-        raise UserError(f"{word} takes one number, not {len(rest)}; {way_out}")
+        raise UserError(f"{word} takes one value, not {len(rest)}; {way_out}")
+    if word == "stop-ramp":
+        if rest[0].lower() not in _SWITCH:
+            raise UserError(f"{word} is on or off, not {rest[0]!r}; {way_out}")
+        return Command("set", {VALUES[word]: _SWITCH[rest[0].lower()]})
     try:
         return Command("set", {VALUES[word]: float(rest[0])})
     except ValueError:

@@ -120,7 +120,12 @@ class OwnProcessRun(RemoteRun):
 
     def _existing(self) -> str:
         begin = self.begin
-        ways = (("continue", begin.continue_exactly), ("on-top", begin.on_top), ("replace", begin.replace))
+        ways = (
+            ("further", begin.further),
+            ("continue", begin.continue_exactly),
+            ("on-top", begin.on_top),
+            ("replace", begin.replace),
+        )
         return next((way for way, chosen in ways if chosen), "refuse")
 
     def _refused(self, code: int) -> Ending:

@@ -29,7 +29,7 @@ from training_pro.training.status import Ending
 logger = logging.getLogger(__name__)
 
 PACE_S = 0.5
-_ENDS = ("finished", "stopped", "interrupted", "failed")
+_ENDS = ("finished", "stopped", "interrupted", "wrong", "failed")
 
 
 class RemoteRun(Run):

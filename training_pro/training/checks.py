@@ -14,6 +14,8 @@ from training_pro.folders import Folders
 from training_pro.record.names import run_folder
 from training_pro.settings import Settings
 from training_pro.text.splitting.abbreviations import read_abbreviations
+from training_pro.training.general_text import general_text
+from training_pro.training.start_from import started_from
 
 
 def early_faults(settings: Settings, folders: Folders) -> list[Fault]:
@@ -27,6 +29,8 @@ def early_faults(settings: Settings, folders: Folders) -> list[Fault]:
         faults += _faults(partial(check_template, settings.chat_template, folders.instruction_templates))
     if any(source.is_text for source in sources):
         faults += _faults(partial(read_abbreviations, folders.abbreviations))
+    faults += _faults(partial(started_from, settings, folders))
+    faults += _faults(partial(general_text, settings, folders))
     return [*dict.fromkeys(faults), *_training_faults(settings, folders)]
 
 

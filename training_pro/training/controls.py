@@ -13,7 +13,7 @@ from typing import Any
 from training_pro.errors import SettingsError
 from training_pro.settings import Settings, checked_value
 
-LIVE_SETTINGS = ("stop_at_loss", "stop_at_epoch", "loss_window")
+LIVE_SETTINGS = ("stop_at_loss", "stop_at_epoch", "loss_window", "stop_ramp")
 SMALLEST_SCALE, LARGEST_SCALE = 0.0, 100.0
 
 
@@ -25,6 +25,7 @@ class LiveValues:
     stop_at_epoch: int
     loss_window: int
     learning_rate_scale: float = 1.0
+    stop_ramp: bool = False
 
 
 class Controls:
@@ -36,7 +37,7 @@ class Controls:
     def __init__(self, settings: Settings) -> None:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._values = LiveValues(settings.stop_at_loss, settings.stop_at_epoch, settings.loss_window)
+        self._values = LiveValues(**{name: getattr(settings, name) for name in LIVE_SETTINGS})
         self._taken = self.chosen = self._values
         self._by_hand: set[str] = set()
         self._paused = False
@@ -176,7 +177,8 @@ def live_words(values: LiveValues) -> str:
     """Live values in words."""
     loss = f"stop at loss {values.stop_at_loss:.2f}" if values.stop_at_loss else "stop at loss off"
     epoch = f"stop at epoch {values.stop_at_epoch}" if values.stop_at_epoch else "stop at epoch off"
-    words = f"{loss} (mean of {values.loss_window}), {epoch}"
+    ramp = ", then ramp down" if values.stop_ramp and values.stop_at_loss else ""
+    words = f"{loss} (mean of {values.loss_window}){ramp}, {epoch}"
     if values.learning_rate_scale != 1:
         words += f", learning rate × {values.learning_rate_scale:g}"
     return words

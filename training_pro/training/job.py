@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,15 @@ from training_pro.settings import Settings
 from training_pro.training.behaviours.behaviour import Behaviour, Behaviours
 from training_pro.training.behaviours.checkpoints import Checkpoints
 from training_pro.training.behaviours.evaluate import Evaluate
+from training_pro.training.behaviours.forgetting import Forgetting
 from training_pro.training.behaviours.health import Health, Untaught
 from training_pro.training.behaviours.meter import MemoryPeak, Meter
-from training_pro.training.behaviours.samples import SampleAnswers, answer
+from training_pro.training.behaviours.samples import Said, SampleAnswers, measured_answer
 from training_pro.training.behaviours.steered import EpochOrder, LearningRateScale, Pause
 from training_pro.training.behaviours.stops import StopAtEpoch, StopAtLoss, Watchdog
 from training_pro.training.behaviours.tensorboard_wandb import scalars_behaviour
 from training_pro.training.controls import Controls
-from training_pro.training.loop.batches import pad_id
+from training_pro.training.loop.batches import Blocks, pad_id
 from training_pro.training.loop.checkpoint_files import said_plainly, twice_if_short_of_memory
 from training_pro.training.loop.trainer import LoraTrainer, Task
 from training_pro.training.loop.update import Interrupted
@@ -68,6 +70,7 @@ class Order:
     plan: Plan
     folder: Path
     schedules_folder: Path | None
+    general: Blocks | None = None  # of a text that shows whether the LoRA forgets
 
 
 class Job:
@@ -88,6 +91,9 @@ class Job:
         self.team = team
         self.agreed = team.share(controls, order.settings)
         self._watchdog: Watchdog | None = None
+        self._health: Health | None = None
+        self._samples: SampleAnswers | None = None
+        self._trainer: LoraTrainer | None = None
 
     def run(self, continuation: Continuation, live: dict[str, Any], on_top_of: Path | None = None) -> Ending:
         """Train to the end or to a stop; afterwards the adapter files are in `folder`.
@@ -103,20 +109,26 @@ class Job:
         task = Task(order.settings, order.plan, attached.model, order.data, fill, order.folder, order.schedules_folder)
         meter = Meter(self.agreed, self.reports.history, self.board.point)
         measured = self._fit_memory()
-        behaviours = Behaviours(self._behaviours(meter, measured), self.reports.note)
-        trainer = LoraTrainer(task, behaviours, self.reports, self.agreed, self.team)
+        fresh = on_top_of is None and not continuation.update
+        behaviours = Behaviours(self._behaviours(meter, measured, fresh), self.reports.note)
+        trainer = self._trainer = LoraTrainer(task, behaviours, self.reports, self.agreed, self.team)
         if self.memory is not None:
             trainer.blocks_at_once(self.memory.at_once)
             trainer.runner.ways_out, trainer.runner.options = self.memory.ways_out(self._longest_tokens)
             trainer.runner.checkpoint_more = self.memory.checkpoint_more
         trainer.runner.masked = trainer.evaluation.masked = self._needs_mask(trainer)
-        if continuation.checkpoint is not None:
+        checkpoint = continuation.checkpoint
+        state = {**continuation.state, "live": live}
+        if checkpoint is not None:
             if trainer.is_fsdp_enabled:
-                load_weights(attached, continuation.checkpoint)
-            trainer.continue_from(continuation.checkpoint, {**continuation.state, "live": live})
+                load_weights(attached, checkpoint)
+            trainer.continue_from(checkpoint, state)
+        elif continuation.update:
+            checkpoint = trainer.begin_at(state)
+        if checkpoint is not None:
             self.board.change(tokens=meter.tokens_seen)
         try:
-            return self._train(trainer, continuation.checkpoint)
+            return self._train(trainer, checkpoint)
         finally:
             behaviours.each(lambda behaviour: behaviour.close())
             self._remember_speed()
@@ -174,19 +186,21 @@ class Job:
         give_freed_memory_back()
         return memory
 
-    def _behaviours(self, meter: Meter, measured: RunMemory | None) -> list[Behaviour]:
+    def _behaviours(self, meter: Meter, measured: RunMemory | None, fresh: bool) -> list[Behaviour]:
         """In the order in which they are called."""
         settings, controls = self.order.settings, self.agreed
         self._watchdog = Watchdog(meter)
+        self._health = Health(self.reports.warn, fresh)
+        at_loss = StopAtLoss(controls, meter, self.reports.note)
         found: list[Behaviour] = [
             EpochOrder(),
             Pause(controls, self._paused),
-            LearningRateScale(controls),
+            LearningRateScale(controls, lambda: at_loss.rate_share),
             meter,
             self._watchdog,
-            Health(self.reports.warn),
+            self._health,
             *(self._watching(meter) if self.team.main else []),
-            StopAtLoss(controls, meter),
+            at_loss,
             StopAtEpoch(controls),
             Checkpoints(settings, controls, meter),
         ]
@@ -194,6 +208,8 @@ class Job:
             found.append(Untaught(self.reports.note))
         if self.order.data.eval is not None:
             found.append(Evaluate(settings))
+        if self.order.general is not None and len(self.order.general) and spread() == "copies":
+            found.append(Forgetting(settings.eval_steps, self.reports.history, self._general_loss, self.reports.note))
         if measured is not None:
             device = self.order.base.model.get_input_embeddings().weight.device
             found.append(MemoryPeak(device, measured.learn))
@@ -207,7 +223,8 @@ class Job:
         if spread() != "copies":
             self.board.note("Sample prompts are not answered while the model is sharded over several devices.")
             return found
-        return [*found, SampleAnswers(settings, self.controls, self.reports.history, self._answer)]
+        self._samples = SampleAnswers(settings, self.controls, self.reports.history, self._answer, self.reports.warn)
+        return [*found, self._samples]
 
     # -- training and what it ends with -----------------------------------------------------------------------------
 
@@ -216,7 +233,7 @@ class Job:
         self.board.phase("training")
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
-            ending = trainer.ending or Ending("finished", "all updates are done")
+            ending = self._judged(trainer.ending or Ending("finished", "all updates are done"))
         except NothingLeft:
             ending = trainer.ending or Ending("finished", "all updates are done")
         except Interrupted:
@@ -229,10 +246,19 @@ class Job:
         self._save_end(trainer, ending)
         return ending
 
+    def _judged(self, ending: Ending) -> Ending:
+        """The ending, or that of a run that went wrong, as the main process knows."""
+        verdicts = [part.verdict for part in (self._health, self._samples) if part is not None and part.verdict]
+        verdict = str(self.team.gather(" ".join(verdicts))[0])
+        if not verdict:
+            return ending
+        return Ending("wrong", f"{verdict} {_CALMER}. (The run ended because {ending.reason}.)", _CALMER_OPTIONS)
+
     def _save_end(self, trainer: LoraTrainer, ending: Ending) -> None:
-        """The adapter; for a run that ended early also a checkpoint to continue from."""
-        if ending.kind != "finished":
-            self._save_checkpoint(trainer, ending.reason)
+        """The adapter; for a run that ended early also a checkpoint to continue from, for others if it is wanted."""
+        if ending.kind != "finished" or self.order.settings.save_at_end:
+            reasons = {"finished": "end of the run", "wrong": "end of a run that went wrong"}
+            self._save_checkpoint(trainer, reasons.get(ending.kind, ending.reason))
         self._save_adapter(trainer)
 
     def _save_checkpoint(self, trainer: LoraTrainer, reason: str) -> None:
@@ -260,7 +286,7 @@ class Job:
 
     def _fall_back(self, trainer: LoraTrainer, error: Diverged) -> Ending:
         """Training went wrong: the result is the last checkpoint that is known to be good."""
-        good_until = self._watchdog.good_until if self._watchdog is not None else 0
+        good_until = min((part.good_until for part in (self._watchdog, self._health) if part is not None), default=0)
         good = next((c for c in newest_first(self.folder) if c.loadable and c.update < good_until), None)
         if good is not None:
             self._copy_adapter(good)
@@ -269,7 +295,7 @@ class Job:
             self._save_adapter(trainer)
             kept = "There was no good checkpoint to go back to: the LoRA is that of the last update."
         return Ending(
-            "failed",
+            "wrong",
             f"{error} {kept} {error.advice or _CALMER}.",
             ("--dtype bfloat16",) if error.advice else _CALMER_OPTIONS,
         )
@@ -303,10 +329,16 @@ class Job:
     def _paused(self, paused: bool) -> None:
         self.board.phase("paused" if paused else "training")
 
-    def _answer(self, model: Any, prompt: str) -> str:
+    def _answer(self, model: Any, prompt: str) -> Said:
         with self.board.during("sampling"):
             tokens = self.order.settings.sample_tokens
-            return answer(model, self.order.base.tokenizer, prompt, tokens, self._ending_asked)
+            return measured_answer(model, self.order.base.tokenizer, prompt, tokens, self._ending_asked)
+
+    def _general_loss(self, without: bool) -> float:
+        trainer, general = self._trainer, self.order.general
+        assert trainer is not None and general is not None
+        with self.board.during("evaluating"), trainer.model.disable_adapter() if without else nullcontext():
+            return trainer.measured(general)
 
     def _ending_asked(self) -> bool:
         return bool(self.controls.interrupt_reason)

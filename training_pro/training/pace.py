@@ -58,7 +58,7 @@ def pace_at(speed: Speed, settings: Settings, prepared: Prepared, plan: Plan) ->
     remaining = expected_of(settings, prepared, plan)
     for update in (1, 2):  # as if they had been of that speed
         remaining.updated(update, remaining.tokens_of(update) / speed.tokens_per_s)
-    return Pace(remaining.seconds_left(0) or 0.0, speed.name)
+    return Pace(remaining.seconds_left(plan.begins_at) or 0.0, speed.name)
 
 
 def expected_of(settings: Settings, prepared: Prepared, plan: Plan) -> Remaining:

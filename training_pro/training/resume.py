@@ -33,13 +33,17 @@ FREE_TO_CHANGE = frozenset(
         "gradient_checkpointing",
         "stop_at_loss",
         "loss_window",
+        "stop_ramp",
         "stop_at_epoch",
         "eval_patience",
         "eval_steps",
         "save_steps",
         "save_at_loss",
+        "save_at_end",
         "save_best",
         "keep_checkpoints",
+        "watch_forgetting",
+        "forgetting_text",
         "sample_prompts",
         "sample_tokens",
         "sample_steps",
@@ -61,11 +65,12 @@ _EARLIER_NOTE = (
 class Begin:
     """`replace`: a LoRA of this name is kept aside first. `on_top`: it is kept aside and its weights are the start.
 
-    `on_top_of` names a folder with the first weights; `checkpoint_update` the checkpoint to continue from (None: the
-    newest).
+    `further`: a new part of a run that has ended begins; with `continue_exactly`. `on_top_of` names a folder with the
+    first weights; `checkpoint_update` the checkpoint to continue from (None: the newest).
     """
 
     continue_exactly: bool = False
+    further: bool = False
     checkpoint_update: int | None = None
     replace: bool = False
     on_top: bool = False
@@ -74,7 +79,8 @@ class Begin:
 
 @dataclass(frozen=True)
 class Continuation:
-    """The newest whole checkpoint of a run (None: it had none yet) and the state it carries."""
+    """The newest whole checkpoint of a run and the state it carries. No checkpoint, but a state with an update: the run
+    is trained further from its weights alone."""
 
     checkpoint: Path | None
     state: dict[str, Any]
@@ -127,14 +133,18 @@ def stored_processes(folder: Path) -> int:
     return state.processes if state is not None else 1
 
 
-def differences(before: Settings, now: Settings, processes: tuple[int, int] = (1, 1)) -> list[str]:
-    """Settings that prevent continuing exactly, one phrase each; `processes` before and now.
+def differences(
+    before: Settings, now: Settings, processes: tuple[int, int] = (1, 1), free: frozenset[str] = FREE_TO_CHANGE
+) -> list[str]:
+    """Settings that prevent continuing exactly, one phrase each, but for those `free` to change; `processes` before
+    and now.
 
     In another number of processes what counts is how many blocks an update has.
     """
     old, new = to_dict(before), to_dict(now)
     were, are = processes
-    free = FREE_TO_CHANGE - {"eval_steps"} if before.lr_scheduler_type in FOLLOWS_EVALUATION else FREE_TO_CHANGE
+    if before.lr_scheduler_type in FOLLOWS_EVALUATION:
+        free -= {"eval_steps"}
     if were != are:
         free |= _UPDATE_SIZE
     found = [
@@ -164,7 +174,12 @@ def _update_words(settings: Settings, processes: int) -> str:
     )
 
 
-def check_same(before: Settings | None, now: Settings, processes: tuple[int, int] = (1, 1)) -> None:
+def check_same(
+    before: Settings | None,
+    now: Settings,
+    processes: tuple[int, int] = (1, 1),
+    free: frozenset[str] = FREE_TO_CHANGE,
+) -> None:
     """Raises:
     RunError: naming every difference and the ways out.
     """
@@ -174,7 +189,7 @@ def check_same(before: Settings | None, now: Settings, processes: tuple[int, int
             "another name, turn on Override Existing Files, or train on top of its weights.",
             option=("--set name=...", "--existing replace", "--existing on-top"),
         )
-    found = differences(before, now, processes)
+    found = differences(before, now, processes, free)
     if found:
         raise RunError(
             f'The run "{now.name}" can\'t be continued exactly: {"; ".join(found)}. Change these back, train on top '

@@ -24,11 +24,22 @@ from training_pro.record.whole_files import make_folder, remove_folder, sweep_te
 from training_pro.settings import Settings, to_dict, to_json
 from training_pro.training.awake import awake
 from training_pro.training.controls import Controls
+from training_pro.training.further import (
+    FREE_IN_A_NEW_PART,
+    as_a_new_part,
+    begins_at,
+    find_part,
+    part_sentence,
+    reached,
+)
+from training_pro.training.general_text import general_blocks, general_text
+from training_pro.training.kept_texts import keep_texts
 from training_pro.training.model.new_words import with_new_words
 from training_pro.training.owner import ModelOwner, Trainable
-from training_pro.training.planning import plan_run
+from training_pro.training.planning import plan_run, rates_of
 from training_pro.training.results import Story, write_results
 from training_pro.training.resume import (
+    FREE_TO_CHANGE,
     Begin,
     Continuation,
     check_same,
@@ -93,6 +104,10 @@ class Run:
         """The run as it is now; may be asked for by any thread at any time."""
         return self._board.status
 
+    def note(self, sentence: str) -> None:
+        """Something the person should know, before the run starts."""
+        self._board.note(sentence)
+
     def start(self) -> None:
         self._thread.start()
 
@@ -149,13 +164,21 @@ class Run:
             with self._team.main_first():  # what it has prepared, the others find in the cache
                 prepared = self._prepare(self.settings, loaded, self._progress)
             self._check_alike(prepared, loaded)
-            plan = plan_run(self.settings, prepared, self._owner.folders.schedules, self._team.size)
+            begins = self._begins_at()
+            plan = plan_run(self.settings, prepared, self._owner.folders.schedules, self._team.size, begins)
             for note in plan.notes:
                 self._board.note(note)
             self._board.change(plan=plan)
             check_installed(self.settings, loaded)
             self._check_vocabulary(loaded, prepared)
             return self._train(loaded, prepared, plan)
+
+    def _begins_at(self) -> int:
+        """The update at which the part of the run to be trained now begins, as the main process finds it."""
+        begins = 0
+        if self._team.main and self.begin.continue_exactly:
+            begins = reached(self.folder).update if self.begin.further else begins_at(self.folder)
+        return int(self._team.gather(begins)[0])
 
     def _progress(self, done: int, total: int, what: str) -> None:
         if self.controls.interrupt_reason:
@@ -194,12 +217,14 @@ class Run:
         from training_pro.training.reports import Reports
 
         memory = RunMemory.of(loaded, self.settings, self._owner.folders.cache)
+        text = general_text(self.settings, self._owner.folders)
+        general = general_blocks(text, loaded.tokenizer, loaded.max_tokens) if text else None
         continuation, live, start = self._begin(prepared, plan, loaded)
         assert self.history is not None
         for note in plan.notes if continuation.update == 0 else ():
             self.history.add_event(Event("note", 0, note))
         snapshot = ModelSnapshot.take(loaded.model)
-        order = Order(loaded, prepared, self.settings, plan, self.folder, self._owner.folders.schedules)
+        order = Order(loaded, prepared, self.settings, plan, self.folder, self._owner.folders.schedules, general)
         reports = Reports(self._board, self.history, self.settings.keep_checkpoints)
         job = Job(order, self.controls, reports, memory, self._team)
         self._told = (loaded, prepared, plan)
@@ -239,21 +264,41 @@ class Run:
         start = self._start_weights(continuation)
         make_folder(self.folder)
         sweep_temporaries(self.folder.parent)  # also what a killed run of another name has left
-        if start is not None:
+        if start is not None and not continuation.update:
             remember_start(self.folder, start)
         write_whole(self.folder / SETTINGS_FILE, to_json(self.settings))
+        keep_texts(self.folder, self.settings, prepared, loaded.tokenizer, self._owner.folders)
         self._state = states.starting_state(
             plan.total_updates, loaded.label, states.values_digest(to_dict(self.settings)), prepared.fingerprint
-        ).changed(quantization=loaded.quantization, data_parts=data_parts(prepared), processes=self._team.size)
+        ).changed(
+            quantization=loaded.quantization,
+            data_parts=data_parts(prepared),
+            processes=self._team.size,
+            begins_at=plan.begins_at,
+        )
         states.write_state(self.folder, self._state)
         self.history = History.open(self.folder / HISTORY_FILE, resume_at=continuation.update)
         if len(self.history.points):
             self._board.change(point=self.history.points[-1])
-        if continuation.checkpoint is not None:
+        if start is not None and not continuation.update:
+            self.history.add_event(Event("note", 0, f"started from the weights in {start}"))
+        self._note_beginning(continuation, plan)
+        return continuation, live, start
+
+    def _note_beginning(self, continuation: Continuation, plan: Plan) -> None:
+        assert self.history is not None
+        begins = 0 < continuation.update == plan.begins_at
+        known = any(event.kind == "part" and event.update == plan.begins_at for event in self.history.events)
+        if begins and not known:
+            curve = rates_of(self.settings, plan, self._owner.folders.schedules)
+            said = part_sentence(plan, continuation, curve, self.settings.learning_rate)
+            self.history.add_event(Event("part", plan.begins_at, said))
+            self._board.note(said)
+        elif continuation.checkpoint is not None:
             self.history.add_event(Event("note", continuation.update, f"continued from {continuation.checkpoint.name}"))
             self._board.note(continued_from(continuation.checkpoint))
+        if continuation.checkpoint is not None:
             self._note_processes(int(continuation.state.get("processes", 1)))
-        return continuation, live, start
 
     def _note_processes(self, before: int) -> None:
         now = self._team.size
@@ -272,19 +317,32 @@ class Run:
         if not self.begin.continue_exactly:
             return Continuation(None, {}), {}
         processes = (stored_processes(self.folder), self._team.size)
-        check_same(stored_settings(self.folder), self.settings, processes)
+        free = FREE_IN_A_NEW_PART if self.begin.further else FREE_TO_CHANGE
+        check_same(stored_settings(self.folder), self.settings, processes, free)
         state = states.read_state(self.folder)
         if state is not None:
             self._check_same_base(state, prepared, loaded)
+        if self.begin.further:
+            return find_part(self.folder, self.settings)
         continuation = find_continuation(self.folder, self.begin.checkpoint_update)
+        if state is not None and continuation.update < state.begins_at:
+            raise RunError(
+                f"The checkpoint of update {state.begins_at}, from which the run was trained further, is gone. Train "
+                "on top of its weights.",
+                option="--existing on-top",
+            )
         if continuation.checkpoint is None:
             return continuation, {}
+        if state is not None and 0 < continuation.update == state.begins_at:
+            continuation = as_a_new_part(continuation)
         was_stopped = state is not None and state.state == "stopped"
         return continuation, live_values(continuation.state, self.settings, settings_win=was_stopped)
 
     def _start_weights(self, continuation: Continuation) -> Path | None:
         """Keep an older LoRA of this name aside if asked to; the folder whose weights the run starts from, if any."""
         begin = self.begin
+        if begin.continue_exactly and continuation.update and continuation.checkpoint is None:
+            return weights_in(self.folder)
         if begin.continue_exactly:
             return remembered_start(self.folder) if continuation.checkpoint is None else None
         if is_untouched(self.folder):
@@ -302,7 +360,7 @@ class Run:
 
     def _put_back(self, ending: Ending) -> None:
         """A run that ended before its first update leaves the LoRA that it was to replace where it was."""
-        if self._aside is None or self.status.update > 0 or ending.kind not in ("failed", "interrupted"):
+        if self._aside is None or self.status.update > 0 or ending.kind not in ("failed", "wrong", "interrupted"):
             return
         try:
             remove_folder(self.folder)

@@ -22,12 +22,13 @@ from training_pro.training.remaining import RECENT_UPDATES, Remaining
 Phase = Literal[
     "waiting", "preparing", "loading", "training", "paused", "evaluating", "sampling", "saving", "restoring", "ended"
 ]
-EndKind = Literal["finished", "stopped", "interrupted", "failed"]
+EndKind = Literal["finished", "stopped", "interrupted", "wrong", "failed"]
 
 
 @dataclass(frozen=True)
 class Ending:
-    """`finished`: all updates done; `stopped`: by a stop that was set; `interrupted`: by hand; `failed`: by a fault."""
+    """`finished`: all updates done; `stopped`: by a stop that was set; `interrupted`: by hand; `wrong`: the training
+    went wrong, so that the LoRA is worse than none; `failed`: by a fault."""
 
     kind: EndKind
     reason: str

@@ -36,7 +36,13 @@ _ERROR = re.compile(r"error=(\d+)")
 _MOST_ADDRESSES = 20
 _THEIR_LOGS = ("apprise", "urllib3", "requests")
 _listening = threading.RLock()  # their logs are the whole process's
-_ENDED = {"finished": "finished", "stopped": "stopped", "interrupted": "was interrupted", "failed": "failed"}
+_ENDED = {
+    "finished": "finished",
+    "stopped": "stopped",
+    "interrupted": "was interrupted",
+    "wrong": "went wrong",
+    "failed": "failed",
+}
 
 
 # -- the addresses ---------------------------------------------------------------------------------------------------

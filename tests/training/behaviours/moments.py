@@ -61,6 +61,8 @@ class Moments:
         self.evaluating = False
         self.saved_at_once: list[str] = []
         self.stopped = ""
+        self.judge: Callable[[float], tuple[float, float]] | None = None  # the losses with and without the LoRA
+        self.looks = 0
         self.behaviours = Behaviours([self.meter], self.notes.append)
         self.with_these()
 
@@ -76,6 +78,10 @@ class Moments:
 
     def update_tokens(self) -> tuple[int, int]:
         return 10, 12
+
+    def with_and_without(self) -> tuple[float, float] | None:
+        self.looks += 1
+        return self.judge(self.last_loss) if self.judge is not None else None
 
     def stop(self, reason: str) -> None:
         self.stopped = self.stopped or reason

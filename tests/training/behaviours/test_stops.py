@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ def made(folder: Path, kind: Any, **changes: Any) -> Moments:
         return moments.with_these(Evaluate(moments.settings))
     if kind is StopAtEpoch:
         return moments.with_these(StopAtEpoch(moments.controls))
-    return moments.with_these(StopAtLoss(moments.controls, moments.meter))
+    return moments.with_these(StopAtLoss(moments.controls, moments.meter, moments.notes.append))
 
 
 def stops_at(moments: Moments, losses: list[float]) -> int | None:
@@ -122,7 +123,8 @@ def test_every_n_updates_and_at_the_last(tmp_path: Path) -> None:
 
 def test_where_another_stop_ends_the_run(tmp_path: Path) -> None:
     moments = Moments(tmp_path, small_settings(eval_steps=50, stop_at_loss=2.0))
-    moments.with_these(StopAtLoss(moments.controls, moments.meter), Evaluate(moments.settings))
+    at_loss = StopAtLoss(moments.controls, moments.meter, moments.notes.append)
+    moments.with_these(at_loss, Evaluate(moments.settings))
     assert moments.train(1.0).evaluating
 
 
@@ -172,3 +174,64 @@ def test_an_evaluation_that_was_cut_short_is_made_up_for(tmp_path: Path) -> None
     other.evaluating = False
     other.begin(1)
     assert not other.evaluating
+
+
+# -- ramping down to the stop -------------------------------------------------------------------------------------
+
+
+def ramping(folder: Path, **changes: Any) -> tuple[Moments, StopAtLoss]:
+    moments = Moments(folder, small_settings(**{"stop_at_loss": 1.0, "stop_ramp": True, "loss_window": 1, **changes}))
+    at_loss = StopAtLoss(moments.controls, moments.meter, moments.notes.append)
+    return moments.with_these(at_loss), at_loss
+
+
+def shares(moments: Moments, at_loss: StopAtLoss, losses: list[float]) -> list[float]:
+    """What the rate of each update is multiplied by, until the run stops."""
+    found = []
+    for loss in losses:
+        found.append(at_loss.rate_share)
+        if moments.train(loss).stopped:
+            break
+    return found
+
+
+def test_the_rate_falls_to_0_over_a_tenth_of_the_updates_done_and_then_the_run_stops(tmp_path: Path) -> None:
+    moments, at_loss = ramping(tmp_path)
+    found = shares(moments, at_loss, [2.0] * 29 + [0.9] + [1.4] * 50)
+    assert found[:30] == [1.0] * 30
+    assert found[30:] == pytest.approx([0.75, 0.5, 0.25])
+    assert moments.update == 33 and "over 3 updates" in moments.stopped
+    (said,) = moments.notes
+    assert {"3", "33"} <= set(re.findall(r"\d+", said))
+
+
+def test_the_ramp_is_never_longer_than_the_run(tmp_path: Path) -> None:
+    moments, at_loss = ramping(tmp_path)
+    found = shares(moments, at_loss, [2.0] * 97 + [0.9] + [0.9] * 50)
+    assert found[98:] == pytest.approx([2 / 3, 1 / 3]) and moments.update == 100
+
+
+def test_a_stop_loss_moved_below_the_loss_brings_the_rate_back(tmp_path: Path) -> None:
+    moments, at_loss = ramping(tmp_path)
+    shares(moments, at_loss, [2.0] * 29 + [0.9, 0.9])
+    moments.controls.set(stop_at_loss=0.5)
+    assert shares(moments, at_loss, [0.9] * 3) == pytest.approx([0.5, 1.0, 1.0])
+    assert not moments.stopped and len(moments.notes) == 2
+    assert shares(moments, at_loss, [0.4, 0.4])[1] < 1.0
+
+
+def test_turned_off_meanwhile_it_stops_at_once(tmp_path: Path) -> None:
+    moments, at_loss = ramping(tmp_path)
+    shares(moments, at_loss, [2.0] * 29 + [0.9])
+    moments.controls.set(stop_ramp=False)
+    assert moments.train(0.9).stopped and moments.update == 31
+
+
+def test_a_ramp_is_carried_on_by_a_resumed_run(tmp_path: Path) -> None:
+    moments, at_loss = ramping(tmp_path)
+    shares(moments, at_loss, [2.0] * 29 + [0.9, 0.9])
+    other, resumed = ramping(tmp_path)
+    other.behaviours.restore(json.loads(json.dumps(moments.behaviours.state())))
+    other.begin(31)
+    assert shares(other, resumed, [1.4] * 9) == pytest.approx([0.5, 0.25])
+    assert other.update == 33

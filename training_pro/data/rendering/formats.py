@@ -120,6 +120,21 @@ def load_format(name: str, folder: Path) -> Format:
     Raises:
         DataError: no name, no such file, or it is not a format.
     """
+    path = format_file(name, folder)
+    try:
+        values = json_in(path)
+    except (OSError, ValueError) as error:
+        reason = reason_of(error, 120)
+        raise _format_fault(f"The format file {path.name} is not valid JSON ({reason}); correct it.") from None
+    return make_format(path.stem, values)
+
+
+def format_file(name: str, folder: Path) -> Path:
+    """Where the format `name` is.
+
+    Raises:
+        DataError: no name, or no such file.
+    """
     known = ", ".join(list_formats(folder))[:300]
     if not name:
         raise _format_fault(f"No Data Format is chosen. Choose one of: {known}.")
@@ -128,12 +143,7 @@ def load_format(name: str, folder: Path) -> Format:
     path = next((place / file_name for place in (folder, SHIPPED) if plain and is_file(place / file_name)), None)
     if path is None:
         raise _format_fault(f"There is no Data Format {name[:80]!r}; choose one of: {known}.")
-    try:
-        values = json_in(path)
-    except (OSError, ValueError) as error:
-        reason = reason_of(error, 120)
-        raise _format_fault(f"The format file {path.name} is not valid JSON ({reason}); correct it.") from None
-    return make_format(Path(file_name).stem, values)
+    return path
 
 
 def make_format(name: str, values: Any) -> Format:

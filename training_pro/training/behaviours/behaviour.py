@@ -45,6 +45,9 @@ class Training(Protocol):
     def update_tokens(self) -> tuple[int, int]:
         """Real and computed tokens of the last update."""
 
+    def with_and_without(self) -> tuple[float, float] | None:
+        """The mean losses on blocks of the last update with the LoRA and without it; None where they can't be known."""
+
     def stop(self, reason: str) -> None:
         """End the run after this update; the first reason counts."""
 

@@ -6,6 +6,7 @@ Costs one generated answer each time, some seconds; weights, mode and random sta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,7 @@ import torch
 from training_pro.record.history import Event, History
 from training_pro.settings import Settings, sample_prompts
 from training_pro.training.behaviours.behaviour import Behaviour
+from training_pro.training.behaviours.noise import Uncertainty, is_noise, repetition
 from training_pro.training.controls import Controls
 from training_pro.training.loop.random_state import RandomState
 from training_pro.training.model.config import text_config, whole_number_of
@@ -23,18 +25,49 @@ if TYPE_CHECKING:
 REPETITION_PENALTY = 1.15  # Keskar et al., 2019; without it small models say one sentence again and again
 _NO_LIMIT_TOKENS = 1 << 30
 
-Answer = Callable[[Any, str], str]
+NOISE = "The answers to the sample prompts have become noise"
+_LESS = "Stop the run, and start it again with a lower Learning Rate (1e-4 to 3e-4 is usual) or fewer epochs."
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer, how many tokens it has, how far it repeats itself (share), and how uncertain the model was (nats)."""
+
+    text: str
+    tokens: int = 0
+    repetition: float = 0.0
+    entropy: float = 0.0
+
+    def measures(self) -> dict[str, Any]:
+        return {"tokens": self.tokens, "repetition": round(self.repetition, 3), "entropy": round(self.entropy, 3)}
+
+
+Answer = Callable[[Any, str], Said]
 
 
 class SampleAnswers(Behaviour):
-    """Each answer is an event of the history: {"kind": "sample", "details": {"prompt", "answer"}}.
+    """Each answer is an event of the history: {"kind": "sample", "details": {"prompt", "answer", "repetition",
+    "entropy", "tokens"}}.
 
-    `answer(model, prompt)` must leave random state and mode as they were.
+    Warns once when at least half of the answers to the sample prompts have been noise twice in a row. `verdict` says so
+    of the last ones. `answer(model, prompt)` must leave random state and mode as they were.
     """
 
     dispensable = "answering the sample prompts"
 
-    def __init__(self, settings: Settings, controls: Controls, history: History, answer: Answer) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        controls: Controls,
+        history: History,
+        answer: Answer,
+        on_warning: Callable[[str], None],
+    ) -> None:
+        self._on_warning = on_warning
+        self._before: dict[str, dict[str, Any]] = {}
+        self._noisy = 0  # samplings in a row
+        self._warned = False
+        self.verdict = ""
         self._prompts = sample_prompts(settings)
         self._every = settings.sample_steps
         self._controls = controls
@@ -68,14 +101,47 @@ class SampleAnswers(Behaviour):
         if self.trainer.update == self._last_at:
             return
         self._last_at = self.trainer.update
-        self._answer_all(self._prompts)
+        answered = self._answer_all(self._prompts)
+        if self.trainer.update == 0:
+            self._before = answered
+        elif len(answered) == len(set(self._prompts)):
+            self._look_for_noise(answered)
 
-    def _answer_all(self, prompts: Iterable[str]) -> None:
+    def _answer_all(self, prompts: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """The measures of each prompt's answer."""
+        answered: dict[str, dict[str, Any]] = {}
         for prompt in prompts:
             if self._controls.interrupt_reason:
-                return
-            details = {"prompt": prompt, "answer": self._answer(self.trainer.model, prompt)}
+                return answered
+            said = self._answer(self.trainer.model, prompt)
+            answered[prompt] = said.measures()
+            details = {"prompt": prompt, "answer": said.text, **said.measures()}
             self._history.add_event(Event("sample", self.trainer.update, "", details))
+        return answered
+
+    def _look_for_noise(self, answered: dict[str, dict[str, Any]]) -> None:
+        noisy = [now for prompt, now in answered.items() if is_noise(now, self._before.get(prompt))]
+        self.verdict = ""
+        if not noisy or 2 * len(noisy) < len(answered):
+            self._noisy = 0
+            return
+        self._noisy += 1
+        last = self.trainer.update >= self.trainer.total_updates or self.trainer.stopping
+        worst = max(noisy, key=lambda measures: measures["repetition"])
+        self.verdict = (
+            f"{NOISE}: {len(noisy)} of {len(answered)} at update {self.trainer.update:,} (repeated "
+            f"{100 * worst['repetition']:.0f} %, uncertainty {worst['entropy']:.1f} nats a token)."
+        )
+        if not self._warned and (self._noisy >= 2 or last):
+            self._warned = True
+            self._on_warning(f"{self.verdict} {_LESS}")
+
+    def state(self) -> dict[str, Any]:
+        return {"before": self._before, "noisy": self._noisy, "warned": self._warned, "verdict": self.verdict}
+
+    def restore(self, values: dict[str, Any]) -> None:
+        self._before, self._noisy = dict(values["before"]), int(values["noisy"])
+        self._warned, self.verdict = bool(values["warned"]), str(values["verdict"])
 
 
 class _Asked:
@@ -99,6 +165,17 @@ def answer(
     max_new_tokens: int,
     stop: Callable[[], bool] = _never,
 ) -> str:
+    """The text of `measured_answer`."""
+    return measured_answer(model, tokenizer, prompt, max_new_tokens, stop).text
+
+
+def measured_answer(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    max_new_tokens: int,
+    stop: Callable[[], bool] = _never,
+) -> Said:
     """The continuation of `prompt` by the model with its LoRA as it is; mode and random state are kept.
 
     It is the likeliest one, tokens that were there before being made less likely.
@@ -109,6 +186,7 @@ def answer(
     random_state = RandomState.take()
     training = model.training
     model.eval()
+    uncertainty = Uncertainty()
     device = model.get_input_embeddings().weight.device
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"][:, -room_tokens(model, max_new_tokens) :].to(device)
     try:
@@ -121,12 +199,15 @@ def answer(
                 repetition_penalty=REPETITION_PENALTY,
                 use_cache=True,
                 stopping_criteria=[_Asked(stop)],
+                logits_processor=[uncertainty],
                 pad_token_id=pad_of(tokenizer),
             )
     finally:
         model.train(training)
         random_state.restore()
-    return str(tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True))
+    new = made[0, ids.shape[1] :]
+    text = str(tokenizer.decode(new, skip_special_tokens=True))
+    return Said(text, len(new), repetition(new.tolist()), uncertainty.mean_nats)
 
 
 def room_tokens(model: Any, max_new_tokens: int) -> int:

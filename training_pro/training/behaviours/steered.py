@@ -16,6 +16,10 @@ _SMALLEST_SCALE = 1e-12
 _ROUNDING = 1e-9
 
 
+def _all() -> float:
+    return 1.0
+
+
 class EpochOrder(Behaviour):
     """Sets the order's epoch, so that it depends on seed and epoch alone, also after continuing within an epoch."""
 
@@ -46,15 +50,17 @@ class Pause(Behaviour):
 class LearningRateScale(Behaviour):
     """Multiplies the scheduled learning rate by a factor that people can change; it applies to the current update.
 
-    The scheduler's own `base_lrs` are scaled, too: it overwrites the groups' rates with each step.
+    `share()` is another factor, of a run that ramps down to its stop. The scheduler's own `base_lrs` are scaled, too:
+    it overwrites the groups' rates with each step.
     """
 
-    def __init__(self, controls: Controls) -> None:
+    def __init__(self, controls: Controls, share: Callable[[], float] = _all) -> None:
         self._controls = controls
+        self._share = share
         self._applied = 1.0
 
     def before_step(self) -> None:
-        wanted = max(self._controls.take().learning_rate_scale, _SMALLEST_SCALE)
+        wanted = max(self._controls.take().learning_rate_scale * self._share(), _SMALLEST_SCALE)
         if wanted == self._applied:
             return
         ratio = wanted / self._applied

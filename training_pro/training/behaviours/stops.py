@@ -4,40 +4,97 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from training_pro.training.behaviours.behaviour import Behaviour
 from training_pro.training.behaviours.meter import Meter
-from training_pro.training.controls import Controls
+from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.status import Diverged
 
 WINDOW = 10
 FACTOR = 2.0
 MARGIN_NATS = 1.0
+RAMP_SHARE = 10  # a ramp is this part of the updates done
 _ROUNDING = 1e-9
 
 
-class StopAtLoss(Behaviour):
-    """Ends the run when the mean loss of the last N updates has fallen to the stop loss; both can be changed live.
+@dataclass(frozen=True)
+class Ramp:
+    """A way to the stop: after update `began` the rate falls to 0 over so many `updates`, because the loss reached
+    `stop`."""
 
-    Looks after every update, and when a run continues; a stop loss of 0 is off.
+    began: int
+    updates: int
+    stop: float
+    reason: str
+
+    def share(self, update: int) -> float:
+        """The rate in the update that comes after `update`, as a share."""
+        return 1 - min(update + 1 - self.began, self.updates) / (self.updates + 1)
+
+
+class StopAtLoss(Behaviour):
+    """Ends the run when the mean loss of the last N updates has fallen to the stop loss; all of it can be changed live.
+
+    Looks after every update, and when a run continues; a stop loss of 0 is off. With Ramp down the run ends only after
+    a tenth as many updates more, over which `rate_share` falls to 0; a stop loss that is moved below the loss meanwhile
+    brings the rate back.
     """
 
-    def __init__(self, controls: Controls, meter: Meter) -> None:
+    def __init__(self, controls: Controls, meter: Meter, on_note: Callable[[str], None]) -> None:
         self._controls = controls
         self._meter = meter
+        self._on_note = on_note
+        self._ramp: Ramp | None = None
+
+    @property
+    def rate_share(self) -> float:
+        """What the learning rate of the next update is multiplied by."""
+        return 1.0 if self._ramp is None else self._ramp.share(self.trainer.update)
 
     def on_run_begin(self) -> None:
         self.after_update()
 
     def after_update(self) -> None:
-        live = self._controls.take()
+        live, trainer = self._controls.take(), self.trainer
         smoothed = self._meter.smoothed(live.loss_window)
-        if live.stop_at_loss > 0 and smoothed <= live.stop_at_loss:
-            self.trainer.stop(
-                f"the loss, {smoothed:.4f} over the last {min(live.loss_window, self.trainer.update)} updates, "
-                f"reached the stop loss {live.stop_at_loss:g}"
+        reached = live.stop_at_loss > 0 and smoothed <= live.stop_at_loss
+        if self._ramp is not None:
+            self._go_down(self._ramp, live, reached)
+        elif reached:
+            reason = (
+                f"the loss, {smoothed:.4f} over the last {min(live.loss_window, trainer.update)} updates, reached the "
+                f"stop loss {live.stop_at_loss:g}"
             )
+            updates = min(math.ceil(trainer.update / RAMP_SHARE), trainer.total_updates - trainer.update)
+            if live.stop_ramp and updates > 0:
+                self._begin(Ramp(trainer.update, updates, live.stop_at_loss, reason))
+            else:
+                trainer.stop(reason)
+
+    def _begin(self, ramp: Ramp) -> None:
+        self._ramp = ramp
+        self._on_note(
+            f"{ramp.reason[:1].upper()}{ramp.reason[1:]}: the learning rate falls to 0 over the next {ramp.updates:,} "
+            f"updates, and the run stops after update {ramp.began + ramp.updates:,}."
+        )
+
+    def _go_down(self, ramp: Ramp, live: LiveValues, reached: bool) -> None:
+        if live.stop_at_loss != ramp.stop and not reached:
+            self._ramp = None
+            self._on_note("The stop loss was moved: the learning rate is back on its schedule.")
+        elif not live.stop_ramp:
+            self.trainer.stop(ramp.reason)
+        elif self.trainer.update >= ramp.began + ramp.updates:
+            self.trainer.stop(f"{ramp.reason}; then the learning rate fell to 0 over {ramp.updates:,} updates")
+
+    def state(self) -> dict[str, Any]:
+        return {"ramp": asdict(self._ramp)} if self._ramp is not None else {}
+
+    def restore(self, values: dict[str, Any]) -> None:
+        self._ramp = Ramp(**values["ramp"]) if values.get("ramp") else None
 
 
 class StopAtEpoch(Behaviour):

@@ -19,10 +19,24 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+class Blocks:
+    """A few blocks at hand, as samples."""
+
+    def __init__(self, blocks: Sequence[dict[str, npt.NDArray[Any]]]) -> None:
+        self._blocks = blocks
+        self.lengths = np.array([len(block["input_ids"]) for block in blocks], np.int32)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __getitem__(self, index: int) -> dict[str, npt.NDArray[Any]]:
+        return self._blocks[index]
+
+
 class ReadableSamples(Dataset[dict[str, Any]]):
     """The samples as the data loader asks for them; one that can't be read is named."""
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: Samples | Blocks) -> None:
         self._samples = samples
 
     def __len__(self) -> int:

@@ -3,11 +3,12 @@
 One step of this Trainer is one update over all its blocks; what an update does is in
 `training_pro.training.loop.update`, what happens besides training in `training_pro.training.behaviours`, which one
 callback calls. Beside the hooks that the Trainer offers (data loader, optimizer, scheduler, training step, evaluate)
-two of its private methods are overridden:
+three of its private methods are overridden:
 
 - `_get_grad_norm`, since only there the gradient norm is known before the optimizer's step: weights must not take a
   gradient that is no number.
 - `_load_from_checkpoint`, since the LoRA of a model to be sharded is loaded before it is sharded.
+- `_load_optimizer_and_scheduler`, since a run that is trained further begins its schedule again.
 
 Beside the update itself, a step costs some milliseconds.
 """
@@ -25,6 +26,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, set_seed
 
 from training_pro.data.prepare import Prepared
+from training_pro.errors import ModelError, RunError
 from training_pro.plan import Plan
 from training_pro.record.checkpoints import RESUME_STATE_FILE, CheckpointNote, newest_first, write_checkpoint_note
 from training_pro.record.whole_files import staged_folder, write_json_whole
@@ -34,7 +36,7 @@ from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.learning_rate import FOLLOWS_EVALUATION, make_scheduler
 from training_pro.training.loop.arguments import training_arguments
 from training_pro.training.loop.batch_sampler import EpochSampler, UpdateSampler
-from training_pro.training.loop.batches import ReadableSamples, collate
+from training_pro.training.loop.batches import Blocks, ReadableSamples, collate
 from training_pro.training.loop.checkpoint_files import (
     said_plainly,
     twice_if_short_of_memory,
@@ -47,9 +49,9 @@ from training_pro.training.loop.random_state import RandomState
 from training_pro.training.loop.stepping import survive_out_of_memory
 from training_pro.training.loop.update import UpdateRunner
 from training_pro.training.model.adapter import adapter_tensors, save_adapter, whole_tensor
+from training_pro.training.planning import shape_of
 from training_pro.training.reports import Reports
-from training_pro.training.schedules.shape import Shape
-from training_pro.training.several.team import Team
+from training_pro.training.several.team import ALONE, Team
 from training_pro.training.status import Diverged, Ending, NothingLeft
 from training_pro.words import utc_now
 
@@ -57,6 +59,7 @@ _OVERFLOW = (
     "In float16, numbers above 65,504 overflow, which some models reach at any learning rate: load the model in "
     "bfloat16 or float32"
 )
+_JUDGED_BLOCKS = 4
 Stage = Literal["settled", "stepping", "stepped"]
 
 
@@ -71,6 +74,22 @@ class Task:
     pad_id: int
     folder: Path
     schedules_folder: Path | None
+
+
+def _always() -> bool:
+    """A look is short, and an interrupt within it would come between two behaviours."""
+    return True
+
+
+def _unseen(done: int, total: int) -> None:
+    """The progress of a look."""
+
+
+class _NotLoaded:
+    """In the schedule's place while the state of an earlier one is read."""
+
+    def load_state_dict(self, state: object) -> None:
+        """Leaves it."""
 
 
 class _Moments(TrainerCallback):
@@ -133,6 +152,8 @@ class LoraTrainer(Trainer):
         self._evaluation_due = False
         self._save_reasons: list[str] = []
         self._continued_from: Path | None = None
+        self._begins_part = False  # of a run that is trained further
+        self._last_blocks: list[Any] = []
         weight = task.model.get_input_embeddings().weight
         super().__init__(
             model=task.model,
@@ -180,6 +201,42 @@ class LoraTrainer(Trainer):
     def update_tokens(self) -> tuple[int, int]:
         return self.runner.tokens, self.runner.padded_tokens
 
+    def with_and_without(self) -> tuple[float, float] | None:
+        """The mean losses on blocks of the last update with the LoRA and without it, in all processes the same; None
+        where they can't be known: of a sharded model, or where memory runs out.
+
+        Costs two forward passes over at most `_JUDGED_BLOCKS` blocks."""
+        blocks = Blocks(self._last_blocks[:_JUDGED_BLOCKS])
+        if self.sharded:
+            return None
+        own = self._judged(blocks) if len(blocks) else None
+        known = [judged for judged in self.team.gather(own) if judged is not None]
+        if not known:
+            return None
+        return sum(with_it for with_it, _ in known) / len(known), sum(without for _, without in known) / len(known)
+
+    def _judged(self, blocks: Blocks) -> tuple[float, float] | None:
+        try:
+            with_it = self.measured(blocks, alone=True)
+            with self.model.disable_adapter():
+                without = self.measured(blocks, alone=True)
+        except ModelError:
+            return None
+        return (with_it, without) if math.isfinite(without) else None
+
+    def measured(self, blocks: Blocks, alone: bool = False) -> float:
+        """The mean loss over these blocks as the model is now, in nats a token; `alone`: this process's own blocks.
+
+        Raises:
+            ModelError: not even one block fits in memory.
+        """
+        team, size = ALONE if alone else self.team, self.runner.micro_batch_size
+        look = Evaluation(
+            self.accelerator, self.task.pad_id, size, _always, _unseen, self.reports.note, team, self.sharded
+        )
+        look.masked = self.evaluation.masked
+        return look.mean_loss(self.model, blocks)
+
     def stop(self, reason: str) -> None:
         self.ending = self.ending or Ending("stopped", reason)
         self.control.should_training_stop = True
@@ -224,7 +281,7 @@ class LoraTrainer(Trainer):
             self.lr_scheduler = make_scheduler(
                 settings.lr_scheduler_type,
                 getattr(chosen, "optimizer", chosen),
-                Shape(plan.total_updates, plan.updates_per_epoch, plan.warmup_steps),
+                shape_of(plan),
                 self.task.schedules_folder,
             )
         return self.lr_scheduler
@@ -244,6 +301,7 @@ class LoraTrainer(Trainer):
             model.train()
         if callable(getattr(self.optimizer, "train", None)):
             self.optimizer.train()
+        self._last_blocks = inputs
         loss = self.runner.run(model, inputs)
         self.last_loss = self.runner.loss
         self._check_finite(self.last_loss, "loss")
@@ -375,6 +433,7 @@ class LoraTrainer(Trainer):
 
         Continued in another number of processes, blocks come in the order of those before."""
         self._continued_from = checkpoint
+        self._begins_part = 0 < int(state["update"]) == self.task.plan.begins_at
         self.order.batch_size = int(state.get("blocks_at_once", self.order.batch_size))
         fitted = int(state["micro_batch_size"])
         if int(state.get("processes", 1)) == self.team.size:
@@ -383,6 +442,49 @@ class LoraTrainer(Trainer):
             self.runner.micro_batch_size = min(fitted, self.runner.micro_batch_size)
         self.controls.restore(LiveValues(**state["live"]))
         self.behaviours.restore(state["behaviours"])
+
+    def begin_at(self, state: dict[str, Any]) -> Path:
+        """Begin a new part of a run at its update with the weights alone; the checkpoint that is written of it.
+
+        Raises:
+            RunError: the model is sharded, whose optimizer can't be made before it is.
+        """
+        if self.sharded:
+            raise RunError(
+                "A run on a sharded model can be trained further only from a checkpoint of its last update, and there "
+                "is none. Train on top of its weights.",
+                option="--existing on-top",
+            )
+        self.state.global_step, self.state.epoch = int(state["update"]), float(state["epoch"])
+        self.state.train_batch_size = self._train_batch_size
+        self.state.compute_steps(self.args, self.total_updates)
+        self.controls.restore(LiveValues(**state["live"]))
+        self.behaviours.restore(state["behaviours"])
+        self.create_optimizer()
+        self.create_scheduler(self.total_updates)
+        self.save_now("training further begins here, with a fresh optimizer")
+        self._continued_from, self._begins_part = self._checkpoint_folder(), True
+        return self._continued_from
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """A new part has the optimizer's state of before, but a schedule and rates of its own."""
+        if not self._begins_part:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        rates: list[dict[str, Any]] = [
+            {name: group[name] for name in ("lr", "initial_lr") if name in group} for group in self._groups()
+        ]
+        scheduler, self.lr_scheduler = self.lr_scheduler, _NotLoaded()
+        try:
+            super()._load_optimizer_and_scheduler(checkpoint)
+        finally:
+            self.lr_scheduler = scheduler
+        for group, fresh in zip(self._groups(), rates, strict=True):
+            group.update(fresh)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        groups: list[dict[str, Any]] = self.optimizer.param_groups
+        return groups
 
     def _restore_random_state(self, checkpoint: Path) -> None:
         """As the Trainer does, but of all cards. Without a state of this process nothing changes."""

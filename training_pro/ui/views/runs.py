@@ -166,7 +166,7 @@ def _origin(run: RunSummary) -> str:
 
 
 def _state(run: RunSummary) -> str:
-    return "–" if run.state == "foreign" else run.state
+    return {"foreign": "–", "wrong": "went wrong"}.get(run.state, run.state)
 
 
 def _updates(run: RunSummary) -> str:

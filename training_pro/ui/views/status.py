@@ -102,15 +102,16 @@ def outcome(run: Run) -> str:
     assert ending is not None
     loss = loss_span(run.history.data().points if run.history is not None else None)
     worse = loss is not None and loss[1] > loss[0] * _RISE
-    saved = ending.kind != "failed" and run.folder.exists()
+    went_wrong = ending.kind == "wrong"
+    saved = ending.kind not in ("failed", "wrong") and run.folder.exists()
     tone = (
         "red"
-        if ending.kind == "failed" or worse or status.warnings
+        if ending.kind in ("failed", "wrong") or worse or status.warnings
         else "amber"
         if ending.kind == "interrupted"
         else "green"
     )
-    title = f"{status.name} is saved" if saved else f"{status.name} failed"
+    title = f"{status.name} {'is saved' if saved else 'went wrong' if went_wrong else 'failed'}"
     said = []
     if loss is not None:
         said.append(f"Loss {number(loss[0], 2)} to {number(loss[1], 2)}")
@@ -124,7 +125,7 @@ def outcome(run: Run) -> str:
             "The loss rose: this LoRA is probably worse than the model without it. Use a lower Learning Rate "
             "(1e-4 to 3e-4 is usual) or fewer epochs, and train again.",
         )
-        if worse
+        if worse and not went_wrong
         else ""
     )
     return (

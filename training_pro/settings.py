@@ -598,15 +598,18 @@ def from_dict(values: Mapping[str, Any]) -> Settings:
     Raises:
         SettingsError: all faults at once.
     """
-    unknown: list[Fault | str] = [_no_setting(name) for name in values if name not in SPECS]
+    unknown = [name for name in values if name not in SPECS]
+    faults: list[Fault | str] = []
     try:
         made = Settings(**{name: value for name, value in values.items() if name in SPECS})
     except SettingsError as error:
-        unknown = [*error.faults, *unknown]
-    if len(unknown) > _MOST_FAULTS:
-        unknown[_MOST_FAULTS:] = [f"{len(unknown) - _MOST_FAULTS:,} more faults are not shown; correct these first."]
-    if unknown:
-        raise SettingsError(unknown)
+        faults += error.faults
+    count = len(faults) + len(unknown)
+    faults += map(_no_setting, unknown[:_MOST_FAULTS])  # each looks for the name that was meant
+    if count > _MOST_FAULTS:
+        faults[_MOST_FAULTS:] = [f"{count - _MOST_FAULTS:,} more faults are not shown. Correct these first."]
+    if faults:
+        raise SettingsError(faults)
     return made
 
 

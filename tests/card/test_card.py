@@ -47,7 +47,9 @@ def test_what_needs_a_card_is_not_counted_as_passed() -> None:
         assert {found.ok for found in on_card()} == {None}
 
 
-def test_the_card_s_own_checks_run_where_they_can_be_tried() -> None:
+def test_the_card_s_own_checks_run_where_they_can_be_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.card.on_card.BLOCKS", 2)
+    monkeypatch.setattr("tests.card.on_card.TOKENS", 32)
     found = {one.name: one for one in measured(replace(SIZES["tiny"], heads=4), torch.device("cpu"))}
     assert found["card_model_given_back"].ok
 

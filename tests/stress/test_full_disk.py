@@ -141,6 +141,7 @@ def refuse(numbers: range, folder: Path, model: Path, undisturbed: bytes, cases:
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.stress
 def test_some_writes_refused(
     writes: list[Write], tmp_path: Path, tiny_folder: Path, undisturbed: bytes, cases: Cases
 ) -> None:

@@ -106,6 +106,7 @@ def tiny_training(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -
     return training
 
 
+@pytest.mark.stress
 def test_killed_three_times_also_inside_a_checkpoints_writing(tiny_training: Training) -> None:
     """The short form, on a tiny model."""
     run, inside = tiny_training.run("killed"), 0
@@ -118,6 +119,7 @@ def test_killed_three_times_also_inside_a_checkpoints_writing(tiny_training: Tra
     check_end(tiny_training, "killed", tiny_training.adapter("whole"))
 
 
+@pytest.mark.stress
 def test_ended_by_sigterm_it_saves_and_can_be_gone_on_with(tiny_training: Training) -> None:
     run = tiny_training.run("ended")
     child, due = Forked(tiny_training.command("ended")), InsideAWrite(run, 2)

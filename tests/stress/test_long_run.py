@@ -136,6 +136,7 @@ def assert_flat(run: Run, uses: list[Use], updates: int) -> None:
     assert len(json.loads((run.folder / "training_graph.json").read_text())) == updates
 
 
+@pytest.mark.stress
 @pytest.mark.promise("long run")
 def test_three_hundred_updates_leave_nothing_behind(folders: Folders, tiny_folder: Path) -> None:
     run, uses = train_long(folders, tiny_folder, 300)

@@ -184,6 +184,7 @@ def tries(run: Traced, picked: range, go_on_every: int, folder: Path, cases: Cas
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.stress
 def test_some_states(run: Traced, quick: None, tmp_path: Path, cases: Cases) -> None:
     """Some states are looked at; from some of those the run goes on."""
     tries(run, range(0, len(run.states), LOOK), GO_ON, tmp_path, cases)
@@ -197,6 +198,7 @@ def test_every_state(run: Traced, part: int, quick: None, tmp_path: Path, cases:
     tries(run, range(part, len(run.states), PARTS), 1, tmp_path, cases)
 
 
+@pytest.mark.stress
 def test_the_writes_were_found(run: Traced) -> None:
     """Those that must be there, whatever else is."""
     calls = {write.split()[0] for write in run.writes}

@@ -162,10 +162,10 @@ def test_the_same_lora_gives_the_same_bytes_in_any_process(tmp_path: Path) -> No
         "folder = pathlib.Path(sys.argv[1]); folder.mkdir();"
         "save_adapter(attach(zoo.make('llama'), small_settings(targets='all', train_head=True), 1).model, folder)"
     )
-    for seed in "12":
-        environment = {"PYTHONHASHSEED": seed, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PATH": ""}
-        subprocess.run([sys.executable, "-c", program, str(tmp_path / seed)], check=True, env=environment)
-    assert adapter_bytes(tmp_path / "1") == adapter_bytes(tmp_path / "2")
+    environment = {"PYTHONHASHSEED": "1", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PATH": ""}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "there")], check=True, env=environment)
+    save_adapter(attach(zoo.make("llama"), small_settings(targets="all", train_head=True), 1).model, tmp_path / "here")
+    assert adapter_bytes(tmp_path / "there") == adapter_bytes(tmp_path / "here")
 
 
 def test_nothing_else_is_written_and_nothing_of_the_base(tmp_path: Path) -> None:

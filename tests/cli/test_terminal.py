@@ -57,3 +57,19 @@ def test_a_runs_last_line_says_how_it_ended(kind: Any, word: str, capsys: pytest
     ended = RunStatus("tales", Path(), "ended", plan=plan, point=point, ending=Ending(kind, "so it was"))
     watch(Told(ended))  # type: ignore[arg-type]  # a stand-in
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"{word}: 3/10, loss 1.000")
+
+
+def test_a_line_is_written_only_where_there_is_a_new_update(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training_pro.cli.terminal._LINE_EVERY_S", 0)
+    plan: Any = SimpleNamespace(total_updates=10)
+
+    def at(update: int, phase: str, **more: Any) -> RunStatus:
+        point: Any = SimpleNamespace(update=update, loss=1.0, smoothed_loss=1.0, learning_rate=1e-4)
+        return RunStatus("tales", Path(), phase, plan=plan, point=point, **more)
+
+    seen = [at(update, "training") for update in (1, 1, 1, 2, 2)]
+    watch(Told(*seen, at(2, "ended", ending=Ending("finished", "all done"))))  # type: ignore[arg-type]
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["training: 1/10", "training: 2/10", "done: 2/10"]

@@ -129,10 +129,11 @@ def watch(run: Run) -> RunStatus:
 
 
 class _WrittenRun:
-    """A run in a file or a pipe: a line now and then, at each change of what it does, and when it has ended."""
+    """A run in a file or a pipe: a line now and then where there is a new update, at each change of what it does, and
+    when it has ended."""
 
     def __init__(self) -> None:
-        self._phase = ""
+        self._shown = ("", -1)  # phase and update
         self._line_at = 0.0
 
     def __enter__(self) -> _WrittenRun:
@@ -145,10 +146,10 @@ class _WrittenRun:
         complain(f"  {sentence}")
 
     def show(self, status: RunStatus) -> None:
-        due = time.monotonic() - self._line_at >= _LINE_EVERY_S
-        if status.point is None or (status.phase == self._phase and not due):
+        due = time.monotonic() - self._line_at >= _LINE_EVERY_S and status.update != self._shown[1]
+        if status.point is None or (status.phase == self._shown[0] and not due):
             return
-        self._phase, self._line_at = status.phase, time.monotonic()
+        self._shown, self._line_at = (status.phase, status.update), time.monotonic()
         complain(f"{_doing(status)}: {status.update}/{status.total_updates}, {_numbers(status)}")
 
 

@@ -54,7 +54,7 @@ def ui() -> None:
 
 
 def custom_css() -> str:
-    return _asset("tab.css") + _asset("page.css") + _asset("webui.css")
+    return "".join(map(_asset, ("tab.css", "page.css", "chart.css", "webui.css")))
 
 
 def custom_js() -> str:

@@ -138,7 +138,6 @@ def _clicks(server: Server) -> Iterator[dict[str, Any]]:
         tab = Tab(browser, server.url)
         tab.until(lambda: tab.part("chart").locator("path.tp-line").count() > 2, "the chart", 120)
         yield _clicked("page_click_pause_ms", [_press(tab, name, "live-said") for name in ("pause", "continue") * 3])
-        tab.open("How the chart is drawn")
         yield _clicked("page_click_log_scale_ms", [_tick(tab) for _ in range(CLICKS)])
         tab.show_tab("Runs")
         tab.until(lambda: "other" in tab.words("runs-table"), "the list")

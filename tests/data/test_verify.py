@@ -146,7 +146,7 @@ def test_duplicates_are_counted_and_the_repeats_that_were_asked_for_are_not(fold
     found = prepare(settings, tiny_tokenizer(CHATML), folders)
     checked = verify(found, settings, make_plan(len(found.train), 4, 1, 3.0))
     assert checked.facts.duplicates == 4
-    assert any('"Leave out duplicates"' in note for note in checked.notes)
+    assert {"skip_duplicates": True} in [dict(offer.changes) for offer in checked.suggestions]
 
 
 def test_evaluation_rows_that_are_trained_too_are_said(folders: Folders):

@@ -22,9 +22,10 @@ NASTY_TEXT = "\n\n\n".join(
 class Server:
     """`url` to open; `session` behind it."""
 
-    def __init__(self, folders: Folders, model: Path, *, load_in_4bit: bool = False) -> None:
+    def __init__(self, folders: Folders, model: Path, *, load_in_4bit: bool = False, port: int = 0) -> None:
         self.session = Session(StandaloneHost(folders, model, load_in_4bit=load_in_4bit), folders.queue)
-        self.page: gr.Blocks = launch(self.session, "127.0.0.1", 0, wait=False)
+        self.session.attach_own()
+        self.page: gr.Blocks = launch(self.session, "127.0.0.1", port, wait=False)
         self.url = f"{self.page.local_url}?__theme=light"
 
     @property

@@ -6,6 +6,7 @@ import base64
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,11 +18,13 @@ from tests.ui.browser import chromium
 from tests.ui.made import NAN, NASTY
 from tests.ui.stand_ins import StandInHistory, StandInRun, StandInSession
 from training_pro.folders import Folders
+from training_pro.plan import make_plan
 from training_pro.record.history import Event
 from training_pro.record.points import Point, PointColumns
 from training_pro.settings import Settings
-from training_pro.ui.live import CHART_SCRIPT
+from training_pro.ui.live import CHART_SCRIPTS
 from training_pro.ui.live_chart import MOST_POINTS, LiveChart, packed
+from training_pro.ui.standalone import ASSETS
 
 
 class Chart:
@@ -60,14 +63,14 @@ def numbers(text: str) -> list[float]:
 
 
 def has(news: dict[str, Any]) -> dict[str, Any]:
-    last = sum(news["updates"])
-    evaluation = news["evaluations"][-1][0] if news["evaluations"] else -1
+    """What a page says that shows this answer and nothing else."""
     return {
         "key": news["key"],
-        "update": last,
-        "evaluation": evaluation,
-        "marks": len(news["marks"]),
+        "update": sum(news["updates"]),
+        "series": {name: points[-1][0] for name, points in news["series"].items()},
+        "marks": news["marked"],
         "stop": news["stop"],
+        "total": news["total"],
     }
 
 
@@ -105,7 +108,7 @@ def test_an_evaluation_that_comes_after_its_update_is_sent(chart: Chart) -> None
     chart.columns.set_eval(3, 2.5)
     chart.session.run.history = chart.history()
     new = chart.news(has(first))
-    assert new is not None and (new["updates"], new["evaluations"]) == ([], [[3, 2.5]])
+    assert new is not None and (new["updates"], new["series"]) == ([], {"evaluation": [[3, 2.5]]})
 
 
 def test_a_checkpoint_and_a_moved_stop_are_news(chart: Chart) -> None:
@@ -115,7 +118,7 @@ def test_a_checkpoint_and_a_moved_stop_are_news(chart: Chart) -> None:
     chart.events = (Event("note", 1, "no"), Event("checkpoint", 2, "by button"))
     chart.session.run.history = chart.history()
     new = chart.news(has(first))
-    assert new is not None and new["marks"] == [[2, "by button"]]
+    assert new is not None and new["marks"] == [[2, "checkpoint", "by button"]]
     chart.session.run.controls.set(stop_at_loss=1.5)
     new = chart.news({**has(first), "marks": 1})
     assert new is not None and new["stop"] == 1.5 and new["marks"] == []
@@ -136,7 +139,17 @@ def test_another_run_another_smoothing_or_a_cut_one_are_sent_whole(chart: Chart,
     assert chart.news(has(first)) == {"key": ""} and chart.news() is None
 
 
-@pytest.mark.parametrize("have", [{"key": 5}, {"update": "x"}, {"marks": -1, "evaluation": []}])
+@pytest.mark.parametrize(
+    "have",
+    [
+        {"key": 5},
+        {"update": "x"},
+        {"marks": -1, "series": []},
+        {"zoom": [5, 1]},
+        {"zoom": "all"},
+        {"zoom": [0, math.inf]},
+    ],
+)
 def test_what_makes_no_sense_is_as_nothing(chart: Chart, have: dict[str, Any]) -> None:
     chart.train(2)
     news = chart.news(have)
@@ -147,47 +160,180 @@ def test_losses_that_are_no_numbers_cross(chart: Chart) -> None:
     chart.columns.add(Point(1, 0.1, math.inf, NAN, NAN, eval_loss=NAN))
     chart.session.run.history = chart.history()
     news = chart.news()
-    assert news is not None and news["evaluations"] == [[1, None]] and news["columns"]["grad_norm"] is None
+    assert news is not None and news["series"] == {"evaluation": [[1, None]]} and news["columns"]["grad_norm"] is None
+
+
+def test_samples_are_marked_once_an_update_and_many_marks_are_sent_once(chart: Chart) -> None:
+    chart.train(2)
+    chart.events = tuple(Event("sample", at, "", {"prompt": str(n)}) for at in (0, 2) for n in range(3))
+    chart.session.run.history = chart.history()
+    first = chart.news()
+    assert first is not None and first["marks"] == [[0, "sample", ""], [2, "sample", ""]]
+    chart.events += tuple(Event("checkpoint", 2, str(n)) for n in range(200))
+    chart.session.run.history = chart.history()
+    many = chart.news()
+    assert many is not None and len(many["marks"]) < many["marked"] == 202
+    assert chart.news(has(many)) is None
+
+
+def test_the_planned_end_is_sent_while_the_run_trains_and_no_longer_when_it_has_ended(
+    chart: Chart, folders: Folders
+) -> None:
+    chart.train(5)
+    chart.session.run = StandInRun(folders, Settings(name="mine"), chart.history(), plan=make_plan(40, 4, 1, 3.0))
+    first = chart.news()
+    assert first is not None and (first["total"], first["last"]) == (30, 5)
+    assert chart.news(has(first)) is None
+    chart.session.run.status = replace(chart.session.run.status, phase="ended")
+    ended = chart.news(has(first))
+    assert ended is not None and ended["total"] == 0 and not ended["updates"]
+
+
+def test_a_page_that_has_zoomed_in_gets_every_update_of_that_part(chart: Chart) -> None:
+    chart.train(20_000)
+    zoomed = chart.news({"zoom": [10_000, 10_099]})
+    assert zoomed is not None and zoomed["last"] == 20_000
+    assert np.cumsum(zoomed["updates"]).tolist() == list(range(9_999, 10_101))
+    chart.train(5)
+    assert chart.news({**has(zoomed), "zoom": [10_000, 10_099]}) is None
+    whole = chart.news(has(zoomed))
+    assert whole is not None and whole["whole"] and sum(whole["updates"]) == 20_005
 
 
 # -- the script, in a browser ---------------------------------------------------------------------------------------
 
+SLIDER = (
+    '<div id="tp-live-loss"><input type="number" value="0" oninput="sent.push(value)"></div>'
+    "<script>var sent = []</script>"
+)
+
 
 @pytest.fixture
 def drawing(tmp_path: Path) -> Iterator[Any]:
-    html = '<div class="training-pro"><div data-slot="chart" style="width:600px;height:400px"></div></div>'
-    css = (CHART_SCRIPT.parent / "tab.css").read_text(encoding="utf-8")
-    (tmp_path / "page.html").write_text(f"<style>{css}</style>{html}", encoding="utf-8")
+    html = f'<div class="training-pro"><div data-slot="chart" style="width:600px"></div>{SLIDER}</div>'
+    css = "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("tab.css", "page.css", "chart.css"))
+    (tmp_path / "page.html").write_text(f"<meta charset=utf-8><style>{css}</style>{html}", encoding="utf-8")
     with chromium() as browser:
         page = browser.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto((tmp_path / "page.html").as_uri())
-        page.evaluate(f"({CHART_SCRIPT.read_text(encoding='utf-8')})()")
+        for script in CHART_SCRIPTS:
+            page.evaluate(f"({script.read_text(encoding='utf-8')})()")
         yield SimpleNamespace(page=page, show=lambda news: page.evaluate("(news) => trainingProChart.show(news)", news))
+        assert wrong == []
+
+
+@pytest.fixture
+def shown(drawing: Any, chart: Chart, folders: Folders) -> Any:
+    """A run of 10 of 30 updates on the page; its loss falls from 3.999 to 3.990."""
+    chart.train(10)
+    chart.columns.set_eval(10, 3.1)
+    chart.events = (Event("sample", 4), Event("checkpoint", 5, NASTY))
+    chart.session.run = StandInRun(folders, Settings(name="mine"), chart.history(), plan=make_plan(40, 4, 1, 3.0))
+    drawing.show(chart.news())
+    return drawing
 
 
 @pytest.mark.browser
-def test_the_script_draws_what_it_is_sent_and_shows_the_values_under_the_pointer(drawing: Any, chart: Chart) -> None:
-    page = drawing.page
-    chart.train(10)
-    chart.columns.set_eval(10, 3.1)
-    chart.events = (Event("checkpoint", 5, NASTY),)
-    chart.session.run.history = chart.history()
-    chart.session.run.controls.set(stop_at_loss=3.991)
-    drawing.show(chart.news())
+def test_the_script_draws_what_it_is_sent_and_shows_the_values_under_the_pointer(shown: Any, chart: Chart) -> None:
+    page = shown.page
     lines = page.locator("path.tp-line").evaluate_all("(all) => all.map((one) => one.className.baseVal)")
-    assert lines == [f"tp-line tp-{name}" for name in ("raw", "loss", "eval", "rate")]
-    assert page.locator(".tp-plot > .tp-mark").get_attribute("title") == f"checkpoint-5: {NASTY}"
-    assert page.locator(".tp-level").inner_text() == "stop at 3.991" and page.locator("img").count() == 0
-    page.locator(".tp-plot").hover(position={"x": 1, "y": 50})
-    tip = page.locator(".tp-tip").inner_text()
-    assert "Update 1 " in tip and "3.9990" in tip and "5.2 GB" in tip and "3.00e-4" in tip
+    assert lines == [f"tp-line tp-{name}" for name in ("rate", "raw", "loss", "eval")]
+    assert page.locator(".tp-drawn > .tp-mark-checkpoint").get_attribute("title") == f"checkpoint-5: {NASTY}"
+    assert page.locator("img").count() == 0
+    names = page.locator(".tp-legend").inner_text()
+    assert all(name in names for name in ("smoothed", "evaluation", "checkpoint", "sample"))
+    page.locator(".tp-hits").hover(position={"x": 1, "y": 50})
+    tip = page.locator(".tp-tip")
+    assert "Update 1 " in tip.inner_text() and "3.9990" in tip.inner_text() and "5.2 GB" in tip.inner_text()
+    page.locator(".tp-hits").hover(position={"x": page.locator(".tp-hits").bounding_box()["width"] / 6, "y": 50})
+    assert "Update 5 " in tip.inner_text() and NASTY in tip.inner_text()
     have = page.evaluate("() => trainingProChart.have()")
-    assert (have["update"], have["evaluation"], have["marks"]) == (10, 10, 1)
+    assert (have["update"], have["series"], have["marks"]) == (10, {"evaluation": 10}, 2)
     chart.train(5)
-    drawing.show(chart.news(have))
+    shown.show(chart.news(have))
     assert page.evaluate("() => trainingProChart.have().update") == 15
-    assert page.locator(".tp-tip").inner_text() != "", "the tip stays under a pointer that rests"
-    page.evaluate("() => trainingProChart.look({ measure: 'memory_mb', log: true })")
-    assert page.locator("path.tp-memory").count() == 1
-    drawing.show({"key": ""})
+    assert tip.inner_text() != "", "the tip stays under a pointer that rests"
+    page.locator("select").select_option("memory_mb")
+    page.locator('[data-view="log"]').check()
+    assert page.locator("path.tp-memory").count() == 1 and page.evaluate("() => trainingProChart.view.log")
+    shown.show({"key": ""})
     assert page.locator("path").count() == 0
+
+
+@pytest.mark.browser
+def test_the_chart_reaches_to_the_planned_end_and_is_zoomed_by_dragging_over_it(shown: Any) -> None:
+    page, box = shown.page, shown.page.locator(".tp-hits").bounding_box()
+    seen = "() => { const { low, high } = trainingProChart.frame().x; return [low, high]; }"
+    assert page.evaluate(seen) == [0, 30]
+    ahead = page.locator(".tp-ahead").bounding_box()
+    assert ahead["x"] - box["x"] == pytest.approx(box["width"] / 3, abs=2)
+    page.mouse.move(box["x"] + box["width"] / 10, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + 30, steps=3)
+    page.mouse.up()
+    assert page.evaluate(seen) == [3, 10]
+    assert page.evaluate("() => trainingProChart.have().zoom") == [3, 10]
+    page.locator(".tp-hits").dblclick(position={"x": 50, "y": 20})
+    assert page.evaluate(seen) == [0, 30]
+    page.locator(".tp-hits").focus()
+    page.keyboard.press("End")
+    assert "Update 10 " in page.locator(".tp-hits").get_attribute("aria-valuetext")
+    page.keyboard.press("+")
+    assert page.evaluate(seen) != [0, 30] and page.get_by_role("button", name="Whole run").is_visible()
+    page.get_by_role("button", name="Whole run").click()
+    assert page.evaluate(seen) == [0, 30]
+
+
+@pytest.mark.browser
+def test_the_stop_line_is_dragged_to_where_it_is_let_go_and_only_then_set(shown: Any, chart: Chart) -> None:
+    page, box = shown.page, shown.page.locator(".tp-hits").bounding_box()
+    line = page.locator(".tp-level")
+    assert "off" in line.inner_text()
+    grip = line.locator("span").bounding_box()
+    page.mouse.move(grip["x"] + 30, grip["y"] + 12)
+    page.mouse.down()
+    page.mouse.move(grip["x"] + 30, box["y"] + 10, steps=4)
+    assert "ends the run now" in line.inner_text() and page.evaluate("() => sent") == []
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    assert "off" in line.inner_text() and page.evaluate("() => sent") == [], "Escape leaves it as it was"
+    page.mouse.move(grip["x"] + 30, grip["y"] + 12)
+    page.mouse.down()
+    page.mouse.move(grip["x"] + 30, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    (sent,) = page.evaluate("() => sent")
+    assert 3.1 < float(sent) < 3.99 and f"Stop at {float(sent):.2f}" in line.inner_text()
+    line.focus()
+    page.keyboard.press("ArrowDown")
+    assert float(page.evaluate("() => sent.at(-1)")) == pytest.approx(float(sent) - 0.01)
+    assert float(line.get_attribute("aria-valuenow")) == pytest.approx(float(sent) - 0.01)
+    page.keyboard.press("Home")
+    assert page.evaluate("() => sent.at(-1)") == "0"
+
+
+@pytest.mark.browser
+def test_a_stop_loss_below_all_losses_is_in_sight_and_can_not_be_moved_where_there_is_no_slider(
+    shown: Any, chart: Chart
+) -> None:
+    page = shown.page
+    page.evaluate("() => document.querySelector('#tp-live-loss').remove()")
+    chart.session.run.controls.set(stop_at_loss=1.5)
+    shown.show(chart.news())
+    assert "Stop at 1.50" in page.locator(".tp-level").inner_text()
+    line, box = page.locator(".tp-level").bounding_box(), page.locator(".tp-hits").bounding_box()
+    assert box["y"] < line["y"] < box["y"] + box["height"]
+    assert page.locator(".tp-level.tp-movable").count() == 0
+
+
+@pytest.mark.browser
+def test_the_chart_is_saved_as_a_picture_and_as_a_table(shown: Any) -> None:
+    with shown.page.expect_download() as table:
+        shown.page.get_by_role("button", name="CSV").click()
+    lines = Path(table.value.path()).read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("update,epoch,loss,smoothed,learning_rate") and lines[0].endswith("evaluation")
+    assert len(lines) == 11 and lines[-1].startswith("10,") and lines[-1].endswith("3.1")
+    with shown.page.expect_download() as picture:
+        shown.page.get_by_role("button", name="PNG").click()
+    assert Path(picture.value.path()).read_bytes().startswith(b"\x89PNG")

@@ -1,14 +1,19 @@
 () => {
-  // Draws the live chart from points that the server sends as numbers: all of them once, then what is new. Words from
-  // outside (the reasons of checkpoints) are only ever set as text.
+  // Draws the live chart from points that the server sends as numbers: all of them once, then what is new. What people
+  // do with it (values, zoom, the stop line) is in chart_hands.js, saving it in chart_save.js. Words from outside (why a
+  // checkpoint was written, the name of a curve) are only ever set as text.
   const MOST = 800, SIDE = 1000; // from MOST points on they are asked for again, fewer of them
   const MEASURES = {
     learning_rate: ["rate", "Learning rate"], grad_norm: ["norm", "Gradient norm"],
     tokens_per_s: ["speed", "Tokens/s"], memory_mb: ["memory", "Memory (MB)"],
   };
   const COLUMNS = ["loss", "smoothed", ...Object.keys(MEASURES)];
+  const SERIES = ["eval", "forget", "third", "fourth"]; // their colours, the evaluation's first
+  const OWN_STYLES = { evaluation: "eval", forgetting: "forget" };
   if (window.trainingProChart) return;
-  let run = null, view = { measure: "learning_rate", smoothing: 0, log: false }, version = 0, pointer = null;
+  let run = null, version = 0, frame = null;
+  const view = { measure: "learning_rate", smoothing: 0, log: false, zoom: null };
+  const hand = { held: false, asked: null }; // held: nothing is drawn under a hand; asked: a stop loss on its way
 
   // -- what is there ------------------------------------------------------------------------------------------------
 
@@ -21,28 +26,36 @@
     }
     return values;
   };
+  const empty = (more) => ({ updates: [], series: new Map(), marks: [], marked: 0, stop: 0, total: 0, last: 0, ...more });
   const have = () => {
-    if (!run || run.updates.length > MOST) return {};
+    if (!run || run.updates.length > MOST) return { zoom: view.zoom };
     return {
-      key: run.key, update: run.updates.at(-1) ?? 0, evaluation: run.evaluations.at(-1)?.[0] ?? -1,
-      marks: run.marks.length, stop: run.stop,
+      key: run.key, update: run.updates.at(-1) ?? 0, marks: run.marked, stop: run.stop, total: run.total, zoom: view.zoom,
+      series: Object.fromEntries([...run.series].map(([name, points]) => [name, points.at(-1)?.[0] ?? -1])),
     };
   };
   const take = (news) => {
     if (!news) return;
     version += 1;
-    if (!news.key) { run = news.fault ? { fault: news.fault, updates: [], evaluations: [], marks: [] } : null; return; }
+    if (!news.key) { run = news.fault ? empty({ fault: news.fault }) : null; return; }
     if (news.whole || run?.key !== news.key) {
-      run = { key: news.key, updates: [], evaluations: [], marks: [], columns: Object.fromEntries(COLUMNS.map((n) => [n, []])) };
+      run = empty({ key: news.key, columns: Object.fromEntries(COLUMNS.map((name) => [name, []])) });
     }
     let update = 0;
     for (const step of news.updates) run.updates.push(update += step);
     for (const name of COLUMNS) run.columns[name].push(...floats(news.columns[name], news.updates.length));
-    run.evaluations.push(...news.evaluations.map(([at, loss]) => [at, loss ?? NaN]));
+    for (const [name, points] of Object.entries(news.series)) {
+      run.series.set(name, [...(run.series.get(name) ?? []), ...points.map(([at, loss]) => [at, loss ?? NaN])]);
+    }
     run.marks.push(...news.marks);
-    run.stop = news.stop;
-    run.epochs = news.epochs;
+    for (const name of ["marked", "stop", "total", "last", "epochs"]) run[name] = news[name];
   };
+  // The stop loss: what a hand has asked for, until the server says it too.
+  const stop = () => {
+    if (hand.asked && (hand.asked.value === run.stop || Date.now() > hand.asked.until)) hand.asked = null;
+    return hand.asked ? hand.asked.value : run.stop;
+  };
+  const style = (name) => OWN_STYLES[name] ?? SERIES[2 + ([...run.series.keys()].indexOf(name) % 2)];
 
   // -- axes ---------------------------------------------------------------------------------------------------------
 
@@ -59,6 +72,7 @@
     if (!log) return (value - low) / (high - low);
     return value > 0 ? Math.log(value / low) / Math.log(high / low) : NaN;
   };
+  const valueAt = ({ low, high, log }, part) => log ? low * (high / low) ** part : low + part * (high - low);
   const evenTicks = ({ low, high }) => {
     const raw = (high - low) / 5, size = 10 ** Math.floor(Math.log10(raw));
     const step = [1, 2, 5, 10].map((factor) => factor * size).find((one) => one >= raw * 0.999), found = [];
@@ -80,13 +94,21 @@
     if (Math.abs(value) >= 10000) return `${Number((value / 1000).toPrecision(6))}k`;
     return Math.abs(value) < 1e-3 ? value.toExponential() : String(Number(value.toPrecision(6)));
   };
-  const number = (value, digits = 4) => {
-    if (!Number.isFinite(value)) return Number.isNaN(value) ? "–" : value > 0 ? "∞" : "-∞";
-    const size = Math.abs(value);
-    if (value && (size < 1e-3 || size >= 1e6)) return value.toExponential(Math.max(digits - 2, 0));
-    return size >= 1000 ? Math.round(value).toLocaleString("en") : value.toFixed(digits);
+
+  // The whole run to its planned end, or what was zoomed to; the losses in sight, and the stop line where it is near.
+  const measured = () => {
+    const { updates, columns, series, total } = run, measure = MEASURES[view.measure];
+    const whole = { low: Math.min(0, updates[0]), high: Math.max(total, updates.at(-1), updates[0] + 1) };
+    const x = view.zoom ? { low: view.zoom[0], high: view.zoom[1] } : whole;
+    const seen = (values) => values.filter((_, place) => updates[place] >= x.low && updates[place] <= x.high);
+    const measures = [...series.values()].flat().filter(([at]) => at >= x.low && at <= x.high).map(([, loss]) => loss);
+    const left = axisFor([seen(columns.loss), seen(columns.smoothed), measures], view.log);
+    const wanted = stop(), span = left.high - left.low;
+    if (wanted > 0 && wanted < left.low) left.low = view.log ? wanted / 1.05 : wanted - 0.05 * (left.high - wanted);
+    if (wanted > left.high && wanted - left.high <= span) left.high = view.log ? wanted * 1.05 : wanted + 0.05 * span;
+    const right = measure && columns[view.measure].some(Number.isFinite) ? axisFor([columns[view.measure]], false, true) : null;
+    return { x, whole, left, right };
   };
-  const memory = (value) => Number.isNaN(value) ? "–" : value >= 1000 ? `${(value / 1024).toFixed(1)} GB` : `${value.toFixed(0)} MB`;
 
   // -- the picture --------------------------------------------------------------------------------------------------
 
@@ -100,71 +122,86 @@
     });
     return drawn;
   };
-  const percent = (part) => `${(100 * part).toFixed(1)}%`;
-  const label = (kind, side, part, words) =>
-    part >= -0.001 && part <= 1.001 ? `<span class="tp-${kind}" style="${side}:${percent(part)}">${words}</span>` : "";
-  const line = (style, drawn) => `<path class="tp-line tp-${style}" d="${drawn}"/>`;
-  const swatch = (style, words) => `<span><b class="tp-${style}"></b>${words}</span>`;
-
+  const lines = () => {
+    const { x, left, right } = frame, { updates, columns, series } = run, found = [];
+    if (right) found.push({ style: MEASURES[view.measure][0], name: MEASURES[view.measure][1], d: path(x, right, updates, columns[view.measure]) });
+    found.push({ style: "raw", name: "loss", d: path(x, left, updates, columns.loss) });
+    found.push({ style: "loss", name: "smoothed", d: path(x, left, updates, columns.smoothed) });
+    for (const [name, points] of series)
+      if (points.length) found.push({ style: style(name), name, d: path(x, left, points.map(([at]) => at), points.map(([, loss]) => loss)) });
+    return found;
+  };
+  const epochs = () => {
+    // The updates at which an epoch ends, as far as they are in sight and not too many.
+    const { x } = frame, each = run.epochs > 0 ? 1 / run.epochs : 0, found = [];
+    if (!each || (x.high - x.low) / each > 12) return found;
+    for (let epoch = 1; epoch * each < x.high - 1e-6; epoch++) if (epoch * each > x.low) found.push([epoch, epoch * each]);
+    return found;
+  };
+  const percent = (part) => `${(100 * part).toFixed(2)}%`;
+  const inside = (part) => part >= -0.001 && part <= 1.001;
+  const label = (kind, side, part, words) => inside(part) ? `<span class="tp-${kind}" style="${side}:${percent(part)}">${words}</span>` : "";
+  const heightOf = (at) => {
+    // Where the smoothed loss is at an update, as a share from the top.
+    const near = run.updates.findIndex((update) => update >= at);
+    const up = share(frame.left, run.columns.smoothed[near < 0 ? run.updates.length - 1 : near]);
+    return 1 - Math.min(Math.max(Number.isFinite(up) ? up : 0, 0), 1);
+  };
   const picture = () => {
-    const { updates, columns, evaluations, stop } = run, measure = MEASURES[view.measure];
-    const held = evaluations.map(([, loss]) => loss);
-    const x = { low: Math.min(0, updates[0]), high: Math.max(updates.at(-1), updates[0] + 1) };
-    const left = axisFor([columns.loss, columns.smoothed, held], view.log);
-    const right = measure && columns[view.measure].some(Number.isFinite) ? axisFor([columns[view.measure]], false, true) : null;
+    const { x, left, right } = frame;
     const grid = ticks(left).map((value) => `M0 ${(SIDE * (1 - share(left, value))).toFixed(0)}H${SIDE}`).join("");
-    let lines = line("raw", path(x, left, updates, columns.loss)) + line("loss", path(x, left, updates, columns.smoothed));
-    if (held.length) lines += line("eval", path(x, left, evaluations.map(([at]) => at), held));
-    if (right) lines += line(measure[0], path(x, right, updates, columns[view.measure]));
-    const level = stop > 0 ? share(left, stop) : NaN;
-    const dots = evaluations.filter(([, loss]) => Number.isFinite(share(left, loss))).map(([at, loss]) =>
-      `<i class="tp-dot tp-eval" style="left:${percent(share(x, at))};top:${percent(1 - share(left, loss))}"></i>`);
-    const marks = run.marks.map(([at]) => {
-      const near = updates.findIndex((update) => update >= at), up = share(left, columns.smoothed[near < 0 ? updates.length - 1 : near]);
-      const top = 1 - Math.min(Math.max(Number.isFinite(up) ? up : 0, 0), 1);
-      return `<i class="tp-mark" style="left:${percent(share(x, at))};top:${percent(top)}"></i>`;
-    });
-    const named = [swatch("raw", "loss"), swatch("loss", "smoothed"), held.length ? swatch("eval", "evaluation") : "",
-      right ? swatch(measure[0], measure[1]) : "", run.marks.length ? '<span><i class="tp-mark"></i>checkpoint</span>' : ""];
-    return `<div class="tp-chart"><div class="tp-legend">${named.join("")}</div>` +
-      `<div class="tp-axes"><span>loss</span><span>${right ? measure[1] : ""}</span></div><div class="tp-plot">` +
-      `<svg viewBox="0 0 ${SIDE} ${SIDE}" preserveAspectRatio="none" aria-hidden="true"><path class="tp-grid" d="${grid}"/>${lines}</svg>` +
+    const ends = epochs().map(([, at]) => `M${(SIDE * share(x, at)).toFixed(1)} 0V${SIDE}`).join("");
+    const drawn = lines().map(({ style, d }) => `<path class="tp-line tp-${style}" d="${d}"/>`).join("");
+    const dots = [...run.series].flatMap(([name, points]) => points.filter(([at, loss]) => inside(share(x, at)) && inside(share(left, loss))).map(([at, loss]) =>
+      `<i class="tp-dot tp-${style(name)}" style="left:${percent(share(x, at))};top:${percent(1 - share(left, loss))}"></i>`));
+    const marks = run.marks.map(([at, kind], place) => inside(share(x, at))
+      ? `<i class="tp-mark tp-mark-${kind}" data-mark="${place}" style="left:${percent(share(x, at))};top:${kind === "sample" ? "100%" : percent(heightOf(at))}"></i>` : "");
+    const now = run.updates.at(-1), at = share(x, run.last);
+    const ahead = run.total && at < 1 ? `<div class="tp-ahead" style="left:${percent(Math.max(at, 0))}"></div>` : "";
+    const last = run.total && inside(at) && now === run.last ? `<i class="tp-now" style="left:${percent(at)};top:${percent(heightOf(now))}"></i>` : "";
+    return `${ahead}<svg viewBox="0 0 ${SIDE} ${SIDE}" preserveAspectRatio="none" aria-hidden="true"><path class="tp-grid" d="${grid}"/>` +
+      `<path class="tp-epochs" d="${ends}"/>${drawn}</svg>` +
       ticks(left).map((value) => label("y", "top", 1 - share(left, value), tickText(value))).join("") +
       ticks(x).filter(Number.isInteger).map((value) => label("x", "left", share(x, value), tickText(value))).join("") +
       (right ? ticks(right).map((value) => label("y2", "top", 1 - share(right, value), tickText(value))).join("") : "") +
-      (level >= 0 && level <= 1 ? `<div class="tp-level" style="top:${percent(1 - level)}"><span>stop at ${Number(stop)}</span></div>` : "") +
-      `${dots.join("")}<div class="tp-hits"><u></u><div class="tp-tip"></div></div>${marks.join("")}</div><div class="tp-xname">update</div></div>`;
+      epochs().map(([epoch, place]) => label("epoch", "left", share(x, place), `epoch ${epoch}`)).join("") +
+      dots.join("") + last + marks.join("");
   };
-
-  // -- the tip ------------------------------------------------------------------------------------------------------
-
-  const tell = (slot) => {
-    const hits = slot.querySelector(".tp-hits"), tip = hits?.querySelector(".tp-tip");
-    if (!hits) return;
-    hits.classList.toggle("tp-on", pointer !== null);
-    if (pointer === null) return;
-    const { updates, columns, evaluations, epochs } = run;
-    const low = Math.min(0, updates[0]), high = Math.max(updates.at(-1), updates[0] + 1), wanted = low + pointer * (high - low);
-    let near = updates.findIndex((update) => update >= wanted);
-    if (near < 0) near = updates.length - 1;
-    if (near > 0 && wanted - updates[near - 1] < updates[near] - wanted) near -= 1;
-    const at = updates[near], evaluated = evaluations.find(([update]) => update === at);
-    const rows = [["raw", "loss", number(columns.loss[near])], ["loss", "smoothed", number(columns.smoothed[near])]];
-    if (evaluated) rows.push(["eval", "evaluation", number(evaluated[1])]);
-    rows.push(["rate", "learning rate", number(columns.learning_rate[near])], ["norm", "gradient norm", number(columns.grad_norm[near])],
-      ["speed", "tokens/s", number(columns.tokens_per_s[near], 0)], ["memory", "memory", memory(columns.memory_mb[near])]);
-    const place = (at - low) / (high - low);
-    hits.querySelector("u").style.left = percent(place);
-    tip.classList.toggle("tp-left", place > 0.6);
-    tip.style.left = place > 0.6 ? "" : percent(place);
-    tip.style.right = place > 0.6 ? percent(1 - place) : "";
-    tip.innerHTML = `<strong>Update ${at.toLocaleString("en")} · epoch ${number(at * epochs, 2)}</strong>` +
-      rows.filter(([, , value]) => value !== "–").map(([style, name, value]) => `<span><b class="tp-${style}"></b>${name} <em>${value}</em></span>`).join("");
+  const legend = (slot) => {
+    const kinds = new Set(run.marks.map(([, kind]) => kind)), shown = slot.querySelector(".tp-legend");
+    shown.replaceChildren(...lines().map(({ style, name }) => entry("b", `tp-${style}`, name)),
+      ...["checkpoint", "sample"].filter((kind) => kinds.has(kind)).map((kind) => entry("i", `tp-mark tp-mark-${kind}`, kind)));
+  };
+  const entry = (tag, style, words) => {
+    const made = document.createElement("span"), sign = document.createElement(tag);
+    sign.className = style;
+    made.append(sign, words);
+    return made;
+  };
+  const SHELL = '<div class="tp-chart tp-live-chart"><div class="tp-chart-head"><div class="tp-legend"></div><div class="tp-chart-tools">' +
+    '<button type="button" class="tp-btn tp-s" data-chart="whole" hidden>Whole run</button>' +
+    '<label>Right axis <select data-view="measure"></select></label>' +
+    '<label>Smoothing <input type="number" min="0" max="1000" step="1" value="0" data-view="smoothing" title="Mean of this many updates. 0: like the stop loss."></label>' +
+    '<label id="tp-log"><input type="checkbox" data-view="log"> Log scale</label>' +
+    '<button type="button" class="tp-btn tp-s" data-chart="png" title="Save the chart as a picture">PNG</button>' +
+    '<button type="button" class="tp-btn tp-s" data-chart="csv" title="Save the points of this chart. The run\'s folder has every update, in training_history.jsonl.">CSV</button></div></div>' +
+    '<div class="tp-axes"><span>loss</span><span></span></div><div class="tp-plot"><div class="tp-drawn"></div>' +
+    '<div class="tp-hits" tabindex="0" role="slider" aria-label="Values of the chart by update; plus and minus zoom" aria-valuemin="0" aria-valuemax="0" aria-valuenow="0"><u></u><div class="tp-picked"></div><div class="tp-tip"></div></div>' +
+    '<div class="tp-level" tabindex="0" role="slider" aria-label="Stop at loss" aria-valuemin="0" aria-valuemax="10" aria-valuenow="0" hidden><span></span></div>' +
+    '</div><div class="tp-xname">update</div></div>';
+  const shell = (slot) => {
+    if (slot.querySelector(".tp-live-chart")) return;
+    slot.innerHTML = SHELL;
+    const chosen = slot.querySelector("select");
+    for (const [measure, [, words]] of [...Object.entries(MEASURES), ["", [, "Nothing"]]]) chosen.add(new Option(words, measure));
+    chosen.value = view.measure;
+    slot.querySelector('[data-view="smoothing"]').value = view.smoothing;
+    slot.querySelector('[data-view="log"]').checked = view.log;
   };
   const draw = (slot) => {
-    if (!slot) return;
-    const wanted = JSON.stringify([version, view]);
-    if (slot.dataset.drawn === wanted) return;
+    if (!slot || hand.held) return;
+    const wanted = JSON.stringify([version, view, run && stop()]);
+    if (slot.dataset.drawn === wanted && slot.firstChild) return;
     slot.dataset.drawn = wanted;
     if (!run) { slot.textContent = ""; return; }
     if (!run.updates.length) {
@@ -172,24 +209,23 @@
       slot.firstChild.textContent = run.fault ?? "The chart begins with the first update.";
       return;
     }
-    slot.innerHTML = picture();
-    slot.querySelectorAll(".tp-plot > .tp-mark").forEach((mark, place) => {
-      const [at, reason] = run.marks[place];
-      mark.title = `checkpoint-${at}: ${reason}`;
-    });
-    tell(slot);
+    shell(slot);
+    frame = measured();
+    slot.querySelector(".tp-drawn").innerHTML = picture();
+    for (const mark of slot.querySelectorAll("[data-mark]")) mark.title = words(run.marks[Number(mark.dataset.mark)]);
+    legend(slot);
+    slot.querySelector(".tp-axes").lastChild.textContent = frame.right ? MEASURES[view.measure][1] : "";
+    slot.querySelector('[data-chart="whole"]').hidden = !view.zoom;
+    window.trainingProChartHands?.drawn(slot);
   };
+  const words = ([at, kind, reason]) => kind === "checkpoint" ? `checkpoint-${at}: ${reason}` : at ? `samples at update ${at}` : "samples before the run";
   const slotOf = () => document.querySelector('.training-pro [data-slot="chart"]');
-  const moved = (event) => {
-    const plot = event.target.closest?.('[data-slot="chart"] .tp-plot'), box = plot?.getBoundingClientRect();
-    if (!plot && pointer === null) return;
-    pointer = plot ? Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) : null;
-    const slot = slotOf();
-    if (slot && run?.updates.length) tell(slot);
-  };
-  for (const sign of ["pointermove", "pointerdown"]) document.addEventListener(sign, moved, { capture: true, passive: true });
   window.trainingProChart = {
-    have, show: (news) => { take(news); draw(slotOf()); }, look: (wanted) => { view = { ...view, ...wanted }; draw(slotOf()); },
-    smoothing: () => view.smoothing, reset: () => { run = null; version += 1; },
+    have, view, hand, share, valueAt, stop, style, words, slotOf, SIDE, MEASURES, ticks, tickText, lines,
+    run: () => run, frame: () => frame,
+    show: (news) => { take(news); draw(slotOf()); },
+    look: (wanted) => { Object.assign(view, wanted); draw(slotOf()); },
+    smoothing: () => view.smoothing,
+    reset: () => { run = null; version += 1; },
   };
 }

@@ -77,7 +77,7 @@
     own.again = false;
   };
   window.trainingProLive = {
-    look, got, view: (wanted) => { window.trainingProChart?.look(wanted); look(); },
+    look, got,
   };
   const soon = (event) => {
     if (event.isTrusted && event.target.closest?.(".training-pro")) after(SOON_MS);

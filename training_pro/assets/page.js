@@ -119,6 +119,8 @@
     menu: (pressed) => toggle("menu", pressed),
     prepare: (pressed) => toggle("prepare", pressed),
     blocks: () => toggle("blocks"),
+    remarks: (pressed) => toggle("remarks", pressed),
+    "to-remarks": () => document.getElementById("tp-run-to-be-card")?.scrollIntoView({ behavior: "smooth" }),
     "new-run": () => { sessionStorage.setItem(SEEN, own.pulse.key ?? ""); follow(own.pulse); },
     "only-changed": (pressed) => {
       pressed.setAttribute("aria-pressed", String(pressed.getAttribute("aria-pressed") !== "true"));
@@ -134,6 +136,6 @@
     else deeds[pressed.dataset.do]?.(pressed);
   }, true);
 
-  window.trainingProPage = { check, follow };
+  window.trainingProPage = { check, follow, runName: () => own.pulse.name };
   follow({});
 }

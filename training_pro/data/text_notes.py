@@ -16,7 +16,7 @@ from training_pro.text.reading import clean_text
 from training_pro.text.splitting.unwrapping import LOOKED_AT_BYTES, wrapped_note
 from training_pro.words import counted
 
-_KINDS = {
+LOOK_ALIKE_WORDS = {
     "stars": ("line of stars", "lines of stars"),
     "rules": ("line of dashes or the like", "lines of dashes or the like"),
     "form feeds": ("form feed (page break)", "form feeds (page breaks)"),
@@ -58,7 +58,7 @@ def text_notes(source: SourceReport) -> list[str]:
         how = "read as those tokens" if found.as_tokens else "read as plain characters"
         notes.append(f"{source.name}: {counted(found.control_token_count, 'special string')} {how}: {shown}.")
     for one in found.look_alikes:
-        what = counted(one.count, *_KINDS[one.kind])
+        what = counted(one.count, *LOOK_ALIKE_WORDS[one.kind])
         example = f"{one.example.strip()!r}" if one.example.strip() else "a form feed"
         notes.append(f"{source.name}: {what} without a hard cut, for example {example}.")
     for stray in found.strays:
@@ -81,7 +81,7 @@ def text_offers(source: SourceReport) -> list[tuple[str, dict[str, Any]]]:
     for one in found.look_alikes:
         if one.cut_string and (sections < _FEW_SECTIONS or one.count > sections):
             reason = (
-                f"Cut {source.name} at its {counted(one.count, *_KINDS[one.kind])}: Hard Cut String {one.cut_string}"
+                f"Cut {source.name} at its {counted(one.count, *LOOK_ALIKE_WORDS[one.kind])}: Hard Cut String {one.cut_string}"
             )
             offers.append((reason, {"hard_cut": one.cut_string}))
     return offers

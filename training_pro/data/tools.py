@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, count, groupby
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -53,7 +53,8 @@ class Conversion:
 
 @dataclass(frozen=True)
 class DatasetTools:
-    """The jobs on the datasets of `folders`; what they make goes there too. A file is replaced only with `overwrite`.
+    """The jobs on the datasets of `folders`; what they make goes there too. A file is replaced only with `overwrite`;
+    with `numbered` a file whose name is taken gets a number behind it.
 
     Every job raises DataError for a dataset, a row or a choice that can't be used or a file that already exists,
     RunError for a file that can't be written, and Cancelled from `progress`; it has then written nothing.
@@ -62,6 +63,7 @@ class DatasetTools:
     folders: Folders
     overwrite: bool = False
     progress: Progress = no_progress
+    numbered: bool = False
 
     def split(self, name: str, eval_percent: float, seed: int = 42) -> tuple[str, str]:
         """Part the rows of dataset `name` at random into ``NAME_train.jsonl`` and ``NAME_eval.jsonl``.
@@ -247,6 +249,8 @@ class DatasetTools:
     def _target(self, path: Path, ending: str) -> Path:
         stem = path.name if path.is_dir() else Path(path.stem).stem if is_packed(path) else path.stem
         target = self.folders.datasets / (stem + ending)
+        if self.numbered:
+            return _free(target)
         self._refuse_taken(target)
         return target
 
@@ -277,6 +281,13 @@ class DatasetTools:
             text = read_text(part.path)
             for start, end in section_spans(text, [hard_cut]):
                 yield text[start:end]
+
+
+def _free(target: Path) -> Path:
+    """`target`, or the first path like it with a number that nothing has."""
+    name, suffix = target.name.removesuffix(target.suffix), target.suffix
+    others = (target.with_name(f"{name}_{number}{suffix}") for number in count(2))
+    return next(path for path in chain((target,), others) if not path.exists())
 
 
 @contextmanager

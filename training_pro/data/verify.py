@@ -154,6 +154,7 @@ def _suggestions(prepared: Prepared, settings: Settings, plan: Plan, facts: Fact
         *_context(report, settings),
         *_split_chats(report, settings),
         *(Suggestion(reason, changes) for source in report.sources for reason, changes in text_offers(source)),
+        *_leave_out_duplicates(facts),
     ]
     spoken_of = {name for suggestion in found for name in suggestion.changes}
     accumulation = plan.gradient_accumulation_steps
@@ -222,6 +223,13 @@ def _split_chats(report: DataReport, settings: Settings) -> list[Suggestion]:
     return [Suggestion(reason, {"too_long": "split"})]
 
 
+def _leave_out_duplicates(facts: Facts) -> list[Suggestion]:
+    if not facts.duplicates:
+        return []
+    what = f"{facts.duplicates:,} of {counted(facts.samples, 'block')} repeat an earlier one"
+    return [Suggestion(f"{what}: Leave out duplicates trains them once", {"skip_duplicates": True})]
+
+
 def _dementor(settings: Settings) -> list[Suggestion]:
     recipes = {
         "1 epoch at constant rate": {"epochs": 1.0, "lr_scheduler_type": "constant"},
@@ -247,11 +255,6 @@ def _notes(report: DataReport, settings: Settings) -> list[str]:
 
 def _twin_notes(facts: Facts, report: DataReport) -> list[str]:
     notes = []
-    if facts.duplicates:
-        notes.append(
-            f"{facts.duplicates:,} of {counted(facts.samples, 'block')} repeat an earlier one; "
-            '"Leave out duplicates" trains them once.'
-        )
     if report.twins_left_out:
         notes.append(f"Left out: {counted(report.twins_left_out, 'duplicate')}.")
     if facts.evaluated_and_trained:

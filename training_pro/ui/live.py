@@ -29,7 +29,8 @@ from training_pro.ui.views.markup import box, text
 logger = logging.getLogger(__name__)
 
 _ASSETS = Path(__file__).resolve().parent.parent / "assets"
-SCRIPT, CHART_SCRIPT = _ASSETS / "live.js", _ASSETS / "chart.js"
+SCRIPT = _ASSETS / "live.js"
+CHART_SCRIPTS = tuple(_ASSETS / name for name in ("chart.js", "chart_hands.js", "chart_save.js"))
 LOOK = "training_pro_live"  # the name of the question, part of its address
 PACE_S = 1.5
 QUIET_PACE_S = 2.5  # while nothing is in progress
@@ -145,7 +146,7 @@ class LiveUpdates:
         }
 
     def connect(self, page: Any) -> None:
-        for script in (CHART_SCRIPT, SCRIPT):
+        for script in (*CHART_SCRIPTS, SCRIPT):
             page.load(None, None, None, js=script.read_text(encoding="utf-8"))
         self.asked.change(self.look, self.asked, self.answer, **{**AT_ONCE, "api_name": LOOK})
         for pulled in self._pulled:

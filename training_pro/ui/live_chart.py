@@ -1,7 +1,8 @@
 """The numbers of the live chart, as the page's script (``assets/chart.js``) asks for them: all once, then what is new.
 
 The first look at a run of any length costs at most `MOST_POINTS` points in some 11 kB; a further one the points that
-have come since. The server keeps nothing of a page: it says which points it has.
+have come since. The server keeps nothing of a page: it says which points it has. A page that has zoomed in asks for the
+points of that part alone, so that a long run shows more the closer one looks.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 import base64
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from training_pro.record.history import Event
-from training_pro.record.points import Points, thin
+from training_pro.record.history import Event, HistoryData
+from training_pro.record.points import Point, Points, thin
 from training_pro.session import Session
 from training_pro.training.run import Run
 from training_pro.ui.views.axis import Floats
@@ -23,7 +24,10 @@ from training_pro.ui.views.chart import MOST_TIPS
 from training_pro.ui.views.run_chart import few, smoothed
 
 MOST_POINTS = 400
+EVALUATION = "evaluation"
 _MEASURES = ("learning_rate", "grad_norm", "tokens_per_s", "memory_mb")
+_ALL = (0, 2**53)
+Series = list[list[Any]]  # of [update, loss or None]
 
 
 class LiveChart:
@@ -37,32 +41,34 @@ class LiveChart:
     def news(self, have: Mapping[str, Any], smoothing: int) -> dict[str, Any] | None:
         """What a page that has `have` doesn't show yet; None where that is nothing.
 
-        `have` is what the script says: `key` of what it shows, its last `update`, last `evaluation` (their updates),
-        how many `marks`, the `stop` loss. `smoothing`: the mean of so many updates; 0: as the run smooths.
+        `have` is what the script says: `key` of what it shows, its last `update`, the last update of each of its
+        `series`, how many `marks`, the `stop` loss, the planned `total` of updates, `zoom` ([first, last update]).
+        `smoothing`: the mean of so many updates; 0: as the run smooths.
         """
         run = self._session.run
         if run is None or run.history is None:
             return {"key": ""} if have.get("key") else None
-        data = run.history.data()
-        key = f"{self._name_of(run)}-{smoothing}"
-        last = _count(have.get("update"))
-        marks = [event for event in data.events if event.kind == "checkpoint"]
-        whole = have.get("key") != key or _is_cut(data.points, last)
-        points = data.points if whole else after(data.points, last)
-        since = -1 if whole else have.get("evaluation")
-        evaluated = after(data.points.evaluated(), since if isinstance(since, int) else -1)
-        shown = marks[-MOST_TIPS:] if whole else marks[_count(have.get("marks")) :]
-        stop = run.controls.values.stop_at_loss
-        if not whole and not len(points) and not len(evaluated) and not shown and have.get("stop") == stop:
-            return None
-        return {
+        data, (first, end) = run.history.data(), _zoom(have.get("zoom"))
+        key = f"{self._name_of(run)}-{smoothing}-{first}-{end}"
+        every, last = _between(data.points, first, end), _count(have.get("update"))
+        whole = have.get("key") != key or _is_cut(every, last)
+        points = every if whole else after(every, last)
+        known = {} if whole else _mapping(have.get("series"))
+        marks, had = _marks(data.events), 0 if whole else _count(have.get("marks"))
+        news = {
             "key": key,
             "whole": whole,
-            "stop": stop,
-            **_numbers(data.points, points, smoothing),
-            "evaluations": _pairs(few(evaluated)),
-            "marks": [_mark(event) for event in shown],
+            "stop": run.controls.values.stop_at_loss,
+            "total": run.status.total_updates if run.status.running else 0,
+            "last": data.points[-1].update if len(data.points) else 0,
+            "series": {name: new for name, new in _series(data, known).items() if new},
+            "marks": marks[had:][-MOST_TIPS:],
+            "marked": len(marks),
         }
+        same = all(have.get(name) == news[name] for name in ("stop", "total"))
+        if not whole and not len(points) and not news["series"] and not news["marks"] and same:
+            return None
+        return {**news, **_numbers(data.points, points, smoothing)}
 
     def _name_of(self, run: Run) -> str:
         """Another for each run, also for one of the same folder."""
@@ -92,25 +98,62 @@ def _numbers(every: Points, wanted: Points, smoothing: int) -> dict[str, Any]:
     updates = shown.column("update").astype(int)
     columns = {"loss": shown.column("loss"), "smoothed": smoothed(every, shown, smoothing)}
     columns |= {name: shown.column(name) for name in _MEASURES}
-    last = every[-1] if len(every) else None
-    known = last is not None and last.update > 0 and math.isfinite(last.epoch)
     return {
         "updates": np.diff(updates, prepend=0).tolist(),
         "columns": {name: packed(values) for name, values in columns.items()},
-        "epochs": last.epoch / last.update if last is not None and known else 0.0,  # each update is so much of one
+        "epochs": _epoch_share(every[-1] if len(every) else None),
     }
 
 
-def _pairs(evaluated: Points) -> list[list[float | None]]:
-    losses = evaluated.column("eval_loss").tolist()
-    updates = evaluated.column("update").astype(int).tolist()
-    return [
-        [at, float(f"{loss:.5g}") if math.isfinite(loss) else None] for at, loss in zip(updates, losses, strict=True)
-    ]
+def _epoch_share(last: Point | None) -> float:
+    """How much of an epoch an update is; 0 where that is unknown."""
+    if last is None or last.update <= 0 or not math.isfinite(last.epoch):
+        return 0.0
+    return last.epoch / last.update
 
 
-def _mark(event: Event) -> list[Any]:
-    return [event.update, event.text]
+def _series(data: HistoryData, known: Mapping[str, Any]) -> dict[str, Series]:
+    """The measured losses by name, each after the update that is `known` of it."""
+    at = known.get(EVALUATION)
+    evaluated = few(after(data.points.evaluated(), at if isinstance(at, int) else -1))
+    updates, losses = evaluated.column("update").astype(int).tolist(), evaluated.column("eval_loss").tolist()
+    return {EVALUATION: [[update, _short(loss)] for update, loss in zip(updates, losses, strict=True)]}
+
+
+def _short(loss: float) -> float | None:
+    return float(f"{loss:.5g}") if math.isfinite(loss) else None
+
+
+def _marks(events: Sequence[Event]) -> list[list[Any]]:
+    """[update, kind, words] of each checkpoint, and of each update at which samples were written."""
+    marks: list[list[Any]] = []
+    sampled = -1
+    for event in events:
+        if event.kind == "checkpoint":
+            marks.append([event.update, event.kind, event.text])
+        elif event.kind == "sample" and event.update != sampled:
+            sampled = event.update
+            marks.append([sampled, event.kind, ""])
+    return marks
+
+
+def _between(points: Points, first: int, end: int) -> Points:
+    """The points of these updates, and one more on either side, to which the lines lead."""
+    if (first, end) == _ALL:
+        return points
+    updates = points.column("update")
+    low = max(int(np.searchsorted(updates, first)) - 1, 0)
+    return points[low : int(np.searchsorted(updates, end, side="right")) + 1]
+
+
+def _zoom(asked: Any) -> tuple[int, int]:
+    """What a page looks at, the whole run where it makes no sense."""
+    if not isinstance(asked, list) or len(asked) != 2 or not all(isinstance(one, (int, float)) for one in asked):
+        return _ALL
+    low, high = asked
+    if not (math.isfinite(low) and math.isfinite(high) and 0 <= low < high < _ALL[1]):
+        return _ALL
+    return int(low), math.ceil(high)
 
 
 def _is_cut(points: Points, last: int) -> bool:
@@ -120,3 +163,7 @@ def _is_cut(points: Points, last: int) -> bool:
 
 def _count(given: Any) -> int:
     return given if isinstance(given, int) and given >= 0 else 0
+
+
+def _mapping(given: Any) -> Mapping[str, Any]:
+    return given if isinstance(given, Mapping) else {}

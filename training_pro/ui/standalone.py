@@ -49,7 +49,7 @@ def _dress(place: Any) -> dict[str, Any]:
     theme = gr.themes.Default(font=fonts, font_mono=["ui-monospace", "monospace"])  # no fonts from other hosts
     theme.set(block_info_text_color="*neutral_500", body_text_color_subdued="*neutral_500")  # to be read easily
     dress = {
-        "css": "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("tab.css", "page.css")),
+        "css": "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("tab.css", "page.css", "chart.css")),
         "theme": theme,
         "show_api": False,
         "footer_links": [],

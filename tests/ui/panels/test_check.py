@@ -23,7 +23,7 @@ from training_pro.training.pace import Pace
 from training_pro.ui.cancelling import Telling
 from training_pro.ui.form import TEXT, Form
 from training_pro.ui.panels.check import Check
-from training_pro.ui.views.check import MOST_REMARKS, memory_meter, your_run
+from training_pro.ui.views.check import MOST_REMARKS, MOST_ROWS, memory_meter, your_run
 
 
 def found(*suggestions: Suggestion, refusals: tuple[Fault, ...] = (), **more: Any) -> Any:
@@ -31,7 +31,7 @@ def found(*suggestions: Suggestion, refusals: tuple[Fault, ...] = (), **more: An
     counts = dict.fromkeys(Facts.__dataclass_fields__, 0)
     facts = Facts(**{**counts, "samples": 40, "packed": 30, "overlap": 10, "total_updates": 30, **more})
     return SimpleNamespace(
-        prepared=SimpleNamespace(report=SimpleNamespace(sources=(SimpleNamespace(kind="text"),))),
+        prepared=SimpleNamespace(report=SimpleNamespace(sources=(SimpleNamespace(kind="text", name="gone.txt"),))),
         memory=None,
         pace=Pace(540.0),
         plan=make_plan(40, 4, 1, 3.0),
@@ -50,6 +50,7 @@ class Panel:
             build_form(self.form)
             self.check = Check(self.session, self.form)
             self.check.build_strip()
+            self.check.repairs.build()
             self.check.build_card()
             self.check.build_remarks()
             self.check.build_bar()
@@ -106,17 +107,28 @@ def test_suggestions_get_a_button_that_changes_the_form(panel: Panel) -> None:
     panel.session.checked = found(Suggestion("Warmup 3", {"warmup_steps": 3}), Suggestion("Save", {"save_steps": 6}))
     updates = panel.run()
     assert [updates[use]["value"] for use in panel.check.uses[:2]] == ["Use 3", "Use 6"]
-    taken = panel.check._take(1, {panel.check.changes: updates[panel.check.changes]})
+    told = {panel.check.told: updates[panel.check.told]}
+    taken = panel.check._take(1, told)
     assert taken[panel.form.controls["save_steps"]]["value"] == 6
-    assert panel.check._take(5, {panel.check.changes: updates[panel.check.changes]}) == {}
+    assert panel.check._take(7, told) == {}
 
 
-def test_what_has_no_room_is_folded_away_and_counted(panel: Panel) -> None:
+def test_what_has_no_room_is_folded_away_and_counted_and_keeps_its_button(panel: Panel) -> None:
     panel.session.checked = found(*(Suggestion(f"Better {n}", {"rank": n + 1}) for n in range(5)))
     updates = panel.run()
-    assert [updates[row]["visible"] for row in panel.check.rows] == [True] * MOST_REMARKS
-    words = Reader(updates[panel.check.more]).words
-    assert "3 more" in words and "Better 4" in words and "note <img" in words
+    assert [updates[row]["visible"] for row in panel.check.rows] == [True] * 6 + [False] * (MOST_ROWS - 6)
+    assert all("tp-late" in row.elem_classes for row in panel.check.rows[MOST_REMARKS:])
+    assert "3 more" in Reader(updates[panel.check.more]).words
+    assert updates[panel.check.uses[4]]["value"] == "Use 5" and not updates[panel.check.uses[5]]["visible"]
+    assert "img" not in Reader(updates[panel.check.lines[5]]).tags
+
+
+def test_bad_rows_can_be_skipped_with_one_click(panel: Panel) -> None:
+    panel.session.checked = DataError("a.jsonl, row 3: it is empty.", setting="bad_rows")
+    updates = panel.run()
+    assert "row 3" in updates[panel.check.lines[0]] and "row 3" not in updates[panel.check.strip]
+    taken = panel.check._take(0, {panel.check.told: updates[panel.check.told]})
+    assert taken[panel.form.controls["bad_rows"]]["value"] == "skip"
 
 
 def test_wrong_fields_are_named_all_at_once(panel: Panel) -> None:

@@ -61,5 +61,22 @@ def test_a_border_stands_before_the_token_that_begins_there() -> None:
     assert re.search(r"012345</s><i class=\"tp-border\"[^>]*></i><s", html)
 
 
+def test_a_border_stands_before_the_space_that_belongs_to_the_token_that_begins_there() -> None:
+    here = preview(["It is.", " The", " lamp"], start=100, end=115)
+    html = preview_view(here, 1, neighbour_borders(here, [preview(["x"], number=1, start=107, end=130)]))
+    assert re.search(r"It is.</s><i class=\"tp-border\"[^>]*></i><s[^>]*> The", html)
+    assert "begins or ends" in html, "the legend says what the bar is"
+    ends = preview_view(here, 1, neighbour_borders(here, [preview(["x"], number=1, start=90, end=110)]))
+    assert re.search(r" The</s><i class=\"tp-border\"[^>]*></i><s[^>]*> lamp", ends)
+
+
+def test_control_tokens_of_the_text_itself_move_what_comes_after_them() -> None:
+    here = preview(["a.", "<end>", " B"], start=0, end=9)
+    tokens = (here.tokens[0], TokenPreview(1, "<end>", True, True), here.tokens[2])
+    here = type(here)(**{**vars(here), "tokens": tokens})
+    html = preview_view(here, 1, neighbour_borders(here, [preview(["x"], number=1, start=8, end=20)]))
+    assert re.search(r"&lt;end&gt;</s><i class=\"tp-border\"[^>]*></i><s[^>]*> B", html)
+
+
 def test_a_source_can_not_break_out() -> None:
     assert "img" not in Reader(preview_view(preview([NASTY], source=NASTY), 1, words=NASTY)).tags

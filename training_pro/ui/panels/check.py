@@ -7,13 +7,14 @@ The page's script (``assets/page.js``) presses the hidden button; a newer check 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
+from training_pro.data.repairs import Repair, repair_of, repairs
 from training_pro.errors import Cancelled, Fault, SettingsError, explain
 from training_pro.progress import Progress
 from training_pro.record.names import run_folder
@@ -23,6 +24,7 @@ from training_pro.training.checks import name_faults
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.panels.readiness import obstacle
+from training_pro.ui.panels.repairs import Repairs
 from training_pro.ui.pieces import area, button
 from training_pro.ui.views import check as views
 
@@ -38,6 +40,7 @@ class Check:
         self._newest: dict[str, threading.Event] = {}  # by page: ends the check that runs for it
         self._lock = threading.Lock()
         self._last: tuple[Settings, Checked, object] | None = None
+        self.repairs = Repairs(session, form)
 
     def build_strip(self) -> None:
         """The line below the files, and what the page's script needs."""
@@ -51,12 +54,13 @@ class Check:
 
     def build_remarks(self) -> None:
         """Lines with a button each; there as far as they are needed."""
-        self.changes = gr.State([])
+        self.told = gr.State([])
         self.lines: list[Any] = []
         self.uses: list[Any] = []
         self.rows: list[Any] = []
-        for place in range(views.MOST_REMARKS):
-            with gr.Row(visible=False, elem_classes=["tp-remark-row"]) as row:
+        for place in range(views.MOST_ROWS):
+            late = ["tp-late"] if place >= views.MOST_REMARKS else []
+            with gr.Row(visible=False, elem_classes=["tp-remark-row", *late]) as row:
                 self.lines.append(area(f"remark-{place}"))
                 self.uses.append(button("", f"use-{place}", scale=0))
             self.rows.append(row)
@@ -73,21 +77,24 @@ class Check:
             self.strip,
             self.marks,
             self.card,
-            self.changes,
+            self.told,
             self.more,
             self.bar,
             *self.lines,
             *self.uses,
             *self.rows,
+            *self.repairs.shown,
         ]
 
     def connect(self) -> None:
         self.done = self.button.click(self._check, self._form.inputs, self.shown, **QUIET, trigger_mode="always_last")
+        taken = [*self._form.outputs, self.repairs.said, self.strip]
         for place, use in enumerate(self.uses):
-            take = answering(partial(self._take, place), self.strip, "using a suggestion")
-            use.click(take, {self.changes}, self._form.outputs, **QUIET).then(
+            take = answering(partial(self._take, place), self.repairs.said, "using a suggestion")
+            use.click(take, {self.told, *self._form.inputs}, taken, **QUIET).then(
                 None, None, None, js="() => window.trainingProPage.check()", **AT_ONCE
             )
+        self.repairs.connect()
 
     @property
     def has_checked(self) -> bool:
@@ -145,22 +152,23 @@ class Check:
         except SettingsError as error:
             return self._faulty(settings, error.faults, values)
         except Exception as error:  # noqa: BLE001 - the page's last stop: a sentence, never a trace
-            return self._faulty(
-                settings, [Fault(explain(error, "checking the data"), getattr(error, "setting", ""))], values
-            )
+            fault = Fault(explain(error, "checking the data"), getattr(error, "setting", ""))
+            return self._faulty(settings, [fault], values, repair_of(error))
         return self._good(settings, checked, values)
 
     def _good(self, settings: Settings, checked: Checked, values: Mapping[str, Any]) -> dict[Any, Any]:
         stands, name_wrong = obstacle(self._session), self._name_faults(settings)
         refused = bool(checked.verification.refusals)
         fault = "Not ready" if stands or refused or name_wrong else ""
-        told = views.remarks(checked, [stands] if stands else [])
+        found = repairs(checked.prepared.report, self._session.host.folders)
+        told = views.remarks(checked, [stands] if stands else [], found)
         return {
             self.strip: views.strip(checked),
             self.marks: views.marks(settings, name_wrong, values),
             self.card: views.your_run(checked, fault=fault),
             self.bar: views.bar_line(checked, len(told), fault),
             **self._remarks(told),
+            **self.repairs.updates(settings, found),
         }
 
     def _empty(self, settings: Settings, values: Mapping[str, Any]) -> dict[Any, Any]:
@@ -172,16 +180,26 @@ class Check:
             self.card: views.your_run(None, fault="No text yet"),
             self.bar: views.bar_line(None, 0, NOT_CHOSEN),
             **self._remarks(told),
+            **self.repairs.updates(settings),
         }
 
-    def _faulty(self, settings: Settings | None, faults: Any, values: Mapping[str, Any]) -> dict[Any, Any]:
-        sentence = " ".join(fault.text for fault in faults)
+    def _faulty(
+        self,
+        settings: Settings | None,
+        faults: Sequence[Fault],
+        values: Mapping[str, Any],
+        repair: Repair | None = None,
+    ) -> dict[Any, Any]:
+        told = [found for fault in faults if (found := views.fault_remark(fault, repair)) is not None]
+        said = {one.sentence for one in told}  # stands beside its button
+        sentence = " ".join(fault.text for fault in faults if fault.text not in said)
         return {
-            self.strip: views.strip_says("red", sentence),
+            self.strip: views.strip_says("red", sentence or "This data can't be trained as it is."),
             self.marks: views.marks(settings, faults, values),
             self.card: views.your_run(None, fault="Not ready"),
-            self.bar: views.bar_line(None, 0, "Not ready"),
-            **self._remarks([]),
+            self.bar: views.bar_line(None, len(told), "Not ready"),
+            **self._remarks(told),
+            **self.repairs.updates(settings, faults=faults),
         }
 
     def _name_faults(self, settings: Settings) -> list[Fault]:
@@ -194,21 +212,22 @@ class Check:
         return faults
 
     def _remarks(self, told: list[views.Remark]) -> dict[Any, Any]:
-        first, rest = told[: views.MOST_REMARKS], told[views.MOST_REMARKS :]
-        updates: dict[Any, Any] = {
-            self.changes: [dict(one.changes) for one in first],
-            self.more: views.more_remarks(rest),
-        }
+        shown = told[: views.MOST_ROWS]
+        updates: dict[Any, Any] = {self.told: shown, self.more: views.more_remarks(shown[views.MOST_REMARKS :])}
         for place, (row, line, use) in enumerate(zip(self.rows, self.lines, self.uses, strict=True)):
-            one = first[place] if place < len(first) else None
+            one = shown[place] if place < len(shown) else None
             updates[row] = gr.update(visible=one is not None)
             updates[line] = views.remark(one) if one is not None else ""
             updates[use] = gr.update(visible=bool(one and one.button), value=one.button if one else "")
         return updates
 
     def _take(self, place: int, data: Values) -> dict[Any, Any]:
-        changes: list[Mapping[str, Any]] = data[self.changes]
-        return self._form.change(changes[place]) if place < len(changes) else {}
+        """What the button of a remark does: it sets settings, or mends a file."""
+        told: list[views.Remark] = data[self.told]
+        if place >= len(told):
+            return {}
+        one = told[place]
+        return self.repairs.mended(one.repair, data) if one.repair is not None else self._form.change(one.changes)
 
 
 def _until(cancelled: threading.Event) -> Progress:

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from training_pro.errors import RunError
-from training_pro.record.history import Event, HistoryData
+from training_pro.record.history import Event
 from training_pro.session import Session
 from training_pro.settings import SPECS, Settings
 from training_pro.training.controls import Controls, LiveValues
@@ -23,12 +23,10 @@ from training_pro.ui.live import Follows, Pulled, Shown, slot_area
 from training_pro.ui.panels.readiness import host_line
 from training_pro.ui.pieces import area, button, card
 from training_pro.ui.views.markup import box
-from training_pro.ui.views.run_chart import MEASURES
 from training_pro.ui.views.samples import samples_view
 from training_pro.ui.views.status import checkpoint_list, run_status
 
 REST_S = 0.8  # a slider that is being dragged is not pulled away
-_VIEW = "(measure, smoothing, log) => window.trainingProLive.view({ measure, smoothing, log })"
 
 
 class Watch(Follows):
@@ -54,8 +52,6 @@ class Watch(Follows):
             if self._editable:
                 self._build_controls()
             self.said = area("live-said")
-            with gr.Accordion("The chart: right axis, smoothing, log scale", open=False, elem_id="tp-chart-view"):
-                self._build_view()
             self.checkpoints = slot_area("checkpoints")
         self.samples = slot_area("samples")
 
@@ -87,28 +83,10 @@ class Watch(Follows):
                     ),
                 }
 
-    def _build_view(self) -> None:
-        with gr.Row(elem_classes=["tp-g3"]):
-            choices = [(label, measure) for measure, label in MEASURES.items()]
-            self.measure = gr.Dropdown(
-                choices, value="learning_rate", label="Right axis", elem_id="tp-right-axis", elem_classes=["tp-field"]
-            )
-            self.smoothing = gr.Number(
-                0,
-                label="Smoothing",
-                info="Mean of this many updates. 0: like the stop loss.",
-                precision=0,
-                elem_classes=["tp-field"],
-            )
-            self.log = gr.Checkbox(False, label="Log scale", elem_id="tp-log", elem_classes=["tp-field"])
-
     # -- hooking up -----------------------------------------------------------------------------------------------
 
     def connect(self) -> None:
         """Hook up the controls."""
-        view = [self.measure, self.smoothing, self.log]
-        for control in view:
-            control.change(None, view, None, js=_VIEW)
         if self._editable:
             self._connect_controls()
 
@@ -232,11 +210,6 @@ class Watch(Follows):
 
 def _asked(controls: Controls) -> Any:
     return controls.checkpoint_asked, controls.interrupt_reason, controls.paused
-
-
-def _chart_key(run: Run, data: HistoryData) -> Any:
-    evaluated = data.points[-1].eval_loss if len(data.points) else None
-    return (run, len(data.points), str(evaluated), len(data.events), run.controls.values.stop_at_loss)
 
 
 def _live_slider(name: str) -> Any:

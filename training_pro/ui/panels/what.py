@@ -53,6 +53,7 @@ class What:
             with gr.Row(elem_classes=["tp-strip-row"]):
                 self._check.build_strip()
                 self.look = button("Look at the blocks", "look", scale=0)
+            self._check.repairs.build()
         self.named = gr.State("")
 
     def connect(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from training_pro.data.repairs import BUTTONS, Repair
 from training_pro.errors import Fault
 from training_pro.session import Checked
 from training_pro.settings import DEFAULTS, Settings, to_dict
@@ -18,23 +19,26 @@ if TYPE_CHECKING:
     from training_pro.training.memory.forecast import Forecast
     from training_pro.training.pace import Pace
 
-MOST_REMARKS = 3
+MOST_REMARKS = 3  # that are shown at once
+MOST_ROWS = 8  # those that can be shown, with their buttons
 _NOT_COUNTED = frozenset({"name", "text_file", "dataset", "hybrid", "format", "eval_dataset"})
 
 
 @dataclass(frozen=True)
 class Remark:
-    """One thing to know before the start; `changes` are the settings that its button sets."""
+    """One thing to know before the start; `changes` are the settings that its button sets, `repair` what it mends."""
 
     tone: str  # "red", "amber" or "info"
     sentence: str
     button: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
+    repair: Repair | None = None
 
 
-def remarks(checked: Checked, named: Sequence[str] = ()) -> list[Remark]:
-    """What stops the run first, then what would be better, then what there is to know."""
+def remarks(checked: Checked, named: Sequence[str] = (), repairs: Sequence[Repair] = ()) -> list[Remark]:
+    """What stops the run first, then what can be mended or would be better, then what there is to know."""
     found = checked.verification
+    said = {note for repair in repairs for note in repair.instead_of}
     offers = [Remark("info", offer.reason, _button(offer.changes), offer.changes) for offer in found.suggestions]
     memory = checked.memory
     short = [Remark("amber", memory.sentence())] if memory is not None and not memory.fits else []
@@ -42,9 +46,26 @@ def remarks(checked: Checked, named: Sequence[str] = ()) -> list[Remark]:
         *(Remark("red", str(refusal)) for refusal in found.refusals),
         *short,
         *(Remark("amber", note) for note in named),
+        *(mending(repair) for repair in repairs if not repair.names),
         *offers,
-        *(Remark("info", note) for note in found.notes),
+        *(Remark("info", note) for note in found.notes if note not in said),
     ]
+
+
+def mending(repair: Repair) -> Remark:
+    """A repair with its button. A chat log has a row of its own instead, where a name is chosen."""
+    return Remark("amber", repair.sentence, BUTTONS[repair.job], repair=repair)
+
+
+def fault_remark(fault: Fault, repair: Repair | None = None) -> Remark | None:
+    """What can be done about a fault with one click, if anything."""
+    if repair is not None:
+        return Remark("red", fault.text, BUTTONS[repair.job], repair=repair)
+    if fault.setting == "bad_rows":
+        return Remark("red", fault.text, "Skip bad rows", {"bad_rows": "skip"})
+    if fault.setting == "hybrid":
+        return Remark("red", fault.text, "Train both", {"hybrid": True})
+    return None
 
 
 def _button(changes: Mapping[str, Any]) -> str:
@@ -62,11 +83,13 @@ def remark(one: Remark) -> str:
 
 
 def more_remarks(rest: Sequence[Remark]) -> str:
-    """The remarks that have no room, folded away."""
+    """The button that shows the remarks for which there is no room at first."""
     if not rest:
         return ""
-    lines = "".join(f"<li>{text(one.sentence)}</li>" for one in rest)
-    return f'<details class="tp-more"><summary>{len(rest)} more to know</summary><ul>{lines}</ul></details>'
+    return (
+        '<button type="button" class="tp-link" data-do="remarks" aria-expanded="false">'
+        f"{len(rest)} more to know</button>"
+    )
 
 
 def strip(checked: Checked) -> str:
@@ -180,7 +203,9 @@ def bar_line(checked: Checked | None, count: int, fault: str) -> str:
     pace = f" · {time_words(checked.pace.seconds)}" if checked.pace is not None else ""
     what = f"{checked.plan.total_updates:,} updates{pace}"
     fits = "" if checked.memory is None else "Fits in memory" if checked.memory.fits else "Does not fit in memory"
-    said = " · ".join(part for part in (fits, f"{count} remark{'s' if count != 1 else ''}" if count else "") if part)
+    remarks = f"{count} remark{'s' if count != 1 else ''}" if count else ""
+    shown = f'<button type="button" class="tp-link" data-do="to-remarks">{remarks}</button>' if remarks else ""
+    said = " · ".join(part for part in (fits, shown) if part)
     return f'<b class="tp-num">{what}</b><br><span class="tp-small tp-soft">{said}</span>'
 
 

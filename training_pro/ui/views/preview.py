@@ -27,11 +27,13 @@ class Border:
 
     place: int
     what: str
+    begins: bool = True
 
 
 def preview_view(preview: BlockPreview, count: int, borders: Sequence[Border] = (), words: str = "") -> str:
     """The block with its counts and a legend; tokens that hold `words` stand out."""
-    return f'<div class="tp-preview">{_head(preview, count)}{_legend(preview)}{_tokens(preview, borders, words)}</div>'
+    legend = _legend(preview, bool(borders))
+    return f'<div class="tp-preview">{_head(preview, count)}{legend}{_tokens(preview, borders, words)}</div>'
 
 
 def neighbour_borders(preview: BlockPreview, neighbours: Sequence[BlockPreview]) -> list[Border]:
@@ -42,7 +44,8 @@ def neighbour_borders(preview: BlockPreview, neighbours: Sequence[BlockPreview])
             continue
         for place, verb in ((other.start, "begins"), (other.end, "ends")):
             if place is not None and preview.start < place < (preview.end or 0):
-                borders.append(Border(place, f"block {other.number + 1} ({other.kind}) {verb} here"))
+                what = f"block {other.number + 1} ({other.kind}) {verb} here"
+                borders.append(Border(place, what, verb == "begins"))
     return sorted(borders, key=lambda border: border.place)
 
 
@@ -60,7 +63,7 @@ def _head(preview: BlockPreview, count: int) -> str:
     return f'<p class="tp-headline">{text(" · ".join(words))}</p>'
 
 
-def _legend(preview: BlockPreview) -> str:
+def _legend(preview: BlockPreview, has_borders: bool) -> str:
     special = sum(token.special for token in preview.tokens)
     entries = (
         ("trained", f"trained: {preview.trained:,}"),
@@ -68,7 +71,8 @@ def _legend(preview: BlockPreview) -> str:
         ("special", f"control tokens: {special:,}"),
     )
     spans = "".join(f'<span><s class="tp-{style}">a</s> {text(words)}</span>' for style, words in entries)
-    return f'<div class="tp-legend">{spans}<span>{len(preview.tokens):,} tokens</span></div>'
+    border = '<span><i class="tp-border"></i> a neighbour begins or ends</span>' if has_borders else ""
+    return f'<div class="tp-legend">{spans}{border}<span>{len(preview.tokens):,} tokens</span></div>'
 
 
 def _tokens(preview: BlockPreview, borders: Sequence[Border], words: str) -> str:
@@ -76,15 +80,33 @@ def _tokens(preview: BlockPreview, borders: Sequence[Border], words: str) -> str
     found = _found(shown, words)
     left = list(borders)
     pieces = []
-    place = preview.start or 0
+    place, added = preview.start or 0, _added(preview)
     for number, token in enumerate(shown):
-        while left and left[0].place <= place:
-            pieces.append(f'<i class="tp-border" title="{text(left.pop(0).what)}"></i>')
+        end = place + (0 if number in added else len(token.text))
+        while left and _is_here(left[0], place, end):
+            pieces.append(_border(left.pop(0)))
         pieces.append(_token(token, number, number in found))
-        place += 0 if token.special else len(token.text)
+        place = end
+    pieces += map(_border, left if len(shown) == len(preview.tokens) else [])
     more = len(preview.tokens) - len(shown)
-    end = f'<p class="tp-none">{more:,} more tokens are not shown.</p>' if more else ""
-    return f'<div class="tp-tokens">{"".join(pieces)}</div>{end}'
+    cut = f'<p class="tp-none">{more:,} more tokens are not shown.</p>' if more else ""
+    return f'<div class="tp-tokens">{"".join(pieces)}</div>{cut}'
+
+
+def _added(preview: BlockPreview) -> set[int]:
+    """The tokens that stand around the block's text and are none of it: BOS and EOS."""
+    ends = ((preview.bos, 0), (preview.eos, len(preview.tokens) - 1))
+    return {place for there, place in ends if there and preview.tokens[place].special} if preview.tokens else set()
+
+
+def _is_here(border: Border, start: int, end: int) -> bool:
+    """Whether the border stands before the token of these code points: a block that begins with the token's word (a
+    token has the space before it too) begins before the token."""
+    return border.place < end if border.begins else border.place <= start
+
+
+def _border(border: Border) -> str:
+    return f'<i class="tp-border" title="{text(border.what)}"></i>'
 
 
 def _token(token: TokenPreview, number: int, found: bool) -> str:

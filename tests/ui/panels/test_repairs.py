@@ -1,0 +1,104 @@
+"""Repairs on the page: what is chosen afterwards, and the two that need a choice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from tests.data.test_repairs import LOG, WRAPPED
+from tests.ui.made import NASTY
+from tests.ui.stand_ins import StandInSession, build_form
+from tests.ui.views.test_markup import Reader
+from training_pro.data.repairs import Repair
+from training_pro.errors import DataError, Fault
+from training_pro.folders import Folders
+from training_pro.settings import Settings
+from training_pro.ui.form import ROWS, TEXT, Form
+from training_pro.ui.panels.repairs import Repairs
+
+ROW = {"Frage": f"What is {NASTY}?", "Antwort": "A lamp.", "Nr": 7}
+
+
+class Panel:
+    def __init__(self, folders: Folders) -> None:
+        self.folders = folders
+        self.form = Form(editable=True)
+        with gr.Blocks():
+            build_form(self.form)
+            self.panel = Repairs(StandInSession(folders), self.form)
+            self.panel.build()
+
+    def data(self, kind: str = TEXT, **changes: Any) -> dict[Any, Any]:
+        values = {name: control.value for name, control in self.form.controls.items()} | changes
+        return {self.form.kind: kind} | {self.form.controls[name]: value for name, value in values.items()}
+
+    def chosen(self, updates: dict[Any, Any], name: str) -> Any:
+        return updates[self.form.controls[name]]["value"]
+
+    def columns(self, roles: list[str], **more: Any) -> dict[Any, Any]:
+        """What the page holds where these are the roles of the columns of `ROW`."""
+        given = dict(zip(self.panel.roles, roles, strict=False))
+        return {**self.data(ROWS, dataset="rows.jsonl", **more), self.panel.names: list(ROW), **given}
+
+
+@pytest.fixture
+def panel(folders: Folders) -> Panel:
+    (folders.datasets / "a.txt").write_text(WRAPPED, encoding="utf-8")
+    (folders.datasets / "chat.txt").write_text(LOG, encoding="utf-8")
+    (folders.datasets / "rows.jsonl").write_text(json.dumps(ROW) + "\n", encoding="utf-8")
+    return Panel(folders)
+
+
+def test_a_mended_file_is_chosen_in_place_of_the_old_one_and_the_page_says_so(panel: Panel) -> None:
+    updates = panel.panel.mended(Repair("unwrap", "a.txt", ""), panel.data(text_file="a.txt x2; chat.txt"))
+    assert panel.chosen(updates, "text_file") == "a_unwrapped.txt x2; chat.txt"
+    listed = updates[panel.form.controls["text_file"]]["choices"]
+    assert ("a_unwrapped.txt", "a_unwrapped.txt") in listed
+    said = Reader(updates[panel.panel.said]).words
+    assert "a_unwrapped.txt" in said and "a.txt stays" in said
+
+
+def test_a_chat_log_asks_whose_words_are_learned(panel: Panel) -> None:
+    repair = Repair("chats", "chat.txt", f"{NASTY} is a chat log.", (), ("Bob", "Ann"))
+    shown = panel.panel.updates(Settings(text_file="chat.txt"), [repair])
+    assert shown[panel.panel.log]["visible"] and shown[panel.panel.who]["choices"] == ["Bob", "Ann"]
+    assert "img" not in Reader(shown[panel.panel.log_says]).tags
+    data = {**panel.data(text_file="chat.txt"), panel.panel.repair: repair, panel.panel.who: "Ann"}
+    updates = panel.panel._make_chats(data)
+    assert panel.chosen(updates, "dataset") == "chat.jsonl" and panel.chosen(updates, "text_file") == ""
+    assert updates[panel.form.kind]["value"] == ROWS
+    with pytest.raises(DataError, match="Answer like"):
+        panel.panel._make_chats({**data, panel.panel.who: " "})
+    assert not panel.panel.updates(Settings(text_file="a.txt"))[panel.panel.log]["visible"]
+
+
+def test_columns_that_are_not_plain_are_shown_with_a_sample_each(panel: Panel) -> None:
+    faults = [Fault("It is not plain.", "columns")]
+    shown = panel.panel.updates(Settings(dataset="rows.jsonl"), faults=faults)
+    assert shown[panel.panel.editor]["visible"] and shown[panel.panel.names] == list(ROW)
+    sample = Reader(shown[panel.panel.samples[0]])
+    assert "Frage" in sample.words and "What is" in sample.words and "img" not in sample.tags
+    assert [shown[row]["visible"] for row in panel.panel.rows[:4]] == [True, True, True, False]
+    assert not panel.panel.updates(Settings(dataset="rows.jsonl"))[panel.panel.editor]["visible"]
+    again = panel.panel.updates(Settings(dataset="rows.jsonl", columns="prompt=frage,answer=Antwort"))
+    assert [again[role]["value"] for role in panel.panel.roles[:3]] == ["prompt", "answer", "ignore"]
+
+
+def test_chosen_columns_become_the_setting(panel: Panel) -> None:
+    updates = panel.panel._use_columns(panel.columns(["prompt", "answer", "ignore"]))
+    assert panel.chosen(updates, "columns") == "prompt=Frage,answer=Antwort"
+    both = panel.panel._use_columns(panel.columns(["text", "text", "ignore"]))
+    assert panel.chosen(both, "columns") == "text=Frage+Antwort"
+    with pytest.raises(DataError, match="answer"):
+        panel.panel._use_columns(panel.columns(["prompt", "ignore", "ignore"]))
+
+
+def test_columns_are_kept_as_a_format_file_that_is_chosen(panel: Panel) -> None:
+    for name in ("rows", "rows-2"):
+        updates = panel.panel._keep_columns(panel.columns(["prompt", "answer"]))
+        assert panel.chosen(updates, "format") == name and panel.chosen(updates, "columns") == ""
+        kept = json.loads((panel.folders.formats / f"{name}.json").read_text(encoding="utf-8"))
+        assert kept == {"columns": "prompt=Frage,answer=Antwort"}

@@ -1,0 +1,71 @@
+"""axe looks at the tab in each of its states, light and dark: nothing serious or critical."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.ui.browser import PHONE, Tab
+from tests.ui.desk import Desk
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+GRAVE = ("serious", "critical")
+
+
+def violations(tab: Tab) -> list[str]:
+    """What axe finds in what is shown of the tab: rule, how many, the first one."""
+    options: dict[str, Any] = {"runOnly": {"type": "tag", "values": RULES}}
+    found = Axe().run(tab.page, context=".training-pro", options=options).response["violations"]
+    return [
+        f"{one['id']} ({one['impact']}, {len(one['nodes'])}): {one['nodes'][0]['html'][:200]} "
+        f"{one['nodes'][0].get('failureSummary', '')[:200]}"
+        for one in found
+        if one["impact"] in GRAVE
+    ]
+
+
+def dark(desk: Desk, tab: Tab) -> None:
+    tab.page.goto(desk.server.url.replace("light", "dark"))
+    tab.page.locator("#tp-marks .tp-marks").wait_for(state="attached")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_grave_before_a_run_and_on_the_other_tabs(theme: str, desk: Desk) -> None:
+    tab = desk.open()
+    if theme == "dark":
+        dark(desk, tab)
+    tab.until(lambda: "updates" in tab.words("your-run"), "the run to be")
+    tab.type("epochs", "-1")
+    tab.until(lambda: tab.page.locator(".tp-fault").count(), "a wrong field")
+    tab.all_settings()
+    tab.page.locator('[data-do="menu"]').click()
+    assert violations(tab) == []
+    tab.type("epochs", "1")
+    tab.press("look")
+    tab.until(lambda: "Block 1 of" in tab.words("block-shown"), "the first block")
+    assert violations(tab) == []
+    for name in ("Runs", "Tools"):
+        tab.show_tab(name)
+        assert violations(tab) == [], name
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_grave_while_a_run_trains_and_when_it_has_ended(theme: str, desk: Desk) -> None:
+    tab = desk.open(PHONE if theme == "dark" else None)
+    if theme == "dark":
+        dark(desk, tab)
+    tab.type("sample-prompts", "The lamp")
+    tab.type("name", "seen")
+    tab.type("epochs", "2000")
+    if theme == "dark":
+        tab.page.locator(".tp-bottom-bar .tp-main").click()
+    else:
+        tab.press("start")
+    tab.until(lambda: tab.page.locator(".tp-level.tp-movable").count(), "the chart")
+    assert violations(tab) == []
+    tab.press("interrupt")
+    tab.until(lambda: tab.phase() == "ended", "the end", 120)
+    assert violations(tab) == []

@@ -1,0 +1,237 @@
+"""Mending data where it is chosen: what one click does, and the two repairs that need a choice.
+
+The columns of rows whose names say nothing, each with a sample and a list of what it may be; and whose words of a chat
+log are the answers. The files themselves stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from training_pro.data.chosen_files import chosen_files
+from training_pro.data.files import find_dataset
+from training_pro.data.rendering.formats import keep_columns, list_formats
+from training_pro.data.repairs import Repair, in_place_of, mend
+from training_pro.data.rows.columns import Column, columns_of
+from training_pro.data.rows.fields import parse_columns, plain
+from training_pro.errors import DataError, Fault, UserError
+from training_pro.session import Session
+from training_pro.settings import Settings
+from training_pro.ui.choices import choice_updates, file_choices
+from training_pro.ui.form import Form, Values
+from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.pieces import area, button
+from training_pro.ui.views.markup import box, text
+
+MOST_COLUMNS = 12
+_FILES = ("text_file", "dataset", "eval_dataset")
+_CHECK = "() => window.trainingProPage.check()"
+_LEFT_OUT = "ignore"
+ROLE_WORDS = {
+    _LEFT_OUT: "Leave out",
+    "prompt": "Prompt",
+    "input": "Input, after the prompt",
+    "answer": "Answer",
+    "system": "System message",
+    "history": "Earlier turns",
+    "thoughts": "Thoughts, before the answer",
+    "text": "Text to learn as it is",
+}
+
+
+class Repairs:
+    """Built below the files; `said` has what was done last."""
+
+    def __init__(self, session: Session, form: Form) -> None:
+        self._session = session
+        self._form = form
+
+    def build(self) -> None:
+        self.said = area("mended")
+        with gr.Row(visible=False, elem_classes=["tp-strip-row", "tp-log"]) as self.log:
+            self.log_says = area("log-says")
+            self.who = gr.Dropdown(
+                [], label="Answer like", allow_custom_value=True, elem_id="tp-log-who", elem_classes=["tp-field"],
+                min_width=160,
+            )  # fmt: skip
+            self.chats = button("Make chats", "log-chats", scale=0)
+        self.repair = gr.State(None)
+        with gr.Column(visible=False, elem_id="tp-columns-editor", elem_classes=["tp-columns"]) as self.editor:
+            self.columns_say = area("columns-say")
+            self.names = gr.State([])
+            self.samples, self.roles, self.rows = [], [], []
+            for place in range(MOST_COLUMNS):
+                with gr.Row(visible=False, elem_classes=["tp-column-row"]) as row:
+                    self.samples.append(area(f"column-{place}"))
+                    self.roles.append(
+                        gr.Dropdown(
+                            [(words, role) for role, words in ROLE_WORDS.items()],
+                            value=_LEFT_OUT,
+                            show_label=False,
+                            label="What this column is",
+                            container=False,
+                            elem_id=f"tp-column-role-{place}",
+                            elem_classes=["tp-field"],
+                            min_width=160,
+                        )
+                    )
+                self.rows.append(row)
+            with gr.Row(elem_classes=["tp-buttons"]):
+                self.use = button("Use these columns", "columns-use", scale=0, elem_classes=["tp-main"])
+                self.keep = button("Save as Data Format", "columns-keep", scale=0)
+
+    @property
+    def shown(self) -> list[Any]:
+        """All that a check changes."""
+        log = [self.log, self.log_says, self.who, self.repair]
+        return [*log, self.editor, self.columns_say, self.names, *self.samples, *self.roles, *self.rows]
+
+    def connect(self) -> None:
+        form = self._form
+        chats = answering(self._make_chats, self.said, "making chats")
+        use = answering(self._use_columns, self.said, "choosing columns")
+        keep = answering(self._keep_columns, self.said, "saving the columns")
+        for pressed, does, inputs in (
+            (self.chats, chats, {self.repair, self.who}),
+            (self.use, use, {self.names, *self.roles}),
+            (self.keep, keep, {self.names, *self.roles}),
+        ):
+            done = pressed.click(does, inputs | form.inputs, [self.said, *form.outputs], **QUIET)
+            done.then(None, None, None, js=_CHECK, **AT_ONCE)
+
+    # -- after a check ------------------------------------------------------------------------------------------------
+
+    def updates(
+        self, settings: Settings | None, found: Sequence[Repair] = (), faults: Sequence[Fault] = ()
+    ) -> dict[Any, Any]:
+        """Shows the row of a chat log and the columns where they are needed, hides them elsewhere."""
+        log = next((repair for repair in found if repair.names), None)
+        return {**self._log(log), **self._editor(settings, any(fault.setting == "columns" for fault in faults))}
+
+    def _log(self, repair: Repair | None) -> dict[Any, Any]:
+        if repair is None:
+            return {self.log: gr.update(visible=False), self.repair: None}
+        says = f'<p class="tp-small">{text(repair.sentence)} Learn to answer like one of its people instead:</p>'
+        return {
+            self.log: gr.update(visible=True),
+            self.log_says: says,
+            self.repair: repair,
+            self.who: gr.update(choices=list(repair.names), value=repair.names[0]),
+        }
+
+    def _editor(self, settings: Settings | None, needed: bool) -> dict[Any, Any]:
+        columns = self._columns(settings) if settings is not None and (needed or settings.columns) else []
+        if not columns:
+            return {self.editor: gr.update(visible=False)}
+        chosen = _chosen_roles(settings.columns if settings is not None else "")
+        updates: dict[Any, Any] = {
+            self.editor: gr.update(visible=True),
+            self.columns_say: '<p class="tp-small">What is in each column?</p>',
+            self.names: [column.name for column in columns],
+        }
+        for place, (sample, role, row) in enumerate(zip(self.samples, self.roles, self.rows, strict=True)):
+            column = columns[place] if place < len(columns) else None
+            updates[row] = gr.update(visible=column is not None)
+            if column is not None:
+                updates[sample] = _sample(column)
+                given = chosen.get(plain(column.name)) if chosen else column.role
+                known = given if given in ROLE_WORDS else _LEFT_OUT
+                updates[role] = gr.update(value=known, label=f"What {column.name} is")
+        return updates
+
+    def _columns(self, settings: Settings | None) -> list[Column]:
+        """Those of the first dataset that is chosen; [] where it can't be read."""
+        folder = self._session.host.folders.datasets
+        try:
+            files = chosen_files(settings.dataset, folder) if settings is not None else []
+            if not files:
+                return []
+            path = find_dataset(files[0].name, folder)
+            return columns_of(path, path.name)[:MOST_COLUMNS]
+        except UserError:
+            return []
+
+    # -- what people do -----------------------------------------------------------------------------------------------
+
+    def mended(self, repair: Repair, data: Values) -> dict[Any, Any]:
+        """Mend the file and choose the new one in its place; what was done is said."""
+        folders, values = self._session.host.folders, self._form.values(data)
+        done = mend(repair, folders)
+        chosen = {
+            name: in_place_of(str(values[name]), repair.file, done.name, folders.datasets)
+            for name in _FILES
+            if repair.file in _names(str(values[name]), folders.datasets)
+        }
+        if {"text_file", "dataset"} & set(chosen):  # both say what kind of run it is
+            chosen |= {name: str(values[name]) for name in ("text_file", "dataset") if name not in chosen}
+        return self._made(f"{done.said} {done.name} is chosen; {repair.file} stays as it is.", chosen)
+
+    def _make_chats(self, data: Values) -> dict[Any, Any]:
+        repair, who = data[self.repair], str(data[self.who] or "").strip()
+        if repair is None or not who:
+            raise DataError("Nobody is chosen under Answer like. Choose whose words are learned.")
+        done = mend(repair, self._session.host.folders, who)
+        said = f"{done.said} {done.name} is chosen as the Dataset; {repair.file} stays as it is."
+        return self._made(said, {"text_file": "", "dataset": done.name, "dataset_kind": "auto"})
+
+    def _use_columns(self, data: Values) -> dict[Any, Any]:
+        return {**self._form.change({"columns": self._chosen_columns(data)}), self.said: ""}
+
+    def _keep_columns(self, data: Values) -> dict[Any, Any]:
+        """As a format file named after the dataset, chosen at once; a name that is taken gets a number."""
+        folders, columns = self._session.host.folders, self._chosen_columns(data)
+        stem = Path(str(self._form.values(data)["dataset"] or "columns")).name.split(".")[0]
+        taken = set(list_formats(folders.formats))
+        name = next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 1000))) if name not in taken)
+        keep_columns(name, columns, folders.formats)
+        lists = choice_updates(self._form.controls, file_choices(folders))
+        chosen = self._form.change({"format": name, "columns": ""})
+        said = box("good", f"Saved as {name}, and chosen as Data Format. It fits every file with these columns.")
+        return {**_merged(lists, chosen), self.said: said}
+
+    def _chosen_columns(self, data: Values) -> str:
+        by_role: dict[str, list[str]] = {}
+        for name, control in zip(data[self.names], self.roles, strict=False):
+            role = str(data[control] or _LEFT_OUT)
+            if role != _LEFT_OUT:
+                by_role.setdefault(role, []).append(str(name))
+        if not {"answer", "text"} & set(by_role):
+            raise DataError("No column is the answer or a text. Choose one, so that there is something to learn.")
+        columns = ",".join(f"{role}={'+'.join(names)}" for role, names in by_role.items())
+        parse_columns(columns)
+        return columns
+
+    def _made(self, said: str, chosen: dict[str, str]) -> dict[Any, Any]:
+        lists = choice_updates(self._form.controls, file_choices(self._session.host.folders))
+        return {**_merged(lists, self._form.change(chosen)), self.said: box("good", said)}
+
+
+def _merged(lists: dict[Any, Any], chosen: dict[Any, Any]) -> dict[Any, Any]:
+    return {control: {**lists.get(control, {}), **chosen.get(control, {})} for control in {**lists, **chosen}}
+
+
+def _names(chosen: str, folder: Path) -> list[str]:
+    try:
+        return [file.name for file in chosen_files(chosen, folder)]
+    except UserError:
+        return []
+
+
+def _chosen_roles(columns: str) -> dict[str, str]:
+    """The role of each column by its plain name, as the setting has it."""
+    try:
+        fields = parse_columns(columns).fields
+    except UserError:
+        return {}
+    return {plain(name): role for role, names in fields.items() for name in names}
+
+
+def _sample(column: Column) -> str:
+    return (
+        f'<div class="tp-column"><b>{text(column.name)}</b>'
+        f'<span class="tp-soft">{text(column.sample) or "empty"}</span></div>'
+    )

@@ -35,9 +35,10 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
 def progress_bar(done: int, total: int) -> str:
     """How much of `total` is done, as a bar with its percentage."""
     percent = 100 * min(done / total, 1.0) if total else 0.0
+    now = f'aria-label="Done" aria-valuenow="{percent:.0f}" aria-valuemin="0" aria-valuemax="100"'
     return (
-        f'<div class="tp-bar" role="progressbar" aria-valuenow="{percent:.0f}" aria-valuemin="0" aria-valuemax="100">'
-        f'<div style="width:{percent:.1f}%"></div><span>{percent:.0f} %</span></div>'
+        f'<div class="tp-bar" role="progressbar" {now}><div style="width:{percent:.1f}%"></div>'
+        f"<span>{percent:.0f} %</span></div>"
     )
 
 

@@ -202,11 +202,12 @@ def _hero(status: RunStatus) -> str:
 def _taken(controls: Controls) -> str:
     """Which live values the trainer uses by now."""
     values, taken = controls.values, controls.taken
-    words = [live_words(taken)]
+    set_any = taken.stop_at_loss or taken.stop_at_epoch or taken.learning_rate_scale != 1
+    words = [live_words(taken)] if set_any or values != taken else []
     if values != taken:
         words.append(f"requested: {live_words(values)}; takes effect with the current update")
     if controls.checkpoint_asked:
         words.append("a checkpoint is queued")
     if controls.interrupt_reason:
         words.append("ending with the current batch")
-    return f'<p class="tp-taken tp-small tp-soft">{text(" · ".join(words))}</p>'
+    return f'<p class="tp-taken tp-small tp-soft">{text(" · ".join(words))}</p>' if words else ""

@@ -83,6 +83,8 @@ def test_columns_that_are_not_plain_are_shown_with_a_sample_each(panel: Panel) -
     assert "Frage" in sample.words and "What is" in sample.words and "img" not in sample.tags
     assert [shown[row]["visible"] for row in panel.panel.rows[:4]] == [True, True, True, False]
     assert not panel.panel.updates(Settings(dataset="rows.jsonl"))[panel.panel.editor]["visible"]
+    same = panel.panel.updates(Settings(dataset="rows.jsonl"), faults=faults, names=list(ROW))
+    assert same[panel.panel.editor]["visible"] and not set(panel.panel.roles) & set(same), "what was chosen stays"
     again = panel.panel.updates(Settings(dataset="rows.jsonl", columns="prompt=frage,answer=Antwort"))
     assert [again[role]["value"] for role in panel.panel.roles[:3]] == ["prompt", "answer", "ignore"]
 
@@ -98,7 +100,7 @@ def test_chosen_columns_become_the_setting(panel: Panel) -> None:
 
 def test_columns_are_kept_as_a_format_file_that_is_chosen(panel: Panel) -> None:
     for name in ("rows", "rows-2"):
-        updates = panel.panel._keep_columns(panel.columns(["prompt", "answer"]))
+        updates = panel.panel._keep_columns(panel.columns(["prompt", "answer", "ignore"]))
         assert panel.chosen(updates, "format") == name and panel.chosen(updates, "columns") == ""
         kept = json.loads((panel.folders.formats / f"{name}.json").read_text(encoding="utf-8"))
         assert kept == {"columns": "prompt=Frage,answer=Antwort"}

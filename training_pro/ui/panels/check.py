@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,14 @@ from training_pro.ui.pieces import area, button
 from training_pro.ui.views import check as views
 
 NOT_CHOSEN = "Choose a text or upload one."
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a page holds: the form's `values`, and the `columns` that it shows."""
+
+    values: Mapping[str, Any]
+    columns: Sequence[str]
 
 
 class Check:
@@ -87,7 +95,8 @@ class Check:
         ]
 
     def connect(self) -> None:
-        self.done = self.button.click(self._check, self._form.inputs, self.shown, **QUIET, trigger_mode="always_last")
+        inputs = self._form.inputs | {self.repairs.names}
+        self.done = self.button.click(self._check, inputs, self.shown, **QUIET, trigger_mode="always_last")
         taken = [*self._form.outputs, self.repairs.said, self.strip]
         for place, use in enumerate(self.uses):
             take = answering(partial(self._take, place), self.repairs.said, "using a suggestion")
@@ -138,25 +147,25 @@ class Check:
                 del self._newest[page]
 
     def _found(self, data: Values, cancelled: threading.Event) -> dict[Any, Any]:
-        values = self._form.values(data)
+        asked = _Asked(self._form.values(data), data.get(self.repairs.names) or ())
         try:
             settings = self._form.settings(data)
         except SettingsError as error:
-            return self._faulty(None, error.faults, values)
+            return self._faulty(None, error.faults, asked)
         if not settings.text_file and not settings.dataset:
-            return self._empty(settings, values)
+            return self._empty(settings, asked)
         try:
             checked = self.checked(settings, _until(cancelled))
         except Cancelled:
             raise
         except SettingsError as error:
-            return self._faulty(settings, error.faults, values)
+            return self._faulty(settings, error.faults, asked)
         except Exception as error:  # noqa: BLE001 - the page's last stop: a sentence, never a trace
             fault = Fault(explain(error, "checking the data"), getattr(error, "setting", ""))
-            return self._faulty(settings, [fault], values, repair_of(error))
-        return self._good(settings, checked, values)
+            return self._faulty(settings, [fault], asked, repair_of(error))
+        return self._good(settings, checked, asked)
 
-    def _good(self, settings: Settings, checked: Checked, values: Mapping[str, Any]) -> dict[Any, Any]:
+    def _good(self, settings: Settings, checked: Checked, asked: _Asked) -> dict[Any, Any]:
         stands, name_wrong = obstacle(self._session), self._name_faults(settings)
         refused = bool(checked.verification.refusals)
         fault = "Not ready" if stands or refused or name_wrong else ""
@@ -164,19 +173,19 @@ class Check:
         told = views.remarks(checked, [stands] if stands else [], found)
         return {
             self.strip: views.strip(checked),
-            self.marks: views.marks(settings, name_wrong, values),
+            self.marks: views.marks(settings, name_wrong, asked.values),
             self.card: views.your_run(checked, fault=fault),
             self.bar: views.bar_line(checked, len(told), fault),
             **self._remarks(told),
-            **self.repairs.updates(settings, found),
+            **self.repairs.updates(settings, found, names=asked.columns),
         }
 
-    def _empty(self, settings: Settings, values: Mapping[str, Any]) -> dict[Any, Any]:
+    def _empty(self, settings: Settings, asked: _Asked) -> dict[Any, Any]:
         stands = obstacle(self._session)
         told = [views.Remark("amber", stands)] if stands else []
         return {
             self.strip: views.strip_says("info", NOT_CHOSEN),
-            self.marks: views.marks(settings, (), values),
+            self.marks: views.marks(settings, (), asked.values),
             self.card: views.your_run(None, fault="No text yet"),
             self.bar: views.bar_line(None, 0, NOT_CHOSEN),
             **self._remarks(told),
@@ -187,7 +196,7 @@ class Check:
         self,
         settings: Settings | None,
         faults: Sequence[Fault],
-        values: Mapping[str, Any],
+        asked: _Asked,
         repair: Repair | None = None,
     ) -> dict[Any, Any]:
         told = [found for fault in faults if (found := views.fault_remark(fault, repair)) is not None]
@@ -195,11 +204,11 @@ class Check:
         sentence = " ".join(fault.text for fault in faults if fault.text not in said)
         return {
             self.strip: views.strip_says("red", sentence or "This data can't be trained as it is."),
-            self.marks: views.marks(settings, faults, values),
+            self.marks: views.marks(settings, faults, asked.values),
             self.card: views.your_run(None, fault="Not ready"),
             self.bar: views.bar_line(None, len(told), "Not ready"),
             **self._remarks(told),
-            **self.repairs.updates(settings, faults=faults),
+            **self.repairs.updates(settings, faults=faults, names=asked.columns),
         }
 
     def _name_faults(self, settings: Settings) -> list[Fault]:

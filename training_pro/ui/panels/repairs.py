@@ -106,11 +106,19 @@ class Repairs:
     # -- after a check ------------------------------------------------------------------------------------------------
 
     def updates(
-        self, settings: Settings | None, found: Sequence[Repair] = (), faults: Sequence[Fault] = ()
+        self,
+        settings: Settings | None,
+        found: Sequence[Repair] = (),
+        faults: Sequence[Fault] = (),
+        names: Sequence[str] = (),
     ) -> dict[Any, Any]:
-        """Shows the row of a chat log and the columns where they are needed, hides them elsewhere."""
+        """Shows the row of a chat log and the columns where they are needed, hides them elsewhere.
+
+        `names`: the columns that the page shows already; what somebody has chosen there stays.
+        """
         log = next((repair for repair in found if repair.names), None)
-        return {**self._log(log), **self._editor(settings, any(fault.setting == "columns" for fault in faults))}
+        needed = any(fault.setting == "columns" for fault in faults)
+        return {**self._log(log), **self._editor(settings, needed, names)}
 
     def _log(self, repair: Repair | None) -> dict[Any, Any]:
         if repair is None:
@@ -123,10 +131,12 @@ class Repairs:
             self.who: gr.update(choices=list(repair.names), value=repair.names[0]),
         }
 
-    def _editor(self, settings: Settings | None, needed: bool) -> dict[Any, Any]:
+    def _editor(self, settings: Settings | None, needed: bool, names: Sequence[str]) -> dict[Any, Any]:
         columns = self._columns(settings) if settings is not None and (needed or settings.columns) else []
         if not columns:
-            return {self.editor: gr.update(visible=False)}
+            return {self.editor: gr.update(visible=False), self.names: []}
+        if [column.name for column in columns] == list(names):
+            return {self.editor: gr.update(visible=True)}
         chosen = _chosen_roles(settings.columns if settings is not None else "")
         updates: dict[Any, Any] = {
             self.editor: gr.update(visible=True),

@@ -2,7 +2,7 @@
   // Draws the live chart from points that the server sends as numbers: all of them once, then what is new. What people
   // do with it (values, zoom, the stop line) is in chart_hands.js, saving it in chart_save.js. Words from outside (why a
   // checkpoint was written, the name of a curve) are only ever set as text.
-  const MOST = 800, SIDE = 1000; // from MOST points on they are asked for again, fewer of them
+  const MOST = 800, SIDE = 1000, SIGN_PX = 90; // from MOST points on they are asked for again, fewer of them
   const MEASURES = {
     learning_rate: ["rate", "Learning rate"], grad_norm: ["norm", "Gradient norm"],
     tokens_per_s: ["speed", "Tokens/s"], memory_mb: ["memory", "Memory (MB)"],
@@ -138,6 +138,7 @@
     for (let epoch = 1; epoch * each < x.high - 1e-6; epoch++) if (epoch * each > x.low) found.push([epoch, epoch * each]);
     return found;
   };
+  const roomy = () => SIGN_PX * epochs().length < slotOf().clientWidth;
   const percent = (part) => `${(100 * part).toFixed(2)}%`;
   const inside = (part) => part >= -0.001 && part <= 1.001;
   const label = (kind, side, part, words) => inside(part) ? `<span class="tp-${kind}" style="${side}:${percent(part)}">${words}</span>` : "";
@@ -164,7 +165,7 @@
       ticks(left).map((value) => label("y", "top", 1 - share(left, value), tickText(value))).join("") +
       ticks(x).filter(Number.isInteger).map((value) => label("x", "left", share(x, value), tickText(value))).join("") +
       (right ? ticks(right).map((value) => label("y2", "top", 1 - share(right, value), tickText(value))).join("") : "") +
-      epochs().map(([epoch, place]) => label("epoch", "left", share(x, place), `epoch ${epoch}`)).join("") +
+      (roomy() ? epochs().map(([epoch, place]) => label("epoch", "left", share(x, place), `epoch ${epoch + 1}`)).join("") : "") +
       dots.join("") + last + marks.join("");
   };
   const legend = (slot) => {

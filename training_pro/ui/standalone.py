@@ -13,6 +13,7 @@ from training_pro.ui.tab import build_tab
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 TITLE = "Training PRO"
+_STYLES = ("tab.css", "page.css", "chart.css", "standalone.css")
 QUEUE_LOOKS_S = {"sleep_when_free": 0.1, "progress_update_sleep_when_free": 0.25}
 
 
@@ -49,7 +50,7 @@ def _dress(place: Any) -> dict[str, Any]:
     theme = gr.themes.Default(font=fonts, font_mono=["ui-monospace", "monospace"])  # no fonts from other hosts
     theme.set(block_info_text_color="*neutral_500", body_text_color_subdued="*neutral_500")  # to be read easily
     dress = {
-        "css": "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("tab.css", "page.css", "chart.css")),
+        "css": "".join((ASSETS / name).read_text(encoding="utf-8") for name in _STYLES),
         "theme": theme,
         "show_api": False,
         "footer_links": [],

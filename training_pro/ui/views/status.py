@@ -48,11 +48,11 @@ def _run_line(run: Run | None) -> str:
         return ""
     status = run.status
     share = 100 * status.update // status.total_updates if status.total_updates else 0
-    loss = f"<span>loss {number(status.point.smoothed_loss, 2)}</span>" if status.point else ""
+    loss = (
+        f'<span class="tp-wide-only tp-num">loss {number(status.point.smoothed_loss, 2)}</span>' if status.point else ""
+    )
     left = (
-        f'<span class="tp-wide-only">{time_words(status.remaining_s)} left</span>'
-        if status.remaining_s is not None
-        else ""
+        f'<span class="tp-num">{time_words(status.remaining_s)} left</span>' if status.remaining_s is not None else ""
     )
     held = run.controls.paused
     pause = ("tp-continue", "Resume", "play") if held else ("tp-pause", "Pause", "pause")
@@ -79,7 +79,7 @@ def run_status(run: Run | None) -> str:
     parts = [
         '<div class="tp-head"><span class="tp-row"><span class="tp-chip tp-blue"><i class="tp-pulse"></i>'
         f"{text(doing)}</span>"
-        f'<b>{text(status.name)}</b><span class="tp-soft">{text(run_words(run))}</span></span></div>',
+        f'<b>{text(status.name)}</b><span class="tp-soft tp-wide-only">{text(run_words(run))}</span></span></div>',
         _hero(status),
         _taken(run.controls),
         box("error", status.warnings),

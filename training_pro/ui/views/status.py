@@ -196,7 +196,7 @@ def _hero(status: RunStatus) -> str:
     facts = "".join(
         f"<div><dt>{name}</dt><dd>{text(value)}</dd></div>" for name, value in small if value not in ("–", "")
     )
-    return f'<dl class="tp-hero">{heros}<div class="tp-mini">{facts}</div></dl>'
+    return f'<div class="tp-hero"><dl class="tp-heroes">{heros}</dl><dl class="tp-mini">{facts}</dl></div>'
 
 
 def _taken(controls: Controls) -> str:

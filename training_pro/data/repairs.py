@@ -24,6 +24,7 @@ from training_pro.progress import Progress, no_progress
 from training_pro.text.reading import clean_text
 from training_pro.text.splitting.unwrapping import LOOKED_AT_BYTES, wrapped_note
 from training_pro.text.stray_characters import CLEANED
+from training_pro.words import counted
 
 _CONVERT = "convert "
 
@@ -149,15 +150,15 @@ def _by_findings(source: SourceReport) -> Iterator[Repair]:
     strays = [one for one in found.strays if one.kind in CLEANED]
     if strays:
         words = " and ".join(f"{one.count:,} {one.kind} (such as {one.example})" for one in strays)
-        starts = tuple(f"{source.name}: {one.count:,} {one.kind}" for one in strays)
-        said = tuple(note for note in notes if note.startswith(starts))
+        starts = tuple(f"{source.name}: {one.count:,} " for one in strays)
+        said = tuple(note for note in notes if note.startswith(starts) and "learned too" in note)
         yield Repair("clean", source.name, f"{source.name} has {words}, which would be learned too.", said)
     sections = source.slicing.sections if source.slicing is not None else 0
     uncut = [one for one in found.look_alikes if not one.cut_string and one.count > sections]
     if uncut:
         words = " and ".join(
-            f"{one.count:,} {LOOK_ALIKE_WORDS[one.kind]} (such as {one.example.strip()!r})" for one in uncut
+            f"{counted(one.count, *LOOK_ALIKE_WORDS[one.kind])} (such as {one.example.strip()!r})" for one in uncut
         )
         starts = tuple(f"{source.name}: {one.count:,} " for one in uncut)
-        said = tuple(note for note in notes if note.startswith(starts) and "hard cuts" in note)
-        yield Repair("cut", source.name, f"{source.name} has {words}, which are no hard cuts.", said)
+        said = tuple(note for note in notes if note.startswith(starts) and "hard cut" in note)
+        yield Repair("cut", source.name, f"{source.name} has {words}, without a hard cut.", said)

@@ -80,8 +80,7 @@ def text_offers(source: SourceReport) -> list[tuple[str, dict[str, Any]]]:
     sections = source.slicing.sections if source.slicing is not None else 0
     for one in found.look_alikes:
         if one.cut_string and (sections < _FEW_SECTIONS or one.count > sections):
-            reason = (
-                f"Cut {source.name} at its {counted(one.count, *LOOK_ALIKE_WORDS[one.kind])}: Hard Cut String {one.cut_string}"
-            )
+            what = counted(one.count, *LOOK_ALIKE_WORDS[one.kind])
+            reason = f"Cut {source.name} at its {what}: Hard Cut String {one.cut_string}"
             offers.append((reason, {"hard_cut": one.cut_string}))
     return offers

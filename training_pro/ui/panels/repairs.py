@@ -17,7 +17,7 @@ from training_pro.data.files import find_dataset
 from training_pro.data.rendering.formats import keep_columns, list_formats
 from training_pro.data.repairs import Repair, in_place_of, mend
 from training_pro.data.rows.columns import Column, columns_of
-from training_pro.data.rows.fields import parse_columns, plain
+from training_pro.data.rows.fields import folded, parse_columns
 from training_pro.errors import DataError, Fault, UserError
 from training_pro.session import Session
 from training_pro.settings import Settings
@@ -148,7 +148,7 @@ class Repairs:
             updates[row] = gr.update(visible=column is not None)
             if column is not None:
                 updates[sample] = _sample(column)
-                given = chosen.get(plain(column.name)) if chosen else column.role
+                given = chosen.get(folded(column.name)) if chosen else column.role
                 known = given if given in ROLE_WORDS else _LEFT_OUT
                 updates[role] = gr.update(value=known, label=f"What {column.name} is")
         return updates
@@ -237,7 +237,7 @@ def _chosen_roles(columns: str) -> dict[str, str]:
         fields = parse_columns(columns).fields
     except UserError:
         return {}
-    return {plain(name): role for role, names in fields.items() for name in names}
+    return {folded(name): role for role, names in fields.items() for name in names}
 
 
 def _sample(column: Column) -> str:

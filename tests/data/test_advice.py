@@ -56,6 +56,11 @@ def test_each_rule_speaks_and_is_quiet_once_followed(
     assert not set(changes) & set(again)
 
 
+@pytest.mark.parametrize(("rate", "blocks", "advised_rate"), [(1e-3, 100, None), (1e-3, 400, 3e-4), (2e-3, 100, 3e-4)])
+def test_a_short_run_may_have_a_higher_rate(rate: float, blocks: int, advised_rate: float | None) -> None:
+    assert advised(Settings(learning_rate=rate), blocks).get("learning_rate") == advised_rate
+
+
 @pytest.mark.parametrize(
     ("choices", "said"),
     [

@@ -24,6 +24,7 @@ _RATES = ((32, 3e-4), (64, 2e-4), (math.inf, 1e-4))  # up to such a rank
 MANY_TOKENS = 1_000_000  # more than the smallest targets hold well
 DESTROYS = 0.05  # a learning rate with which Adam and its kin move every weight by more than it is large
 DESTROYS_ALL = 1.0  # with any optimizer
+SHORT_RUN_UPDATES, SHORT_RUN_RATE = 200, 1e-3  # a run of so few updates learns little at the usual rates
 HIGH_RATE, LOW_RATE = 2e-3, 1e-6
 HIGH_RANK, HIGH_SCALE, LOW_SCALE = 512, 8.0, 0.1
 _FAR = 3.0  # times as much as advised, or as little
@@ -132,9 +133,11 @@ def _fewer_epochs(settings: Settings, _: Plan, counts: Counts) -> Iterator[Sugge
         )
 
 
-def _rate(settings: Settings, _: Plan, __: Counts) -> Iterator[Suggestion]:
+def _rate(settings: Settings, plan: Plan, _: Counts) -> Iterator[Suggestion]:
+    """A short run may have a higher one: Adam moves each weight by about the rate an update (docs/evidence.md)."""
     usual = _row_of(_RATES, settings.rank)
-    far = settings.learning_rate > _FAR * usual or settings.learning_rate < usual / (_FAR * _FAR)
+    highest = max(_FAR * usual, SHORT_RUN_RATE if plan.total_updates <= SHORT_RUN_UPDATES else 0.0)
+    far = settings.learning_rate > highest or settings.learning_rate < usual / (_FAR * _FAR)
     if far and _is_adaptive(settings) and settings.lora_plus_ratio <= 1:
         yield Suggestion(
             f"Learning Rate {usual:g} is usual at rank {settings.rank}, yours is {settings.learning_rate:g}",

@@ -14,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 BATCH, TOKENS = 8, 512
 SAME_LOSS = 1e-4
@@ -61,18 +63,18 @@ def _one_update(side: str, checkpointing: bool) -> dict[str, float]:
     from training_pro.settings import Settings
     from training_pro.training.loop.batches import pad
     from training_pro.training.memory.in_use import PeakMemory, give_freed_memory_back
-    from training_pro.training.model.adapter import attach
-    from training_pro.training.model.chunked_loss import make_lean
-    from training_pro.training.model.cpu_packing import prepare_for_training
+    from training_pro.training.model import prepare
+    from training_pro.training.model.chunked_loss import OWN_LOSS_NOTE, LossForward
 
     with tempfile.TemporaryDirectory() as folder:
         loaded = StandaloneHost(Folders.under(Path(folder)), None).trainable_model()
-    prepare_for_training(loaded.model)
-    if side == "ours" and not make_lean(loaded.model).chunked:
+    notes: list[str] = []
+    own_loss = patch.object(prepare, "make_lean", lambda model, **_: LossForward(False))
+    with own_loss if side == "reference" else nullcontext():
+        settings = Settings(gradient_checkpointing="on" if checkpointing else "off")
+        model = prepare.ready(loaded.model, settings, notes.append).model
+    if OWN_LOSS_NOTE in notes:
         raise RuntimeError("the model keeps its own loss: nothing to compare")
-    model = attach(loaded.model, Settings(), seed=0).model
-    if checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=1e-4)
     rows = np.random.default_rng(0).integers(100, 40_000, (BATCH, TOKENS))

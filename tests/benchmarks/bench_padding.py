@@ -143,6 +143,7 @@ def _settings(data: Path) -> Settings:
         warmup_steps=0,
         lr_scheduler_type="constant",
         save_at_loss=0.0,
+        gradient_checkpointing="off",
     )
 
 
@@ -183,11 +184,16 @@ def _seconds_padded_to_maximum(owner: TinyOwner, rows: _Rows, settings: Settings
         return _seconds_of_run(owner, rows, settings.changed(group_by_length=False))
 
 
-def _pad_to_maximum(samples: list[dict[str, Any]], pad_id: int, device: torch.device) -> MicroBatch:
+def _pad_to_maximum(
+    samples: list[dict[str, Any]], pad_id: int, device: torch.device, *, masked: bool = True
+) -> MicroBatch:
+    """The last row, which has no trained token, makes the others as long as itself and is left out again."""
     filler = {"input_ids": np.zeros(MAX_TOKENS, np.int64), "labels": np.full(MAX_TOKENS, -100, np.int64)}
-    batch = pad([*samples, filler], pad_id, device)
+    batch = pad([*samples, filler], pad_id, device, masked=masked)
     mask = batch.attention_mask
-    return MicroBatch(batch.input_ids[:-1], batch.labels[:-1], mask[:-1] if mask is not None else None)
+    return MicroBatch(
+        batch.input_ids[:-1], batch.labels[:-1], mask[:-1] if mask is not None else None, batch.trained_at
+    )
 
 
 def _seconds_of_trl(owner: TinyOwner, rows: _Rows, settings: Settings, folder: Path) -> float:
@@ -213,7 +219,7 @@ def _seconds_of_trl(owner: TinyOwner, rows: _Rows, settings: Settings, folder: P
         num_train_epochs=1,
         max_length=MAX_TOKENS,
         learning_rate=settings.learning_rate,
-        gradient_checkpointing=settings.gradient_checkpointing,
+        gradient_checkpointing=settings.gradient_checkpointing == "on",
         bf16=False,
         fp16=False,
         use_cpu=True,

@@ -39,7 +39,7 @@ def main() -> int:
     sys.stdout.write("\n" + "\n".join(table(found)) + "\n")
     failed, open_ = sum(one.ok is False for one in found), sum(one.ok is None for one in found)
     passed = len(found) - failed - open_
-    sys.stdout.write(f"\n{passed} passed, {failed} failed, {open_} need a card and were not run.\n")
+    sys.stdout.write(f"\n{passed} passed, {failed} failed, {open_} were not run (most need a card).\n")
     return 1 if failed else 0
 
 

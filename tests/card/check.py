@@ -40,7 +40,7 @@ def same(name: str, value: str, wanted: str, where: Where = "fake") -> Found:
 
 def table(found: Iterable[Found]) -> Iterator[str]:
     """The same for people."""
-    words = {True: "passed", False: "FAILED", None: "needs a card"}
+    words = {True: "passed", False: "FAILED", None: "not run"}
     yield f"{'check':34} {'value':>12}  {'bar':24} {'result':12} where"
     for one in found:
         yield f"{one.name:34} {one.value!s:>12}  {one.bar:24} {words[one.ok]:12} {one.where}"

@@ -44,13 +44,18 @@ class Size:
     vocabulary: int
     experts: int = 0
     experts_per_token: int = 2
+    tied: bool = False  # embeddings and head are one
 
 
 SIZES = {
+    "1b": Size(16, 2048, 8192, 32, 8, 128256, tied=True),
+    "3b": Size(28, 3072, 8192, 24, 8, 128256, tied=True),
     "7b": Size(32, 4096, 11008, 32, 32, 32000),
     "8b": Size(32, 4096, 14336, 32, 8, 128256),
     "13b": Size(40, 5120, 13824, 40, 40, 32000),
     "mixture": Size(24, 2048, 1408, 16, 16, 102400, experts=16, experts_per_token=4),
+    "part": Size(8, 4096, 11008, 32, 32, 32000),  # of the 7B one, for what needs many updates
+    "small": Size(4, 1024, 2816, 16, 16, 32000),
     "tiny": Size(2, 256, 688, 4, 4, 1000),
 }
 
@@ -186,11 +191,14 @@ def autocast(dtype: torch.dtype | None) -> Iterator[None]:
 def fake_model(size: Size, base: torch.dtype, compute: torch.dtype, quantized: bool = True) -> Any:
     """A model as the host has it; call it within `fake_card`."""
     model = _skeleton(size, base)
+    made: dict[int, Any] = {}  # a tied head stays tied
     for module in model.modules():
         for name, parameter in list(module._parameters.items()):
-            if parameter is not None:
+            if parameter is not None and id(parameter) not in made:
                 empty = torch.empty(parameter.shape, dtype=parameter.dtype)
-                module._parameters[name] = torch.nn.Parameter(empty, requires_grad=False)
+                made[id(parameter)] = torch.nn.Parameter(empty, requires_grad=False)
+            if parameter is not None:
+                module._parameters[name] = made[id(parameter)]
         for name, buffer in list(module._buffers.items()):
             if buffer is not None:
                 module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)
@@ -211,6 +219,7 @@ def _skeleton(size: Size, base: torch.dtype) -> Any:
         "vocab_size": size.vocabulary,
         "max_position_embeddings": 4096,
         "attn_implementation": "sdpa",
+        "tie_word_embeddings": size.tied,
     }
     if size.experts:
         config: Any = transformers.MixtralConfig(

@@ -53,7 +53,8 @@ def grid(quick: bool = False) -> Iterator[Found]:
     """The forecast's largest relative error over sizes, targets, dtypes and checkpointed layers."""
     worst, where = 0.0, ""
     for name, targets, base, layers in _CASES[:2] if quick else _CASES:
-        found, expected = _measured(SIZES[name], base, Settings(targets=targets), layers)
+        settings = Settings(targets=targets.removesuffix(_EXPERTS), train_experts=targets.endswith(_EXPERTS))
+        found, expected = _measured(SIZES[name], base, settings, layers)
         error = _error(found, expected)
         if error > worst:
             worst, where = error, f"{name} {targets} {layers} checkpointed"
@@ -61,6 +62,7 @@ def grid(quick: bool = False) -> Iterator[Found]:
     yield replace(line, bar=f"{line.bar} ({where})")
 
 
+_EXPERTS = " and experts"
 _CASES = (
     *(("7b", targets, dtype, layers) for targets, dtype in (("q-v", FP16), ("all", BF16)) for layers in (0, 16, 32)),
     *(("8b", targets, dtype, layers) for targets, dtype in (("q-v", BF16), ("all", FP16)) for layers in (0, 12, 32)),
@@ -70,6 +72,7 @@ _CASES = (
         for targets, dtype in (("q-v", BF16), ("all", FP16))
         for layers in (0, 8, 24)
     ),
+    *(("mixture", f"q-v{_EXPERTS}", dtype, layers) for dtype, layers in ((BF16, 0), (FP16, 8), (BF16, 24))),
 )
 
 

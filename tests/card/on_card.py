@@ -1,141 +1,100 @@
-"""The same on a real card: random 4-bit weights made there, no download, a few minutes.
+"""The same on a real card: random weights made there, no download, at most ten minutes on a card of 24 GB.
 
-What is measured here needs a card and is counted nowhere else. Without one each line says so.
+What is measured here needs a card and is counted nowhere else: without one each line says "not run". A check that
+fails with an error gives failed lines, and the next one follows. Smaller cards are played by a limit on torch.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-import bitsandbytes
-import torch
-from bitsandbytes.functional import QuantState
-
-from tests.card.check import Found, at_most
-from tests.card.fake_model import SIZES, Size, _skeleton
-from training_pro.settings import Settings
-from training_pro.training.memory.checkpointing import Checkpointing
-from training_pro.training.memory.forecast import Work, forecast
-from training_pro.training.memory.in_use import PeakMemory, free_bytes
-from training_pro.training.memory.model_shape import model_shape, target_shapes
+from tests.card import on_host, on_learning, on_memory
+from tests.card.check import Found
+from tests.card.one_card import GIB, Card, found_card
+from tests.card.random_model import Scale
 from training_pro.training.memory.out_of_memory import free_memory
-from training_pro.training.model.deterministic import deterministic
-from training_pro.training.model.precision import DeviceFacts, autocast_dtype, mixed_precision
-from training_pro.training.model.prepare import ready
-from training_pro.training.model.snapshot import ModelSnapshot, model_fingerprint
 
-BLOCKS, TOKENS = 10, 256
-_BARS = {
-    "card_peak_7b_fp16": "at most 12.6 GiB",
-    "card_forecast_7b_fp16": "at most 0.1",
-    "card_forecast_7b_checkpointed": "at most 0.1",
-    "card_updates_per_minute_7b": "shown",
-    "card_model_given_back": "at most 0",
-    "card_same_bytes_deterministic": "at most 0",
-}
+MOST_SECONDS = 570.0  # a check that would begin later is left out
+
+
+@dataclass(frozen=True)
+class CardCheck:
+    """`run` gives lines of these `names`, on a card of at least so many GB."""
+
+    run: Callable[[Card, Scale], Iterator[Found]]
+    names: tuple[str, ...]
+    gigabytes: int = 8
+
+
+CHECKS = (
+    CardCheck(on_learning.precision_of_an_older_card, ("card_precision_sm75",), 1),
+    CardCheck(on_host.page, ("card_page_wakes_cuda", "card_page_takes"), 1),
+    CardCheck(on_host.given_back, ("card_model_given_back", "card_memory_given_back"), 4),
+    CardCheck(on_learning.gradients, ("card_gradient_error_compute_fp16",), 4),
+    CardCheck(
+        on_memory.seven_billion, ("card_peak_7b_fp16", "card_stream_7b_fp16", "card_time_7b_against_fp16_base"), 20
+    ),
+    CardCheck(
+        on_memory.forecasts,
+        tuple(f"card_forecast_{size}_{what}" for size in ("7b", "8b", "13b") for what in ("tensors", "held")),
+        16,
+    ),
+    CardCheck(on_memory.loss_chunks, tuple(f"card_loss_{words}_words" for words in ("32k", "128k", "256k")), 6),
+    CardCheck(
+        on_memory.running_out,
+        ("card_memory_back_after_a_failed_try", "card_failed_tries_said", "card_losses_after_a_failed_try"),
+        10,
+    ),
+    CardCheck(
+        on_memory.padding, ("card_mask_changes_the_loss_by", "card_time_without_mask", "card_peak_without_mask"), 20
+    ),
+    CardCheck(on_learning.scaler, ("card_fp16_last_loss_over_first", "card_fp16_scaler_in_checkpoints"), 4),
+    CardCheck(on_learning.same_bytes, ("card_other_bytes_deterministic", "card_other_bytes_continued"), 4),
+    CardCheck(on_learning.samples, ("card_samples_sdpa", "card_samples_fa2"), 4),
+    CardCheck(on_learning.small_memory, ("card_8bit_base", "card_dora", "card_small_optimizers"), 4),
+    CardCheck(on_host.waits, ("card_waits_accumulation_1", "card_waits_accumulation_3"), 4),
+    CardCheck(on_memory.finder, ("card_finder_24gb", "card_finder_8gb_auto"), 24),
+)
 
 
 def on_card() -> Iterator[Found]:
-    """Peaks, the forecast against them, speed, and the model given back."""
-    if not torch.cuda.is_available():
-        for name, bar in _BARS.items():
-            yield Found(name, "not run", bar, None, "card")
-        return
-    yield from measured(SIZES["7b"], torch.device("cuda", 0))
+    """All of it on the first card; without one, a line for each name that says that it was not run."""
+    card = found_card()
+    for check in CHECKS if card is None else ():
+        yield from _left_out(check, "not run", "a card")
+    if card is not None:
+        yield from measured(card, Scale())
 
 
-def measured(size: Size, device: torch.device) -> Iterator[Found]:
-    """All of it on `device`, which may be a processor where the sizes are small."""
-    model = random_model(size, device, torch.float16)
-    before, settings = model_fingerprint(model), Settings()
-    grads = []
-    for name, layers, same in (
-        ("7b_fp16", 0, False),
-        ("7b_checkpointed", size.layers, False),
-        ("7b_once", 0, True),
-        ("7b_again", 0, True),
-    ):
-        work = Work(
-            model_shape(model), target_shapes(model, settings), settings, "cuda", free_bytes(device), quantized=True
-        )
-        snapshot = ModelSnapshot.take(model)
-        with deterministic(same, device):
-            peak, seconds, grad = _update(model, settings, layers, device)
-        snapshot.restore()
-        free_memory()
-        expected = forecast(work, BLOCKS, TOKENS, layers)
-        value = expected.activations + expected.loss + expected.gradients
-        if same:
-            grads.append(grad)
-            continue
-        if layers == 0:
-            yield at_most("card_peak_7b_fp16", peak / 2**30, 12.6, "GiB", "card")
-            yield Found("card_updates_per_minute_7b", round(60 / seconds, 1), "shown", True, "card")
-        yield at_most(f"card_forecast_{name}", abs(value / max(peak, 1) - 1), 0.10, where="card")
-    yield at_most("card_model_given_back", float(model_fingerprint(model) != before), 0, where="card")
-    yield at_most("card_same_bytes_deterministic", float(not torch.equal(*grads)), 0, where="card")
+def measured(card: Card, scale: Scale) -> Iterator[Found]:
+    """All checks on `card`, and what they took."""
+    begun = time.monotonic()
+    for check in CHECKS:
+        if card.total_bytes < check.gigabytes * GIB * 0.95:  # a card of 24 GB has somewhat less than 24 GiB
+            has = f"{card.total_bytes / GIB:.0f}"
+            yield from _left_out(check, f"too small: {has} GB", f"a card of {check.gigabytes} GB")
+        elif time.monotonic() - begun > MOST_SECONDS:
+            yield from _left_out(check, "no time left", "ten minutes in all")
+        else:
+            yield from _safely(check, card, scale)
+            free_memory()
+    yield Found("card_seconds", round(time.monotonic() - begun), "at most 600", time.monotonic() - begun <= 600, "card")
 
 
-def random_model(size: Size, device: torch.device, dtype: torch.dtype) -> Any:
-    """A model of this size on `device`, its linear layers random 4-bit weights."""
-    model = _skeleton(size, dtype)
-    draw = torch.Generator(device).manual_seed(0)
-    for name, module in list(model.named_modules()):
-        if isinstance(module, torch.nn.Linear) and "lm_head" not in name:
-            parent, own = name.rsplit(".", 1)
-            layer = _random_4bit(module.in_features, module.out_features, dtype, device, draw)
-            setattr(model.get_submodule(parent), own, layer)
-    for module in model.modules():
-        for name, parameter in list(module._parameters.items()):
-            if parameter is not None and parameter.is_meta:
-                data = torch.randn(parameter.shape, device=device, dtype=dtype, generator=draw)
-                data = torch.ones_like(data) if data.ndim < 2 else data * 0.02
-                module._parameters[name] = torch.nn.Parameter(data, requires_grad=False)
-    model.model.rotary_emb = type(model.model.rotary_emb)(model.config).to(device)
-    model.is_loaded_in_4bit = True
-    return model.eval()
+def _left_out(check: CardCheck, value: str, bar: str) -> Iterator[Found]:
+    return (Found(name, value, bar, None, "card") for name in check.names)
 
 
-def _random_4bit(given: int, made: int, dtype: torch.dtype, device: torch.device, draw: torch.Generator) -> Any:
-    layer: Any = bitsandbytes.nn.Linear4bit(1, 1, bias=False, compute_dtype=torch.float16, quant_type="nf4")
-    layer.in_features, layer.out_features = given, made
-    packed = torch.randint(0, 256, (given * made // 2, 1), dtype=torch.uint8, device=device, generator=draw)
-    state = QuantState(
-        absmax=torch.full((given * made // 64,), 0.05, device=device),
-        shape=torch.Size((made, given)),
-        code=bitsandbytes.functional.get_4bit_type("nf4", device=device),
-        blocksize=64,
-        quant_type="nf4",
-        dtype=dtype,
-    )
-    layer.weight = bitsandbytes.nn.Params4bit(
-        packed, requires_grad=False, quant_state=state, blocksize=64, quant_type="nf4", bnb_quantized=True, module=layer
-    )
-    layer.quant_state = state
-    return layer
-
-
-def _update(model: Any, settings: Settings, layers: int, device: torch.device) -> tuple[int, float, torch.Tensor]:
-    """The peak of a second update above its start, its seconds, and the LoRA's gradients."""
-    peft = ready(model, settings, lambda note: None).model
-    Checkpointing.of(model).use(layers)
-    weight = model.get_input_embeddings().weight
-    dtype = autocast_dtype(mixed_precision(DeviceFacts.of(device), weight.dtype))
-    draw = torch.Generator(device).manual_seed(1)
-    ids = torch.randint(0, len(weight), (BLOCKS, TOKENS), device=device, generator=draw)
-    grad = torch.zeros(0)
-    seconds, peak_bytes = 0.0, 0
-    for _ in range(2):
-        peft.zero_grad(set_to_none=True)
-        torch.manual_seed(2)
-        begun = time.perf_counter()
-        with PeakMemory(device) as peak:
-            with torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None):
-                count = float(BLOCKS * (TOKENS - 1))
-                loss = peft(input_ids=ids, labels=ids, num_items_in_batch=count, use_cache=False).loss
-            loss.backward()
-            grad = torch.cat([p.grad.flatten().cpu() for p in peft.parameters() if p.grad is not None])
-        seconds, peak_bytes = time.perf_counter() - begun, peak.bytes
-    return peak_bytes, seconds, grad
+def _safely(check: CardCheck, card: Card, scale: Scale) -> Iterator[Found]:
+    """The check's lines; for those that an error has kept from being measured, a failed line with that error."""
+    done: set[str] = set()
+    try:
+        for found in check.run(card, scale):
+            done.add(found.name)
+            yield found
+        said = "the check gave no such line"
+    except Exception as error:  # noqa: BLE001 - one check must not end the others
+        said = f"{type(error).__name__}: {str(error).strip()}".split("\n")[0][:120]
+    yield from (Found(name, said, "no error", False, "card") for name in check.names if name not in done)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.fakes import save_tiny_lora
 from tests.hosts.fake_webui import FakeWebUI
@@ -333,6 +334,19 @@ def test_what_stands_against_a_run_is_said_beforehand(host: Any, webui: FakeWebU
         assert host.obstacle() == "A run has it."
     webui.shared.model, webui.shared.args.loader = object(), "llama.cpp"
     assert "llama.cpp" in host.obstacle() and "Transformers" in host.obstacle()
+
+
+@pytest.mark.parametrize("in_4bit", [True, False])
+def test_a_model_that_lies_partly_elsewhere_is_refused_and_4_bit_is_advised_only_where_it_helps(
+    in_4bit: bool, host: Any, webui: FakeWebUI
+) -> None:
+    model = webui.shared.model
+    model.is_loaded_in_4bit = in_4bit
+    model.model.norm.weight = torch.nn.Parameter(torch.empty(64, device="meta"))
+    with pytest.raises(ModelError, match="smaller model") as refused:
+        host.trainable_model()
+    assert "main memory" in str(refused.value)
+    assert ("load-in-4bit" in str(refused.value)) is not in_4bit
 
 
 def test_no_model_stands_against_a_run_but_an_idle_one_does_not(host: Any, webui: FakeWebUI) -> None:

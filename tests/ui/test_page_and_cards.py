@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 import torch
 
+from tests.ui.opening import open_page
 from training_pro.folders import Folders
+from training_pro.hosts.standalone import StandaloneHost
+from training_pro.session import Session
 from training_pro.settings import Settings
 from training_pro.training.checks import early_faults
 from training_pro.training.loop import optimizers
 from training_pro.training.memory.in_use import process_memory_mb
 from training_pro.ui.choices import file_choices, installed_choices
+from training_pro.ui.live import LOOK
 
 CALLS = ("is_available", "device_count", "_lazy_init", "get_device_properties", "mem_get_info", "current_device")
 
@@ -32,6 +36,12 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(torch.cuda, name, asked(name))
     monkeypatch.setattr(optimizers, "_KNOWS_CARDS", True)
     return found
+
+
+def test_opening_the_whole_page_asks_no_card(called: list[str], folders: Folders) -> None:
+    answered = open_page(Session(StandaloneHost(folders, None)))
+    assert len(answered) >= 4 and LOOK in answered
+    assert called == []
 
 
 def test_the_lists_of_a_page_ask_no_card(called: list[str], folders: Folders) -> None:

@@ -41,6 +41,7 @@ from training_pro.training.memory.in_use import give_freed_memory_back, keep_fre
 from training_pro.training.memory.run_memory import RunMemory
 from training_pro.training.model import adapter as adapters
 from training_pro.training.model.new_words import new_words_of
+from training_pro.training.model.packed import packed_asked_once
 from training_pro.training.model.padding import padding_is_harmless
 from training_pro.training.model.prepare import ready
 from training_pro.training.model.start_weights import load_weights
@@ -128,7 +129,8 @@ class Job:
         if checkpoint is not None:
             self.board.change(tokens=meter.tokens_seen)
         try:
-            return self._train(trainer, checkpoint)
+            with packed_asked_once():
+                return self._train(trainer, checkpoint)
         finally:
             behaviours.each(lambda behaviour: behaviour.close())
             self._remember_speed()

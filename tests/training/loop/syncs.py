@@ -42,8 +42,9 @@ def _by_booleans(indices: Any) -> bool:
 
 
 @contextmanager
-def counted(waits: Waits) -> Iterator[list[int]]:
-    """How many there are in each update of the runs in the body, from its begin to its optimizer's step."""
+def counted(waits: Any) -> Iterator[list[int]]:
+    """How many there are in each update of the runs in the body, from its begin to its optimizer's step. `waits` counts
+    them, as `Waits` does."""
     found: list[int] = []
     train, begin, step = LoraTrainer.train, _Moments.on_step_begin, _Moments.on_pre_optimizer_step
 
@@ -68,7 +69,7 @@ def counted(waits: Waits) -> Iterator[list[int]]:
         yield found
 
 
-def syncs_per_update(owner: Any, **changes: Any) -> float:
+def syncs_per_update(owner: Any, waits: Any = None, **changes: Any) -> float:
     """The mean over a run's updates after the first, on the model of `owner` (see `tests.training.tiny.TinyOwner`).
 
     Without attention mask, as on a card."""
@@ -80,7 +81,7 @@ def syncs_per_update(owner: Any, **changes: Any) -> float:
         self.masked = False
         return run(self, *args)
 
-    with counted(Waits()) as found, pytest.MonkeyPatch.context() as patch:
+    with counted(waits or Waits()) as found, pytest.MonkeyPatch.context() as patch:
         patch.setattr(UpdateRunner, "run", unmasked)
         train(owner, small_settings(name="syncs", **changes))
     return sum(found[1:]) / len(found[1:])

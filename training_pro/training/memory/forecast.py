@@ -15,6 +15,7 @@ from training_pro.training.loop.optimizers import STATE_BYTES, UNKNOWN_STATE_BYT
 from training_pro.training.memory.checkpointing import layers_at_first
 from training_pro.training.memory.model_shape import ModelShape, TargetShape, trained_numbers
 from training_pro.training.model.chunked_loss import chunk_tokens
+from training_pro.training.model.experts import holds_product
 from training_pro.words import gigabytes
 
 CPU_SHARE = 0.8  # where the system kills rather than raises
@@ -150,7 +151,7 @@ def _peak_bytes(work: Work, batch_size: int, longest_tokens: int, checkpointed: 
     gradients; or at the backward pass's end, when all gradients are there.
     """
     shape, tokens = work.shape, batch_size * longest_tokens
-    layer = tokens * _layer_bytes_per_token(work, longest_tokens) + _converted_bytes(work)
+    layer = tokens * _layer_bytes_per_token(work, longest_tokens) + _converted_bytes(work) + _summed_experts_bytes(work)
     given = tokens * shape.hidden * shape.number_bytes
     again = layer if checkpointed else 0
     whole = max(0, shape.layers - checkpointed)
@@ -160,36 +161,38 @@ def _peak_bytes(work: Work, batch_size: int, longest_tokens: int, checkpointed: 
     at_loss = kept + head + _loss_bytes(work, tokens)
     at_last_layer = kept + computing + (0 if whole else again)
     at_end = trained_numbers(shape, work.targets, work.settings) * _FLOAT32 + given + again + computing
-    return _expert_bytes(work, checkpointed) + max(at_loss, at_last_layer, at_end)
+    return max(at_loss, at_last_layer, at_end)
 
 
-def _expert_bytes(work: Work, checkpointed: int) -> int:
-    """Experts that learn: PEFT adds the LoRA to all of a layer's experts for each pass, and keeps the sum for the
-    backward pass (of a checkpointed layer only while it is computed); there its gradient comes on top, a layer at a
-    time."""
-    sizes = [t.experts * t.given * t.made * work.shape.number_bytes for t in work.targets if t.experts > 1]
-    if not sizes:
-        return 0
-    layers = max(1, work.shape.layers)
-    one_layer = max(sizes) + sum(sizes) // layers
-    kept = sum(sizes) * max(0, layers - checkpointed) // layers
-    return (kept or one_layer) + one_layer
+def _learning_experts(work: Work) -> list[TargetShape]:
+    """Tensors of all experts of a layer that get a LoRA."""
+    return [target for target in work.targets if target.experts > 1]
+
+
+def _summed_experts_bytes(work: Work) -> int:
+    """Experts that learn: PEFT adds the LoRA to all of a layer's experts for each pass and keeps the sum for the
+    backward pass."""
+    sizes = [target.experts * target.given * target.made for target in _learning_experts(work)]
+    return sum(sizes) * work.shape.number_bytes // max(1, work.shape.layers)
 
 
 def _computing_bytes(work: Work, tokens: int) -> int:
     """What one layer needs while its gradients are computed; a quantized one is unpacked for it. The gradient of a
-    LoRA's input comes in parts that are added up; what the experts of a mixture made is put in order in float32."""
-    shape = work.shape
+    LoRA's input comes in parts that are added up; what the experts of a mixture made is put in order in float32. Of
+    experts that learn, older versions of PEFT also hold the gradient of one sum."""
+    shape, learning = work.shape, _learning_experts(work)
+    product = max((t.experts * t.given * t.made for t in learning), default=0) if learning and holds_product() else 0
     widest = max((target.given for target in work.targets if target.experts == 1), default=0)
     mixed = 2 * shape.experts * shape.hidden * _FLOAT32 if shape.experts > 1 else 0
     passing = tokens * (shape.feed_forward + 2 * shape.hidden + 3 * widest)
     unpacked = shape.hidden * (shape.feed_forward // shape.experts) if work.quantized else 0
-    return (passing + unpacked) * shape.number_bytes + tokens * mixed
+    return (passing + unpacked + product) * shape.number_bytes + tokens * mixed
 
 
 def _layer_bytes_per_token(work: Work, longest_tokens: int) -> int:
     """What autograd keeps of one layer. A norm keeps its input in float32; attention its three inputs and its output;
-    the feed-forward part gate, activation and product; a mixture what each expert gave."""
+    the feed-forward part gate, activation and product; a mixture what each expert gave, and what it was given where
+    experts learn."""
     shape, size = work.shape, work.shape.number_bytes
     on_card = work.device == "cuda"
     norms = 2 * shape.hidden * (_FLOAT32 if on_card else _FLOAT32 + size)
@@ -198,6 +201,8 @@ def _layer_bytes_per_token(work: Work, longest_tokens: int) -> int:
         attention += shape.heads * longest_tokens * (2 * size + _FLOAT32)
     feed_forward = 3 * shape.feed_forward * size
     mixed = shape.experts * shape.hidden * size if shape.experts > 1 else 0
+    if _learning_experts(work):
+        mixed += (shape.experts * shape.hidden + shape.feed_forward) * size
     return norms + attention + feed_forward + mixed + _adapter_bytes_per_token(work) // max(1, shape.layers)
 
 
@@ -206,7 +211,8 @@ def _adapter_bytes_per_token(work: Work) -> int:
     autocast computes it in half precision, on a processor it is float32."""
     settings, on_card = work.settings, work.device == "cuda"
     size = work.shape.number_bytes if on_card else _FLOAT32
-    mask = 0 if not settings.dropout else 1 if on_card else _FLOAT32
+    dropout = settings.dropout and not _learning_experts(work)  # experts learn without
+    mask = 0 if not dropout else 1 if on_card else _FLOAT32
     layers = [target for target in work.targets if target.experts == 1]
     kept = sum(target.given * (size + mask) + settings.rank * size for target in layers)
     return kept + (sum(2 * target.made * size for target in layers) if settings.use_dora else 0)
@@ -216,8 +222,7 @@ def _converted_bytes(work: Work) -> int:
     """Autocast's copies of one layer's LoRA in half precision."""
     if work.device != "cuda" or work.shape.number_bytes == _FLOAT32:
         return 0
-    layers = [target for target in work.targets if target.experts == 1]
-    numbers = sum(work.settings.rank * (target.given + target.made) for target in layers)
+    numbers = sum(work.settings.rank * (target.given + target.made) * target.experts for target in work.targets)
     return numbers * work.shape.number_bytes // max(1, work.shape.layers)
 
 

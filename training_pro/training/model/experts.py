@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -59,3 +60,12 @@ def names_for_peft(tensors: list[ExpertTensor], all_parameters: Iterable[str]) -
     short = {".".join(name.split(".")[-2:]) for name in names}
     meant = {name for name in all_parameters if any(name == s or name.endswith("." + s) for s in short)}
     return tuple(sorted(short)) if meant == set(names) else tuple(names)
+
+
+@cache
+def holds_product() -> bool:
+    """Whether this PEFT multiplies out the LoRA of all experts before it adds it to their weights; newer versions add
+    it as they multiply."""
+    from peft.tuners.lora import layer
+
+    return not hasattr(getattr(layer, "ParamWrapper", None), "get_delta_factors")

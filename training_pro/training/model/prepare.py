@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from training_pro.training.model.run_dtype import compute_as_the_run
 from training_pro.training.several.sharding import spread
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 
@@ -28,7 +30,7 @@ def ready(
     none yet).
 
     Raises:
-        ModelError: no such target, or an option that this model can't do.
+        ModelError: no such target, an option that this model can't do, or a card that can't train.
     """
     if words and spread() != "copies":
         raise ModelError(
@@ -39,6 +41,7 @@ def ready(
     if words:
         lengthen(model, words.rows)
     weight = model.get_input_embeddings().weight
+    _check_card(weight.device)
     if weight.device.type == "cpu":
         prepare_for_training(model)
     said = compute_as_the_run(model, DeviceFacts.of(weight.device), weight.dtype)
@@ -53,3 +56,17 @@ def ready(
         raise ModelError(NOT_POSSIBLE, option="--set gradient_checkpointing=off", setting="gradient_checkpointing")
     checkpointing.use(layers_at_first(settings, len(checkpointing.layers)) or 0)
     return attached
+
+
+def _check_card(device: torch.device) -> None:
+    """transformers' Trainer works on the first card; of several processes, each on its own.
+
+    Raises:
+        ModelError: the model is on another one.
+    """
+    own = int(os.environ.get("LOCAL_RANK", 0))
+    if device.type == "cuda" and device.index not in (None, own):
+        raise ModelError(
+            f"The model is on graphics card {device.index}, but training runs on card {own}. Start this program so "
+            f"that it sees only that card: CUDA_VISIBLE_DEVICES={device.index}."
+        )

@@ -64,8 +64,8 @@ class PlayedCard(Card):
     def played(self, limit_bytes: int) -> Iterator[None]:
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(UpdateRunner, "_micro_batch", _short(UpdateRunner._micro_batch)))
-            trials = largest_batch._Trials
-            stack.enter_context(mock.patch.object(trials, "_update", _short(trials._update)))
+            trials = largest_batch.Trials
+            stack.enter_context(mock.patch.object(trials, "update", _short(trials.update)))
             stack.enter_context(mock.patch.object(trials, "may_raise", True))
             yield
 

@@ -13,7 +13,7 @@ from training_pro.progress import no_progress
 from training_pro.settings import Settings
 from training_pro.training.memory.checkpointing import Checkpointing
 from training_pro.training.memory.forecast import Forecast, Work, forecast
-from training_pro.training.memory.largest_batch import _trials
+from training_pro.training.memory.largest_batch import trials_on
 from training_pro.training.memory.run_memory import RunMemory
 
 
@@ -41,7 +41,7 @@ def tried(card: Card, owner: TinyOwner, settings: Settings, checkpointed: int, l
     """A first update of one block, then the measured one of `lengths` = (blocks, tokens)."""
     blocks, tokens = lengths
     expected = forecast(work_of(owner, settings), blocks, tokens, checkpointed)
-    with _trials(owner.loaded, settings, no_progress) as trials:
+    with trials_on(owner.loaded, settings, no_progress) as trials:
         Checkpointing.of(model_of(owner)).use(checkpointed)
         trials.samples, trials.order = Blocks([tokens] * blocks), list(range(blocks))
         start = card.allocated()

@@ -79,11 +79,11 @@ def test_what_passes_the_share_of_a_card_does_not_fit_though_nothing_raises(
             self.bytes = 100 * sizes[-1]
 
     sizes: list[int] = []
-    update = largest_batch._Trials._update
-    monkeypatch.setattr(largest_batch._Trials, "_update", lambda self, n: (sizes.append(n), update(self, n))[1])
+    update = largest_batch.Trials.update
+    monkeypatch.setattr(largest_batch.Trials, "update", lambda self, n: (sizes.append(n), update(self, n))[1])
     monkeypatch.setattr(largest_batch, "PeakMemory", Peak)
     monkeypatch.setattr(largest_batch, "free_bytes", lambda device: int(510 / CARD_SHARE))
-    monkeypatch.setattr(largest_batch._Trials, "may_raise", True)
+    monkeypatch.setattr(largest_batch.Trials, "may_raise", True)
     assert find(owner, small_settings()).batch_size == 5
 
 

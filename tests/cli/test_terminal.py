@@ -70,6 +70,10 @@ def test_a_line_is_written_only_where_there_is_a_new_update(
         return RunStatus("tales", Path(), phase, plan=plan, point=point, **more)
 
     seen = [at(update, "training") for update in (1, 1, 1, 2, 2)]
-    watch(Told(*seen, at(2, "ended", ending=Ending("finished", "all done"))))  # type: ignore[arg-type]
+    begun = RunStatus("tales", Path(), "preparing", (3, 10, "Slicing"))
+    watch(Told(begun, *seen, at(2, "ended", ending=Ending("finished", "all done"))))  # type: ignore[arg-type]
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(",")[0] for line in lines] == ["training: 1/10", "training: 2/10", "done: 2/10"]
+    assert [line.split(",")[0] for line in lines] == [
+        *("Slicing: 3 of 10", "Slicing: done"),  # of the data, before the first line of the training
+        *("training: 1/10", "training: 2/10", "done: 2/10"),
+    ]

@@ -71,8 +71,15 @@ class Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close()
-        if kind is None and self._unsaid:
+        if kind is None:
+            self.finish()
+
+    def finish(self) -> None:
+        """Say how the work has ended, where its last line did not."""
+        self._close()
+        if self._unsaid:
             complain(f"{self._what}: {self.ending}")
+        self._unsaid = False
 
     def __call__(self, done: int, total: int, what: str) -> None:
         if self._live:
@@ -121,6 +128,7 @@ def watch(run: Run) -> RunStatus:
             if status.plan is None and status.progress[1]:
                 preparing(*status.progress)
             elif status.plan is not None:
+                preparing.finish()
                 drawn.show(status)
             if not status.running:
                 preparing.ending = "done" if status.plan is not None else _doing(status)

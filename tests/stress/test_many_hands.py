@@ -91,7 +91,7 @@ def test_two_pages_ten_clients_and_the_command_line(
 ) -> None:
     minutes = float(os.environ.get("MANY_HANDS_MINUTES", "10"))
     fingerprint = model_fingerprint(crowd.session.host.loaded_model().model)
-    page = launch(crowd.session, "127.0.0.1", 0, wait=False)
+    page = launch(crowd.session, "127.0.0.1", 0)
     draw = random.Random(1)
     clicks = 0
     with chromium() as browser, errors_logged() as errors:

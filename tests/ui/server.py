@@ -25,7 +25,7 @@ class Server:
     def __init__(self, folders: Folders, model: Path, *, load_in_4bit: bool = False, port: int = 0) -> None:
         self.session = Session(StandaloneHost(folders, model, load_in_4bit=load_in_4bit), folders.queue)
         self.session.attach_own()
-        self.page: gr.Blocks = launch(self.session, "127.0.0.1", port, wait=False)
+        self.page: gr.Blocks = launch(self.session, "127.0.0.1", port)
         self.url = f"{self.page.local_url}?__theme=light"
 
     @property

@@ -32,7 +32,7 @@ def test_each_obstacle_is_said_before_start_with_the_way_out(webui: FakeWebUI) -
     session = Session(WebUIHost())
     session.host.folders.make()
     (session.host.folders.datasets / "tales.txt").write_text(NASTY_TEXT, encoding="utf-8")
-    page = launch(session, "127.0.0.1", 0, wait=False)
+    page = launch(session, "127.0.0.1", 0)
     with chromium() as browser:
         tab = Tab(browser, page.local_url)
         tab.until(lambda: "No model is loaded; load one in the Model tab" in tab.words("host"), "no model")
@@ -61,7 +61,7 @@ def test_each_obstacle_is_said_before_start_with_the_way_out(webui: FakeWebUI) -
         tab.until(lambda: "multi-user mode" in tab.words("host"), "read only")
         tab.press("start")
         tab.until(lambda: "multi-user mode" in tab.words("start-said"), "the refusal")
-        shared = launch(session, "127.0.0.1", 0, wait=False)
+        shared = launch(session, "127.0.0.1", 0)
         tab.page.goto(shared.local_url)
         tab.part("host").wait_for()
         assert tab.part("start").count() == tab.part("queue-start").count() == tab.part("check").count() == 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import threading
 
 from training_pro.cli import common
+from training_pro.cli.terminal import say
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,5 +20,10 @@ def run(options: argparse.Namespace) -> int:
 
     session = common.session_from(options, keep_queue=True)
     session.attach_own()
-    launch(session, options.listen, options.port)
+    page = launch(session, options.listen, options.port)
+    say(f"Training PRO is at {page.local_url} (Ctrl-C ends it).")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        page.close(verbose=False)
     return 0

@@ -24,13 +24,13 @@ def make_app(session: Session) -> gr.Blocks:
     return page
 
 
-def launch(session: Session, host: str = "127.0.0.1", port: int = 7861, *, wait: bool = True) -> gr.Blocks:
-    """Serve the page at `host`:`port` (0: any free one); with `wait` until the process is to end."""
+def launch(session: Session, host: str = "127.0.0.1", port: int = 7861) -> gr.Blocks:
+    """Serve the page at `host`:`port` (0: any free one) until it is closed."""
     session.host.folders.make()
     page = make_app(session)
     page.queue()
     _let_it_sleep(page)
-    page.launch(server_name=host, server_port=port or None, prevent_thread_lock=not wait, **_dress(page.launch))
+    page.launch(server_name=host, server_port=port or None, prevent_thread_lock=True, quiet=True, **_dress(page.launch))
     return page
 
 

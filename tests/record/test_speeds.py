@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from training_pro.record.speeds import FILE, MOST_KEPT, Speed, Work, measured_speed, remember_speed
+from training_pro.record.speeds import FILE, MOST_KEPT, Speed, TimedWork, measured_speed, remember_speed
 
-WORK = Work("base", "4-bit", "card", "bfloat16", 256.0, 4, "auto", "q-v")
+WORK = TimedWork("base", "4-bit", "card", "bfloat16", 256.0, 4, "auto", "q-v")
 
 
 def known(cache: Path, **works: dict[str, Any]) -> None:

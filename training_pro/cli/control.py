@@ -14,7 +14,7 @@ from training_pro.record.runs import list_runs
 from training_pro.remote.channel import channels, read_live
 from training_pro.remote.commands import WORDS, Command, command_from
 from training_pro.remote.snapshot import Live
-from training_pro.remote.terminal_side import Heard, reach, tell
+from training_pro.remote.terminal_side import Heard, ask_run, reach
 from training_pro.training.controls import live_words
 from training_pro.values import plain
 from training_pro.words import time_words
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         if options.word == "status":
             return _status(reach(folder), options.json)
         command = command_from(options.word, options.rest)
-        return _told(command, tell(folder, command, options.wait), options.json)
+        return _told(command, ask_run(folder, command, options.wait), options.json)
     except NotRunning as error:
         raise NotRunning(f"{error}\n{_runs_there(folders)}") from None
 

@@ -24,7 +24,7 @@ _NEAR_CHOICE = 0.5  # ... other targets or another kind of LoRA
 
 
 @dataclass(frozen=True)
-class Work:
+class TimedWork:
     """What decides how fast updates are. `device` is its name; `block_tokens` are those of a block, padding included,
     `blocks` are on the device at once."""
 
@@ -47,7 +47,7 @@ class Speed:
     name: str
 
 
-def remember_speed(cache: Path, work: Work, speed: Speed) -> None:
+def remember_speed(cache: Path, work: TimedWork, speed: Speed) -> None:
     """Keep it in place of an earlier one of the same work; never the reason for a failure."""
     same = _key(asdict(work))
     others = [line for line in _read(cache) if _key(line) != same]
@@ -57,7 +57,7 @@ def remember_speed(cache: Path, work: Work, speed: Speed) -> None:
         write_json_whole(cache / FILE, [*others, line][-MOST_KEPT:])
 
 
-def measured_speed(cache: Path, work: Work) -> Speed | None:
+def measured_speed(cache: Path, work: TimedWork) -> Speed | None:
     """The speed that was measured of the work most like this one, with this model on this device; None: none was."""
     found = [(_distance(line, work), line) for line in _read(cache) if _same_machine(line, work)]
     if not found:
@@ -70,12 +70,12 @@ def _how_far(found: tuple[float, Mapping[str, Any]]) -> float:
     return found[0]
 
 
-def _same_machine(line: Mapping[str, Any], work: Work) -> bool:
+def _same_machine(line: Mapping[str, Any], work: TimedWork) -> bool:
     wanted = (work.model, work.quantization, work.device, work.dtype)
     return tuple(line.get(name) for name in ("model", "quantization", "device", "dtype")) == wanted
 
 
-def _distance(line: Mapping[str, Any], work: Work) -> float:
+def _distance(line: Mapping[str, Any], work: TimedWork) -> float:
     distance = 0.0
     for name, here in (("block_tokens", work.block_tokens), ("blocks", work.blocks)):
         there = _number(line.get(name))

@@ -75,7 +75,7 @@ def send(run: Path, command: Command) -> Path:
     return channel / ANSWERS / name
 
 
-def tell(run: Path, command: Command, wait_s: float) -> Heard:
+def ask_run(run: Path, command: Command, wait_s: float) -> Heard:
     """Send the command and wait, at most `wait_s`, until the run has answered and done what was asked.
 
     Raises:

@@ -17,7 +17,7 @@ from training_pro.settings import Settings
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from training_pro.training.loop.batches import Blocks
+    from training_pro.training.loop.batches import TokenBlocks
 
 SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "general.txt"
 BLOCK_TOKENS = 256
@@ -45,16 +45,16 @@ def general_text(settings: Settings, folders: Folders) -> str:
     return text
 
 
-def general_blocks(text: str, tokenizer: PreTrainedTokenizerBase, most_tokens: int | None) -> Blocks:
+def general_blocks(text: str, tokenizer: PreTrainedTokenizerBase, most_tokens: int | None) -> TokenBlocks:
     """The text in blocks of at most `BLOCK_TOKENS`, one after the other, each with a BOS where the model has one."""
-    from training_pro.training.loop.batches import Blocks
+    from training_pro.training.loop.batches import TokenBlocks
 
     lines = text.splitlines(keepends=True)  # a tokenizer warns of a text that is longer than its model's context
     ids = [token for line in tokenizer(lines, add_special_tokens=False)["input_ids"] for token in line]
     first = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
     size = max(min(BLOCK_TOKENS, most_tokens or BLOCK_TOKENS) - len(first), 2)
     pieces = [first + ids[start : start + size] for start in range(0, len(ids), size)]
-    return Blocks([_block(piece) for piece in pieces if len(piece) > 1])
+    return TokenBlocks([_block(piece) for piece in pieces if len(piece) > 1])
 
 
 def _block(ids: list[int]) -> dict[str, np.ndarray]:

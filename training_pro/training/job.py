@@ -33,7 +33,7 @@ from training_pro.training.behaviours.steered import EpochOrder, LearningRateSca
 from training_pro.training.behaviours.stops import StopAtEpoch, StopAtLoss, Watchdog
 from training_pro.training.behaviours.tensorboard_wandb import scalars_behaviour
 from training_pro.training.controls import Controls
-from training_pro.training.loop.batches import Blocks, pad_id
+from training_pro.training.loop.batches import TokenBlocks, pad_id
 from training_pro.training.loop.checkpoint_files import said_plainly, twice_if_short_of_memory
 from training_pro.training.loop.trainer import LoraTrainer, Task
 from training_pro.training.loop.update import Interrupted
@@ -71,7 +71,7 @@ class Order:
     plan: Plan
     folder: Path
     schedules_folder: Path | None
-    general: Blocks | None = None  # of a text that shows whether the LoRA forgets
+    general: TokenBlocks | None = None  # of a text that shows whether the LoRA forgets
 
 
 class Job:

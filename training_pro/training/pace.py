@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training_pro.plan import Plan
-from training_pro.record.speeds import Speed, Work, measured_speed
+from training_pro.record.speeds import Speed, TimedWork, measured_speed
 from training_pro.settings import Settings
 from training_pro.training.remaining import Besides, Remaining
 from training_pro.training.update_tokens import update_tokens
@@ -68,12 +68,12 @@ def expected_of(settings: Settings, prepared: Prepared, plan: Plan) -> Remaining
     return Remaining(tokens, Besides.of(settings, plan, evaluated))
 
 
-def work_of(loaded: Trainable, settings: Settings, prepared: Prepared, plan: Plan) -> Work:
+def work_of(loaded: Trainable, settings: Settings, prepared: Prepared, plan: Plan) -> TimedWork:
     """What decides how fast the run's updates are."""
     weight = loaded.model.get_input_embeddings().weight
     blocks = max(plan.total_updates * plan.blocks_per_update, 1)
     kinds = {"DoRA": settings.use_dora, "head": settings.train_head, "experts": settings.train_experts}
-    return Work(
+    return TimedWork(
         model=loaded.label,
         quantization=loaded.quantization,
         device=_device_name(weight.device),

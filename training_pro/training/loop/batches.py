@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-class Blocks:
+class TokenBlocks:
     """A few blocks at hand, as samples."""
 
     def __init__(self, blocks: Sequence[dict[str, npt.NDArray[Any]]]) -> None:
@@ -36,7 +36,7 @@ class Blocks:
 class ReadableSamples(Dataset[dict[str, Any]]):
     """The samples as the data loader asks for them; one that can't be read is named."""
 
-    def __init__(self, samples: Samples | Blocks) -> None:
+    def __init__(self, samples: Samples | TokenBlocks) -> None:
         self._samples = samples
 
     def __len__(self) -> int:

@@ -16,7 +16,7 @@ import torch
 
 from training_pro.data.samples import Samples
 from training_pro.errors import ModelError
-from training_pro.training.loop.batches import Blocks, ReadableSamples, nothing_to_learn, pad, trained_tokens
+from training_pro.training.loop.batches import ReadableSamples, TokenBlocks, nothing_to_learn, pad, trained_tokens
 from training_pro.training.loop.update import Interrupted, smaller
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
 from training_pro.training.several.team import ALONE, Team
@@ -40,7 +40,7 @@ class Evaluation:
     masked: bool = True  # whether the model must know which tokens are padding
     _tries: int = field(default=0, init=False)  # that ran out of memory in this evaluation
 
-    def mean_loss(self, model: Any, samples: Samples | Blocks) -> float:
+    def mean_loss(self, model: Any, samples: Samples | TokenBlocks) -> float:
         """Nats per trained token, in every process the same; NaN if no token is trained.
 
         Raises:

@@ -36,7 +36,7 @@ from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.learning_rate import FOLLOWS_EVALUATION, make_scheduler
 from training_pro.training.loop.arguments import training_arguments
 from training_pro.training.loop.batch_sampler import EpochSampler, UpdateSampler
-from training_pro.training.loop.batches import Blocks, ReadableSamples, collate
+from training_pro.training.loop.batches import ReadableSamples, TokenBlocks, collate
 from training_pro.training.loop.checkpoint_files import (
     said_plainly,
     twice_if_short_of_memory,
@@ -206,7 +206,7 @@ class LoraTrainer(Trainer):
         where they can't be known: of a sharded model, or where memory runs out.
 
         Costs two forward passes over at most `_JUDGED_BLOCKS` blocks."""
-        blocks = Blocks(self._last_blocks[:_JUDGED_BLOCKS])
+        blocks = TokenBlocks(self._last_blocks[:_JUDGED_BLOCKS])
         if self.sharded:
             return None
         own = self._judged(blocks) if len(blocks) else None
@@ -215,7 +215,7 @@ class LoraTrainer(Trainer):
             return None
         return sum(with_it for with_it, _ in known) / len(known), sum(without for _, without in known) / len(known)
 
-    def _judged(self, blocks: Blocks) -> tuple[float, float] | None:
+    def _judged(self, blocks: TokenBlocks) -> tuple[float, float] | None:
         try:
             with_it = self.measured(blocks, alone=True)
             with self.model.disable_adapter():
@@ -224,7 +224,7 @@ class LoraTrainer(Trainer):
             return None
         return (with_it, without) if math.isfinite(without) else None
 
-    def measured(self, blocks: Blocks, alone: bool = False) -> float:
+    def measured(self, blocks: TokenBlocks, alone: bool = False) -> float:
         """The mean loss over these blocks as the model is now, in nats a token; `alone`: this process's own blocks.
 
         Raises:

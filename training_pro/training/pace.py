@@ -14,7 +14,7 @@ from training_pro.plan import Plan
 from training_pro.record.speeds import Speed, TimedWork, measured_speed
 from training_pro.settings import Settings
 from training_pro.training.remaining import Besides, Remaining
-from training_pro.training.update_tokens import update_tokens
+from training_pro.training.update_tokens import block_tokens, update_tokens
 from training_pro.words import time_words
 
 if TYPE_CHECKING:
@@ -71,14 +71,13 @@ def expected_of(settings: Settings, prepared: Prepared, plan: Plan) -> Remaining
 def work_of(loaded: Trainable, settings: Settings, prepared: Prepared, plan: Plan) -> TimedWork:
     """What decides how fast the run's updates are."""
     weight = loaded.model.get_input_embeddings().weight
-    blocks = max(plan.total_updates * plan.blocks_per_update, 1)
     kinds = {"DoRA": settings.use_dora, "head": settings.train_head, "experts": settings.train_experts}
     return TimedWork(
         model=loaded.label,
         quantization=loaded.quantization,
         device=_device_name(weight.device),
         dtype=str(weight.dtype).removeprefix("torch."),
-        block_tokens=float(update_tokens(prepared.train.lengths, plan, settings).sum()) / blocks,
+        block_tokens=block_tokens(prepared.train.lengths, plan, settings),
         blocks=min(plan.batch_size, plan.blocks),
         checkpointing=settings.gradient_checkpointing,
         targets=f"{settings.targets} {settings.target_modules}".strip(),

@@ -25,6 +25,11 @@ def update_tokens(lengths: npt.NDArray[np.int32], plan: Plan, settings: Settings
     return np.concatenate([known[epoch % looked_at] for epoch in range(epochs)])[: plan.total_updates]
 
 
+def block_tokens(lengths: npt.NDArray[np.int32], plan: Plan, settings: Settings) -> float:
+    """Tokens of a block, padding included, in the mean of the first epoch."""
+    return float(_of_epoch(lengths, plan, settings, 0).sum()) / max(len(lengths), 1)
+
+
 def _of_epoch(lengths: npt.NDArray[np.int32], plan: Plan, settings: Settings, epoch: int) -> Tokens:
     size = plan.blocks_at_once
     order = epoch_order(lengths, size, settings.seed, epoch, settings.group_by_length)

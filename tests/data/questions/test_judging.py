@@ -67,6 +67,8 @@ def test_writing_is_done_once_a_question_is_asked() -> None:
         ("Wer steigt am Abend auf den Turm und zählt die Stufen?", OTHER_LANGUAGE),
         ("谁登上了塔？", OTHER_LANGUAGE),
         ("What is the passage about?", ABOUT_THE_TEXT),
+        ("What is the answer to this question?", ABOUT_THE_TEXT),
+        ("What was the text of the song?", ABOUT_THE_TEXT),
         ("WHO climbs the tower ?", DUPLICATE),
     ],
 )
@@ -86,6 +88,7 @@ def test_why_a_question_is_of_no_use(question: str, why: str) -> None:
         ("灯台守は夕暮れに塔に登り、階段を数えます？", JAPANESE, REPEATS),
         ("Grandmother Brass?", ANSWER, ""),
         ("Anything at all?", "12345 67890", ""),
+        ("Who wrote the text of the song?", "The keeper wrote the text, and the tune is older than the tower.", ""),
     ],
 )
 def test_languages(question: str, answer: str, why: str) -> None:

@@ -1,6 +1,7 @@
 """What a model is shown of a passage, so that it writes the question which the passage answers.
 
-Through the model's own chat template; a model without one continues a list of examples. Costs a rendering each.
+Through the model's own chat template, first with examples, which small models need, then once without, lest it writes
+in the language of the examples. A model without a template continues a list of examples. Costs a rendering each.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from training_pro.data.rendering.templates import ChatTemplate, has_template, ma
 MOST_TOKENS = 60  # of a question
 PLACE = "%text%"  # where the passage stands in a wish of one's own
 WISHES = (  # the second is tried where the answer to the first was of no use
-    "Here is a passage:\n\n%text%\n\nWrite one short question that this passage answers, in the language of the "
-    "passage. Ask about what it says, not about the passage itself. Write only the question.",
+    "%text%\n\nWrite one short question that the text above answers. Ask about what it says, in its own language. "
+    "Write only the question.",
     "%text%\n\nSomebody asked a question, and the text above was the answer. What was the question? Write only the "
     "question, in the language of the text.",
 )
@@ -26,6 +27,8 @@ _EXAMPLES = (
      "Why does the ferry leave later in winter?"),
     ("Marta kept bees for forty years and was stung eleven times. She remembered each of them by name.",
      "How often was Marta stung in her forty years with bees?"),
+    ("To clean the lamp, open the small brass door first. Then take out the glass with both hands, and wipe it dry.",
+     "How is the lamp cleaned?"),
 )  # fmt: skip
 
 
@@ -59,8 +62,14 @@ class Prompts:
         """
         if self.template is None:
             return self.start + _continued(passage)
-        wish = self.wishes[attempt].replace(PLACE, passage)
-        text = self.template.text([{"role": "user", "content": wish}], prompt=True)
+        wish = self.wishes[attempt]
+        shown = [*_EXAMPLES, (passage, "")] if wish == WISHES[0] else [(passage, "")]
+        turns = [
+            {"role": role, "content": content}
+            for text, question in shown
+            for role, content in (("user", wish.replace(PLACE, text)), ("assistant", question))
+        ]
+        text = self.template.text(turns[:-1], prompt=True)
         return text + _NO_THOUGHTS if self.without_thoughts and not text.endswith(_NO_THOUGHTS) else text
 
     @property

@@ -31,8 +31,8 @@ _LABEL = re.compile(
 )
 _WORD = re.compile(r"\w+")
 _ABOUT_THE_TEXT = re.compile(
-    r"\b(?:(?:this|the) (?:text|passage|paragraph|excerpt|section|story)|(?:die|der|dies)\w* (?:text|abschnitt)\w*|"
-    r"(?:ce|le|cet) (?:texte|passage|extrait)|(?:este|el) (?:texto|pasaje)|(?:questo|il) (?:testo|brano))\b",
+    r"\b(?:this|the|die|der|dies\w*|ce|cet|le|este|el|questo|il) "
+    r"(text\w*|passages?|paragraph|excerpt|question|answer|abschnitt\w*|frage|extrait|pasaje|testo|brano)\b",
     re.IGNORECASE,
 )
 
@@ -70,7 +70,8 @@ def why_bad(question: str, answer: str, earlier: Iterable[str] = ()) -> str:
         return REPEATS
     if is_other_language(question, answer):
         return OTHER_LANGUAGE
-    if _ABOUT_THE_TEXT.search(question) and not _ABOUT_THE_TEXT.search(answer):
+    about = _ABOUT_THE_TEXT.search(question)
+    if about is not None and about[1].casefold() not in _words(answer):
         return ABOUT_THE_TEXT
     return DUPLICATE if key_of(question) in earlier else ""
 

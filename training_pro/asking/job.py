@@ -172,8 +172,8 @@ class AskJob:
         self._set_answer(place, state="writing")
         began = time.monotonic()
         try:
-            with self._voice(self._status.answers[place].voice, loaded) as model:
-                self._write(place, model, loaded.tokenizer, prompt)
+            with self._voice(self._status.answers[place].voice, loaded) as (model, tokenizer):
+                self._write(place, model, tokenizer, prompt)
         except UserError as error:
             self._set_answer(place, state="failed", fault=str(error))
             return
@@ -181,15 +181,16 @@ class AskJob:
         self._set_answer(place, state=state, seconds=time.monotonic() - began)
 
     @contextmanager
-    def _voice(self, voice: Voice, loaded: LoadedModel) -> Iterator[Any]:
+    def _voice(self, voice: Voice, loaded: LoadedModel) -> Iterator[tuple[Any, Any]]:
+        """The model as this voice, and the tokenizer, which knows the new words of its LoRA."""
         if voice.lora == BASE:
-            yield loaded.model
+            yield loaded.model, loaded.tokenizer
             return
         chosen = chosen_lora(self._host.folders, voice.lora)
         on = LoraOn(loaded.model, chosen.folder, chosen.label)
         try:
             with at_strength(on.model, voice):
-                yield on.model
+                yield on.model, on.tokenizer or loaded.tokenizer
         finally:
             on.off()
 
@@ -256,6 +257,8 @@ def _unscalable(model: Any) -> str:
     config = model.peft_config[model.active_adapter]
     if getattr(config, "use_dora", False):
         return "is a DoRA"
+    if getattr(config, "trainable_token_indices", None):
+        return "has trained words"
     if getattr(config, "modules_to_save", None):
         return f"has trained {', '.join(map(str, config.modules_to_save))[:80]}"
     if getattr(config, "trainable_token_indices", None):

@@ -10,6 +10,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,7 @@ def arrows_of(path: Path, shown: str) -> Iterator[Arrow]:
         yield from (Arrow(shown, name, id(node) in typing_only) for name in names)
 
 
+@cache
 def all_arrows() -> list[Arrow]:
     package = ROOT / PACKAGE
     files = [(path, path.relative_to(package).as_posix()) for path in sorted(package.rglob("*.py"))]

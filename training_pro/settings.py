@@ -382,7 +382,7 @@ class Settings:
     stop_ramp: bool = _stop(
         False,
         "Ramp down at the stop loss",
-        "Off: the run stops at once. On: first the rate falls to 0 over a tenth as many updates as are done by then.",
+        "Off: the run stops at once. On: the rate first falls to 0, within a tenth of the updates done so far.",
     )
     stop_at_epoch: int = _stop(
         0,
@@ -426,8 +426,8 @@ class Settings:
     save_at_end: bool = _checkpoint(
         True,
         "Save at the end",
-        "Also saves a checkpoint of the finished run, so that it can be trained further exactly. Takes the room of two "
-        "or three LoRAs.",
+        "Also saves a checkpoint of the finished run, so that it can be trained further exactly. Needs the space of "
+        "two or three LoRAs.",
     )
     save_best: bool = _checkpoint(
         True, "Keep the best", "With evaluation data: keeps a checkpoint of the lowest evaluation loss."
@@ -468,11 +468,11 @@ class Settings:
     watch_forgetting: bool = _watch(
         True,
         "Watch for forgetting",
-        "Measures the loss on a general text at the start, at the steps of evaluations and at the end. Each time costs "
+        "Measures the loss on a general text at the start, with each evaluation and at the end. Each time costs "
         "about a third of an update.",
     )
     forgetting_text: str = _watch(
-        "", "General text", "A text file of your own that the LoRA must not forget. Empty: the English one that ships."
+        "", "General text", "A text file of your own that the LoRA must not forget. Empty: the included English one."
     )
     report_to: str = _watch(
         "none", "Save detailed logs with", "Also writes logs for TensorBoard or W&B.", choices=REPORT_TARGETS

@@ -63,6 +63,8 @@ def run(left: list[Todo], until: float) -> None:
             if time.monotonic() > until:
                 return
             _say(f"{done + 1} of {len(left)}: {experiment.name}, {arm.name}, seed {seed}")
+            if is_done(experiment, arm, seed):  # by another process meanwhile
+                continue
             lines = bench.run(arm, seed)
             add(experiment.name, lines)
             for line in lines:

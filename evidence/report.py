@@ -52,12 +52,16 @@ def write(folder: Path = RESULTS, docs: Path = DOCS) -> None:
 
 
 def _claims(found: dict[str, dict[str, Group]]) -> str:
-    rows = ["| claim | verdict | figures |\n|---|---|---|\n"]
-    for name, experiment in EXPERIMENTS.items():
-        groups = found[name]
-        for claim in experiment.claims:
-            rows.append(f"| {claim.says} | **{verdict(claim, groups)}** | {_figures(claim, groups)} |\n")
-    return "".join(rows) + "\n"
+    """A table of what was tested, and a list of what was not."""
+    claims = [(claim, found[name]) for name, experiment in EXPERIMENTS.items() for claim in experiment.claims]
+    tested = [(claim, groups) for claim, groups in claims if verdict(claim, groups) != "not yet run"]
+    left = [f"- {claim.says}\n" for claim, groups in claims if verdict(claim, groups) == "not yet run"]
+    rows = [
+        f"| {claim.says} | **{verdict(claim, groups)}** | {_figures(claim, groups)} |\n" for claim, groups in tested
+    ]
+    table = ["| claim | verdict | figures |\n|---|---|---|\n", *rows, "\n"] if rows else []
+    rest = ["Not yet run with 3 seeds, and so neither held nor refuted:\n\n", *left, "\n"] if left else []
+    return "".join([*table, *rest])
 
 
 def _figures(claim: Claim, groups: dict[str, Group]) -> str:

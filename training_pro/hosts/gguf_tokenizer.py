@@ -1,6 +1,6 @@
 """The tokenizer inside the embedded model's GGUF file, in Hugging Face's form. Takes some 5 seconds.
 
-transformers can read it too, but not each release alike: 5.6 makes ``<|im_start|>`` the token that ends a text,
+transformers can read it too, but releases differ: 5.6 makes ``<|im_start|>`` the token that ends a text,
 and falls back on ``<unk>`` where 5.23 does not. Read here, the saved model is the same whatever is installed.
 Source for the splitting: llama.cpp's pre-tokenizer "smollm" (each digit alone, then GPT-2's pattern).
 """

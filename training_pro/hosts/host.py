@@ -1,7 +1,6 @@
 """What the rest of the package may ask of whoever owns the model and the folders.
 
-Two hosts exist: the WebUI (`hosts.webui`) and a model folder of one's own (`hosts.standalone`). The session
-talks to this protocol alone. Nothing here imports torch or transformers, so that asking costs nothing.
+Two hosts exist: the WebUI (`hosts.webui`) and a model folder (`hosts.standalone`). The session uses only this protocol. Nothing here imports torch or transformers, so that asking costs nothing.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ class Host(Protocol):
 
     @property
     def multi_user(self) -> bool:
-        """True where several people share the page: then everything is read only."""
+        """True if several people share the page: then everything is read only."""
         ...
 
     def model_label(self) -> str:
@@ -110,7 +109,7 @@ class Host(Protocol):
     def loaded_model(self) -> LoadedModel:
         """The model as it is now, with whatever LoRA is on: for reading its tokenizer and for measuring.
 
-        A model that the host had put aside for idleness is loaded now.
+        A model that the host had unloaded because it was idle is loaded now.
 
         Raises:
             ModelError: no model, or one that this package can't compute with; with the way out.
@@ -141,7 +140,7 @@ class Host(Protocol):
         ...
 
     def put_lora_on(self, name: str) -> None:
-        """Put the LoRA of this name on the model, in place of any other.
+        """Use the LoRA of this name on the model, in place of any other.
 
         Raises:
             ModelError: no model, no such LoRA, or one that does not fit the model.
@@ -191,7 +190,7 @@ class Host(Protocol):
         ...
 
     def reload(self) -> None:
-        """Bring back what was there before `release` or `load`, its LoRAs included. Does nothing if it is there.
+        """Bring back what was there before `release` or `load`, with its LoRAs. Does nothing if it is still there.
 
         Raises:
             ModelError: it can't be loaded any more.

@@ -42,7 +42,7 @@ def quantization_of(model: PreTrainedModel, label: str) -> Quantization:
     """Looks at the model, not at how it was asked for: folders can be quantized beforehand.
 
     Raises:
-        ModelError: quantized by something else than bitsandbytes.
+        ModelError: quantized with something other than bitsandbytes.
     """
     if getattr(model, "is_loaded_in_4bit", False):
         return "4-bit"

@@ -1,4 +1,4 @@
-"""How to load the model that a host has loaded once more, the same way, in another process. Costs nothing."""
+"""How another process can load the model of a host in the same way. Costs nothing."""
 
 from __future__ import annotations
 

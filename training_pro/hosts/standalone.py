@@ -62,7 +62,7 @@ class StandaloneHost:
         self._lock = threading.RLock()
 
     def call_model(self, name: str) -> None:
-        """Records call the model so, in place of its folder's name."""
+        """The model's name in records, in place of its folder's name."""
         self._name = self._own_name = name
 
     def model_label(self) -> str:

@@ -1,7 +1,7 @@
 """What a LoRA may be called, and the one folder that name stands for.
 
 A name becomes a folder, an entry in the host's menu and a key inside PEFT, on every system the folder may
-be carried to: all of them must be able to take it. Costs nothing but a look at the LoRA folder.
+be carried to: all of them must accept it. Costs nothing but a look at the LoRA folder.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class PerplexityTable:
         return self._change(lambda lines: [replace(m, comment=comment) if m.id == line else m for m in lines], line)
 
     def remove(self, line: str) -> str:
-        """Take the line of this id out; what there is to say.
+        """Remove the line of this id; what there is to say.
 
         Raises:
             RunError: no such line, or the disk refuses.

@@ -139,7 +139,7 @@ def thin(points: Points, most: int, by: str = "loss") -> Points:
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:
-    """At most `most` (2 or more) of `items`, evenly evenly, the first and last among them."""
+    """At most `most` (2 or more) of `items`, evenly spread, the first and last among them."""
     if len(items) <= most:
         return list(items)
     return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]

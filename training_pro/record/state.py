@@ -100,7 +100,7 @@ def read_state(folder: Path) -> RunState | None:
     """The state in a run's folder; None where there is no such file.
 
     Raises:
-        RunError: the file is there and makes no sense.
+        RunError: the file is there and is not valid.
     """
     path = folder / STATE_FILE
     try:

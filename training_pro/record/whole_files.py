@@ -176,7 +176,7 @@ def move_folder(source: Path, target: Path) -> Path:
 
 
 def remove_folder(folder: Path) -> None:
-    """Take a folder away: at once under its name, so that no reader finds half of it.
+    """Remove a folder: its name disappears at once, so that no reader finds half of it.
 
     Raises:
         RunError: the disk refuses.
@@ -190,7 +190,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def sweep_temporaries(folder: Path) -> list[Path]:
-    """Take away what a crash left anywhere below `folder`; gives back what was taken or put back.
+    """Remove what a crash left anywhere below `folder`; returns what was removed or restored.
 
     Temporaries of a process that still lives are left alone, links are not followed, and what can't be
     removed waits for the next time.

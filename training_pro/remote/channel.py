@@ -46,7 +46,7 @@ def channels(loras: Path) -> list[Path]:
 
 
 def read_live(channel: Path) -> Live | None:
-    """What the run last said of itself; None where there is nothing, or nothing that makes sense."""
+    """What the run last said of itself; None if there is nothing, or nothing valid."""
     values = read_small(channel / STATUS_FILE, 1 << 20)
     try:
         return value_from(Live, values) if values is not None else None

@@ -68,7 +68,7 @@ def read_command(values: Mapping[str, Any]) -> Command:
     """The command of a file.
 
     Raises:
-        UserError: it is none.
+        UserError: it is not a command.
     """
     try:
         command = value_from(Command, values)

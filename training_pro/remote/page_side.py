@@ -1,4 +1,4 @@
-"""A run in another process, with the face of a run of our own: watched by its channel and its files.
+"""A run in another process, used like a run of our own: watched by its channel and its files.
 
 Costs two looks a second at small files; a look at nothing new costs some 100 microseconds.
 """

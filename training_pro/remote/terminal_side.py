@@ -1,4 +1,4 @@
-"""The other end of the channel: find a run in progress, send it a command, learn what it really took over."""
+"""The other end of the channel: find a run in progress, send it a command, learn what it really did."""
 
 from __future__ import annotations
 

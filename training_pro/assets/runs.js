@@ -7,8 +7,8 @@
     ["resume", "Resume", "resume"], ["further", "Train further", "further"], ["measure", "Measure perplexity", "measure"],
     ["export", "Export", "export"], ["folder", "Open folder"], ["delete", "Delete"],
   ];
-  const THERE = { copy: ["Train"], resume: ["Train"], further: ["Train"], export: ["Tools", "tp-export-lora-card"] };
-  const BELOW = { open: "tp-runs-shown-card", ask: "tp-runs-ask-card", measure: "tp-measure-card" };
+  const THERE = { copy: ["Train"], resume: ["Train"], export: ["Tools", "tp-export-lora-card"] };
+  const BELOW = { further: "tp-runs-further", open: "tp-runs-shown-card", ask: "tp-runs-ask-card", measure: "tp-measure-card" };
   const ticked = new Set();
   let menu = null, opener = null;
 
@@ -25,7 +25,8 @@
   };
   const act = (what, names) => {
     if (what === "folder") copy(names[0]);
-    window.trainingProHands.press("runs", JSON.stringify({ do: what, names }));
+    const wanted = what === "further" ? "open" : what; // its number and button are below the run
+    window.trainingProHands.press("runs", JSON.stringify({ do: wanted, names }));
     go(what);
   };
   // To where what was asked for is shown.

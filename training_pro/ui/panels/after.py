@@ -21,6 +21,7 @@ from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.live import Follows, Pulled
 from training_pro.ui.panels.export import Export
 from training_pro.ui.panels.folder_button import copy_on_click, folder_said
+from training_pro.ui.panels.further import CAN_BE_TRAINED_FURTHER, Further
 from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.run_names import free_name
@@ -50,6 +51,7 @@ class After(Follows):
     def __init__(self, session: Session, recipes: Recipes) -> None:
         self._session = session
         self._recipes = recipes
+        self.further = Further(session, "after")
 
     def build(self) -> None:
         self.line = area("after-run")
@@ -57,6 +59,7 @@ class After(Follows):
             self.use = button("Use it in chat", "put-on", variant="primary")
             self.stop_using = button("Stop using it", "take-off", visible=False)
             self.go_on = button("Resume this run", "after-continue")
+            self.further.build()
             self.again = button("Train again with changes", "after-again")
             self.export = button("Export", "after-export")
             self.open = button("Open folder", "after-open")
@@ -72,6 +75,7 @@ class After(Follows):
         self.open.click(answering(self._open, self.said, "opening the folder"), None, self.said, **QUIET)
         go_on = answering(self._go_on, self.said, "continuing the run")
         self.go_on.click(go_on, None, [self.said, self.row], **QUIET)
+        self.further.connect(lambda: self._there().folder, [], self.said)
         again = answering(self._again, self.said, "filling in the settings")
         self.again.click(again, None, [self.said, *self._recipes.filled], **QUIET)
 
@@ -89,6 +93,7 @@ class After(Follows):
         """The row, when another run is the last one, or a run has begun."""
         stamp = partial(_went, self._session)
         outputs = [self.line, self.row, self.go_on, self.use, self.stop_using, self.export]
+        outputs += [self.further.epochs, self.further.go]
         return [Pulled("after", stamp, outputs, self.updates)]
 
     def updates(self) -> dict[Any, Any]:
@@ -96,11 +101,14 @@ class After(Follows):
         last = self._last()
         if last is None:
             return {self.line: "", self.row: gr.update(visible=False)}
+        further = last.usable and last.state in CAN_BE_TRAINED_FURTHER
         used = self._session.host.loras_on() == [last.folder.name]
         return {
             self.use: gr.update(visible=last.usable and not used),
             self.stop_using: gr.update(visible=used),
             self.export: gr.update(visible=last.usable),
+            self.further.epochs: gr.update(visible=further),
+            self.further.go: gr.update(visible=further),
             self.line: "" if last.told else f'{box("warning", last.line)}<p class="tp-path">{text(last.folder)}</p>',
             self.row: gr.update(visible=True),
             self.go_on: gr.update(visible=last.state in _CAN_GO_ON),

@@ -114,14 +114,19 @@ class Recipes:
         runs = [run.name for run in ordered_runs(self._session) if (run.path / SETTINGS_FILE).is_file()]
         return {self.preset: gr.update(choices=preset_names(folders)), self.source: gr.update(choices=runs)}
 
-    def filled_from(self, path: Path, name: str | None = None) -> dict[Any, Any]:
+    def filled_from(self, path: Path, name: str | None = None, **more: Any) -> dict[Any, Any]:
         """Updates that fill the form from a settings file of any dialect, but not the name: that is `name`, if given.
+        `more` are settings with other values than the file's.
 
         Raises:
             UserError: the file can't be used.
         """
         filled = self._fill(*self._settings_in(read_json_object(path)))
-        return filled if name is None else {**filled, **self._form.change({"name": name})}
+        return {**filled, **self._form.change(more if name is None else {"name": name, **more})}
+
+    def changed(self, values: dict[str, Any]) -> dict[Any, Any]:
+        """Updates for these settings alone."""
+        return {**self._form.change(values), self.said: ""}
 
     def _use(self, name: str | None) -> dict[Any, Any]:
         if not name:

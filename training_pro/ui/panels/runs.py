@@ -14,6 +14,7 @@ import gradio as gr
 
 from training_pro.errors import RunError, UserError
 from training_pro.record.aside import aside_runs, delete_run, put_back, rename_run
+from training_pro.record.lora_choices import has_weights
 from training_pro.record.runs import SETTINGS_FILE, list_runs, read_run, write_notes
 from training_pro.session import Session
 from training_pro.ui.fields import Choice, meant
@@ -24,9 +25,11 @@ from training_pro.ui.panels.after import continue_run, use_in_chat
 from training_pro.ui.panels.ask import Ask
 from training_pro.ui.panels.export import Export
 from training_pro.ui.panels.folder_button import folder_said
+from training_pro.ui.panels.further import CAN_BE_TRAINED_FURTHER, Further
 from training_pro.ui.panels.perplexity import Perplexity
 from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.pieces import area, button, button_row, card, head
+from training_pro.ui.run_names import free_name
 from training_pro.ui.runs_order import BY_NAME, NEWEST, ordered_runs
 from training_pro.ui.views.markup import box, text
 from training_pro.ui.views.runs import HAND, Over, comparison, run_in_full, runs_table
@@ -53,6 +56,7 @@ class RunsPanel(Follows):
         self._editable = editable
         self.hand = Hand(HAND)
         self.ask = Ask(session, "runs-ask")
+        self.further = Further(session, "runs")
         self._deleted: list[Path] = []
 
     def build(self) -> None:
@@ -109,6 +113,9 @@ class RunsPanel(Follows):
             self.new_name = gr.Textbox(label="New name", max_lines=1, elem_id="tp-new-name", elem_classes=["tp-field"])
             self.keep_notes = button("Save notes", "keep-notes")
             self.rename = button("Rename", "rename")
+        with button_row(visible=False) as self.more:
+            self.further.build()
+            self.start_from = button("New run from it", "start-from")
 
     # -- hooking up -----------------------------------------------------------------------------------------------
 
@@ -151,10 +158,19 @@ class RunsPanel(Follows):
         for pressed, action, given, doing in edits:
             pressed.click(answering(action, self.said, doing), given, self._changing, **QUIET)
 
+        self.further.connect(self._one, [self.open_names], self.said)
+        begin = answering(self._start_from, self.said, "filling in the settings")
+        filled = self.start_from.click(begin, self.open_names, [self.said, *recipes.filled], **QUIET)
+        filled.then(None, None, None, js="() => window.trainingProRuns.go('copy')", **QUIET)
+
     @property
     def _view(self) -> list[Any]:
         view = [self.open_names, self.detail, self.view, self.over]
-        return view + ([self.edits, self.notes, self.new_name] if self._editable else [])
+        return view + (
+            [self.edits, self.notes, self.new_name, self.more, self.further.epochs, self.further.go]
+            if self._editable
+            else []
+        )
 
     @property
     def _changing(self) -> list[Any]:
@@ -197,6 +213,11 @@ class RunsPanel(Follows):
         }
         if self._editable:
             updates[self.edits] = gr.update(visible=len(records) == 1)
+            ours = [record for record in records if record.summary.state in CAN_BE_TRAINED_FURTHER]
+            usable = [record for record in records if has_weights(record.summary.path)]
+            updates[self.more] = gr.update(visible=len(records) == 1 and bool(usable))
+            for control in (self.further.epochs, self.further.go):
+                updates[control] = gr.update(visible=bool(ours))
             updates[self.notes] = records[0].notes if len(records) == 1 else ""
             updates[self.new_name] = ""
         return updates
@@ -233,6 +254,17 @@ class RunsPanel(Follows):
     def _copy(self, names: Sequence[str]) -> dict[Any, Any]:
         filled = self._recipes.filled_from(self._one(names) / SETTINGS_FILE)
         return {**filled, self.said: box("info", "The settings are filled in under Train.")}
+
+    def _start_from(self, names: Sequence[str]) -> dict[Any, Any]:
+        """Its settings under a free name, to begin with its weights."""
+        path = self._one(names)
+        name = free_name(self._session.host.folders, path.name)
+        if (path / SETTINGS_FILE).is_file():
+            filled = self._recipes.filled_from(path / SETTINGS_FILE, name, start_from=path.name)
+        else:
+            filled = self._recipes.changed({"name": name, "start_from": path.name})
+        said = f'The next run is called "{name}" and starts from "{path.name}". Change what you like and press Start.'
+        return {**filled, self.said: box("info", said)}
 
     def _resume(self, names: Sequence[str]) -> dict[Any, Any]:
         name = continue_run(self._session, self._one(names))

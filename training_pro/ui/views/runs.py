@@ -135,6 +135,7 @@ def _possible(run: RunSummary) -> list[str]:
     """What the row's menu offers beside what every run can."""
     can = ["resume"] if run.origin == "ours" and run.state in CAN_RESUME and run.checkpoints else []
     usable = has_weights(run.path)
+    can += ["further"] if usable and run.origin == "ours" and run.state in ("finished", "stopped") else []
     can += ["use", "export"] if usable else ["export"] if run.checkpoints else []
     can += ["ask", "measure"] if usable else ["ask"] if run.checkpoints else []
     return can + (["copy"] if run.data or run.rank else [])

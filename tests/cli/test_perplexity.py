@@ -47,7 +47,7 @@ def test_only_the_lora_and_what_can_not_be_measured(
     (folders.loras / "torn" / "adapter_model.safetensors").write_bytes(b"torn")
     given = ["perplexity", str(text), "--model", str(tiny_folder), "--user-data", str(folders.user_data), *SIZES]
     assert main([*given, "--lora", "sea", "--lora", "gone"]) == 2  # before anything is measured
-    assert "There is no LoRA in" in capsys.readouterr().err
+    assert 'There is no LoRA "gone"' in capsys.readouterr().err
     assert PerplexityTable(folders).read()[0] == []
     assert main([*given, "--lora", "sea", "--lora", "torn", "--lora-only"]) == 1
     assert [line.lora for line in PerplexityTable(folders).read()[0]] == ["sea"]

@@ -150,6 +150,27 @@ def test_asked_blind_exported_and_combined(loras: Folders, desk: Desk) -> None:
     assert "layer 1" in tab.words("lora-tool-result")
 
 
+def test_a_run_is_trained_further_and_a_new_one_starts_from_it(desk: Desk) -> None:
+    tab, session = desk.open(), desk.server.session
+    desk.start(tab, "sea", epochs="0.2")
+    tab.until(lambda: tab.phase() == "ended", "the end", 120)
+    first, before = session.run, session.run.status.total_updates
+    tab.until(lambda: tab.part("after-further").is_visible(), "what to do next")
+    tab.type("after-more-epochs", "0.2")
+    tab.press("after-further")
+    tab.until(lambda: session.run is not first and session.run.status.ending, "the end of the new part", 120)
+    assert session.run.settings.name == "sea" and session.run.status.total_updates > before
+    tab.show_tab("Runs")
+    tab.until(lambda: "sea" in listed(tab), "the list")
+    choose_from_menu(tab, "sea", "Train further")
+    tab.part("runs-further").wait_for()
+    tab.press("run-from")
+    tab.until(lambda: tab.typed("name") == "sea-2", "a free name")
+    tab.new_run()
+    tab.all_settings()
+    assert tab.typed("start-from") == "sea"
+
+
 def test_on_a_phone_the_list_and_a_rows_menu_are_there(loras: Folders, desk: Desk) -> None:
     tab = desk.open(PHONE)
     tab.show_tab("Runs")

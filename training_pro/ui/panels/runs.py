@@ -115,7 +115,7 @@ class RunsPanel(Follows):
             self.rename = button("Rename", "rename")
         with button_row(visible=False) as self.more:
             self.further.build()
-            self.start_from = button("New run from it", "start-from")
+            self.start_from = button("New run from it", "run-from")
 
     # -- hooking up -----------------------------------------------------------------------------------------------
 

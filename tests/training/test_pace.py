@@ -29,7 +29,7 @@ def plan_of(settings: Settings, tmp_path: Path) -> Any:
 
 
 def test_a_measured_speed_counts_and_a_guess_is_called_one(tiny_model: LoadedModel, tmp_path: Path) -> None:
-    settings = small_settings(eval_steps=10)
+    settings = small_settings(eval_steps=10, watch_forgetting=False)
     plan = plan_of(settings, tmp_path)
     assert pace_of(tiny_model, settings, DATA, plan, tmp_path).measured_in == ""
     remember_speed(tmp_path, work_of(tiny_model, settings, DATA, plan), Speed(50.0, "tales"))
@@ -84,6 +84,6 @@ def test_a_trial_measures_and_leaves_no_trace(tiny_model: LoadedModel, tmp_path:
 
 def test_a_run_of_one_update_has_a_time(tiny_model: LoadedModel, tmp_path: Path) -> None:
     few = replace(DATA, train=TinySamples(1), eval=None)
-    settings = small_settings(epochs=1.0)
+    settings = small_settings(epochs=1.0, watch_forgetting=False)
     plan = plan_for(settings, 1, tmp_path)
     assert pace_at(Speed(10.0, ""), settings, few, plan).seconds == pytest.approx(few.train.lengths[0] / 10.0)

@@ -8,7 +8,7 @@ import pytest
 from training_pro.plan import make_plan
 from training_pro.settings import Settings
 from training_pro.training.loop.batch_sampler import EpochSampler, UpdateSampler
-from training_pro.training.remaining import Besides, Remaining
+from training_pro.training.remaining import FORGETTING, Besides, Remaining
 from training_pro.training.update_tokens import update_tokens
 
 LENGTHS = np.random.default_rng(0).integers(8, 300, 103).astype(np.int32)
@@ -67,7 +67,28 @@ def test_what_is_done_besides_comes_on_top() -> None:
     remaining.did("saving", 2.0)
     remaining.did("sampling", 0.5)
     assert remaining.seconds_left(2) == pytest.approx(8 + 3 * 7.0 + 2 * 2.0 + 0.5)
+    remaining.updated(10, 1.0)
+    assert remaining.seconds_left(10) == pytest.approx(7.0 + 2.0 + 0.5)
+    for phase, seconds in (("evaluating", 7.0), ("saving", 2.0), ("sampling", 0.5)):
+        remaining.did(phase, seconds)
     assert remaining.seconds_left(10) == 0.0
+
+
+def test_what_comes_right_after_an_update_is_counted_until_it_is_done() -> None:
+    remaining = Remaining(np.full(10, 10.0), Besides({"evaluating": 4}))
+    for update in (1, 2, 3, 4):
+        remaining.updated(update, 1.0)
+    remaining.did("saving", 9.0)
+    before = remaining.seconds_left(4)
+    remaining.did("evaluating", 3.0)
+    assert before == pytest.approx(6.0) and remaining.seconds_left(4) == pytest.approx(6 + 3.0)
+
+
+def test_updates_that_something_held_up_do_not_count() -> None:
+    remaining = Remaining(np.full(100, 10.0))
+    for update in range(1, 12):
+        remaining.updated(update, 30.0 if update in (4, 9) else 1.0)
+    assert remaining.seconds_left(11) == pytest.approx(89.0)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +110,10 @@ def test_how_often_something_still_comes(every: int, at_end: bool, update: int, 
 
 def test_what_a_run_does_besides() -> None:
     plan = make_plan(100, 4, 1, 2.0)
-    assert Besides.of(Settings(), plan, 0.0) == Besides()
-    full = Besides.of(Settings(sample_prompts="a\nb", eval_steps=7, save_steps=40), plan, 50.0)
+    assert Besides.of(Settings(watch_forgetting=False), plan, 0.0) == Besides()
+    assert Besides.of(Settings(eval_steps=9), plan, 0.0) == Besides({FORGETTING: 9}, frozenset({FORGETTING}))
+    full = Besides.of(Settings(watch_forgetting=False, sample_prompts="a\nb", eval_steps=7, save_steps=40), plan, 50.0)
     assert full.every == {"evaluating": 7, "sampling": 7, "saving": 25}
     assert full.at_end == {"evaluating", "sampling"} and full.evaluation_tokens == 50.0
-    assert Besides.of(Settings(sample_prompts="a", sample_steps=9), plan, 0.0).every == {"sampling": 9}
+    often = Settings(watch_forgetting=False, sample_prompts="a", sample_steps=9)
+    assert Besides.of(often, plan, 0.0).every == {"sampling": 9}

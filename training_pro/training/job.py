@@ -48,6 +48,7 @@ from training_pro.training.model.start_weights import load_weights
 from training_pro.training.model.vocabulary import embedding_rows
 from training_pro.training.owner import Trainable
 from training_pro.training.pace import expected_of, measured, work_of
+from training_pro.training.remaining import FORGETTING
 from training_pro.training.reports import Reports
 from training_pro.training.resume import Continuation
 from training_pro.training.several.sharding import sharding_note, spread
@@ -339,7 +340,7 @@ class Job:
     def _general_loss(self, without: bool) -> float:
         trainer, general = self._trainer, self.order.general
         assert trainer is not None and general is not None
-        with self.board.during("evaluating"), trainer.model.disable_adapter() if without else nullcontext():
+        with self.board.during("evaluating", FORGETTING), trainer.model.disable_adapter() if without else nullcontext():
             return trainer.measured(general)
 
     def _ending_asked(self) -> bool:

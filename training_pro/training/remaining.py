@@ -17,8 +17,10 @@ from training_pro.plan import Plan
 from training_pro.settings import Settings, sample_prompts
 from training_pro.training.update_tokens import Tokens
 
+FORGETTING = "forgetting"  # the general text is measured, a kind of evaluating
 RECENT_UPDATES = 30
 _WARMED_UP = 1  # updates that are left out once there are as many others
+_GENERAL_TOKENS = 1000.0
 _FORWARD_SHARE = 1 / 3  # of an update's time a token, for one that is only evaluated
 
 
@@ -41,6 +43,9 @@ class Besides:
         if evaluation_tokens:
             every["evaluating"] = settings.eval_steps
             at_end.add("evaluating")
+        if settings.watch_forgetting:
+            every[FORGETTING] = settings.eval_steps
+            at_end.add(FORGETTING)
         if sample_prompts(settings):
             at_end.add("sampling")
             often = settings.sample_steps or (settings.eval_steps if evaluation_tokens else 0)
@@ -49,8 +54,13 @@ class Besides:
             every["saving"] = min(settings.save_steps, plan.updates_per_epoch)
         return cls(every, frozenset(at_end), evaluation_tokens)
 
+    def is_due(self, phase: str, update: int, total: int) -> bool:
+        """Whether it comes right after this update of so many."""
+        every = self.every.get(phase, 0)
+        return update > 0 and bool((every and update % every == 0) or (update >= total and phase in self.at_end))
+
     def times_left(self, phase: str, update: int, total: int) -> int:
-        """How often it still comes after this update of so many."""
+        """How often it still comes after later updates than this one of so many."""
         every = self.every.get(phase, 0)
         planned = total // every - update // every if every else 0
         last = phase in self.at_end and update < total and not (every and total % every == 0)
@@ -70,9 +80,12 @@ class Remaining:
         self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT_UPDATES)
         self._first = 0
         self._took: dict[str, deque[float]] = {}
+        self._done_at: dict[str, int] = {}
+        self._last = 0
 
     def updated(self, update: int, seconds: float) -> None:
         """The update of this number (from 1) is done and took so long."""
+        self._last = update
         if self._first < _WARMED_UP:
             self._first += 1
             self._recent.append((seconds, self.tokens_of(update)))
@@ -85,6 +98,7 @@ class Remaining:
     def did(self, phase: str, seconds: float) -> None:
         """Something besides updates took so long."""
         self._took.setdefault(phase, deque(maxlen=RECENT_UPDATES)).append(seconds)
+        self._done_at[phase] = self._last
 
     @property
     def measured(self) -> int:
@@ -93,9 +107,15 @@ class Remaining:
 
     @property
     def tokens_per_s(self) -> float:
-        """Of updates alone, padding counted; 0 before the first."""
-        seconds = sum(one for one, _ in self._recent)
-        return sum(tokens for _, tokens in self._recent) / seconds if seconds > 0 else 0.0
+        """Of updates alone, padding counted; 0 before the first. The median over the tokens of the recent updates: the
+        few that something else held up don't count."""
+        speeds = sorted((tokens / max(seconds, 1e-9), tokens) for seconds, tokens in self._recent)
+        half, so_far = sum(tokens for _, tokens in speeds) / 2, 0.0
+        for speed, tokens in speeds:
+            so_far += tokens
+            if so_far >= half:
+                return speed
+        return 0.0
 
     def seconds_left(self, update: int) -> float | None:
         """After this update; None before the first."""
@@ -104,7 +124,13 @@ class Remaining:
             return None
         left = float(self._to_come[min(update, total)]) / speed
         phases = {*self._besides.every, *self._besides.at_end}
-        return left + sum(self._besides.times_left(p, update, total) * self._each(p, speed) for p in phases)
+        return left + sum(self._times(phase, update) * self._each(phase, speed) for phase in phases)
+
+    def _times(self, phase: str, update: int) -> int:
+        """How often it still comes, right now or later."""
+        total = len(self._tokens)
+        due = self._besides.is_due(phase, update, total) and self._done_at.get(phase) != update
+        return self._besides.times_left(phase, update, total) + due
 
     def tokens_of(self, update: int) -> float:
         """Those of the update of this number, from 1."""
@@ -115,4 +141,5 @@ class Remaining:
         took = self._took.get(phase)
         if took:
             return sum(took) / len(took)
-        return self._besides.evaluation_tokens * _FORWARD_SHARE / tokens_per_s if phase == "evaluating" else 0.0
+        tokens = {"evaluating": self._besides.evaluation_tokens, FORGETTING: _GENERAL_TOKENS}.get(phase, 0.0)
+        return tokens * _FORWARD_SHARE / tokens_per_s

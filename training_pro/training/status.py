@@ -105,15 +105,16 @@ class StatusBoard:
         self.change(phase=phase, progress=(0, 0, ""))
 
     @contextmanager
-    def during(self, phase: Phase) -> Iterator[None]:
-        """The body is this phase; afterwards the one before it continues."""
+    def during(self, phase: Phase, what: str = "") -> Iterator[None]:
+        """The body is this phase; afterwards the one before it continues. `what` it does, for the time that is left,
+        where a phase has several kinds of work."""
         before, began = self._status.phase, time.monotonic()
         self.phase(phase)
         try:
             yield
         finally:
             if self.remaining is not None:
-                self.remaining.did(phase, time.monotonic() - began)
+                self.remaining.did(what or phase, time.monotonic() - began)
             self.phase(before)
 
     def progress(self, done: int, total: int, what: str) -> None:

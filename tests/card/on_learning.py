@@ -39,10 +39,11 @@ def scaler(card: Card, scale: Scale) -> Iterator[Found]:
     """A run in float16 with its gradient scaler, as on an older card."""
     updates = scale.updates + scale.updates // 2
     with card.as_if(_TURING), loaded_4bit(scale.sizes["small"], card.device) as owner:
-        status = trained(owner, [scale.tokens] * 4 * updates, batch_size=4, save_steps=max(1, updates // 3))
+        lengths, every = [scale.tokens] * 4 * updates, max(1, updates // 3)
+        status = trained(owner, lengths, batch_size=4, save_steps=every, targets="all")
         found = losses(status)
         saved = "yes" if any(status.folder.glob("checkpoint-*/scaler.pt")) else "no"
-    yield at_most("card_fp16_last_loss_over_first", found[-1] / found[0], 0.95, where="card")
+    yield at_most("card_fp16_last_loss_over_first", found[-1] / found[0], 0.98, where="card")
     yield same("card_fp16_scaler_in_checkpoints", saved, "yes", "card")
 
 

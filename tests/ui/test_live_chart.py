@@ -21,6 +21,7 @@ from training_pro.folders import Folders
 from training_pro.plan import make_plan
 from training_pro.record.history import Event
 from training_pro.record.points import Point, PointColumns
+from training_pro.record.series import measured_event
 from training_pro.settings import Settings
 from training_pro.ui.live import CHART_SCRIPTS
 from training_pro.ui.live_chart import MOST_POINTS, LiveChart, packed
@@ -176,6 +177,23 @@ def test_samples_are_marked_once_an_update_and_many_marks_are_sent_once(chart: C
     assert chart.news(has(many)) is None
 
 
+def test_every_series_is_sent_by_its_name_and_later_only_what_is_new(chart: Chart) -> None:
+    chart.train(4)
+    chart.events = (measured_event("General text", 0, 2.5), measured_event(NASTY, 2, 3.0))
+    chart.session.run.history = chart.history()
+    first = chart.news()
+    assert first is not None and first["series"] == {"General text": [[0, 2.5]], NASTY: [[2, 3.0]]}
+    assert chart.news(has(first)) is None
+    chart.events += tuple(measured_event("General text", at, 2.6) for at in (3, 4))
+    chart.session.run.history = chart.history()
+    new = chart.news(has(first))
+    assert new is not None and new["series"] == {"General text": [[3, 2.6], [4, 2.6]]}
+    chart.events += tuple(measured_event("Other", at, 2.6) for at in range(1, 5000))
+    chart.session.run.history = chart.history()
+    many = chart.news()
+    assert many is not None and len(many["series"]["Other"]) <= MOST_POINTS
+
+
 def test_the_planned_end_is_sent_while_the_run_trains_and_no_longer_when_it_has_ended(
     chart: Chart, folders: Folders
 ) -> None:
@@ -229,7 +247,7 @@ def shown(drawing: Any, chart: Chart, folders: Folders) -> Any:
     """A run of 10 of 30 updates on the page; its loss falls from 3.999 to 3.990."""
     chart.train(10)
     chart.columns.set_eval(10, 3.1)
-    chart.events = (Event("sample", 4), Event("checkpoint", 5, NASTY))
+    chart.events = (Event("sample", 4), Event("checkpoint", 5, NASTY), measured_event("General text", 5, 3.2))
     chart.session.run = StandInRun(folders, Settings(name="mine"), chart.history(), plan=make_plan(40, 4, 1, 3.0))
     drawing.show(chart.news())
     return drawing
@@ -239,18 +257,18 @@ def shown(drawing: Any, chart: Chart, folders: Folders) -> Any:
 def test_the_script_draws_what_it_is_sent_and_shows_the_values_under_the_pointer(shown: Any, chart: Chart) -> None:
     page = shown.page
     lines = page.locator("path.tp-line").evaluate_all("(all) => all.map((one) => one.className.baseVal)")
-    assert lines == [f"tp-line tp-{name}" for name in ("rate", "raw", "loss", "eval")]
+    assert lines == [f"tp-line tp-{name}" for name in ("rate", "raw", "loss", "eval", "forget")]
     assert page.locator(".tp-drawn > .tp-mark-checkpoint").get_attribute("title") == f"checkpoint-5: {NASTY}"
     assert page.locator("img").count() == 0
     names = page.locator(".tp-legend").inner_text()
-    assert all(name in names for name in ("smoothed", "evaluation", "checkpoint", "sample"))
+    assert all(name in names for name in ("smoothed", "evaluation", "General text", "checkpoint", "sample"))
     page.locator(".tp-hits").hover(position={"x": 1, "y": 50})
     tip = page.locator(".tp-tip")
     assert "Update 1 " in tip.inner_text() and "3.9990" in tip.inner_text() and "5.2 GB" in tip.inner_text()
     page.locator(".tp-hits").hover(position={"x": page.locator(".tp-hits").bounding_box()["width"] / 6, "y": 50})
-    assert "Update 5 " in tip.inner_text() and NASTY in tip.inner_text()
+    assert "Update 5 " in tip.inner_text() and NASTY in tip.inner_text() and "3.2000" in tip.inner_text()
     have = page.evaluate("() => trainingProChart.have()")
-    assert (have["update"], have["series"], have["marks"]) == (10, {"evaluation": 10}, 2)
+    assert (have["update"], have["series"], have["marks"]) == (10, {"evaluation": 10, "General text": 5}, 2)
     chart.train(5)
     shown.show(chart.news(have))
     assert page.evaluate("() => trainingProChart.have().update") == 15
@@ -332,8 +350,10 @@ def test_the_chart_is_saved_as_a_picture_and_as_a_table(shown: Any) -> None:
     with shown.page.expect_download() as table:
         shown.page.get_by_role("button", name="CSV").click()
     lines = Path(table.value.path()).read_text(encoding="utf-8").splitlines()
-    assert lines[0].startswith("update,epoch,loss,smoothed,learning_rate") and lines[0].endswith("evaluation")
-    assert len(lines) == 11 and lines[-1].startswith("10,") and lines[-1].endswith("3.1")
+    assert lines[0].startswith("update,epoch,loss,smoothed,learning_rate") and lines[0].endswith(
+        "evaluation,General text"
+    )
+    assert len(lines) == 11 and lines[-1].startswith("10,") and lines[-1].endswith("3.1,")
     with shown.page.expect_download() as picture:
         shown.page.get_by_role("button", name="PNG").click()
     assert Path(picture.value.path()).read_bytes().startswith(b"\x89PNG")

@@ -8,8 +8,8 @@
     tokens_per_s: ["speed", "Tokens/s"], memory_mb: ["memory", "Memory (MB)"],
   };
   const COLUMNS = ["loss", "smoothed", ...Object.keys(MEASURES)];
-  const SERIES = ["eval", "forget", "third", "fourth"]; // their colours, the evaluation's first
-  const OWN_STYLES = { evaluation: "eval", forgetting: "forget" };
+  const SERIES = ["third", "fourth"]; // the colours of all other series
+  const OWN_STYLES = { evaluation: "eval", "General text": "forget" };
   if (window.trainingProChart) return;
   let run = null, version = 0, frame = null;
   const view = { measure: "learning_rate", smoothing: 0, log: false, zoom: null };
@@ -55,7 +55,7 @@
     if (hand.asked && (hand.asked.value === run.stop || Date.now() > hand.asked.until)) hand.asked = null;
     return hand.asked ? hand.asked.value : run.stop;
   };
-  const style = (name) => OWN_STYLES[name] ?? SERIES[2 + ([...run.series.keys()].indexOf(name) % 2)];
+  const style = (name) => OWN_STYLES[name] ?? SERIES[[...run.series.keys()].indexOf(name) % 2];
 
   // -- axes ---------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from training_pro.record.history import Event, HistoryData
-from training_pro.record.points import Point, Points, thin
+from training_pro.record.points import Point, Points, evenly, thin
+from training_pro.record.series import series_of
 from training_pro.session import Session
 from training_pro.training.run import Run
 from training_pro.ui.views.axis import Floats
@@ -113,11 +114,14 @@ def _epoch_share(last: Point | None) -> float:
 
 
 def _series(data: HistoryData, known: Mapping[str, Any]) -> dict[str, Series]:
-    """The measured losses by name, each after the update that is `known` of it."""
-    at = known.get(EVALUATION)
-    evaluated = few(after(data.points.evaluated(), at if isinstance(at, int) else -1))
+    """The measured losses by name, each after the update that is `known` of it; at most `MOST_TIPS` of each."""
+    seen = {name: at for name, at in known.items() if isinstance(at, int)}
+    evaluated = few(after(data.points.evaluated(), seen.get(EVALUATION, -1)))
     updates, losses = evaluated.column("update").astype(int).tolist(), evaluated.column("eval_loss").tolist()
-    return {EVALUATION: [[update, _short(loss)] for update, loss in zip(updates, losses, strict=True)]}
+    found = {EVALUATION: list(zip(updates, losses, strict=True))}
+    for name, points in series_of(data.events).items():
+        found[name] = evenly([point for point in points if point[0] > seen.get(name, -1)], MOST_TIPS)
+    return {name: [[update, _short(loss)] for update, loss in points] for name, points in found.items()}
 
 
 def _short(loss: float) -> float | None:

@@ -11,6 +11,7 @@ from tests.ui.made import NAN, NASTY, points
 from tests.ui.views.test_markup import Reader
 from training_pro.record.history import Event
 from training_pro.record.points import Point, PointColumns
+from training_pro.record.series import measured_event
 from training_pro.ui.views.run_chart import ChartView, moving_mean, run_chart
 
 
@@ -36,6 +37,11 @@ def test_losses_and_the_chosen_measure_are_drawn() -> None:
     assert set(paths(run_chart(history, []))) == {"raw", "loss", "rate"}
     assert set(paths(run_chart(history, [], ChartView("grad_norm")))) == {"raw", "loss", "norm"}
     assert set(paths(run_chart(history, [], ChartView("")))) == {"raw", "loss"}
+
+
+def test_each_series_of_the_history_is_a_curve_with_its_name() -> None:
+    html = run_chart(points([3.0, 2.5, 2.0]), [measured_event(NASTY, at, 2.8) for at in (0, 2)])
+    assert "forget" in paths(html) and "img" not in Reader(html).tags and NASTY in Reader(html).words
 
 
 def test_a_measure_that_was_not_made_is_left_out() -> None:

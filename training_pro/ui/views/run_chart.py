@@ -14,6 +14,7 @@ import numpy as np
 
 from training_pro.record.history import Event
 from training_pro.record.points import Point, Points, thin
+from training_pro.record.series import series_of
 from training_pro.ui.views.axis import Axis, Floats, axis_for
 from training_pro.ui.views.chart import MOST_POINTS, MOST_TIPS, Chart, Curve, Mark, Tip, draw
 from training_pro.ui.views.markup import megabytes, number
@@ -26,6 +27,7 @@ MEASURES: dict[Measure, str] = {
     "memory_mb": "Memory (MB)",
     "": "Nothing",
 }
+_SERIES = ("forget", "third", "fourth")
 _STYLES: dict[Measure, str] = {
     "learning_rate": "rate",
     "grad_norm": "norm",
@@ -52,7 +54,10 @@ def run_chart(points: Points, events: Sequence[Event], view: ChartView = ChartVi
     smooth = smoothed(points, shown, view.smoothing)
     evaluated = points.evaluated()
     evaluations = few(evaluated)
-    left = axis_for([raw, smooth, evaluations.column("eval_loss")], view.log)
+    measured = {name: np.array(found, dtype=float).T for name, found in series_of(events).items()}
+    left = axis_for(
+        [raw, smooth, evaluations.column("eval_loss"), *(losses for _, losses in measured.values())], view.log
+    )
     x_axis = Axis(float(min(0.0, x[0])), max(float(x[-1]), float(x[0]) + 1))
     curves = [
         Curve("loss", "raw", x, raw, left),
@@ -61,6 +66,8 @@ def run_chart(points: Points, events: Sequence[Event], view: ChartView = ChartVi
     if len(evaluations):
         held_out = evaluations.column("eval_loss")
         curves.append(Curve("evaluation", "eval", evaluations.column("update"), held_out, left, dots=True))
+    for place, (name, (at, losses)) in enumerate(measured.items()):
+        curves.append(Curve(name, _SERIES[place % len(_SERIES)], at, losses, left, dots=True))
     right = _right_axis(shown, view.measure)
     if right is not None:
         curves.append(Curve(MEASURES[view.measure], _STYLES[view.measure], x, shown.column(view.measure), right))

@@ -48,11 +48,11 @@ MADE_HERE = {
         "_legend(chart)", "names", "plot", "_VIEW", "path", "grid", "uprights", "lines", "kind", "side", "named",
         "mark", "curve.style", "_curve_path(chart.x, curve)", "style",
     },
-    "views/markup.py": {"name", "more", "cells", "head", "body", "tone", "role", "paragraphs", "looks", "hand"},
+    "views/markup.py": {"name", "more", "cells", "head", "body", "tone", "role", "paragraphs", "looks", "hand", "now"},
     "notices.py": {"percent"},
     "views/perplexity.py": {"str(status.running).lower()"},
     "views/preview.py": {
-        "_head(preview, count)", "_legend(preview)", "_tokens(preview, borders, words)", "spans", "end", "words",
+        "_head(preview, count)", "legend", "border", "_tokens(preview, borders, words)", "spans", "cut", "words",
         "' '.join(styles)", "token.id", "style",
     },
     "views/queue.py": {"fault", "shown", "head", "lines", "row", "buttons"},
@@ -73,6 +73,7 @@ MADE_HERE = {
         "_press('tp-interrupt', 'Stop', 'stop', 'tp-stop')",
     },
     "panels/ask.py": {"_SLOT"},
+    "panels/questions.py": {"str(status.running).lower()"},
     "panels/runs.py": {"ticked", "_SEARCH", "folder"},
     "panels/lora_tools.py": {"_EXPLAINED[tool]"},
     "views/answers.py": {
@@ -83,6 +84,7 @@ MADE_HERE = {
     "views/check.py": {
         "what", "words", "fits", "one.tone", "role", "lines", "len(rest)", "cells", "tone", "chip", "head", "takes",
         "updates", "of", "said", "memory_meter(checked.memory)", "gigabytes(need)", "plan.updates_per_epoch:,",
+        "remarks",
     },
     "views/schedule.py": {"verticals", "line", "words", "said", "place"},
 }  # fmt: skip

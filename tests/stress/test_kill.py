@@ -150,6 +150,7 @@ def check_further(training: Training, name: str, wanted: bytes) -> None:
     assert {event.update for event in events if event.kind == "part"} == {summarize(training.run("whole")).updates}
 
 
+@pytest.mark.stress
 def test_killed_while_it_is_trained_further(tiny_training: Training) -> None:
     """The short form, on a tiny model: at the first checkpoint of the new part, and once more inside the second."""
     assert Forked(further(tiny_training, "further")).wait() == 0

@@ -1,4 +1,4 @@
-"""Answers side by side, while they are written and after; in a blind comparison without a word on whose they are."""
+"""Answers side by side, while they are written and after; in a blind comparison without their names."""
 
 from __future__ import annotations
 

@@ -167,14 +167,14 @@ def _embedded_wrong(folder: Path, data: Path) -> Iterator[dict[str, Any]]:
 def _session(folder: Path, data: Path) -> Session:
     folders = Folders.under(folder / "user_data")
     folders.make()
-    text = (data / "sample.txt").read_text(encoding="utf-8")[:9000]
+    text = (data / "sample.txt").read_text(encoding="utf-8")[:4500]
     (folders.datasets / "part.txt").write_text(text, encoding="utf-8")
     words = text.split()
     random.Random(0).shuffle(words)
     (folders.datasets / "shuffled.txt").write_text(
         ". ".join(" ".join(words[n : n + 12]) for n in range(0, len(words), 12))
     )
-    rows = (data / "sample_rows.jsonl").read_text(encoding="utf-8").splitlines()[:40]
+    rows = (data / "sample_rows.jsonl").read_text(encoding="utf-8").splitlines()[:24]
     (folders.datasets / "part.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return Session(StandaloneHost(folders))
 

@@ -30,6 +30,7 @@ def test_points_by_name_in_the_order_measured(tmp_path: Path) -> None:
 
 def test_series_and_parts_are_in_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     drawn: dict[str, list[float]] = {}
     lines: list[float] = []
@@ -38,9 +39,18 @@ def test_series_and_parts_are_in_the_picture(tmp_path: Path, monkeypatch: pytest
         Axes, "plot", lambda self, x, y, **k: drawn.update({k["label"]: list(x)}) or real_plot(self, x, y, **k)
     )
     monkeypatch.setattr(Axes, "axvline", lambda self, x, **k: lines.append(float(x)) or real_line(self, x, **k))
+    legends: list[list[str]] = []
+    real_legend = Figure.legend
+    monkeypatch.setattr(
+        Figure,
+        "legend",
+        lambda self, **k: legends.append([line.get_label() for line in k["handles"]]) or real_legend(self, **k),
+    )
     columns = PointColumns()
     for update in range(1, 13):
         columns.add(Point(update, update / 4, 3.0 - update / 8, 3.0 - update / 8, 1e-4))
     events = (measured_event(GENERAL_TEXT, 0, 2.5), measured_event(GENERAL_TEXT, 12, 2.6), Event("part", 8, "further"))
     assert draw_graph(HistoryData(columns.snapshot(), events), tmp_path / "graph.png", "tales", 3.0) == ""
     assert drawn[GENERAL_TEXT] == [0.0, 3.0] and lines == [2.0]
+    (names,) = legends
+    assert "Trained further" in names and not any(name.startswith("_") for name in names)

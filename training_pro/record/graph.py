@@ -65,7 +65,7 @@ def _png(data: HistoryData, title: str, total_epochs: float) -> bytes:
     _dress(losses, rates)
     losses.set_xlim(0.0, _last_epoch(trained, total_epochs))
     _write_texts(figure, title, _summary(trained, data.points.evaluated(), total_epochs))
-    lines = [*losses.get_lines(), *rates.get_lines()]
+    lines = [line for line in (*losses.get_lines(), *rates.get_lines()) if not line.get_label().startswith("_")]
     figure.legend(handles=lines, loc="lower center", ncols=len(lines), frameon=False, fontsize=11, labelcolor=_INK)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")
@@ -111,8 +111,9 @@ def _draw_parts(axes: Any, events: Sequence[Event], trained: Points) -> None:
     """A line where a run that was trained further began again."""
     begun = sorted({event.update for event in events if event.kind == "part"})
     if begun and len(trained):
-        for epoch in _epochs(begun, trained):
-            axes.axvline(epoch, color=_FAINT, linewidth=1.1, linestyle=":")
+        for place, epoch in enumerate(_epochs(begun, trained)):
+            label = "_again" if place else "Trained further"  # a name with an underscore stays out of the legend
+            axes.axvline(epoch, color=_FAINT, linewidth=1.1, linestyle=":", label=label)
 
 
 def _epochs(updates: Sequence[int], trained: Points) -> Any:

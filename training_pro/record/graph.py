@@ -65,7 +65,7 @@ def _png(data: HistoryData, title: str, total_epochs: float) -> bytes:
     _dress(losses, rates)
     losses.set_xlim(0.0, _last_epoch(trained, total_epochs))
     _write_texts(figure, title, _summary(trained, data.points.evaluated(), total_epochs))
-    lines = [line for line in (*losses.get_lines(), *rates.get_lines()) if not line.get_label().startswith("_")]
+    lines = [line for line in (*losses.get_lines(), *rates.get_lines()) if not str(line.get_label()).startswith("_")]
     figure.legend(handles=lines, loc="lower center", ncols=len(lines), frameon=False, fontsize=11, labelcolor=_INK)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")

@@ -1,7 +1,8 @@
 """What a model is shown of a passage, so that it writes the question which the passage answers.
 
 Through the model's own chat template, first with examples, which small models need, then once without, so that it
-doesn't write in the language of the examples. A model without a template continues a list of examples. Costs a rendering each.
+doesn't write in the language of the examples. A model without a template continues a list of examples.
+Costs a rendering each.
 """
 
 from __future__ import annotations

@@ -95,12 +95,13 @@ def figures(data: Path) -> Iterator[dict[str, Any]]:
 
 
 def _tiny_runs(folder: Path) -> Iterator[dict[str, Any]]:
-    """`SEEDS` runs of each way, over the kinds of data in turn."""
+    """`SEEDS` runs of each way, over the kinds of data in turn, each of a name of its own."""
     folders = Folders.under(folder / "tiny")
     folders.make()
     model = save_tiny_model(folder / "model")
-    for name, changes in WAYS.items():
-        found = [_tiny(folders, model, seed, changes) for seed in range(SEEDS)]
+    for place, (name, changes) in enumerate(WAYS.items()):
+        named = {seed: {**changes, "name": f"way{place}-{seed}"} for seed in range(SEEDS)}
+        found = [_tiny(folders, model, seed, given) for seed, given in named.items()]
         yield {
             "benchmark": "false_alarms",
             "model": "tiny",
@@ -114,7 +115,7 @@ def _tiny_runs(folder: Path) -> Iterator[dict[str, Any]]:
 def _tiny(folders: Folders, model: Path, seed: int, changes: dict[str, Any]) -> tuple[str, ...]:
     owner = TinyOwner(folders, load_model_folder(model, load_in_4bit=False, dtype="float32"))
     kind = list(KINDS.values())[seed % len(KINDS)]
-    settings = small_settings(name=f"run{seed}", seed=seed, override=True, **changes)
+    settings = small_settings(seed=seed, **changes)
     run = make_run(owner, settings, prepared(_Drawn(seed, 8 + seed % 24, **kind)))
     with _no_pictures():
         run.start()
@@ -140,8 +141,8 @@ def _embedded_healthy(folder: Path, data: Path) -> Iterator[dict[str, Any]]:
         "its words shuffled, 3e-4": {"text_file": "shuffled.txt", "learning_rate": 3e-4},
         "chats, answers only, 3e-4": {**rows, "learning_rate": 3e-4, "loss_on": "assistant"},
     }
-    for name, changes in cases.items():
-        status = _run(session, f"healthy{len(name)}", changes)
+    for place, (name, changes) in enumerate(cases.items()):
+        status = _run(session, f"healthy{place}", changes)
         yield {"benchmark": "false_alarms", "model": "embedded", "run": name, "accused": list(_accusations(status))}
 
 

@@ -100,7 +100,8 @@ def outcome(run: Run) -> str:
     status = run.status
     ending = status.ending
     assert ending is not None
-    loss = loss_span(run.history.data().points if run.history is not None else None)
+    points = run.history.data().points if run.history is not None else None
+    loss = loss_span(points)
     worse = loss is not None and loss[1] > loss[0] * _RISE
     went_wrong = ending.kind == "wrong"
     saved = ending.kind not in ("failed", "wrong") and run.folder.exists()
@@ -113,8 +114,8 @@ def outcome(run: Run) -> str:
     )
     title = f"{status.name} {'is saved' if saved else 'went wrong' if went_wrong else 'failed'}"
     said = []
-    if loss is not None:
-        said.append(f"Loss {number(loss[0], 2)} to {number(loss[1], 2)}")
+    if loss is not None and points is not None:
+        said.append(f"Loss {number(points.column('smoothed_loss')[0], 2)} to {number(loss[1], 2)}")
     if status.point is not None:
         said.append(f"in {time_words(status.point.elapsed_s)}")
     why = ending.reason[:1].upper() + ending.reason[1:]

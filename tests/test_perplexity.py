@@ -127,8 +127,7 @@ def test_what_can_not_be_measured_is_said_and_the_rest_goes_on(session: Session)
     status = session.measure(asked(loras=("gone", "sea"), models=("nowhere", "other"))).wait(120)
     assert [(line.model, line.lora) for line in status.done] == [("other", "sea")]
     assert len(status.faults) == 2
-    assert any("no LoRA in" in fault.text for fault in status.faults)
-    assert any("no model 'nowhere'" in fault.text for fault in status.faults)
+    assert all(any(name in fault.text for fault in status.faults) for name in ("gone", "nowhere"))
     assert session.host.model_label() == "tiny"
 
 

@@ -28,6 +28,7 @@ TOKENIZER: Any = SimpleNamespace(
     bos_text="<s>", eos_text="</s>", eos_id=1, special_texts=("<|im_end|>", "</s>"), adds_bos=True,
     special_tokens_map={"bos_token": "<s>", "eos_token": "</s>"}, chat_template=None,
     special_id_of={"<|im_end|>": 0, "</s>": 1},
+    foreign_markers=lambda text: [],
     encode=lambda texts, with_offsets: [SimpleNamespace(ids=[5, 6])] * len(texts),
 )  # fmt: skip
 ALPACA = b'{"instruction,output": "Q: %instruction% A: %output%", "output": "%output%"}'

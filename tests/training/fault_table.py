@@ -247,7 +247,7 @@ MEMORY = (
     ),
     Fault(
         "a sample",
-        at_calls(f"{TRAIN}.job.answer", out_of_memory, 2),
+        at_calls(f"{TRAIN}.job.measured_answer", out_of_memory, 2),
         "finished",
         "The run continues without it",
         SAMPLES,
@@ -317,14 +317,12 @@ DISK = (
 )
 
 PARTS = (
-    Fault(
-        "a loss that is no number", not_a_number(9), "failed", "The loss became nan at update 5. The LoRA is that of"
-    ),
-    Fault("an infinite loss", not_a_number(10, math.inf), "failed", "The loss became inf at update 6. The LoRA is"),
+    Fault("a loss that is no number", not_a_number(9), "wrong", "The loss became nan at update 5. The LoRA is that of"),
+    Fault("an infinite loss", not_a_number(10, math.inf), "wrong", "The loss became inf at update 6. The LoRA is"),
     Fault(
         "a gradient that is no number",
         at_calls("accelerate.Accelerator.clip_grad_norm_", lambda *_: torch.tensor(math.nan), 7),
-        "failed",
+        "wrong",
         "The gradient became nan at update 7. The LoRA is that of",
     ),
     Fault(
@@ -353,7 +351,7 @@ PARTS = (
     ),
     Fault(
         "a sample that raises",
-        at_calls(f"{TRAIN}.job.answer", broken, 2),
+        at_calls(f"{TRAIN}.job.measured_answer", broken, 2),
         "finished",
         "The run continues without it",
         SAMPLES,
@@ -380,7 +378,7 @@ PARTS = (
     Fault(
         "a loss that explodes",
         exploding_from(31),
-        "failed",
+        "wrong",
         "The loss exploded:",
         {"epochs": 10.0},
     ),

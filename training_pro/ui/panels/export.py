@@ -203,8 +203,10 @@ class Export:
         return {self.files: gr.update(value=ready, visible=True), self.said: ""}
 
 
-def _kind(shown: str) -> str:
-    return shown.partition("\n")[0]
+def _kind(shown: Any) -> str:
+    """The kind that a choice as it is shown stands for; a GGUF LoRA for anything else."""
+    kind = str(shown).partition("\n")[0]
+    return kind if kind in _DTYPES else GGUF
 
 
 def _link(path: Path, folder: Path) -> str:

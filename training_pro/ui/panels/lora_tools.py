@@ -81,6 +81,7 @@ class LoraTools:
 
     def _show(self, tool: str) -> list[Any]:
         """The fields that this tool needs."""
+        tool = tool if tool in list(_EXPLAINED) else STRENGTH
         makes = tool != COMPARE
         return [
             _explained(tool),

@@ -15,6 +15,7 @@ import pytest
 from training_pro.cli.main import main
 from training_pro.cli.train import Signals
 from training_pro.folders import Folders
+from training_pro.record.history import read_history
 from training_pro.record.runs import summarize
 from training_pro.settings import Settings
 from training_pro.training.controls import Controls
@@ -195,7 +196,7 @@ def test_sigterm_saves_and_leaves_with_code_3_and_the_same_command_goes_on(
 
     def end_it() -> None:
         end = time.monotonic() + 120
-        while time.monotonic() < end and not (history.is_file() and history.stat().st_size):
+        while time.monotonic() < end and not (history.is_file() and len(read_history(history).points)):
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -20,6 +20,7 @@ PACKAGE = "training_pro"
 GROUND = frozenset(
     {
         "errors",
+        "host_job",
         "folders",
         "settings",
         "legacy_settings",

@@ -8,7 +8,6 @@ and its LoRA back.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from typing import Any
 
 from training_pro.data.raw_texts import RawTexts, raw_texts
 from training_pro.errors import Cancelled, Fault, UserError, explain, options_of
+from training_pro.host_job import HostJob
 from training_pro.hosts.host import Host, LoadedModel
 from training_pro.hosts.lora_on import LoraOn
 from training_pro.hosts.loras_off import loras_off
@@ -58,7 +58,7 @@ class MeasuringStatus:
     interrupted: bool = False
 
 
-class PerplexityJob:
+class PerplexityJob(HostJob[MeasuringStatus]):
     """One measurement, in its own thread.
 
     Guarantees: it ends, and the host then has its model and its LoRA back, or `status.faults` says why not.
@@ -67,28 +67,8 @@ class PerplexityJob:
     def __init__(self, host: Host, measuring: Measuring) -> None:
         self._host = host
         self._measuring = measuring
-        self._status = MeasuringStatus(measuring.text)
         self._table = PerplexityTable(host.folders)
-        self._ended = threading.Event()
-        self._asked_to_end = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="perplexity", daemon=True)
-
-    @property
-    def status(self) -> MeasuringStatus:
-        """May be asked for by any thread at any time."""
-        return self._status
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def interrupt(self) -> None:
-        """End with the window in progress; finished figures stay in the table."""
-        self._asked_to_end.set()
-
-    def wait(self, seconds: float | None = None) -> MeasuringStatus:
-        """Wait until it has ended, at most `seconds`."""
-        self._ended.wait(seconds)
-        return self._status
+        super().__init__("perplexity", MeasuringStatus(measuring.text))
 
     def sentence(self) -> str:
         """The answer for chat while the model is being measured."""

@@ -8,7 +8,6 @@ first is of no use: on a processor a second or two each with a small model.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from training_pro.data.questions.passages import Cutting, Passages, passages_of,
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.errors import Cancelled, DataError, Fault, ModelError, explain, options_of
 from training_pro.folders import Folders
+from training_pro.host_job import HostJob
 from training_pro.hosts.host import Host, LoadedModel
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def question_file(text: str, folders: Folders) -> QuestionFile:
     return QuestionFile(folders.questions / f"{stem}.jsonl")
 
 
-class QuestionsJob:
+class QuestionsJob(HostJob[AskingStatus]):
     """One request, in its own thread.
 
     Guarantees: it ends, and the host then has its model as it was, or `status.fault` says why not.
@@ -89,28 +89,8 @@ class QuestionsJob:
         self._host = host
         self._asking = asking
         self._file = question_file(asking.text, host.folders)
-        self._status = AskingStatus(asking.text, self._file.path)
         self._at_once = asking.at_once
-        self._ended = threading.Event()
-        self._asked_to_end = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="questions", daemon=True)
-
-    @property
-    def status(self) -> AskingStatus:
-        """May be asked for by any thread at any time."""
-        return self._status
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def interrupt(self) -> None:
-        """End with the next token; the questions so far stay."""
-        self._asked_to_end.set()
-
-    def wait(self, seconds: float | None = None) -> AskingStatus:
-        """Wait until it has ended, at most `seconds`."""
-        self._ended.wait(seconds)
-        return self._status
+        super().__init__("questions", AskingStatus(asking.text, self._file.path))
 
     def sentence(self) -> str:
         """The answer to whoever asks the model something meanwhile."""

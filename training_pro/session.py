@@ -276,9 +276,7 @@ class Session:
             UserError: it is in use, or the settings can't be tried.
         """
         check_sources(settings)
-        with self._lock:
-            self.queue.check_free()
-            self._refuse_while_occupied()
+        with self._unoccupied():
             self._seeking = True
         try:
             with self.host.hold(lambda: SEEKING):
@@ -363,9 +361,7 @@ class Session:
         if not measuring.text:
             raise SettingsError(["No text is chosen. Choose one to measure on."])
         Sliding(measuring.context_tokens, measuring.stride)  # raises where the sizes make no window
-        with self._lock:
-            self.queue.check_free()
-            self._refuse_while_occupied()
+        with self._unoccupied():
             self._measuring = PerplexityJob(self.host, measuring)
             self._measuring.start()
             return self._measuring
@@ -378,9 +374,7 @@ class Session:
         """
         if self.host.multi_user:
             raise RunError("The host runs in multi-user mode, which asks nothing. Start it without that mode.")
-        with self._lock:
-            self.queue.check_free()
-            self._refuse_while_occupied()
+        with self._unoccupied():
             job = AskJob(self.host, question)
             self._asking = job
             job.start()
@@ -396,12 +390,18 @@ class Session:
             raise RunError("The host runs in multi-user mode, which writes nothing. Start it without that mode.")
         if not asking.text:
             raise SettingsError(["No text is chosen. Choose a Text file."])
-        with self._lock:
-            self.queue.check_free()
-            self._refuse_while_occupied()
+        with self._unoccupied():
             self._questions = QuestionsJob(self.host, asking)
             self._questions.start()
             return self._questions
+
+    @contextmanager
+    def _unoccupied(self) -> Iterator[None]:
+        """Nothing else begins meanwhile. Raises: UserError: the model or the queue is in use."""
+        with self._lock:
+            self.queue.check_free()
+            self._refuse_while_occupied()
+            yield
 
     # -- starting -------------------------------------------------------------------------------------------------
 

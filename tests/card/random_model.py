@@ -65,7 +65,7 @@ class Blocks:
         return {"input_ids": ids, "labels": labels}
 
     def preview(self, index: int) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError  # a run shows no blocks
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def loaded_4bit(size: Size, device: torch.device, dtype: torch.dtype = torch.flo
         try:
             yield owner
         finally:
-            owner.loaded = replace(owner.loaded, model=None)  # type: ignore[arg-type]
+            owner.loaded = replace(owner.loaded, model=None)  # type: ignore[arg-type]  # nothing uses it any more
     free_memory()
 
 

@@ -48,7 +48,8 @@ def question_in(written: str) -> str:
     lines = [line.strip() for line in _THOUGHTS.sub("", written).splitlines() if line.strip()]
     asking = next((line for line in lines if _FIRST_QUESTION.search(line)), None)
     line = asking or (lines[0] if lines else "")
-    plain = line[_LABEL.match(line).end() :] if _LABEL.match(line) else line  # type: ignore[union-attr]
+    label = _LABEL.match(line)
+    plain = line[label.end() :] if label else line
     found = _FIRST_QUESTION.match(plain)
     whole = (found[0] if found else plain).strip().strip("*_\"'`\u201c\u201d\u201e\u00ab\u00bb ").strip()
     opening = re.match(r"\s*\W*([\u00bf\u00a1])", line)

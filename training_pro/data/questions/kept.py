@@ -190,7 +190,7 @@ class QuestionFile:
         values = _object(line)
         names = ("text", "digest", "passages", "hard_cut", "max_tokens", "model")
         try:
-            return Head(**{name: values[name] for name in names})  # type: ignore[index]
+            return Head(**{name: values[name] for name in names})  # type: ignore[index]  # what is no mapping raises below
         except (KeyError, TypeError):
             raise DataError(
                 f"{self.path} does not begin like a table of questions. Choose another, or begin again.",

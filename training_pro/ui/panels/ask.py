@@ -114,7 +114,7 @@ class Ask(Follows):
             Question(
                 prompt=str(data[self.prompt] or ""),
                 voices=voices_of(loras, strengths_in(str(data[self.strength] or ""))),
-                framing=meant(str(data[self.framing]), self._framings),  # type: ignore[arg-type]
+                framing=meant(str(data[self.framing]), self._framings),  # type: ignore[arg-type]  # one of these literals
                 sampling=self._sampling(data),
                 blind=bool(data[self.blind]),
             )

@@ -224,7 +224,7 @@ class RunsPanel(Follows):
 
     def _over(self, names: list[str], over: str) -> dict[Any, Any]:
         records = [read_run(self._path(name)) for name in names]
-        return {self.view: comparison(records, meant(over, OVERS)), self.said: ""}  # type: ignore[arg-type]
+        return {self.view: comparison(records, meant(over, OVERS)), self.said: ""}  # type: ignore[arg-type]  # one of OVERS
 
     def _path(self, name: str) -> Path:
         found = {run.name: run.path for run in list_runs(self._session.host.folders)}

@@ -35,6 +35,8 @@ def test_the_stop_line_of_the_chart_sets_the_runs_stop_loss(desk: Desk) -> None:
     desk.start(tab, "dragged")
     tab.until(lambda: tab.page.locator(".tp-level.tp-movable").count(), "the line that can be moved")
     tab.until(lambda: desk.server.run.status.update > 5, "some updates")
+    desk.server.run.controls.pause()  # so that the loss does not reach the line first
+    tab.until(lambda: tab.phase() == "paused", "the pause")
     plot, grip = (tab.page.locator(f"#tp-chart {part}").bounding_box() for part in (".tp-hits", ".tp-level span"))
     tab.page.mouse.move(grip["x"] + 20, grip["y"] + 10)
     tab.page.mouse.down()
@@ -77,6 +79,7 @@ def test_a_run_of_its_own_process_outlives_a_restart_of_the_server_and_the_form_
         tab.until(lambda: tab.phase() == "ended", "the end", 120)
         tab.new_run()
         tab.until(lambda: tab.typed("rank") == "7", "the form")
-        tab.complaints.clear()  # the browser's own, on the server that was away
     finally:
+        tab.close()  # before its server is
         second.close()
+    tab.complaints.clear()  # the browser's own, on the server that was away

@@ -99,7 +99,7 @@ def test_without_a_system_message_none_is_added(folders: Folders):
     assert lines(folders, "a.jsonl") == [chat("q 0", "ä 0")]
 
 
-@pytest.mark.parametrize("row", [{"instruction": "a"}, {"instruction": "a", "output": ["b"]}, {"output": "b"}])
+@pytest.mark.parametrize("row", [{"instruction": "a"}, {"instruction": "a", "output": ["b", "c"]}, {"output": "b"}])
 def test_rows_that_are_no_instructions_are_named(row: dict[str, Any], folders: Folders):
     write_rows(folders, "a.json", [TASKS[0], row])
     with pytest.raises(DataError, match=r"a\.json, row 2"):

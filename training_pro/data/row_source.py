@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 
 from training_pro.data.cache import CacheEntry, cache_key
 from training_pro.data.fingerprint import digest, files_digest, settings_parts
@@ -16,7 +15,7 @@ from training_pro.data.report import SourceReport
 from training_pro.data.row_encoding import ReadyRow, RowArrays
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.chats import Unwanted
-from training_pro.data.rows.rows import read_rows
+from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import RowSamples
 from training_pro.data.sources import Source
 from training_pro.data.workshop import SourceSamples, Workshop
@@ -24,7 +23,7 @@ from training_pro.errors import DataError
 from training_pro.settings import Settings
 
 _AFTERWARDS = ("seed", "skip_duplicates", "hybrid", "hybrid_data_percent", "hybrid_text_percent", "eval_percent")
-_WAY_OF_RENDERING = 3  # raised when rows become other tokens than with the code before
+_WAY_OF_RENDERING = 4  # raised when rows become other tokens than with the code before
 BATCH_ROWS = 256
 BATCH_CHARS = 1 << 20
 
@@ -101,11 +100,13 @@ def encoded_rows(source: Source, workshop: Workshop, format_: Format | None) -> 
     arrays = RowArrays(workshop.rows, settings.max_tokens, settings.too_long, bad)
     loss = loss_place(settings.loss_on, settings.train_only_after)
     chars, size = 0, source.path.stat().st_size
-    for batch in _batches(_ready_rows(source.path, renderer, loss, bad)):
+    for batch in _batches(
+        _ready_rows(read_rows(source.path, bad, workshop.reading.columns.names_fields), renderer, loss, bad)
+    ):
         arrays.add(batch)
         chars += sum(len(ready.row.text) for ready in batch)
         progress(min(chars, size), size, f"Tokenizing {source.name}")
-    notes = (*_way_notes(source, settings, format_), *renderer.notes())
+    notes = (*bad.unread_notes(), *_way_notes(source, settings, format_), *renderer.notes())
     report = _report(source, arrays, bad, notes)
     report = dataclasses.replace(report, rows_read=report.rows_read - renderer.more_rows)
     if not len(arrays):
@@ -155,14 +156,16 @@ def nothing_left(report: SourceReport) -> DataError:
     first = f" The first bad one: {report.bad_row_examples[0]}" if report.bad_row_examples else ""
     return DataError(
         f"{report.name}: of {report.rows_read} rows none is left to train on ({report.bad_rows} bad, "
-        f"{report.unwanted_rows} marked as not to be learned, "
+        f"{report.unwanted_rows} marked as not to be learned or without an answer, "
         f"{report.eliminated_long} too long, {report.eliminated_untrained} trimmed past their trained part). "
         f"Correct the rows or raise the Maximum context length.{first}"
     )
 
 
-def _ready_rows(path: Path, renderer: RowRenderer, loss: LossPlace, bad: BadRows) -> Iterator[ReadyRow]:
-    for number, row in read_rows(path, bad):
+def _ready_rows(
+    rows: Iterable[tuple[int, Row]], renderer: RowRenderer, loss: LossPlace, bad: BadRows
+) -> Iterator[ReadyRow]:
+    for number, row in rows:
         try:
             texts = renderer.render_all(row)
         except Unwanted:

@@ -85,7 +85,7 @@ def text_row_samples(source: Source, workshop: Workshop) -> SourceSamples:
         bad_rows=bad.count,
         bad_row_examples=tuple(bad.examples),
         unwanted_rows=bad.unwanted,
-        notes=tuple(unused_notes(unused)),
+        notes=(*bad.unread_notes(), *unused_notes(unused)),
     )
     return _sliced(source, workshop, _Documents(corpus, [source.name], numbers), content, report)
 
@@ -95,7 +95,7 @@ def _texts(
 ) -> Iterator[bytes]:
     """The rows' texts as UTF-8; the number of each goes into `numbers`, the fields that are not used into `unused`."""
     done, size = 0, source.path.stat().st_size
-    for number, row in read_rows(source.path, bad):
+    for number, row in read_rows(source.path, bad, workshop.reading.columns.names_fields):
         try:
             refuse_unwanted(row)
             used = text_field(row, workshop.reading.columns)

@@ -268,7 +268,10 @@ def _twin_notes(facts: Facts, report: DataReport) -> list[str]:
 def _row_notes(source: SourceReport, settings: Settings) -> list[str]:
     losses = (
         (source.bad_rows, "skipped, because they can't be used"),
-        (source.unwanted_rows, "left out: marked as not to be learned (label false, weight 0)"),
+        (
+            source.unwanted_rows,
+            "left out: marked as not to be learned (label false, weight 0), or nobody answers in them",
+        ),
         (source.trimmed, f"trimmed: longer than {settings.max_tokens} tokens"),
         (source.trimmed_stops, "lost their stop token to trimming, so they don't teach the model to end"),
         (source.eliminated_long, f"left out: longer than {settings.max_tokens} tokens"),

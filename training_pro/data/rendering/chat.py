@@ -24,7 +24,7 @@ from training_pro.data.rows.turns import Message
 from training_pro.data.tokens import RowTokenizer
 from training_pro.words import counted
 
-_NAMED_FIELDS = 5
+_NAMED_FIELDS = 8
 
 
 def stop_after_answer(tail: str, special_texts: tuple[str, ...]) -> str:

@@ -23,9 +23,8 @@ from training_pro.data.fingerprint import digest
 from training_pro.data.rendering.chat import unused_notes
 from training_pro.data.rendering.rendering import RenderedRow, Span
 from training_pro.data.rows.bad_rows import RowFault
-from training_pro.data.rows.chats import refuse_unwanted
+from training_pro.data.rows.chats import is_read_flag, refuse_unwanted
 from training_pro.data.rows.fields import NO_COLUMNS, USUAL, Columns, exchange_fields, filled, folded, parse_columns
-from training_pro.data.rows.turns import TRAIN_FIELDS
 from training_pro.data.tokens import RowTokenizer
 from training_pro.errors import DataError
 from training_pro.folders import is_file
@@ -262,7 +261,9 @@ class InstructionRenderer:
         texts = {name: _text(own, row[own]) or "" for name, own in fields.items()}
         entry = self._format.entry_for(frozenset(name for name, text in texts.items() if text.strip()))
         before, spans, history = self._before(row)
-        used = {fields[name] for name in entry.fields} | history | {name for name in row if folded(name) in _FLAGS}
+        used = (
+            {fields[name] for name in entry.fields} | history | {name for name in row if is_read_flag(name, row[name])}
+        )
         self._unused.update(str(name) for name in row.keys() - used if filled(row[name]))
         text, answer = _fill(entry, {name: texts[name] for name in entry.fields})
         text, answer = before + text, (answer[0] + len(before), answer[1] + len(before))
@@ -330,9 +331,6 @@ class InstructionRenderer:
         blank = len(rest) - len(rest.lstrip())
         stop = next((special for special in self._tokenizer.special_texts if rest.startswith(special, blank)), "")
         return end + blank + len(stop) if stop else end
-
-
-_FLAGS = {"label", *TRAIN_FIELDS}
 
 
 def _meaning(name: str, format_: Format) -> str:

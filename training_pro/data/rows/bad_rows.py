@@ -34,13 +34,18 @@ def _as_json(row: Any) -> str:
 @dataclass
 class BadRows:
     """Collects the faults of one file; `way` is the setting "stop" or "skip". `unwanted` counts rows that say
-    themselves that they are not to be learned."""
+    themselves that they are not to be learned. `unread` names lists of the file of which no row was made."""
 
     file: str
     way: str
     count: int = 0
     unwanted: int = 0
     examples: list[str] = field(default_factory=list)
+    unread: tuple[str, ...] = ()
+
+    def unread_notes(self) -> list[str]:
+        """A sentence on what of the file was not read, if there is something."""
+        return [f"{self.file}: not read: {', '.join(self.unread)[:200]}."] if self.unread else []
 
     def sentence(self, number: int, reason: str, row: Any) -> str:
         """File, row number, reason and the row's beginning; a reason may have any name of the row in it."""

@@ -33,6 +33,7 @@ _WRITTEN = re.compile(
 )
 _WRITTEN_FIELDS = ("chat", "chosen", "conversation", "dialogue")
 _STOPS = ("<|endoftext|>", "</s>")
+GOOD_FLAGS = ("label", "kto_tag", "desirable")  # of preference data: whether the answer is a good one
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,9 @@ def refuse_unwanted(row: Mapping[str, Any]) -> None:
         Unwanted: its label is false, or its weight or train flag is 0.
     """
     own = {folded(name): value for name, value in row.items()}
-    label = own.get("label")
-    if label is False or (isinstance(label, str) and label.strip().lower() == "false"):
-        raise Unwanted("its label is false: a bad answer")
+    for name in GOOD_FLAGS:
+        if _is_flag(own.get(name)) and is_off(own[name]):
+            raise Unwanted(f"its {name} is false: a bad answer")
     off = next((name for name in TRAIN_FIELDS if name in own and _flag_is_off(own[name])), None)
     if off is not None:
         raise Unwanted(f"its {off} is {own[off]}: not to be learned")
@@ -111,10 +112,21 @@ def _flag_is_off(value: Any) -> bool:
     return isinstance(value, bool | int | float | str) and is_off(value)
 
 
+def _is_flag(value: Any) -> bool:
+    """Whether it says true or false; 0 and 1 may be classes."""
+    return isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in ("true", "false"))
+
+
+def is_read_flag(name: str, value: Any) -> bool:
+    """Whether a field says if its row is to be learned, and was read as that."""
+    return folded(name) in TRAIN_FIELDS or (folded(name) in GOOD_FLAGS and _is_flag(value))
+
+
 def _left(row: Mapping[str, Any], used: Iterable[str]) -> tuple[str, ...]:
-    flags = {"label", *TRAIN_FIELDS}
     return tuple(
-        str(name) for name, value in row.items() if name not in used and filled(value) and folded(name) not in flags
+        str(name)
+        for name, value in row.items()
+        if name not in used and filled(value) and not is_read_flag(str(name), value)
     )
 
 
@@ -136,7 +148,9 @@ def _turns(row: Mapping[str, Any], columns: Columns) -> tuple[list[Turn], set[st
         return _exchange(row, columns)
     exported = exported_turns(row)
     if exported is not None:
-        return _made(exported.turns), {*exported.fields}
+        turns = _made([turn for turn in exported.turns if not _is_empty(turn)])
+        _refuse_unanswered(turns, columns)
+        return turns, {*exported.fields}
     name = chat_field(row)
     if name is not None and not _is_written(row[name]):
         return _made(listed(name, row[name])), {name}
@@ -147,6 +161,27 @@ def _turns(row: Mapping[str, Any], columns: Columns) -> tuple[list[Turn], set[st
     if written is not None:
         return _written_turns(row[written]), {written}
     return _exchange(row, columns)
+
+
+def _is_empty(turn: Any) -> bool:
+    """Whether it is a message of an exported chat that broke off, or was a picture alone."""
+    return (
+        isinstance(turn, Mapping) and "content" in turn and not filled(turn["content"]) and not turn.get("tool_calls")
+    )
+
+
+def _refuse_unanswered(turns: list[Turn], columns: Columns) -> None:
+    """Refuses an exported chat with nobody in it who answers.
+
+    Raises:
+        Unwanted: it is one.
+    """
+    roles = {turn.message["role"] for turn in turns if not turn.speaker}
+    speakers = {folded(turn.speaker) for turn in turns if turn.speaker}
+    chosen = {folded(name) for name in columns["assistant"]}
+    answered = bool(speakers & chosen) if chosen else len(speakers) + ("user" in roles) > 1
+    if "assistant" not in roles and not answered:
+        raise Unwanted("nobody answers in this chat")
 
 
 def listed(name: str, turns: Any) -> list[Any]:

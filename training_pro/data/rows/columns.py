@@ -34,7 +34,7 @@ def columns_of(path: Path, name: str) -> list[Column]:
         DataError: it is no file of rows, or can't be read.
     """
     seen: dict[str, Any] = {}
-    for _, row in islice(read_rows(path, BadRows(name, "skip")), LOOKED_AT_ROWS):
+    for _, row in islice(read_rows(path, BadRows(name, "skip"), apart=True), LOOKED_AT_ROWS):
         for column, value in row.items():
             if column not in seen or not filled(seen[column]):
                 seen[column] = value

@@ -1,12 +1,13 @@
 """Rows of a CSV or TSV file: the first line names the columns, each further record is a row of text fields.
 
-Blank lines are no records and are not counted; a record whose fields are all empty is a bad row. Commas, semicolons and
-tabs are understood; quoted fields may hold line ends. Costs one record at a time.
+Blank lines are no records and are not counted; a record whose fields are all empty is a bad row. Commas, semicolons,
+tabs and vertical bars are understood; quoted fields may hold line ends. Costs one record at a time.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any, TextIO
@@ -15,21 +16,24 @@ from training_pro.data.rows.bad_rows import BadRows
 from training_pro.data.rows.json_rows import MAX_ROW_CHARS
 from training_pro.errors import DataError
 
-_DELIMITERS = ",;\t"
+DELIMITERS = ",;\t|"
+_LOOKED_AT_CHARS = 1 << 16
+_BACKSLASHED = re.compile(r'[^\\]\\"[^,;\t|\r\n]')
+_DOUBLED = re.compile(r'[^,;\t|\r\n]""')
+_SAYS_DELIMITER = re.compile(r'"?sep=(.)"?\s*')
 _LIMIT_LOCK = threading.Lock()
 _NUMBER_COLUMN = "index"  # how a column without a name is called, in which pandas writes the rows' numbers
 
 
-def csv_rows(file: TextIO, bad: BadRows) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(row number from 1, without the header, row) of an open CSV file.
+def csv_rows(file: TextIO, bad: BadRows, delimiters: str = DELIMITERS) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(row number from 1, without the header, row) of an open CSV file, whose fields one of `delimiters` separates.
 
     Raises:
         DataError: no usable header, a quotation mark that is never closed, not UTF-8; a bad row with "stop".
     """
-    first_line = file.readline(MAX_ROW_CHARS)
-    delimiter = max(_DELIMITERS, key=first_line.count)
-    file.seek(0)
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    delimiter, start = _delimiter(file, delimiters)
+    reader = csv.reader(file, delimiter=delimiter, strict=True, **_quoting(file.read(_LOOKED_AT_CHARS), delimiter))
+    file.seek(start)
     names = _header(reader, bad)
     number = 0
     while True:
@@ -39,6 +43,8 @@ def csv_rows(file: TextIO, bad: BadRows) -> Iterator[tuple[int, dict[str, Any]]]
         if _is_blank_line(fields, names):
             continue
         number += 1
+        if len(names) == 1:  # what looks like more fields are commas of its text
+            fields = [delimiter.join(fields)]
         if not any(field.strip() for field in fields):
             bad.reject(number, "all its fields are empty", delimiter.join(fields))
         elif len(fields) != len(names):
@@ -46,6 +52,27 @@ def csv_rows(file: TextIO, bad: BadRows) -> Iterator[tuple[int, dict[str, Any]]]
             bad.reject(number, reason, delimiter.join(fields))
         else:
             yield number, dict(zip(names, fields, strict=True))
+
+
+def _delimiter(file: TextIO, delimiters: str) -> tuple[str, int]:
+    """What separates the fields, and where the header begins: after the line "sep=;" that Excel reads."""
+    first_line = file.readline(MAX_ROW_CHARS)
+    said = _SAYS_DELIMITER.fullmatch(first_line)
+    start = file.tell() if said else 0
+    file.seek(start)
+    return (said[1] if said else max(delimiters, key=first_line.count)), start
+
+
+def _quoting(text: str, delimiter: str) -> dict[str, Any]:
+    """How quotation marks in the file's beginning are meant, where it is not by doubling them: marked with a backslash,
+    or, in a table with tabs, as any other character."""
+    if delimiter == "\t":
+        lines = text.split("\n")[:-1] or [text]
+        is_table = len({line.count(delimiter) for line in lines if line.strip()}) == 1
+        return {"quoting": csv.QUOTE_NONE} if is_table and any(line.count('"') % 2 for line in lines) else {}
+    if _BACKSLASHED.search(text) and not _DOUBLED.search(text):
+        return {"escapechar": "\\", "doublequote": False}
+    return {}
 
 
 def _is_blank_line(fields: list[str], names: list[str]) -> bool:
@@ -59,6 +86,8 @@ def _header(reader: Any, bad: BadRows) -> list[str]:
         raise DataError(f"{bad.file} has no header; its first line must name the columns (text, instruction, ...).")
     if names[0] == "" and _NUMBER_COLUMN not in names:
         names[0] = _NUMBER_COLUMN
+    if len(names) > 1 and names[-1] == "":  # each line ends with a comma
+        names[-1] = f"column {len(names)}"
     if "" in names or len(set(names)) < len(names):
         raise DataError(
             f"{bad.file}, row 0 (the header): each column needs a name of its own, not {', '.join(names)[:80]!r}; "

@@ -18,7 +18,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
         "instruction", "prompt", "question", "query", "user", "human", "problem", "request", "q", "input_text",
         "user_input", "user_message", "inputs", "source", "input",
     ),
-    "input": ("input", "context"),
+    "input": ("input", "context", "passage", "paragraph"),
     "answer": (
         "output", "response", "answer", "completion", "assistant", "target", "reply", "gpt", "bot", "chosen",
         "solution", "a", "output_text", "target_text", "model_output", "assistant_response", "generation", "answers",

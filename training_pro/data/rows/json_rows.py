@@ -6,6 +6,7 @@ memory whole. Stands between a dataset file and the rows that `rows.read_rows` h
 
 from __future__ import annotations
 
+import ast
 import codecs
 import json
 import math
@@ -14,12 +15,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from training_pro.data.encodings import guessed, not_utf8
-from training_pro.data.rows.bad_rows import BadRows, RowFault
-from training_pro.data.rows.exports import joined_logs, rows_of_object
+from training_pro.data.rows.bad_rows import BadRows, RowFault, beginning
+from training_pro.data.rows.message_rows import joined_logs
+from training_pro.data.rows.whole_objects import rows_of_object
 from training_pro.errors import DataError
 
 CHUNK_BYTES = 1 << 20
 MAX_ROW_CHARS = 32 << 20
+_STARTS = ("{", "[", '"')
+_BEFORE_ROWS = " \t\r\x1e,"
+_LOOKED_AT_LINES = 20
+_OTHER_FILES = {
+    "<": ("a web page and no data", "Download the file itself"),
+    "version https://git-lfs": ("only a pointer of Git LFS to the data", "Download the file itself"),
+    "entry not found": ("an error message of a website", "Download the file again"),
+    "invalid username": ("an error message of a website", "Download the file again"),
+}
+_NO_JSON = ("no JSON", "Rows begin with { or [. Rename running text to end in .txt, a table to end in .csv")
 _BLANK = re.compile(r"[ \t\n\r]*")
 Numbered = Iterator[tuple[int, Any]]
 
@@ -47,7 +59,8 @@ def _float(text: str) -> float:
 
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
-_LENIENT = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+_WITH_LINES = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, strict=False)
+_LENIENT = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, strict=False)
 
 
 def parse_row(text: str, start: int = 0) -> tuple[Any, int]:
@@ -58,7 +71,7 @@ def parse_row(text: str, start: int = 0) -> tuple[Any, int]:
         json.JSONDecodeError: not JSON, or not all of it.
     """
     try:
-        return _STRICT.raw_decode(text, start)
+        return _decoded(text, start)
     except json.JSONDecodeError:
         raise
     except RecursionError:
@@ -67,18 +80,33 @@ def parse_row(text: str, start: int = 0) -> tuple[Any, int]:
         raise RowFault("it holds a number with too many digits") from None
 
 
-def json_rows(file: BinaryIO, bad: BadRows) -> Numbered:
+def _decoded(text: str, start: int) -> tuple[Any, int]:
+    """The value; line ends and tabs may stand in its texts as they are, which people and their scripts write."""
+    try:
+        return _STRICT.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        if not (error.msg.startswith("Invalid control character") and text[error.pos] in "\t\n\r"):
+            raise
+    return _WITH_LINES.raw_decode(text, start)
+
+
+def json_rows(file: BinaryIO, bad: BadRows, apart: bool = False) -> Numbered:
     """(row number, value) of an open JSON file of any of the shapes; rows of lines are numbered by their lines.
+
+    `apart`: rows that are messages of one chat stay rows.
 
     Raises:
         DataError: the file breaks off or is not JSON; a bad row with "stop".
     """
-    shape = _shape(_beginning(file))
+    start = _beginning(file)
+    _refuse_other(start, bad)
+    shape = _shape(start)
     file.seek(0)
+    join = iter if apart else joined_logs
     if shape == "lines":
-        return _unless_one_object(joined_logs(line_rows(file, bad)))
+        return _unless_one_object(join(line_rows(file, bad)), bad)
     window = _Window(file, bad)
-    return joined_logs(window.array()) if shape == "array" else _unless_one_object(window.objects())
+    return join(window.array()) if shape == "array" else _unless_one_object(window.objects(), bad)
 
 
 def _beginning(file: BinaryIO) -> str:
@@ -87,6 +115,19 @@ def _beginning(file: BinaryIO) -> str:
     while chunk and not chunk.strip():
         chunk = file.read(CHUNK_BYTES)
     return chunk.lstrip().decode("utf-8", "replace")
+
+
+def _refuse_other(text: str, bad: BadRows) -> None:
+    """Refuses a file that holds no JSON at all; correcting a row would not help there.
+
+    Raises:
+        DataError: says what it looks like.
+    """
+    if not text or any(line.lstrip(_BEFORE_ROWS)[:1] in _STARTS for line in text.split("\n")[:_LOOKED_AT_LINES]):
+        return
+    known = (kind for start, kind in _OTHER_FILES.items() if text[:100].lower().startswith(start))
+    what, way_out = next(known, _NO_JSON)
+    raise DataError(f"{bad.file} is {what} (it begins: {beginning(text)!r}). {way_out}.")
 
 
 def _shape(text: str) -> str:
@@ -107,19 +148,38 @@ def _shape(text: str) -> str:
     return "objects" if "\n" in text[:end] and isinstance(value, Mapping) else "lines"
 
 
-def _unless_one_object(rows: Numbered) -> Numbered:
+def _unless_one_object(rows: Numbered, bad: BadRows) -> Numbered:
     """The rows; where there is only one value, those that it holds."""
     first, second = next(rows, None), next(rows, None)
     if first is not None and second is None:
-        yield from _held(first)
+        yield from _held(first, bad)
         return
     yield from (row for row in (first, second) if row is not None)
     yield from rows
 
 
-def _held(only: tuple[int, Any]) -> Numbered:
-    held = rows_of_object(only[1]) if isinstance(only[1], Mapping) else None
-    yield from ([only] if held is None else enumerate(held, 1))
+def _held(only: tuple[int, Any], bad: BadRows) -> Numbered:
+    whole = only[1]
+    if isinstance(whole, str):
+        whole = _inner_value(whole)
+        if isinstance(whole, list):
+            yield from enumerate(whole, 1)
+            return
+    held = rows_of_object(whole) if isinstance(whole, Mapping) else None
+    if held is None:
+        yield only[0], whole
+        return
+    bad.unread = held.unread
+    yield from enumerate(held.rows, 1)
+
+
+def _inner_value(text: str) -> Any:
+    """The value of JSON that was written into JSON as a text; the text itself where it is none."""
+    try:
+        value, end = parse_row(text.strip())
+    except (json.JSONDecodeError, RowFault):
+        return text
+    return value if isinstance(value, Mapping | list) and end == len(text.strip()) else text
 
 
 class _Window:
@@ -140,7 +200,7 @@ class _Window:
             follows = self.peek()
             if follows == ",":
                 self.position += 1
-            elif follows != "]":
+            elif follows not in ("]", "{"):  # a comma that was forgotten between two rows changes nothing
                 raise self._broken(f"a comma or ] should follow the row before, not {_shown(follows)}")
         self.position += 1
         if follows := self.peek():
@@ -238,6 +298,16 @@ def _reason(error: json.JSONDecodeError, start: int) -> str:
     return f"{error.msg}, character {max(0, error.pos - start) + 1} of the row"
 
 
+def _python_value(text: str) -> Any:
+    """The value of a line that Python printed, with single quotation marks."""
+    try:
+        return parse_row(json.dumps(ast.literal_eval(text.rstrip(","))))[0]
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        raise RowFault(
+            "the line is not valid JSON: its quotation marks are single ones; write it with json.dumps"
+        ) from None
+
+
 def line_rows(file: BinaryIO, bad: BadRows) -> Numbered:
     """(line number from 1, value) of line-delimited JSON; blank lines are passed over.
 
@@ -282,10 +352,12 @@ def _line_value(line: bytes) -> Any:
     if len(line) > MAX_ROW_CHARS:
         raise RowFault(f"the line is longer than {MAX_ROW_CHARS:,} bytes")
     try:
-        text = line.decode("utf-8").strip()
+        text = line.decode("utf-8").strip(" \t\r\n\x1e\0")
         value, end = parse_row(text)
     except json.JSONDecodeError as error:
+        if text.startswith(("{'", "['", "[{'")):
+            return _python_value(text)
         raise RowFault(f"the line is not valid JSON ({_reason(error, 0)})") from None
-    if end < len(text):
+    if text[end:].strip() not in ("", ","):
         raise RowFault(f"{text[end:].strip()[:20]!r} stands after the row's end; one row a line")
     return value

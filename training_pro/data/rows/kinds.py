@@ -105,7 +105,7 @@ def detect_kind(
     """
     seen: Counter[str] = Counter()
     first: Mapping[str, Any] | None = None
-    for _, row in islice(read_rows(path, BadRows(name, "skip")), LOOKED_AT_ROWS):
+    for _, row in islice(read_rows(path, BadRows(name, "skip"), columns.names_fields), LOOKED_AT_ROWS):
         first = row if first is None else first
         fits = fits_format is not None and fits_format(row)
         kind = "alpaca" if fits else kind_of_row(row, columns)

@@ -14,9 +14,11 @@ from typing import Any, BinaryIO, cast
 
 from training_pro.data.encodings import LOOKED_AT_BYTES, Guess, guessed, not_utf8
 from training_pro.data.rows.bad_rows import BadRows
-from training_pro.data.rows.csv_rows import csv_rows
+from training_pro.data.rows.csv_rows import DELIMITERS, csv_rows
 from training_pro.data.rows.json_rows import json_rows
+from training_pro.data.rows.message_rows import joined_logs
 from training_pro.data.rows.table_rows import is_saved_dataset, table_rows
+from training_pro.data.rows.tidy import tidied
 from training_pro.errors import DataError
 
 Row = dict[str, Any]
@@ -38,20 +40,24 @@ def row_type(path: Path) -> str:
     return suffix if suffix in ROW_TYPES and not (packed and suffix in TABLES) else ""
 
 
-def read_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, Row]]:
+def read_rows(path: Path, bad: BadRows, apart: bool = False) -> Iterator[tuple[int, Row]]:
     """(row number from 1, row) for each row of `path`; a line-delimited file is numbered by its lines.
+
+    `apart`: rows that are messages of one chat stay rows, since their columns were chosen.
 
     Raises:
         DataError: the file can't be read, has no rows, or breaks off; a bad row when `bad.way` is "stop".
     """
     found = False
     try:
-        for number, row in _values(path, bad):
+        for number, row in _values(path, bad, apart):
             found = True
             if isinstance(row, dict):
-                yield number, row
+                yield number, tidied(row)
             elif _is_turns(row):
                 yield number, {"messages": row}
+            elif isinstance(row, str) and row.strip():
+                yield number, {"text": row}
             elif isinstance(row, list) and len(row) == 2 and all(isinstance(text, str) for text in row):
                 yield number, {"prompt": row[0], "response": row[1]}
             else:
@@ -71,7 +77,7 @@ def _is_turns(row: Any) -> bool:
     return isinstance(row, list) and bool(row) and all(isinstance(turn, dict) for turn in row)
 
 
-def _values(path: Path, bad: BadRows) -> Iterator[tuple[int, Any]]:
+def _values(path: Path, bad: BadRows, apart: bool) -> Iterator[tuple[int, Any]]:
     kind = row_type(path)
     if kind in TABLES or is_saved_dataset(path):
         yield from table_rows(path, bad)
@@ -84,9 +90,11 @@ def _values(path: Path, bad: BadRows) -> Iterator[tuple[int, Any]]:
     with _opened(path) as file:
         _check_start(path, file, bad)
         if kind in TEXT_TABLES:
-            yield from csv_rows(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), bad)
+            text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+            rows = csv_rows(text, bad, "\t" if kind == ".tsv" else DELIMITERS)
+            yield from rows if apart else joined_logs(rows)
         else:
-            yield from json_rows(file, bad)
+            yield from json_rows(file, bad, apart)
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -11,6 +11,7 @@ from typing import Any
 
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.data.rows.fields import filled, folded
+from training_pro.data.rows.thoughts_in_text import parted_thoughts
 
 Message = dict[str, Any]
 ROLES = {
@@ -143,7 +144,11 @@ def _message(number: int, role: str, turn: Mapping[str, Any], own: Mapping[str, 
         read.add(thoughts_field)
     if role == "tool" and isinstance(raw, Mapping):
         raw = json.dumps(raw, ensure_ascii=False)
-    message["content"] = _content(number, raw, bool(calls_field), thoughts)
+    said = _content(number, raw, bool(calls_field), thoughts)
+    if role == "assistant":
+        inner, said = parted_thoughts(said)
+        thoughts += [inner] if inner else []
+    message["content"] = said
     if "".join(thoughts).strip():
         message["reasoning_content"] = "\n".join(thoughts)
     for name in _PASSED_ON:
@@ -218,7 +223,7 @@ def _content(number: int, content: Any, may_be_empty: bool, thoughts: list[str])
         raise RowFault(f"the content of turn {number} is not text")
     if not content.strip() and not may_be_empty:
         raise RowFault(f"the content of turn {number} is empty")
-    return content
+    return content.replace("\r\n", "\n") if "\r" in content else content
 
 
 def _part(number: int, part: Any, thoughts: list[str]) -> str:
@@ -229,5 +234,11 @@ def _part(number: int, part: Any, thoughts: list[str]) -> str:
         return ""
     if isinstance(part, Mapping) and isinstance(part.get("text"), str):
         return str(part["text"])
+    if (
+        isinstance(part, Mapping)
+        and isinstance(part.get("text"), Mapping)
+        and isinstance(part["text"].get("value"), str)
+    ):
+        return str(part["text"]["value"])
     kind = part.get("type") if isinstance(part, Mapping) else None
     raise RowFault(f"turn {number} holds something that is not text" + (f" ({str(kind)[:40]})" if kind else ""))

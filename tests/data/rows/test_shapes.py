@@ -1,0 +1,133 @@
+"""Shapes of files and values of fields that people bring, and what they mean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training_pro.data.rows.bad_rows import BadRows
+from training_pro.data.rows.chats import Unwanted, chat_of
+from training_pro.data.rows.rows import read_rows
+from training_pro.errors import DataError
+
+ROW = {"prompt": "How deep?", "response": "Two metres."}
+ROWS = [ROW, {"prompt": "How wide?", "response": "Ten."}]
+
+
+def rows_of(tmp_path: Path, text: str, name: str = "a.jsonl", bad: BadRows | None = None) -> list[dict[str, Any]]:
+    (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+    return [row for _, row in read_rows(tmp_path / name, bad or BadRows(name, "stop"))]
+
+
+LINE = json.dumps(ROW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"{json.dumps(row)},\n" for row in ROWS),
+        "[\n" + "\n".join(map(json.dumps, ROWS)) + "\n]",
+        "".join(f"{row}\n" for row in ROWS),
+        json.dumps(json.dumps(ROWS)),
+        json.dumps({name: [row[name] for row in ROWS] for name in ROW}),
+        json.dumps({"ponds": ROWS[:1], "lakes": ROWS[1:]}),
+        json.dumps({f"row {number}": row for number, row in enumerate(ROWS)}),
+    ],
+    ids=["commas", "no commas", "printed by Python", "twice JSON", "columns", "topics", "ids"],
+)
+def test_the_same_rows_in_other_shapes(tmp_path: Path, text: str) -> None:
+    assert rows_of(tmp_path, text) == ROWS
+
+
+def test_a_line_break_or_tab_inside_a_text_is_no_fault(tmp_path: Path) -> None:
+    assert rows_of(tmp_path, '[{"prompt": "How\ndeep?", "response": "Two\tmetres."}]')[0]["prompt"] == "How\ndeep?"
+
+
+def test_texts_alone_are_texts_and_questions_as_names_are_questions(tmp_path: Path) -> None:
+    assert rows_of(tmp_path, '["Deep.", "Wide."]') == [{"text": "Deep."}, {"text": "Wide."}]
+    asked = {"How deep is it?": "Two.", "How wide is it?": "Ten.", "How cold is it?": "Very."}
+    assert rows_of(tmp_path, json.dumps(asked))[1] == {"prompt": "How wide is it?", "response": "Ten."}
+
+
+def test_what_of_a_file_is_not_read_is_named(tmp_path: Path) -> None:
+    bad = BadRows("a.json", "stop")
+    assert rows_of(tmp_path, json.dumps({"train": [ROW], "test": ROWS}), bad=bad) == [ROW]
+    assert "test (2 rows)" in bad.unread_notes()[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("<!DOCTYPE html><html></html>", "web page"),
+        ("version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        ("a: b\n", "no JSON"),
+    ],
+)
+def test_a_file_without_json_is_named_for_what_it_is(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(DataError, match=words) as raised:
+        rows_of(tmp_path, text)
+    assert not raised.value.options
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "sep=;\nprompt;response\nHow, deep?;Two metres.\n"),
+        ("a.csv", "prompt|response\nHow, deep?|Two metres.\n"),
+        ("a.csv", 'prompt,response,\n"How, deep?",Two metres.,\n'),
+        ("a.csv", 'prompt,response\n"How, deep?","Two metres."\n'),
+        ("a.tsv", "prompt\tresponse\nHow, deep?\tTwo metres.\n"),
+    ],
+    ids=["sep", "bars", "a comma at each end", "quoted", "tabs"],
+)
+def test_dialects_of_tables(tmp_path: Path, name: str, text: str) -> None:
+    row = rows_of(tmp_path, text, name)[0]
+    assert (row["prompt"], row["response"]) == ("How, deep?", "Two metres.")
+
+
+def test_quotation_marks_with_backslashes_and_single_ones_in_tables(tmp_path: Path) -> None:
+    assert (
+        rows_of(tmp_path, 'prompt,response\n"How \\"deep\\", say?",Two.\n', "a.csv")[0]["prompt"] == 'How "deep", say?'
+    )
+    assert rows_of(tmp_path, 'text\tn\n"Deep.\t1\nWide.\t2\n', "a.tsv")[0]["text"] == '"Deep.'
+
+
+def test_commas_of_a_table_with_one_column_belong_to_its_text(tmp_path: Path) -> None:
+    assert rows_of(tmp_path, "text\nDeep, they say.\n", "a.csv") == [{"text": "Deep, they say."}]
+
+
+@pytest.mark.parametrize("nothing", ["<noinput>", "NULL", "nan", "None", "N/A"])
+def test_words_for_no_input_are_no_input(tmp_path: Path, nothing: str) -> None:
+    row = rows_of(tmp_path, json.dumps({"instruction": "How deep?", "input": nothing, "output": "Two."}))[0]
+    assert chat_of(row).messages[0]["content"] == "How deep?"
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"choices": ["One", "Two"], "answer": 1},
+        {"options": {"A": "One", "B": "Two"}, "answer": "B"},
+        {"choices": {"text": ["One", "Two"], "label": ["A", "B"]}, "answerKey": "B"},
+        {"choices": ["One", "Two"], "answer": "Two"},
+    ],
+)
+def test_the_number_of_an_answer_becomes_the_answer(tmp_path: Path, choice: dict[str, Any]) -> None:
+    row = rows_of(tmp_path, json.dumps({"question": "How deep?", **choice}))[0]
+    assert [message["content"] for message in chat_of(row).messages] == ["How deep?\n\nA. One\nB. Two", "B. Two"]
+
+
+def test_windows_line_ends_and_yes_or_no_answers_are_plain_text(tmp_path: Path) -> None:
+    row = rows_of(tmp_path, json.dumps({"question": "Is\r\nit deep?", "answer": True}))[0]
+    assert [message["content"] for message in chat_of(row).messages] == ["Is\nit deep?", "true"]
+    talk = {"messages": [{"role": "user", "content": "a\r\nb"}, {"role": "assistant", "content": "c\r\nd"}]}
+    assert [message["content"] for message in chat_of(talk).messages] == ["a\nb", "c\nd"]
+
+
+def test_a_label_is_obeyed_where_it_says_true_or_false_and_else_named() -> None:
+    for name in ("label", "kto_tag", "desirable"):
+        with pytest.raises(Unwanted):
+            chat_of({**ROW, name: False})
+    assert chat_of({**ROW, "label": 0}).unused == ("label",) and not chat_of({**ROW, "label": True}).unused

@@ -1,0 +1,180 @@
+"""What the websites of assistants export, as turns: ChatGPT, Claude, DeepSeek, Google AI Studio and Grok.
+
+Of the branches of a chat the one that was shown last is taken. Pictures, calls of the site's own tools and marks of
+citations are no words of a turn; what a turn brings of them stays in it under its own name, to be counted as not used.
+ Thoughts go where ``reasoning_content`` goes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# "\ue200cite\ue202turn0search1\ue201" and "【4†source】"
+_CITATIONS = re.compile(" ?\ue200[^\ue201\n]{0,400}\ue201| ?【\\d{1,3}(?::\\d{1,3})?†[^】\n]{0,80}】")
+_NO_BLOCK = "This block is not supported on your current device yet."
+_WORDS = ("text", "multimodal_text")  # kinds of content that are what somebody said
+_FRAGMENTS = {"REQUEST": "user", "RESPONSE": "assistant"}
+Turns = list[dict[str, Any]]
+
+
+def of_tree(row: Mapping[str, Any]) -> Turns:
+    """A chat of ChatGPT or DeepSeek, whose messages are the nodes of a tree."""
+    nodes = {name: node for name, node in row["mapping"].items() if isinstance(node, Mapping)}
+    place: Any = row.get("current_node")
+    if not isinstance(place, str) or place not in nodes:
+        leaves = [name for name, node in nodes.items() if not node.get("children")]
+        place = leaves[-1] if leaves else None
+    parts: Turns = []
+    seen = set()
+    while isinstance(place, str) and place in nodes and place not in seen:
+        seen.add(place)
+        parts += reversed(list(_of_node(nodes[place].get("message"))))
+        place = nodes[place].get("parent")
+    return joined(with_thoughts(parts[::-1]))
+
+
+def _of_node(message: Any) -> Iterable[dict[str, Any]]:
+    if not isinstance(message, Mapping):
+        return
+    if isinstance(message.get("fragments"), list):
+        yield from _of_fragments(message["fragments"])
+        return
+    role, content = inside(message, "author").get("role"), inside(message, "content")
+    kind = content.get("content_type", "text")
+    if kind == "thoughts":
+        yield {"thoughts": "\n".join(str(part.get("content") or "") for part in objects_in(content, "thoughts"))}
+    elif role in ("user", "assistant") and kind in _WORDS and message.get("recipient") in (None, "", "all"):
+        yield from _said(str(role), content)
+
+
+def _said(role: str, content: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    parts = content["parts"] if isinstance(content.get("parts"), list) else [content.get("text")]
+    texts = [part.get("text") if isinstance(part, Mapping) else part for part in parts]
+    text, cited = _CITATIONS.subn("", "\n".join(text for text in texts if isinstance(text, str)))
+    media = sum(isinstance(part, Mapping) and not isinstance(part.get("text"), str) for part in parts)
+    more = {"citations": cited or None, "media": media or None}
+    if text.strip():
+        yield {"role": role, "content": text, **{name: count for name, count in more.items() if count}}
+
+
+def _of_fragments(fragments: list[Any]) -> Iterable[dict[str, Any]]:
+    for fragment in (fragment for fragment in fragments if isinstance(fragment, Mapping)):
+        kind, text = fragment.get("type"), str(fragment.get("content") or "")
+        if kind == "THINK":
+            yield {"thoughts": text}
+        elif kind in _FRAGMENTS and text.strip():
+            yield {"role": _FRAGMENTS[kind], "content": text}
+
+
+def of_claude(row: Mapping[str, Any]) -> Turns:
+    """A chat of Claude. What was pasted as a file is part of the message; what its tools did is not."""
+    messages = [message for message in row["chat_messages"] if isinstance(message, Mapping)]
+    turns = (_of_claude(message) for message in _last_branch(messages))
+    return joined([turn for turn in turns if turn["content"].strip()])
+
+
+def _last_branch(messages: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The messages from the first one to the last one; all of them where they don't name what they answer."""
+    by_id = {message.get("uuid"): message for message in messages}
+    if len(by_id) < len(messages) or not all(message.get("parent_message_uuid") for message in messages):
+        return messages
+    branch: list[Mapping[str, Any]] = []
+    here = messages[-1] if messages else None
+    while here is not None and len(branch) < len(messages):
+        branch.append(here)
+        here = by_id.get(here["parent_message_uuid"])
+    return branch[::-1]
+
+
+def _of_claude(message: Mapping[str, Any]) -> dict[str, Any]:
+    parts = objects_in(message, "content")
+    texts = [part["text"] for part in parts if part.get("type", "text") == "text" and isinstance(part.get("text"), str)]
+    said = "\n\n".join(text.strip("\n") for text in texts if text.strip() and _NO_BLOCK not in text)
+    files = [
+        f"{str(file.get('file_name') or '')}\n{file['extracted_content']}".strip()
+        for file in objects_in(message, "attachments")
+        if isinstance(file.get("extracted_content"), str)
+    ]
+    turn = {"role": message.get("sender"), "content": "\n\n".join(filter(None, [said or _plain(message), *files]))}
+    thoughts = [part["thinking"] for part in parts if isinstance(part.get("thinking"), str)]
+    more = {
+        "reasoning_content": "\n".join(thoughts),
+        "files": message.get("files"),
+        "tool_use": [part for part in parts if part.get("type") == "tool_use"],
+    }
+    return {**turn, **{name: value for name, value in more.items() if value}}
+
+
+def _plain(message: Mapping[str, Any]) -> str:
+    """The text of an older export, which has no parts."""
+    text = message.get("text")
+    return text.replace(f"```\n{_NO_BLOCK}\n```", "") if isinstance(text, str) else ""
+
+
+def of_ai_studio(row: Mapping[str, Any]) -> Turns:
+    """A chat that Google AI Studio saved to Drive."""
+    turns: Turns = []
+    for chunk in objects_in(row["chunkedPrompt"], "chunks"):
+        text = chunk.get("text")
+        if isinstance(text, str) and text.strip():
+            turns.append({"thoughts": text} if chunk.get("isThought") else {"role": chunk.get("role"), "content": text})
+    system = row.get("systemInstruction")
+    texts = [part.get("text") for part in objects_in(system, "parts")] or [inside(row, "systemInstruction").get("text")]
+    head = "\n".join(text for text in texts if isinstance(text, str) and text.strip())
+    return joined([*([{"role": "system", "content": head}] if head else []), *with_thoughts(turns)])
+
+
+def of_grok(row: Mapping[str, Any]) -> Turns:
+    """A chat of Grok."""
+    said = [inside(response, "response") for response in objects_in(row, "responses")]
+    return joined(
+        [
+            {"role": str(one.get("sender")).lower(), "content": str(one["message"])}
+            for one in said
+            if str(one.get("message") or "").strip()
+        ]
+    )
+
+
+def with_thoughts(parts: Turns) -> Turns:
+    """The turns; thoughts that stand alone go into the assistant's turn after them."""
+    turns: Turns = []
+    waiting: list[str] = []
+    for part in parts:
+        if "thoughts" in part:
+            waiting += [part["thoughts"]] if part["thoughts"].strip() else []
+            continue
+        if waiting and part.get("role") in ("assistant", "model"):
+            part = {**part, "reasoning_content": "\n".join(waiting)}
+        waiting = []
+        turns.append(part)
+    return turns
+
+
+def joined(turns: Turns) -> Turns:
+    """The turns, those that one side says in a row as one."""
+    found: Turns = []
+    for turn in turns:
+        last = found[-1] if found else None
+        if last is None or last["role"] != turn["role"]:
+            found.append(dict(turn))
+            continue
+        thoughts = [one["reasoning_content"] for one in (last, turn) if one.get("reasoning_content")]
+        found[-1] = {**last, **turn, "content": f"{last['content']}\n\n{turn['content']}"}
+        if thoughts:
+            found[-1]["reasoning_content"] = "\n".join(thoughts)
+    return found
+
+
+def inside(value: Any, name: str) -> Mapping[str, Any]:
+    """The object under a name of another object; an empty one where there is none."""
+    inner = value.get(name) if isinstance(value, Mapping) else None
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def objects_in(value: Any, name: str) -> list[Mapping[str, Any]]:
+    """The objects in the list under a name of an object."""
+    inner = value.get(name) if isinstance(value, Mapping) else None
+    return [item for item in inner if isinstance(item, Mapping)] if isinstance(inner, list) else []

@@ -1,0 +1,184 @@
+"""Files with a message a row as chats: SillyTavern, Slack, OpenAssistant, plain turns, tables of who said what when.
+
+Costs the messages of one chat in memory. Stands between the readers of JSON and CSV and `rows.read_rows`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, groupby, islice
+from typing import Any
+
+from training_pro.data.rows.assistant_exports import inside, joined
+from training_pro.data.rows.fields import field_named, filled, folded
+
+Numbered = Iterator[tuple[int, Any]]
+_TALKERS = {"system", "user", "human", "assistant", "model"}
+_THREADS = {"conversation_id", "conv_id", "session_id", "thread_id", "parent_id", "message_tree_id", "chat_id"}
+_SPEAKERS = (
+    "author",
+    "sender",
+    "from",
+    "speaker",
+    "username",
+    "user",
+    "nickname",
+    "author_name",
+    "sender_name",
+    "name",
+)
+_WORDS = ("content", "text", "message", "body", "msg")
+_TIMES = ("date", "timestamp", "time", "datetime", "created_at", "sent_at", "date_sent")
+_NO_CHAT = (  # posts, letters and ratings have an author and a time as well
+    *("subreddit", "score", "title", "likes", "like_count", "retweets", "rating", "stars", "subject", "to", "label"),
+    *("url", "permalink", "ups", "comments", "category", "genre", "poem", "book", "parent_id"),
+)
+_LOOKED_AT_ROWS = 40
+_MESSAGES_A_SPEAKER = 3
+_SLACK_LINK = re.compile(r"<(?:(?P<mark>[@#!])(?P<id>[^<>|]+)|(?P<link>[^<>|\s]+))(?:\|(?P<shown>[^<>]*))?>")
+
+
+def joined_logs(values: Iterable[tuple[int, Any]]) -> Numbered:
+    """The rows as they come; where each row is a message, the chats that they are."""
+    rows = iter(values)
+    first = next(rows, None)
+    if first is None:
+        return
+    way = _way_of(first[1]) if isinstance(first[1], Mapping) else None
+    head = [first]
+    if way is _of_table:
+        head += islice(rows, _LOOKED_AT_ROWS)
+        way = way if _is_talk([row for _, row in head]) else None
+    every = chain(head, rows)
+    yield from every if way is None else way((number, row) for number, row in every if isinstance(row, Mapping))
+
+
+def _way_of(first: Mapping[str, Any]) -> Callable[[Iterable[tuple[int, Any]]], Numbered] | None:
+    """What makes chats of rows where each is a message; None where rows are rows."""
+    if {"user_name", "character_name"} <= first.keys() or {"is_user", "mes"} <= first.keys():
+        return _of_sillytavern
+    if {"type", "ts", "text"} <= first.keys() and {"user", "bot_id", "username"} & first.keys():
+        return _of_slack
+    if {"message_id", "message_tree_id", "role", "text"} <= first.keys():
+        return _of_openassistant
+    if {"role", "content"} <= first.keys() and folded(first["role"]) in _TALKERS and not _THREADS & first.keys():
+        return _of_turns
+    own = {folded(name) for name in first}
+    is_table = all(own & {*names} for names in (_SPEAKERS, _WORDS, _TIMES)) and not own & {*_NO_CHAT}
+    return _of_table if is_table else None
+
+
+def _of_turns(rows: Iterable[tuple[int, Any]]) -> Numbered:
+    yield 1, {"messages": [row for _, row in rows if row]}
+
+
+def _of_slack(rows: Iterable[tuple[int, Any]]) -> Numbered:
+    lines = [line for _, line in rows if line.get("type") == "message" and _is_said(line)]
+    names = {str(line.get("user")): _slack_name(line) for line in lines}
+    turns = [{"speaker": _slack_name(line), "content": _slack_text(str(line["text"]), names)} for line in lines]
+    yield 1, {"messages": [turn for turn in turns if turn["speaker"] and turn["content"].strip()]}
+
+
+def _is_said(line: Mapping[str, Any]) -> bool:
+    """Whether it is no notice of the channel."""
+    return line.get("subtype") in (None, "bot_message", "thread_broadcast", "file_share") and filled(line.get("text"))
+
+
+def _slack_name(line: Mapping[str, Any]) -> str:
+    profile = inside(line, "user_profile")
+    return str(
+        profile.get("display_name") or profile.get("real_name") or line.get("username") or line.get("user") or ""
+    )
+
+
+def _slack_text(text: str, names: Mapping[str, str]) -> str:
+    """Slack writes <@U1>, <https://x.org|words> and &amp;."""
+
+    return html.unescape(_SLACK_LINK.sub(lambda found: _slack_link(found, names), text))
+
+
+def _slack_link(found: re.Match[str], names: Mapping[str, str]) -> str:
+    if found["mark"]:
+        shown = found["shown"] or names.get(found["id"], found["id"])
+        return f"{'@' if found['mark'] == '!' else found['mark']}{shown}"
+    return found["shown"] or found["link"]
+
+
+def _of_sillytavern(rows: Iterable[tuple[int, Any]]) -> Numbered:
+    """A chat from each header on; in a group what a character says begins with its name."""
+    chat: list[tuple[int, Any]] = []
+    for number, line in rows:
+        if chat and "mes" not in line and {"user_name", "character_name"} <= line.keys():
+            yield _sillytavern_chat(chat)
+            chat = []
+        chat.append((number, line))
+    if chat:
+        yield _sillytavern_chat(chat)
+
+
+def _sillytavern_chat(lines: list[tuple[int, Any]]) -> tuple[int, Any]:
+    number, head = lines[0]
+    said = [line for _, line in lines if filled(line.get("mes")) and not line.get("is_system")]
+    characters = {str(line.get("name") or "") for line in said if not line.get("is_user")}
+    names = {"user": head.get("user_name"), "char": head.get("character_name")}
+    turns = [_sillytavern_turn(line, names, len(characters) > 1) for line in said]
+    return number, {"messages": joined(turns)}
+
+
+def _sillytavern_turn(line: Mapping[str, Any], names: Mapping[str, Any], in_group: bool) -> dict[str, Any]:
+    text = str(line["mes"])
+    for macro, name in names.items():
+        if isinstance(name, str) and name and not (in_group and macro == "char"):
+            text = text.replace("{{" + macro + "}}", name)
+    if in_group and not line.get("is_user") and line.get("name"):
+        text = f"{line['name']}: {text}"
+    thoughts = inside(line, "extra").get("reasoning")
+    more = {"reasoning_content": thoughts} if isinstance(thoughts, str) and thoughts.strip() else {}
+    return {"role": "user" if line.get("is_user") else "assistant", "content": text, **more}
+
+
+def _of_openassistant(rows: Iterable[tuple[int, Any]]) -> Numbered:
+    """The best thread of each tree of messages."""
+    for _, tree in groupby(rows, key=lambda numbered: numbered[1].get("message_tree_id")):
+        messages = list(tree)
+        by_id = {row.get("message_id"): {**row, "replies": []} for _, row in messages}
+        for _, row in messages:
+            if row.get("parent_id") in by_id:
+                by_id[row["parent_id"]]["replies"].append(by_id[row.get("message_id")])
+        turns = best_thread(by_id[messages[0][1].get("message_id")])
+        others = len(messages) - len(turns)
+        yield messages[0][0], {"messages": turns, **({"messages of other branches": others} if others else {})}
+
+
+def best_thread(root: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The turns of an OpenAssistant tree along the replies that were ranked best."""
+    turns: list[dict[str, Any]] = []
+    node: Mapping[str, Any] | None = root
+    while node is not None:
+        turns.append({"role": node.get("role"), "content": node.get("text")})
+        replies = [reply for reply in node.get("replies") or () if isinstance(reply, Mapping)]
+        node = min(replies, key=_rank, default=None)
+    return turns
+
+
+def _rank(reply: Mapping[str, Any]) -> float:
+    rank = reply.get("rank")
+    return float(rank) if isinstance(rank, int | float) else float("inf")
+
+
+def _is_talk(rows: list[Any]) -> bool:
+    """Whether the authors of these rows talk with each other: two of them, or a few who come again and again."""
+    speakers = [row[name] for row in rows if isinstance(row, Mapping) and (name := field_named(row, _SPEAKERS))]
+    count = len(set(map(str, speakers)))
+    return count == 2 or (count > 2 and len(speakers) >= _MESSAGES_A_SPEAKER * count)
+
+
+def _of_table(rows: Iterable[tuple[int, Any]]) -> Numbered:
+    turns = []
+    for _, row in rows:
+        speaker, words = field_named(row, _SPEAKERS), field_named(row, _WORDS)
+        if speaker is not None and words is not None and str(row[words]).strip():
+            turns.append({"speaker": str(row[speaker]), "content": str(row[words])})
+    yield 1, {"messages": turns}

@@ -1,0 +1,90 @@
+"""A row's own fields as plain texts: Windows line ends, ways to write "nothing", true and false, lists of one text, and
+questions with answers to choose from.
+
+Costs a look at each field. Stands between the readers of files and all that reads rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from training_pro.data.rows.fields import USUAL, filled, folded
+
+_NOTHING = {"<noinput>", "no input", "noinput", "nan", "null", "none", "n/a", "-"}
+_INPUTS = frozenset(USUAL["input"])
+_ANSWERS = frozenset({*USUAL["answer"], "answerkey", "label", "correct_answer", "answer_index"})
+_SINGLE = frozenset({*USUAL["prompt"], *USUAL["answer"], *USUAL["system"]} - {"answers"})
+_SAID = frozenset({*USUAL["answer"]} - {"chosen"})
+_LINES = frozenset({*USUAL["text"], "context"})
+_CHOICES = ("choices", "options")
+
+
+def tidied(row: dict[str, Any]) -> dict[str, Any]:
+    """The row; what was no plain text and clearly stands for one is."""
+    tidy = {name: _tidied(folded(name), value) for name, value in row.items()}
+    return _with_choice(tidy) if any(name in row for name in _CHOICES) else tidy
+
+
+def _tidied(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        if "\r" in value:
+            value = value.replace("\r\n", "\n").replace("\r", "\n")
+        return "" if name in _INPUTS and value.strip().lower() in _NOTHING else value
+    if isinstance(value, bool):
+        return str(value).lower() if name in _SAID else value
+    if isinstance(value, list) and value and (name in _SINGLE or name in _LINES):
+        return _of_list(name, value)
+    return value
+
+
+def _of_list(name: str, value: list[Any]) -> Any:
+    """The text of a list of lines, or of a list of one text."""
+    if not all(isinstance(item, str) for item in value):
+        return value
+    return "\n".join(value) if name in _LINES or len(value) == 1 else value
+
+
+def _with_choice(row: dict[str, Any]) -> dict[str, Any]:
+    """A question with answers to choose from as one that lists them, and the right one as its answer."""
+    field = next(name for name in _CHOICES if name in row)
+    asked = next((name for name in row if folded(name) in USUAL["prompt"] and isinstance(row[name], str)), None)
+    said = next((name for name in row if folded(name) in _ANSWERS and filled(row[name])), None)
+    choices = _choices(row[field])
+    if asked is None or said is None or len(choices) < 2:
+        return row
+    right = _right(choices, row[said])
+    if not right:
+        return row
+    listed = "\n".join(f"{label}. {text}" for label, text in choices.items())
+    left = {name: value for name, value in row.items() if name not in (field, said)}
+    return {**left, asked: f"{row[asked]}\n\n{listed}", "answer": f"{right}. {choices[right]}"}
+
+
+def _choices(value: Any) -> dict[str, str]:
+    """The answers to choose from by their letters; {} where they are none."""
+    if isinstance(value, Mapping) and isinstance(value.get("text"), list):
+        labels = value.get("label")
+        texts = value["text"]
+        named = labels if isinstance(labels, list) and len(labels) == len(texts) else _letters(len(texts))
+        return {str(label): str(text) for label, text in zip(named, texts, strict=True)}
+    if isinstance(value, Mapping):
+        return {str(label): text for label, text in value.items() if isinstance(text, str)}
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return dict(zip(_letters(len(value)), value, strict=True))
+    return {}
+
+
+def _letters(count: int) -> list[str]:
+    return [chr(ord("A") + place) for place in range(min(count, 26))] if count <= 26 else list(map(str, range(count)))
+
+
+def _right(choices: Mapping[str, str], answer: Any) -> str:
+    """The label of the right answer, which may be given by its number from 0, its letter or its text; "": unknown."""
+    labels = list(choices)
+    if isinstance(answer, int) and not isinstance(answer, bool):
+        return labels[answer] if 0 <= answer < len(labels) else ""
+    if str(answer).strip() in choices:
+        return str(answer).strip()
+    same = [label for label, text in choices.items() if text.strip() == str(answer).strip()]
+    return same[0] if same else ""

@@ -38,6 +38,25 @@ LOGS = {
     "iOS": whatsapp("\u200e[12/03/2024, 10:{0:02}:11] {who}: {what}"),
     "Telegram": whatsapp("{who}, [12.03.2024 10:{0:02}]\n{what}\n"),
     "Discord": whatsapp("[01-Jan-24 10:{0:02} AM] {who}#1234\n{what}\n"),
+    "French": whatsapp("01/02/2024 à 10:{0:02} - {who} : {what}"),
+    "Korean": whatsapp("2024. 2. 1. 오전 10:{0:02}, {who} : {what}"),
+    "Chinese": whatsapp("2024/2/1 上午10:{0:02} - {who}: {what}"),
+    "Arabic": whatsapp("\u200f1\u200f/2\u200f/2024، 10:{0:02} م - {who}: {what}"),
+    "with the day's name": whatsapp("Thu, Feb 1, 2024, 10:{0:02}:11 AM - {who}: {what}"),
+    "Telegram, English": whatsapp("{who}, [Feb 1, 2024 at 10:{0:02}:00 AM]:\n{what}\n"),
+    "Discord, copied": whatsapp("{who} — Today at 10:{0:02} AM\n{what}"),
+    "Slack, copied": whatsapp("{who}  [10:{0:02} AM]\n{what}"),
+    "Teams": whatsapp("[Thursday 10:{0:02} AM] {who}\n{what}"),
+    "Steam": whatsapp("[1 Feb @ 10:{0:02}am] {who}: {what}"),
+    "KakaoTalk": whatsapp("[{who}] [오전 10:{0:02}] {what}"),
+    "HexChat": whatsapp("Feb 01 10:{0:02}:11 <{who}>\t{what}"),
+    "WeChat": whatsapp("{who} 2024-02-01 10:{0:02}:00\n{what}\n"),
+    "QQ": whatsapp("2024-02-01 10:{0:02}:00 {who}\n{what}\n"),
+    "Zoom": whatsapp("10:{0:02}:11 From  {who}  to  Everyone:\n\t{what}"),
+    "a transcript": whatsapp("{who} (00:{0:02}:11): {what}"),
+    "headings": whatsapp("### {who}:\n{what}\n"),
+    "said": whatsapp("{who} said:\n{what}\n"),
+    "bold names": whatsapp("**{who}**: {what}"),
     "IRC": whatsapp("<{who}> {what}"),
     "IRC with times": whatsapp("[10:{0:02}] <@{who}> {what}"),
     "a dialogue": whatsapp("{who}: {what}"),
@@ -95,7 +114,18 @@ def test_in_a_group_the_others_turns_begin_with_their_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "One line.", "He said: go.\nShe came.\n" * 40, "Chapter 1: The lock\n\nWords.\n" * 9]
+    "text",
+    [
+        "",
+        "One line.",
+        "He said: go.\nShe came.\n" * 40,
+        "Chapter 1: The lock\n\nWords.\n" * 9,
+        "Ingredients: flour, water\nMethod: mix it\nTime: 20 minutes\nNote: warm\n" * 3,
+        "".join(f"{name}: a thing of the fen\n" for name in ("Otter", "Wren", "Lock", "Pond", "Reed") * 2),
+        "From: Otter\nSent: today\nSubject: the pond\n\nIt is deep.\n" * 6,
+        "".join(f"2024-02-01 10:{number:02}:11 INFO main: request {number} done\n" for number in range(30)),
+        "".join(f"1:{number} In the beginning the lamp was lit.\n" for number in range(30)),
+    ],
 )
 def test_prose_is_no_log(text: str) -> None:
     assert chat_log(text) is None
@@ -128,3 +158,10 @@ def test_logs_of_other_programs(heading: str) -> None:
     log = chat_log("\n".join(lines))
     assert log is not None
     assert [(message.name, message.text) for message in log.messages[:2]] == [("Otter", "line 0"), ("Wren", "line 1")]
+
+
+def test_notices_that_whatsapp_marks_on_ios_are_no_words_of_a_person() -> None:
+    notice = "[01.02.24, 10:00:00] Otter: \u200eNachrichten und Anrufe sind Ende-zu-Ende-verschlüsselt.\n"
+    picture = "[01.02.24, 10:00:01] Otter: \u200eBild weggelassen\n"
+    log = chat_log(notice + picture + LOGS["iOS"])
+    assert log is not None and log.removed == {"notices of the program": 1, "messages without words": 1}

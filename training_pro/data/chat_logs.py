@@ -22,32 +22,67 @@ _MOSTLY = 0.5  # of the lines that are not blank begin a message, in a log with 
 _LEAST_SHARE = 0.02
 _THIN_SPACES = re.compile("[\u00a0\u2009\u202f]")
 _INVISIBLE = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_TIME = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?: ?[AaPp]\.? ?[Mm]\.?)?"
-_DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
+_HALF = r"(?:[AaPp]\.? ?[Mm]\.?|[صم])"  # of the day; before the time in Chinese, Japanese and Korean
+_TIME = rf"(?:(?:上午|下午|午前|午後|오전|오후) ?)?\d{{1,2}}[:.]\d{{2}}(?:[:.]\d{{2}})?(?: ?{_HALF})?"
+_DATE = (
+    r"(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d{4}\. \d{1,2}\. \d{1,2}\."
+    r"|(?:[^\W\d_]{2,9}\.?, )?[^\W\d_]{3,9}\.? \d{1,2},? \d{4})"
+)
+_WHEN = rf"{_DATE}[,\u060c]?(?: à| um| at| a las)? {_TIME}"
 _NAME = r"[^\n:<>\[\]]{1,60}?"
 _MANNERS = {
-    "WhatsApp": re.compile(rf"(?P<when>{_DATE},? {_TIME}) [-\u2013] (?:(?P<name>{_NAME}): )?(?P<text>.*)"),
-    "WhatsApp (iOS)": re.compile(rf"\[(?P<when>{_DATE},? {_TIME})\] (?:(?P<name>{_NAME}): ?)?(?P<text>.*)"),
-    "WhatsApp (older)": re.compile(rf"(?P<when>{_DATE},? {_TIME}): (?P<name>{_NAME}): (?P<text>.*)"),
-    "Telegram": re.compile(rf"(?P<name>[^\n\[\]]{{1,60}}?), \[(?P<when>{_DATE},? {_TIME})\](?P<text>)"),
+    "WhatsApp": re.compile(rf"(?P<when>{_WHEN})(?: [-\u2013]|,) (?:(?P<name>{_NAME}) ?: )?(?P<text>.*)"),
+    "WhatsApp (iOS)": re.compile(rf"\[(?P<when>{_WHEN})\] (?:(?P<name>{_NAME}) ?: ?)?(?P<text>.*)"),
+    "WhatsApp (older)": re.compile(rf"(?P<when>{_WHEN}): (?P<name>{_NAME}): (?P<text>.*)"),
+    "Telegram": re.compile(rf"(?P<name>[^\n\[\]]{{1,60}}?), \[(?P<when>{_WHEN})\]:?(?P<text>)"),
     "Discord": re.compile(
-        rf"\[(?P<when>(?:{_DATE}|\d{{1,2}}-\w{{3}}-\d{{2,4}}) {_TIME})\] (?P<name>[^\n]{{1,60}}?)(?P<text>)"
+        rf"\[(?P<when>(?:{_DATE}|\d{{1,2}}-\w{{3}}-\d{{2,4}}|[^\W\d_]{{3,10}}),? {_TIME})\] "
+        r"(?P<name>[^\n:]{1,60}?)(?P<text>)"
     ),
-    "IRC": re.compile(rf"(?:\[?(?P<when>(?:{_DATE} )?{_TIME})\]? )?<[ @+%~&]?(?P<name>[^\s<>]{{1,40}})> (?P<text>.*)"),
+    "Discord (copied)": re.compile(
+        rf"(?P<name>[^\n:\u2014]{{1,60}}?) \u2014 (?P<when>[^\n:]{{0,20}}?{_TIME})(?P<text>)"
+    ),
+    "IRC": re.compile(
+        rf"(?:\[?(?P<when>(?:(?:{_DATE}|[^\W\d_]{{3}} \d{{1,2}}) )?{_TIME})\]? )?"
+        r"<[ @+%~&]?(?P<name>[^\s<>]{1,40})>[ \t](?P<text>.*)"
+    ),
     "a log with tabs": re.compile(
         rf"(?P<when>(?:{_DATE}[ T])?{_TIME})\t[ @+%~&]?(?P<name>[^\t\n]{{1,60}})\t(?P<text>.*)"
     ),
-    "a dialogue": re.compile(r"(?P<when>)\*{0,2}(?P<name>[^\W\d_][\w .'-]{0,30}):\*{0,2} (?P<text>.+)"),
+    "KakaoTalk": re.compile(rf"\[(?P<name>[^\]\n]{{1,40}})\] \[(?P<when>{_TIME})\] (?P<text>.*)"),
+    "a log with times": re.compile(rf"\[(?P<when>(?:[^\]\n:]{{1,16}} )?{_TIME})\] ?(?P<name>{_NAME}): ?(?P<text>.*)"),
+    "a transcript with times": re.compile(rf"(?P<name>{_NAME}) \((?P<when>{_TIME})\): ?(?P<text>.*)"),
+    "Zoom": re.compile(
+        rf"(?P<when>{_TIME})\s+From\s+(?P<name>{_NAME})(?:\s+[Tt]o\s+[^:\n]{{1,60}})?\s*:\s*(?P<text>.*)"
+    ),
+    "a log with headings": re.compile(
+        rf"(?P<name>[^\n\[\]:]{{1,60}}?)(?: {{2,}}\[?(?P<when>{_TIME})\]?| {_DATE} {_TIME})[ \t]*(?P<text>)"
+    ),
+    "QQ": re.compile(rf"(?P<when>{_DATE} {_TIME}) (?P<name>[^\n:]{{1,60}}?)(?P<text>)"),
+    "turns with headings": re.compile(r"(?P<when>)(?:#{1,4} )?(?P<name>[^\W\d_][\w ]{0,30}?)(?: said)?:(?P<text>)"),
+    "speakers by number": re.compile(r"(?P<when>)\[(?P<name>[A-Z][A-Za-z_ ]*\d{1,2})\]:? (?P<text>.*)"),
+    "a dialogue": re.compile(r"(?P<when>)\*{0,2}(?P<name>[^\W\d_][\w .'-]{0,30})(?::\*{0,2}|\*{1,2}:) (?P<text>.+)"),
 }
-_WITH_HEADINGS = ("Telegram", "Discord")  # the name has a line of its own
+_DAY = re.compile(rf"{_DATE}|\d{{1,2}}-\w{{3}}-\d{{2,4}}")
+_CLOCK = re.compile(r"(?<!\d)(\d{1,2})[:.](\d{2})(?:[:.]\d{2})?(?![.\d/])")
+_WITH_HEADINGS = (  # the name has a line of its own
+    *("Telegram", "Discord", "Discord (copied)", "Zoom", "a log with headings", "QQ", "turns with headings"),
+)
+_GUESSED = ("a dialogue", "a log with headings", "QQ", "turns with headings", "Zoom")  # by names that come again
+_FIELDS = {"From", "To", "Cc", "Sent", "Date", "Subject", "Type", "Title", "Author", "Note", "Time", "Ingredients"}
+_NOTICE = "\x01"  # what the program itself wrote, which WhatsApp marks on iOS
+_LEAST_MESSAGES_A_NAME = 4
 _NO_TEXT = re.compile(
     r"<[^<>]{3,40}>|\W*(?:image|video|audio|sticker|GIF|document|Contact card) omitted|"
-    r"(?:this message was deleted|you deleted this message|null)\.?|<attached: [^>]+>|\S+ \(file attached\)",
+    r"(?:this message was deleted|you deleted this message|null)\.?|<attached: [^>]+>|\S+ \(file attached\)|"
+    r"\S+ \((?:Datei angehängt|fichier joint|archivo adjunto|file allegato|arquivo anexado)\)|"
+    r"(?:Bild|Video|Audio|Sticker|GIF|Dokument) weggelassen|(?:image|vidéo|audio) omise?|"
+    r"(?:imagen|sticker|audio|video) omitid[ao]|(?:immagine|video|audio) omess[ao]|(?:imagem|áudio|vídeo) ocultad[ao]",
     re.IGNORECASE,
 )
 _FORMATS = (
     *("%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%Y/%m/%d"),
-    *("%d/%b/%y", "%d/%b/%Y", "%y/%m/%d"),
+    *("%d/%b/%y", "%d/%b/%Y", "%y/%m/%d", "%b %d %Y", "%B %d %Y"),
 )
 
 
@@ -75,7 +110,8 @@ class ChatLog:
 
 def chat_log(text: str) -> ChatLog | None:
     """The log in `text`; None where it is none."""
-    lines = _THIN_SPACES.sub(" ", _INVISIBLE.sub("", text)).split("\n")
+    marked = text.replace(": \u200e", f": {_NOTICE}")
+    lines = _THIN_SPACES.sub(" ", _INVISIBLE.sub("", marked)).split("\n")
     manner = _manner(lines)
     if manner is None:
         return None
@@ -156,11 +192,19 @@ def _manner(lines: Sequence[str]) -> str | None:
         names = Counter(match["name"] for match in found if match["name"])
         if 2 * names.total() < len(found):
             continue  # the log of another program, whose names stand elsewhere
-        often = [name for name, count in names.items() if count >= max(2, _LEAST_SHARE * len(found))]
-        # Prose has lines with a colon too; in a dialogue a few names come again and again.
-        if manner != "a dialogue" or (len(often) >= 2 and sum(names[name] for name in often) >= 0.8 * len(found)):
+        if manner not in _GUESSED or _are_speakers(names):
             return manner
     return None
+
+
+def _are_speakers(names: Counter[str]) -> bool:
+    """Whether these stand at the lines' starts because they speak. Prose and lists have such lines too; where people
+    talk, a few names come again and again."""
+    total = names.total()
+    often = [name for name, count in names.items() if count >= max(2, _LEAST_SHARE * total)]
+    few = len(names) == 2 or total >= _LEAST_MESSAGES_A_NAME * len(often)
+    fields = sum(names[name] for name in _FIELDS & names.keys())
+    return len(often) >= 2 and sum(names[name] for name in often) >= 0.8 * total and few and 3 * fields < total
 
 
 def _read(lines: Sequence[str], manner: str) -> ChatLog:
@@ -172,11 +216,11 @@ def _read(lines: Sequence[str], manner: str) -> ChatLog:
             current = replace(current, text=f"{current.text}\n{line}") if current is not None else None
             continue
         if current is not None:
-            text = current.text.strip()
-            if not current.name:
-                removed["notices of the program"] += 1
-            elif not text or _NO_TEXT.fullmatch(text):
+            text = current.text.strip().replace(_NOTICE, "")
+            if current.name and (not text or _NO_TEXT.fullmatch(text)):
                 removed["messages without words"] += 1
+            elif not current.name or current.text.startswith(_NOTICE):
+                removed["notices of the program"] += 1
             else:
                 messages.append(replace(current, text=text))
         if match is not None:
@@ -187,16 +231,17 @@ def _read(lines: Sequence[str], manner: str) -> ChatLog:
 
 def _time(when: str) -> datetime | None:
     """The time as the log writes it; day and month may be the wrong way round, which does not matter for a pause."""
-    date, _, clock = when.replace(",", "").partition(" ")
-    numbers = re.findall(r"\d+", clock)
-    if len(numbers) < 2:
+    date, clock = _DAY.search(when), _CLOCK.search(when)
+    if date is None or clock is None:
         return None
-    hour = int(numbers[0]) % 12 if re.search("[AaPp]", clock) else int(numbers[0])
-    hour += 12 * bool(re.search("[Pp]", clock))
+    in_half = re.search(rf"{_HALF}|[上下]午|午[前後]|오[전후]", when)
+    hour = int(clock[1]) % 12 if in_half else int(clock[1])
+    hour += 12 * bool(re.search("[Pp]\\.? ?[Mm]|下午|午後|오후|م", when))
+    day_text = re.sub(r"\. ?|-", "/", date[0]).replace(",", "").strip("/")
     for form in _FORMATS:
         try:
-            day = datetime.strptime(re.sub(r"[.-]", "/", date), form)
-            return day.replace(hour=min(hour, 23), minute=min(int(numbers[1]), 59))
+            day = datetime.strptime(day_text, form)
+            return day.replace(hour=min(hour, 23), minute=min(int(clock[2]), 59))
         except ValueError:
             continue
     return None

@@ -38,17 +38,37 @@ _DIRECTIONS = (
 _HIDDEN = f"[{_DIRECTIONS}]*"
 _TIME = rf"\d{{1,2}}[:.]\d\d(?:[:.]\d\d)?(?:{_GAP}?[aApP]\.?[mM]\b\.?)?"
 _MONTH = r"(?:\d{1,2}|[^\W\d_]{3,9}\.?)"
-_DATE = rf"(?:\d{{1,4}}[./-]{_MONTH}[./-]\d{{1,4}}\.?|\d{{1,2}}\.?{_GAP}[^\W\d_]{{3,9}}\.?{_GAP}\d{{4}})"
-_STAMP = re.compile(rf"{_HIDDEN}[ \t]*(?:[\[(<]{_GAP}?(?:{_DATE}|{_TIME})|{_DATE},?(?:{_GAP}+|T)(?:at{_GAP}+)?{_TIME})")
+_DATE = (
+    rf"(?:\d{{1,4}}{_HIDDEN}[./-]{_MONTH}{_HIDDEN}[./-]\d{{1,4}}\.?|\d{{1,2}}\.?{_GAP}[^\W\d_]{{3,9}}\.?{_GAP}\d{{4}})"
+)
+_BEFORE_TIME = rf"(?:[^\W\d_]{{3,10}}{_GAP}|\d{{1,2}}{_GAP}[^\W\d_]{{3,9}}{_GAP}@{_GAP})?"  # "Thursday ", "1 Feb @ "
+_STAMP = re.compile(
+    rf"{_HIDDEN}[ \t]*(?:[\[(<]{_GAP}?(?:{_DATE}|{_BEFORE_TIME}{_TIME})"
+    rf"|{_DATE}[,\u060c]?(?:{_GAP}+|T)(?:at{_GAP}+)?{_TIME}"
+    rf"|\[[^\]\n]{{1,40}}\]{_GAP}\[[^\]\n\d]{{0,4}}{_TIME}\]"
+    rf"|\d{{4}}\.{_GAP}\d{{1,2}}\.{_GAP}\d{{1,2}}\.{_GAP}[^\W\d_]{{2}}{_GAP}{_TIME}"
+    rf"|{_TIME}[ \t]*$)",
+    re.MULTILINE,
+)
+_DAY_AND_TIME = (
+    rf"(?:[^\W\d_]{{3}},{_GAP})?[^\W\d_]{{3,9}}\.?{_GAP}\d{{1,2}}(?:,{_GAP}\d{{4}},?{_GAP}(?:at{_GAP})?|{_GAP}){_TIME}"
+)
+_WORDY_STAMP = re.compile(  # "Feb 1, 2024 10:00 AM - ", "Otter — Today at 10:00", "Otter  [10:00 AM]", "Otter (0:10): "
+    rf"{_DAY_AND_TIME}(?:{_GAP}[-\u2013<]|{_GAP}*$)"
+    rf"|[^\W\d_a-z][^\n:\[(]{{0,30}}(?:{_GAP}\u2014{_GAP}[^\n:]{{0,16}}?{_TIME}[ \t]*$"
+    rf"|{_GAP}{{1,2}}\[{_TIME}\][ \t]*$|{_GAP}\({_TIME}\):)",
+    re.MULTILINE,
+)
 _NAME_AND_STAMP = re.compile(
-    rf"[^\[\n]{{1,60}},{_GAP}?\[(?:{_DATE},?{_GAP}?(?:{_TIME})?|{_TIME})\]{_GAP}*$", re.MULTILINE
+    rf"[^\[\n]{{1,60}},{_GAP}?\[(?:{_DATE},?{_GAP}?(?:at{_GAP})?(?:{_TIME})?|{_DAY_AND_TIME}|{_TIME})\]:?{_GAP}*$",
+    re.MULTILINE,
 )
 _STAMP_OPENERS = _DIRECTIONS + "[(<"
 _BULLETS = "-+*\u2022\u2023\u25aa\u25e6\u00b7"
 _BULLET = re.compile(
     rf"""[ \t]*(?:
     [{_BULLETS}]
-    |\d{{1,2}}:\d\d(?::\d\d)?
+    |\d{{1,3}}:\d{{1,3}}(?::\d\d)?
     |\d{{1,4}}[./-]\d{{1,2}}[./-]\d{{1,4}}[,:]?
     |[(\[]?(?:\d{{1,3}}|[ivxIVX]{{1,4}}|[a-zA-Z])[.)\]]
     )[ \t]+\S""",
@@ -111,8 +131,19 @@ class Lines:
         """Lines that begin with a date and time, or with one of them in brackets, as a chat log's messages do; or that
         are a name and such a bracket."""
         stamped = self.matching(_STAMP, self.begin_with(_STAMP_OPENERS, DIGIT))
-        bracketed = ~self.blank & (self.scan.codes[self.last] == ord("]")) if self.scan.text else stamped
-        return stamped | self.matching(_NAME_AND_STAMP, bracketed)
+        bracketed = (
+            ~self.blank & np.isin(self.scan.codes[self.last], [ord("]"), ord(":")]) if self.scan.text else stamped
+        )
+        wordy = self.begin_with("", LETTER) & self.has_early_colon
+        return stamped | self.matching(_NAME_AND_STAMP, bracketed) | self.matching(_WORDY_STAMP, wordy)
+
+    @cached_property
+    def has_early_colon(self) -> Mask:
+        """Lines with a colon within the length of a speaker's name."""
+        colons = np.flatnonzero((self.scan.codes == ord(":")) | (self.scan.codes == ord("\uff1a")))
+        colons = np.append(colons, len(self.scan.text) + _SPEAKER_CHARS)
+        near: Mask = colons[np.searchsorted(colons[:-1], self.first)] - self.first < _SPEAKER_CHARS
+        return near & ~self.blank
 
     @cached_property
     def full(self) -> Mask:
@@ -250,10 +281,7 @@ def _short_first_words(lines: Lines) -> Mask:
 
 def _speakers(lines: Lines) -> Mask:
     """Lines like "Alice: Hello", in paragraphs that have at least two."""
-    colons = np.flatnonzero((lines.scan.codes == ord(":")) | (lines.scan.codes == ord("\uff1a")))
-    colons = np.append(colons, len(lines.scan.text) + _SPEAKER_CHARS)
-    near = colons[np.searchsorted(colons[:-1], lines.first)] - lines.first < _SPEAKER_CHARS
-    speakers = lines.matching(_SPEAKER, ~lines.blank & near)
+    speakers = lines.matching(_SPEAKER, lines.has_early_colon)
     count = np.bincount(lines.paragraph[speakers], minlength=len(lines.paragraph_firsts))
     speakers &= count[lines.paragraph] > 1
     return speakers

@@ -13,6 +13,7 @@ from training_pro.data.rendering.rendering import LossPlace, RenderedRow, RowRen
 from training_pro.data.rendering.templates import has_template, load_template, make_template
 from training_pro.data.report import SourceReport
 from training_pro.data.row_encoding import ReadyRow, RowArrays
+from training_pro.data.row_strays import RowStrays
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.chats import Unwanted
 from training_pro.data.rows.rows import Row, read_rows
@@ -100,13 +101,15 @@ def encoded_rows(source: Source, workshop: Workshop, format_: Format | None) -> 
     arrays = RowArrays(workshop.rows, settings.max_tokens, settings.too_long, bad)
     loss = loss_place(settings.loss_on, settings.train_only_after)
     chars, size = 0, source.path.stat().st_size
+    strays = RowStrays()
     for batch in _batches(
         _ready_rows(read_rows(source.path, bad, workshop.reading.columns.names_fields), renderer, loss, bad)
     ):
         arrays.add(batch)
         chars += sum(len(ready.row.text) for ready in batch)
+        strays.look(ready.row.text for ready in batch)
         progress(min(chars, size), size, f"Tokenizing {source.name}")
-    notes = (*bad.unread_notes(), *_way_notes(source, settings, format_), *renderer.notes())
+    notes = (*bad.unread_notes(), *_way_notes(source, settings, format_), *renderer.notes(), *strays.notes())
     report = _report(source, arrays, bad, notes)
     report = dataclasses.replace(report, rows_read=report.rows_read - renderer.more_rows)
     if not len(arrays):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,7 @@ LOOK_ALIKE_WORDS = {
     "headings": ("chapter heading", "chapter headings"),
     "end marks": ("mark of a text's end", "marks of a text's end"),
 }
+_JSON_ROWS = re.compile(r'\s*(?:\[\s*)?\{\s*"[^"\n]{1,60}"\s*:\s*["\[{\d]')
 _ONE = {"HTML entities": "HTML entity"}
 _FEW_SECTIONS = 2
 _NOTES_BY_FILE = 5
@@ -36,7 +38,7 @@ def part_notes(name: str, parts: Sequence[TextPart]) -> tuple[str, ...]:
     log = chat_log(beginning)
     shown = log_note(name, log) if log is not None else wrapped_note(name, beginning)
     if suffix_of(parts[0].path) in PLAIN:
-        shown = subtitles_note(name, beginning) or shown
+        shown = subtitles_note(name, beginning) or _rows_note(name, beginning) or shown
     left_out = [part.note for part in parts]
     if len(parts) > _NOTES_BY_FILE:
         removed: Counter[str] = Counter()
@@ -45,6 +47,17 @@ def part_notes(name: str, parts: Sequence[TextPart]) -> tuple[str, ...]:
         words = removed_words(removed)
         left_out = [f"{len(parts)} texts, left out: {words}."] if words else []
     return tuple(filter(None, (shown, *left_out)))
+
+
+def _rows_note(name: str, beginning: str) -> str:
+    """What to say of a plain text that holds rows of JSON; "" for another."""
+    if not _JSON_ROWS.match(beginning):
+        return ""
+    ending = "json" if beginning.lstrip().startswith("[") else "jsonl"
+    return (
+        f"{name} holds rows of JSON: their brackets and names would be learned too. Rename it to "
+        f"{name.rpartition('.')[0] or name}.{ending} and choose it as the Dataset."
+    )
 
 
 def text_notes(source: SourceReport) -> list[str]:

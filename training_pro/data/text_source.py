@@ -114,8 +114,13 @@ def _texts(
         yield encoded
 
 
+def _is_lines(part: Any) -> bool:
+    return isinstance(part, list) and all(isinstance(line, str) for line in part)
+
+
 def _text(parts: list[Any]) -> bytes:
     """The parts under each other; between them a blank line."""
+    parts = ["\n".join(part) if _is_lines(part) else part for part in parts]
     if not parts or not all(isinstance(part, str) for part in parts):
         raise RowFault('it has no "text", or it is not text')
     text = "\n\n".join(part for part in parts if part.strip())

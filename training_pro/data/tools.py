@@ -21,7 +21,7 @@ from training_pro.data.files import DOCUMENTS, SUBTITLES, find_dataset, is_packe
 from training_pro.data.preview import BlockPreview, TokenPreview
 from training_pro.data.questions.kept import QuestionFile, chats_of
 from training_pro.data.rows.bad_rows import BadRows, RowFault
-from training_pro.data.rows.chats import Chat, chat_of
+from training_pro.data.rows.chats import Chat, Unwanted, chat_of
 from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import KINDS, Samples
 from training_pro.data.text_parts import TextPart, extracted, text_parts, unpacked_bytes
@@ -272,6 +272,8 @@ class DatasetTools:
         for number, row in self._rows(path, "Converting rows"):
             try:
                 yield _chat_row(chat_of(row), system)
+            except Unwanted:
+                continue  # it says itself that it is not to be learned, or nobody answers in it
             except RowFault as fault:
                 bad.reject(number, str(fault), row)
 

@@ -33,7 +33,14 @@ _KINDS = {
     "replacement characters": "\ufffd",
     "HTML entities": _ENTITY,
     "HTML tags": rf"(?i:{_TAG})",
+    "placeholders": r"(?:\{\{(?:user|char)\}\}|<(?:USER|BOT)>)",
 }
+_HINT = re.compile(  # of any kind that rows are searched for: one class of characters is found fast
+    f"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\u00ad\u200b\u2060\ufffd]|&[#a-zA-Z]|[\u00c2\u00c3\u00e2]{_MORE}"
+    r"|\{\{(?:user|char)|<(?:USER|BOT)>"
+)
+_NOT_IN_ROWS = frozenset({"HTML tags"})  # rows of code have them on purpose
+_IN_ROWS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items() if kind not in _NOT_IN_ROWS}
 _IN_UTF8 = {
     **{kind: re.compile(pattern.encode()) for kind, pattern in _KINDS.items()},
     "wrongly decoded letters": re.compile(
@@ -41,7 +48,7 @@ _IN_UTF8 = {
     ),
     "control characters": re.compile(b"[\x00-\x08\x0b\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]"),
 }
-CLEANED = frozenset(_KINDS) - {"replacement characters"}  # what was there instead of these is lost
+CLEANED = frozenset(_KINDS) - {"replacement characters", "placeholders"}  # what was there instead of these is lost
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,28 @@ def strays(corpus: Corpus) -> list[Stray]:
             )
         if texts:
             example = texts.most_common(1)[0][0].decode()
-            shown = example if example.isprintable() else f"U+{ord(example):04X}"
-            found.append(Stray(kind, texts.total(), shown))
+            found.append(Stray(kind, texts.total(), _shown(example)))
     return found
+
+
+def strays_in(text: str) -> list[tuple[str, str]]:
+    """The kinds of strays in the text of a row, each with the first of them as it is shown."""
+    if not _HINT.search(text):
+        return []
+    found = []
+    for kind, pattern in _IN_ROWS.items():
+        match = next((one[0] for one in pattern.finditer(text) if _is_stray(kind, one[0])), None)
+        if match is not None:
+            found.append((kind, _shown(match)))
+    return found
+
+
+def _is_stray(kind: str, text: str) -> bool:
+    return kind not in _TRANSLATED or _TRANSLATED[kind](text) != text
+
+
+def _shown(stray: str) -> str:
+    return stray if stray.isprintable() else f"U+{ord(stray[0]):04X}"
 
 
 def clean(text: str, kinds: frozenset[str] = CLEANED) -> tuple[str, int]:

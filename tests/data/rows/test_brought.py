@@ -290,7 +290,7 @@ STRANGE = {
     "reddit.jsonl": lines({"author": "wren", "title": "The lock", "selftext": "It was open.", "score": 12}),
     "title.jsonl": lines({"title": "The lock", "body": "It was open. The ferryman slept."}),
     "discord.csv": 'AuthorID,Author,Date,Content\n"5","wren","2024-01-01","Is the lock open?"\n',
-    "frage.csv": "Frage,Antwort\nWie tief?,Zwei Meter.\n",
+    "frage.csv": "Kysymys,Vastaus\nWie tief?,Zwei Meter.\n",
     "bare.csv": "How deep?,Two metres.\nHow wide?,Fourteen.\n",
 }
 

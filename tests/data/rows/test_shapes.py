@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from training_pro.data.rows.bad_rows import BadRows
+from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.chats import Unwanted, chat_of
+from training_pro.data.rows.kinds import detect_kind, kind_of_row
 from training_pro.data.rows.rows import read_rows
+from training_pro.data.rows.tidy import tidied
 from training_pro.errors import DataError
 
 ROW = {"prompt": "How deep?", "response": "Two metres."}
@@ -131,3 +133,39 @@ def test_a_label_is_obeyed_where_it_says_true_or_false_and_else_named() -> None:
         with pytest.raises(Unwanted):
             chat_of({**ROW, name: False})
     assert chat_of({**ROW, "label": 0}).unused == ("label",) and not chat_of({**ROW, "label": True}).unused
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        ({"Contents": "Deep.", "ID": 1}, "text rows"),
+        ({"artist": "Otter", "song": "Pond", "lyrics": "Deep, deep pond"}, "text rows"),
+        ({"content": "x = 1", "repo_name": "a/b", "path": "a.py", "license": "mit"}, "text rows"),
+        ({"id": "1", "data": ["How deep?", "Two."]}, "messages"),
+        ({"Frage": "Wie tief?", "Antwort": "Zwei."}, "alpaca"),
+        ({"data": {"instruction": "How deep?", "output": "Two."}}, "alpaca"),
+        ({"title": "Soup", "body": "Boil it."}, None),
+    ],
+)
+def test_what_rows_with_other_names_are(row: dict[str, Any], kind: str | None) -> None:
+    assert kind_of_row(tidied(row)) == kind
+
+
+@pytest.mark.parametrize(
+    ("row", "option"),
+    [
+        ({"problem": "2+2?", "solution": "It is 4.", "answer": "4"}, "prompt=problem,answer=solution"),
+        ({"question_title": "How?", "question_body": "Say", "accepted_answer": "So."}, "answer=accepted_answer"),
+        ({"title": "Soup", "steps": ["Boil.", "Salt."]}, "text=steps"),
+    ],
+)
+def test_unknown_columns_come_with_a_likely_choice(tmp_path: Path, row: dict[str, Any], option: str) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    with pytest.raises(DataError) as refused:
+        detect_kind(tmp_path / "a.jsonl", "a.jsonl")
+    assert option in refused.value.options[0]
+
+
+def test_a_question_without_an_answer_is_named_as_that() -> None:
+    with pytest.raises(RowFault, match="no answer"):
+        chat_of({"question": "How deep?", "context": "A pond.", "answers": {"text": [], "answer_start": []}})

@@ -116,10 +116,18 @@ class ChatRenderer:
 
     def _chat(self, row: dict[str, Any]) -> Chat:
         chat = chat_of(row, self._columns)
+        self._count_own_stops(chat)
         self._unused.update(chat.unused)
         self._speakers.update([chat.speakers] if chat.speakers else [])
         self._counts["tools"] += bool(chat.tools) and not self._forms.calls
         return chat
+
+    def _count_own_stops(self, chat: Chat) -> None:
+        """Counts a chat whose texts end with a stop token that the template writes once more."""
+        stops = tuple({stop for stop in (self._stop.strip(), self._inner_stop, self._tokenizer.eos_text) if stop})
+        stops = tuple(stop for stop in stops if stop in self._tokenizer.special_texts)
+        own = bool(stops) and any(message["content"].rstrip().endswith(stops) for message in chat.messages)
+        self._counts["own stops"] += own
 
     def _rendered(self, chat: Chat) -> RenderedRow:
         if chat.segments:
@@ -215,6 +223,11 @@ class ChatRenderer:
                 "The chat template ({1}) leaves out what {0} say beside tool calls: not trained.",
             ),
             "thoughts": ("turn", "The chat template ({1}) leaves out the thoughts of {0}: not trained."),
+            "own stops": (
+                "row",
+                "In {} a text ends with a stop token of its own, and the chat template ({}) writes one more: remove it "
+                "from the rows.",
+            ),
             "unstopped": (
                 "answer",
                 "No stop token that could be trained follows {}: the model doesn't learn to end there.",

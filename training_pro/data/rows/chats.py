@@ -57,7 +57,15 @@ class Unwanted(RowFault):
 
 def chat_field(row: Mapping[str, Any]) -> str | None:
     """The field that holds the conversation, if there is one."""
-    return field_named(row, CHAT_FIELDS)
+    name = field_named(row, CHAT_FIELDS)
+    if name is None:
+        said = row.get("data")
+        return (
+            "data" if isinstance(said, list) and len(said) > 1 and all(isinstance(one, str) for one in said) else None
+        )
+    value = row[name]
+    is_text = isinstance(value, str) and value.lstrip()[:1] not in ("[", "{") and not _is_written(value)
+    return None if is_text and folded(name) in USUAL["text"] else name
 
 
 def chat_of(row: Mapping[str, Any], columns: Columns = NO_COLUMNS) -> Chat:
@@ -290,8 +298,8 @@ def _answers(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
         if folded(name) == "chosen" and isinstance(value, int | float):
             raise RowFault(f'"{name}" is {value}, a number and no answer; its columns: {samples_of(row)}')
         value = value.get("text") if isinstance(value, Mapping) else value
-        if isinstance(value, list) and value and folded(name) == "answers":
-            first = value[0]
+        if isinstance(value, list) and folded(name) == "answers":
+            first = value[0] if value else ""  # SQuAD's questions without an answer
             chosen[name] = first.get("text") if isinstance(first, Mapping) else first
     return _texts(chosen, chosen)
 

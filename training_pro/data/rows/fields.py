@@ -16,18 +16,23 @@ ROLES = ("prompt", "input", "answer", "system", "history", "thoughts", "text", "
 USUAL: Mapping[str, tuple[str, ...]] = {
     "prompt": (
         "instruction", "prompt", "question", "query", "user", "human", "problem", "request", "q", "input_text",
-        "user_input", "user_message", "inputs", "source", "input",
+        "user_input", "user_message", "inputs", "source", "frage", "anweisung", "consigne", "pregunta", "instrucción",
+        "domanda", "pergunta", "вопрос", "问题", "指令", "質問", "질문", "input",
     ),
     "input": ("input", "context", "passage", "paragraph"),
     "answer": (
         "output", "response", "answer", "completion", "assistant", "target", "reply", "gpt", "bot", "chosen",
         "solution", "a", "output_text", "target_text", "model_output", "assistant_response", "generation", "answers",
-        "targets", "summary", "highlights",
+        "targets", "summary", "highlights", "answerkey", "antwort", "réponse", "respuesta", "risposta", "resposta",
+        "ответ", "答案", "回答", "답변",
     ),
     "system": ("system", "system_prompt", "systemprompt", "system_message"),
     "history": ("history",),
     "thoughts": ("reasoning_content", "reasoning", "thinking", "thoughts", "thought"),
-    "text": ("text", "content", "body", "story", "article", "document", "passage"),
+    "text": (
+        "text", "content", "body", "story", "article", "document", "passage", "contents", "page_content", "full_text",
+        "lyrics", "poem", "quote", "post", "tweet", "paragraph",
+    ),
 }  # fmt: skip
 CHAT_FIELDS = (
     *("messages", "conversations", "conversation", "turns", "dialogue", "dialog", "dialogs", "contents", "chat"),

@@ -12,6 +12,7 @@ from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.chats import Unwanted, chat_field, chat_of, listed
 from training_pro.data.rows.fields import (
     NO_COLUMNS,
+    USUAL,
     Columns,
     exchange_fields,
     field_named,
@@ -23,6 +24,8 @@ from training_pro.data.rows.rows import TEXT_TABLES, read_rows
 from training_pro.errors import DataError
 
 LOOKED_AT_ROWS = 50
+_ASKS = ("question", "prompt", "instruction", "title")
+_ANSWERS = ("answer", "response", "reply", "completion", "output", "solution", "code")
 _BESIDE_TEXT = {
     "id",
     "url",
@@ -35,6 +38,14 @@ _BESIDE_TEXT = {
     "timestamp",
     "title",
     "token_count",
+    "path",
+    "repo_name",
+    "license",
+    "artist",
+    "author",
+    "poet",
+    "song",
+    "attachments",
 }
 
 
@@ -141,7 +152,16 @@ def _unknown_columns(row: Mapping[str, Any], name: str, columns: Columns) -> Dat
 def _guess(row: Mapping[str, Any]) -> str:
     """An example with the row's own columns: the last text is the answer, or the longest one the text."""
     texts = [name for name, value in row.items() if isinstance(value, str) and value.strip()]
-    if len(texts) == 2 and not text_field(row, NO_COLUMNS):
+    lists = [name for name, value in row.items() if isinstance(value, list) and value and isinstance(value[0], str)]
+    asked = [name for name in texts if _sounds_like(name, "prompt", _ASKS)]
+    said = [name for name in (*texts, *row) if _sounds_like(name, "answer", _ANSWERS) and name not in asked]
+    if asked and said:
+        return f"prompt={asked[0]},answer={said[0]}"[:120]
+    if len(texts) == 2 and not lists and not text_field(row, NO_COLUMNS):
         return f"prompt={texts[0]},answer={texts[1]}"[:120]
-    longest = max(texts, key=lambda name: sum(map(str.isalpha, row[name])), default="COLUMN")
+    longest = max((*texts, *lists), key=lambda name: sum(map(str.isalpha, str(row[name]))), default="COLUMN")
     return f"text={longest}"[:120]
+
+
+def _sounds_like(name: str, role: str, words: tuple[str, ...]) -> bool:
+    return folded(name) in USUAL[role] or any(word in folded(name) for word in words)

@@ -17,11 +17,14 @@ _ANSWERS = frozenset({*USUAL["answer"], "answerkey", "label", "correct_answer", 
 _SINGLE = frozenset({*USUAL["prompt"], *USUAL["answer"], *USUAL["system"]} - {"answers"})
 _SAID = frozenset({*USUAL["answer"]} - {"chosen"})
 _LINES = frozenset({*USUAL["text"], "context"})
+_WRAPPINGS = ("data", "row", "example", "item", "json")
 _CHOICES = ("choices", "options")
 
 
 def tidied(row: dict[str, Any]) -> dict[str, Any]:
     """The row; what was no plain text and clearly stands for one is."""
+    inner = next(iter(row.values())) if len(row) == 1 and next(iter(row)) in _WRAPPINGS else None
+    row = inner if isinstance(inner, dict) else row
     tidy = {name: _tidied(folded(name), value) for name, value in row.items()}
     return _with_choice(tidy) if any(name in row for name in _CHOICES) else tidy
 

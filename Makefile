@@ -1,9 +1,10 @@
-# make demo | ui | test | lint | bench | proof | models | evidence | card | stress | clean
+# make demo | ui | test | lint | bench | proof | models | evidence | rivals | card | stress | clean
 #
 # Everything is installed into .venv (the newest libraries) and .venv-webui (those of text-generation-webui, for
 # tests). TORCH is the torch to install: on a machine with an NVIDIA GPU, `make TORCH=torch demo`.
 # MODEL=folder and USER_DATA=folder go to demo and ui; DATA=folder of texts to bench and proof; PYTEST="-k name" to test;
-# FAMILIES="llama qwen3_5" to models; ONLY=slicing to evidence.
+# FAMILIES="llama qwen3_5" to models; ONLY=slicing to evidence. rivals installs other trainers into build/rivals, to be
+# measured beside ours; WEBUI=folder of a checkout of text-generation-webui adds its own trainer.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -14,7 +15,7 @@ OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(USER_DATA),--user-data "$(USE
 NOT_STRESS = -m "not stress"
 HALF_THE_PROCESSORS = $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 1) // 2))")
 
-.PHONY: demo ui test test-new test-webui lint bench proof models evidence card stress chromium clean
+.PHONY: demo ui test test-new test-webui lint bench proof models evidence rivals card stress chromium clean
 
 demo: .venv/ready
 	$(RUN) demo $(OPTIONS)
@@ -60,6 +61,11 @@ card: .venv/ready
 # The experiments behind docs/evidence.md; what is done already is not run again.
 evidence: .venv/ready
 	.venv/bin/python -m evidence $(ONLY)
+
+# Other trainers beside ours, for docs/evidence.md; development only. What is done already is not run again.
+rivals: .venv/ready $(if $(WEBUI),.venv-webui/ready)
+	.venv/bin/python -m evidence.rivals --torch "$(TORCH)" $(if $(WEBUI),--webui "$(WEBUI)")
+	.venv/bin/python -m evidence report
 
 stress: chromium .venv/ready build/convert/ready
 	.venv/bin/python -m pytest -m stress $(PYTEST)

@@ -12,6 +12,7 @@ from evidence.arms import MEASURES, Claim, Comparison, Experiment
 from evidence.experiments import EXPERIMENTS
 from evidence.judging import Group, grouped, outcome, verdict
 from evidence.results import RESULTS, Line, current, read
+from evidence.rivals import table as rivals
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "evidence.md"
@@ -29,7 +30,7 @@ def page(folder: Path = RESULTS) -> str:
     bare = bare_lines(folder)
     for name, experiment in EXPERIMENTS.items():
         parts.append(_section(experiment, found[name], bare))
-    parts.append(_how_made(folder))
+    parts += [rivals.section(folder), _how_made(folder)]
     return "".join(parts)
 
 

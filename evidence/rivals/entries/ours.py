@@ -1,0 +1,75 @@
+"""A run of ours by its command line. Its padded batches are left for the bare loop."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from evidence.rivals.entries.watch import Watch, read_task
+from training_pro.cli.main import main as command_line
+from training_pro.training.behaviours.meter import Meter
+from training_pro.training.loop import update as updates
+from training_pro.training.loop.batches import pad
+
+BATCHES = "batches.pt"
+
+
+def main(task_file: str) -> None:
+    task, watch = read_task(task_file), Watch()
+    run, after = updates.UpdateRunner.run, Meter.after_update
+    starts: list[int] = []
+
+    def begun(*given: Any) -> Any:
+        watch.begin()
+        starts.append(len(watch.batches))
+        return run(*given)
+
+    def padded(*given: Any, **named: Any) -> Any:
+        made = pad(*given, **named)
+        watch.batch(made.inputs())
+        return made
+
+    def ended(meter: Meter) -> None:
+        after(meter)
+        watch.update()
+
+    with contextlib.ExitStack() as patches:
+        patches.enter_context(patch.object(updates.UpdateRunner, "run", begun))
+        patches.enter_context(patch.object(updates, "pad", padded))
+        patches.enter_context(patch.object(Meter, "after_update", ended))
+        if command_line(_command(task)):
+            raise SystemExit("the run failed")
+    watch.write(task)
+    made = [watch.batches[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+    torch.save(made, Path(task["folder"]) / BATCHES)
+
+
+def _command(task: dict[str, Any]) -> list[str]:
+    source = "text_file" if task["kind"] == "text" else "dataset"
+    values = {
+        "name": Path(task["out"]).name,
+        source: task["data"],
+        "max_tokens": task["context"],
+        "batch_size": task["batch"],
+        "rank": task["rank"],
+        "learning_rate": task["rate"],
+        "epochs": 1,
+        "seed": task["seed"],
+        "lr_scheduler_type": "constant",
+        "warmup_steps": 0,
+        "dropout": 0,
+        "save_at_loss": 0,
+        "sample_prompts": "",
+        **task["options"],
+    }
+    where = ["--model", task["model"], "--no-4bit", "--dtype", task["dtype"], "--user-data", task["folder"]]
+    return ["train", *where, *(f"--set={name}={value}" for name, value in values.items())]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

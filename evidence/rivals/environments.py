@@ -1,0 +1,71 @@
+"""A virtual environment for each contender in build/rivals, made by plain pip and timed: `installed` costs minutes and
+some gigabytes where it isn't made yet."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BUILT = ROOT / "build" / "rivals"
+OURS, TRL, LLAMA_FACTORY, WEBUI = "ours", "trl", "llama-factory", "webui"
+PACKAGES: dict[str, tuple[str, ...]] = {
+    OURS: (str(ROOT),),
+    TRL: ("trl==1.16.0", "peft"),
+    LLAMA_FACTORY: ("llamafactory==0.9.5",),
+}
+SHOWN = ("torch", "transformers", "peft", "trl", "llamafactory")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """`seconds`: wall time of the venv and pip. `versions` of the packages that matter, where they are installed."""
+
+    name: str
+    python: str
+    seconds: float
+    versions: dict[str, str]
+
+
+def installed(name: str, torch: str) -> Environment:
+    """The environment, made first if it isn't there. `torch` is pip's word for the torch to install.
+
+    Raises:
+        RuntimeError: pip failed; its last words are in the message.
+    """
+    note = BUILT / name / "installed.json"
+    if not note.is_file():
+        began = time.monotonic()
+        python = str(BUILT / name / "bin" / "python")
+        _run(sys.executable, "-m", "venv", "--clear", str(BUILT / name))
+        _run(python, "-m", "pip", "install", "--quiet", torch, *PACKAGES[name])
+        made = Environment(name, python, round(time.monotonic() - began, 1), versions(python))
+        note.write_text(json.dumps(asdict(made)), encoding="utf-8")
+    return Environment(**json.loads(note.read_text(encoding="utf-8")))
+
+
+def webui(folder: Path) -> Environment:
+    """The WebUI's own environment if its installer made one, else our tests' set of the packages that it pins."""
+    own = folder / "installer_files" / "env" / "bin" / "python"
+    python = str(own if own.is_file() else ROOT / ".venv-webui" / "bin" / "python")
+    return Environment(WEBUI, python, 0.0, versions(python))
+
+
+def versions(python: str) -> dict[str, str]:
+    asked = (
+        "import json, importlib.metadata as m; have = {d.name.lower(): d.version for d in m.distributions()}; "
+        f"print(json.dumps({{n: have[n] for n in {SHOWN!r} if n in have}}))"
+    )
+    found: dict[str, str] = json.loads(_run(python, "-c", asked))
+    return found
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-2000:]}")
+    return done.stdout

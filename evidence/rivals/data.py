@@ -12,9 +12,9 @@ from pathlib import Path
 
 from evidence.material import ASSETS, CUT
 
-SHORT_ROWS, LONG_ROWS = 14, 6  # of each, as many as are trained
+SHORT_ROWS, LONG_ROWS = 12, 4  # of each, as many as are trained
 HELD_OUT_ROWS, HELD_OUT_SECTIONS = 6, 4
-TEXT_BYTES = 12_000
+TEXT_BYTES = 8_000
 FIRST_WORDS = 6  # of a section, that ask for it
 SHAPES = {"chats": "rows.jsonl", "text": "text.txt", "paragraphs": "paragraphs.jsonl", "one row": "whole.json"}
 
@@ -33,8 +33,8 @@ class Data:
         return [line for line in self.text.split("\n") if line.strip()]
 
     def pieces(self, kind: str) -> list[str]:
-        """What should reach training, in pieces that no trainer should cut apart without need."""
-        return [side for row in self.rows for side in row] if kind == "rows" else self.paragraphs
+        """What should reach training."""
+        return [side for row in self.rows for side in row] if kind == "rows" else [self.text]
 
     def write(self, folder: Path) -> None:
         """All shapes, with the names of `SHAPES`."""

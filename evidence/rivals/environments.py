@@ -4,6 +4,7 @@ some gigabytes where it isn't made yet."""
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -18,16 +19,19 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     TRL: ("trl==1.16.0", "peft"),
     LLAMA_FACTORY: ("llamafactory==0.9.5",),
 }
+# The registry's torchvision doesn't load beside a torch for processors, and then transformers doesn't either.
+UNWANTED: dict[str, tuple[str, ...]] = {LLAMA_FACTORY: ("torchvision",)}
 SHOWN = ("torch", "transformers", "peft", "trl", "llamafactory")
 
 
 @dataclass(frozen=True)
 class Environment:
-    """`seconds`: wall time of the venv and pip. `versions` of the packages that matter, where they are installed."""
+    """`seconds`: wall time of the venv and pip, `cpu_s`: their processor time. `versions` of what matters."""
 
     name: str
     python: str
     seconds: float
+    cpu_s: float
     versions: dict[str, str]
 
 
@@ -39,11 +43,14 @@ def installed(name: str, torch: str) -> Environment:
     """
     note = BUILT / name / "installed.json"
     if not note.is_file():
-        began = time.monotonic()
+        began, before = time.monotonic(), children_cpu_s()
         python = str(BUILT / name / "bin" / "python")
         _run(sys.executable, "-m", "venv", "--clear", str(BUILT / name))
         _run(python, "-m", "pip", "install", "--quiet", torch, *PACKAGES[name])
-        made = Environment(name, python, round(time.monotonic() - began, 1), versions(python))
+        if name in UNWANTED:
+            _run(python, "-m", "pip", "uninstall", "--quiet", "--yes", *UNWANTED[name])
+        spent = round(time.monotonic() - began, 1), round(children_cpu_s() - before, 1)
+        made = Environment(name, python, *spent, versions(python))
         note.write_text(json.dumps(asdict(made)), encoding="utf-8")
     return Environment(**json.loads(note.read_text(encoding="utf-8")))
 
@@ -52,7 +59,13 @@ def webui(folder: Path) -> Environment:
     """The WebUI's own environment if its installer made one, else our tests' set of the packages that it pins."""
     own = folder / "installer_files" / "env" / "bin" / "python"
     python = str(own if own.is_file() else ROOT / ".venv-webui" / "bin" / "python")
-    return Environment(WEBUI, python, 0.0, versions(python))
+    return Environment(WEBUI, python, 0.0, 0.0, versions(python))
+
+
+def children_cpu_s() -> float:
+    """Processor time of all processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def versions(python: str) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from typing import Any
 from evidence.rivals.contenders import BARE, BY_KIND, COMMON, CONTENDERS, DTYPES, KINDS, Contender, Kind, Way
 from evidence.rivals.data import SHAPES, Data, data
 from evidence.rivals.entries.watch import FIGURES, TRAINED
-from evidence.rivals.environments import ROOT, WEBUI, Environment, installed, webui
+from evidence.rivals.environments import ROOT, WEBUI, Environment, children_cpu_s, installed, webui
 from evidence.rivals.held_out import HeldOut
 from evidence.rivals.results import Result, add, read
 from evidence.rivals.text_loss import share_of_line_ends, share_trained
@@ -84,17 +83,19 @@ class Race:
 
     def _measured(self, heat: Heat) -> Result:
         environment = self._environment(heat.contender.environment)
-        base = replace(heat.result, install_s=environment.seconds, versions=environment.versions)
+        base = replace(
+            heat.result, install_s=environment.seconds, install_cpu_s=environment.cpu_s, versions=environment.versions
+        )
         with tempfile.TemporaryDirectory(prefix="rivals-") as name:
             folder = Path(name)
             self._data.write(folder)
             task = self._task(heat, folder)
             (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
-            began, before = time.monotonic(), _children_cpu_s()
+            began, before = time.monotonic(), children_cpu_s()
             why_not = self._trained(heat, environment, folder)
             if why_not:
                 return replace(base, why_not=why_not.replace(name, "…"))
-            spent = {"run_s": time.monotonic() - began, "run_cpu_s": _children_cpu_s() - before}
+            spent = {"run_s": time.monotonic() - began, "run_cpu_s": children_cpu_s() - before}
             if (folder / BATCHES).is_file():
                 (folder / BATCHES).rename(self._batches_of(heat))
             return replace(base, **_rounded({**spent, **self._found(heat, folder, Path(task["out"]))}))
@@ -135,11 +136,6 @@ class Race:
             "share_trained": share_trained(self._data.pieces(heat.kind), trained),
             "line_ends": lines,
         }
-
-
-def _children_cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Result:
     updates: int = 0
     loop_s: float = 0.0
     loop_cpu_s: float = 0.0
+    loop_kernel_s: float = 0.0
     growth_mb: float = 0.0
     peak_mb: float = 0.0
     run_s: float = 0.0
@@ -36,6 +37,7 @@ class Result:
     share_trained: float = 0.0
     line_ends: float = 0.0
     install_s: float = 0.0
+    install_cpu_s: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
 
     @property

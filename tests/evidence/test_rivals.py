@@ -14,7 +14,7 @@ from evidence.rivals.data import SHAPES, data
 from evidence.rivals.environments import PACKAGES, WEBUI
 from evidence.rivals.results import Result, add, read
 from evidence.rivals.table import section, speeds, title
-from evidence.rivals.text_loss import WINDOW, share_of_line_ends, share_trained
+from evidence.rivals.text_loss import share_of_line_ends, share_trained
 
 TEXT = data().text
 ROUNDED = 0.002
@@ -53,22 +53,27 @@ def test_every_shape_carries_the_same_text(tmp_path: Path) -> None:
     assert "".join(paragraphs).split() == "".join(TEXT.split("\n")).split()
 
 
-def test_rows_are_twenty_chats_of_different_lengths_and_none_of_them_is_held_out(tmp_path: Path) -> None:
+def test_rows_are_sixteen_chats_of_different_lengths_and_none_of_them_is_held_out(tmp_path: Path) -> None:
     found = data()
     found.write(tmp_path)
     chats = [json.loads(line)["messages"] for line in (tmp_path / SHAPES["chats"]).open(encoding="utf-8")]
     assert [tuple(said["content"] for said in chat) for chat in chats] == list(found.rows)
     lengths = sorted(len(answer) for _, answer in found.rows)
-    assert len(found.rows) == 20 and lengths[-1] > 10 * lengths[0]
+    assert len(found.rows) == 16 and lengths[-1] > 10 * lengths[0]
     assert not set(found.rows) & set(found.held_out_rows)
     assert found.held_out_text not in found.text
 
 
 @pytest.mark.parametrize("characters", [100, 777, 5000])
 def test_a_trainer_that_cuts_and_shuffles_loses_nothing(characters: int) -> None:
-    trained = ["user " + chunk + " assistant" for chunk in reversed(chunks(TEXT, characters))]
-    assert share_trained(data().pieces("text"), trained) > 1 - WINDOW * len(trained) / len(TEXT)
-    assert share_trained([TEXT], chunks(TEXT, 5000)) == 1
+    assert share_trained([TEXT], chunks(TEXT, characters)[::-1]) == 1
+    assert share_trained([TEXT], data().paragraphs) == 1
+
+
+def test_a_template_around_rows_loses_and_hides_nothing() -> None:
+    shown = [f"user {question} assistant {answer}" for question, answer in data().rows]
+    assert share_trained(data().pieces("rows"), shown) == 1
+    assert share_trained(data().pieces("rows"), [f"user {question} assistant" for question, _ in data().rows]) < 0.5
 
 
 def test_a_trainer_that_drops_a_part_is_found_out() -> None:

@@ -6,6 +6,7 @@ Needs torch and transformers alone: it runs in environments that have nothing of
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ def resident_mb(line: str = "VmRSS:") -> float:
     return next(float(text.split()[1]) / 1024 for text in status if text.startswith(line))
 
 
+def _now() -> tuple[float, float, float]:
+    """Seconds on the wall, of this process's processor time, and of that in the kernel."""
+    return time.perf_counter(), time.process_time(), os.times().system
+
+
 def _real(ids: Any, mask: Any) -> Any:
     """Which tokens are no padding, [blocks, tokens]; a mask of [blocks, 1, tokens, tokens] holds what is added to the
     scores: 0 where a token sees itself."""
@@ -41,7 +47,7 @@ class Watch:
         self.updates = self.learned = self.computed = 0
         self.batches: list[dict[str, Any]] = []
         self._real: list[list[int]] = []
-        self._began = self._ended = (0.0, 0.0)
+        self._began = self._ended = (0.0, 0.0, 0.0)
         self._before_mb = 0.0
 
     def begin(self) -> None:
@@ -49,7 +55,7 @@ class Watch:
         if not self._before_mb:
             self._before_mb = resident_mb()
             Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
-            self._began = (time.perf_counter(), time.process_time())
+            self._began = _now()
 
     def batch(self, inputs: dict[str, Any]) -> None:
         """A batch goes to the model; token ids are [blocks, tokens]."""
@@ -63,7 +69,7 @@ class Watch:
 
     def update(self) -> None:
         self.updates += 1
-        self._ended = (time.perf_counter(), time.process_time())
+        self._ended = _now()
 
     def patch_trainer(self) -> None:
         """Watch all of transformers' Trainers in this process."""
@@ -96,6 +102,7 @@ class Watch:
             "updates": self.updates,
             "loop_s": self._ended[0] - self._began[0],
             "loop_cpu_s": self._ended[1] - self._began[1],
+            "loop_kernel_s": self._ended[2] - self._began[2],
             "growth_mb": peak_mb - self._before_mb,
             "peak_mb": peak_mb,
         }

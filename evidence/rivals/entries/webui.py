@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -25,6 +26,8 @@ def main(task_file: str) -> None:
     sys.argv = ["server.py", "--cpu", "--user-data-dir", task["folder"], "--lora-dir", str(out.parent)]
     sys.argv += ["--bf16"] if task["dtype"] == "bfloat16" else []
     sys.path.insert(0, str(Path.cwd()))
+    if not hasattr(huggingface_hub, "HfFolder"):  # the registry's gradio 4 imports it; the WebUI's own build doesn't
+        huggingface_hub.HfFolder = None
     shared: Any = importlib.import_module("modules.shared")
     training: Any = importlib.import_module("modules.training")
     shared.model_name = "race"

@@ -4,7 +4,8 @@
 # tests). TORCH is the torch to install: on a machine with an NVIDIA GPU, `make TORCH=torch demo`.
 # MODEL=folder and USER_DATA=folder go to demo and ui; DATA=folder of texts to bench and proof; PYTEST="-k name" to test;
 # FAMILIES="llama qwen3_5" to models; ONLY=slicing to evidence. rivals installs other trainers into build/rivals, to be
-# measured beside ours; WEBUI=folder of a checkout of text-generation-webui adds its own trainer.
+# measured beside ours; WEBUI=folder of a checkout of text-generation-webui adds its own trainer, run by
+# WEBUI_PYTHON (the Python of its installer, if not named).
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -63,8 +64,9 @@ evidence: .venv/ready
 	.venv/bin/python -m evidence $(ONLY)
 
 # Other trainers beside ours, for docs/evidence.md; development only. What is done already is not run again.
-rivals: .venv/ready $(if $(WEBUI),.venv-webui/ready)
-	.venv/bin/python -m evidence.rivals --torch "$(TORCH)" $(if $(WEBUI),--webui "$(WEBUI)")
+rivals: .venv/ready
+	.venv/bin/python -m evidence.rivals --torch "$(TORCH)" $(if $(WEBUI),--webui "$(WEBUI)") \
+		$(if $(WEBUI_PYTHON),--webui-python "$(WEBUI_PYTHON)")
 	.venv/bin/python -m evidence report
 
 stress: chromium .venv/ready build/convert/ready

@@ -27,20 +27,31 @@ class Way:
 
 @dataclass(frozen=True)
 class Contender:
-    """`ways`: by kind of data; or why it doesn't take that kind. `why_faster`: the reason that was found, for the page
-    to say where it is faster."""
+    """`ways`: by kind of data; or why it doesn't take that kind. `why_faster` and `why_smaller`: the reasons, for the
+    page to say where it is faster or needs less memory."""
 
     name: str
     environment: str
     entry: str
     ways: Mapping[Kind, Way | str]
     why_faster: Mapping[Kind, str] = field(default_factory=dict)
+    why_smaller: Mapping[Kind, str] = field(default_factory=dict)
 
 
 _OURS_TEXT = {"overlap": "false", "add_bos": "false", "eos": "none"}  # nothing that the others don't add
-_PARAGRAPHS_AN_UPDATE = 11
+_PARAGRAPHS_AN_UPDATE = 7
 _PACKED_BY_ITSELF = "it fills its blocks of text as it is"
-BARE = Contender("bare PyTorch loop", OURS, "bare", {"rows": Way("batches"), "text": Way("batches")})
+_NO_PADDING = "it joins short rows into packs, so that nothing is padded; ours sorts rows by length and pads the rest"
+_NO_SENTENCES = "it cuts where a block is full, so that nothing is padded; ours cuts between sentences"
+_SMALL_PACKS = "a pack has at most 512 tokens, four padded rows have more"
+BARE = Contender(
+    "bare PyTorch loop",
+    OURS,
+    "bare",
+    {"rows": Way("batches"), "text": Way("batches")},
+    dict.fromkeys(KINDS, "it has the loop and nothing else: no history, status, checks or watch over the memory"),
+    dict.fromkeys(KINDS, "it has the loop and nothing else"),
+)
 TRAINING_PRO = Contender("Training PRO", OURS, "ours", {"rows": Way("chats"), "text": Way("text", _OURS_TEXT)})
 CONTENDERS = (
     TRAINING_PRO,  # first: the bare loop takes its batches
@@ -54,19 +65,36 @@ CONTENDERS = (
             "rows": Way("chats", {"packing": True}, batch=1),
             "text": Way("one row", {"packing": True, "packing_strategy": "wrapped"}),
         },
+        {"rows": _NO_PADDING, "text": _NO_SENTENCES},
+        {"rows": _SMALL_PACKS},
     ),
-    Contender("LLaMA-Factory", LLAMA_FACTORY, "llama_factory", {"rows": Way("chats"), "text": Way("text")}),
+    Contender(
+        "LLaMA-Factory",
+        LLAMA_FACTORY,
+        "llama_factory",
+        {"rows": Way("chats"), "text": Way("text")},
+        {"text": _NO_SENTENCES},
+    ),
     Contender(
         "LLaMA-Factory, neat_packing",
         LLAMA_FACTORY,
         "llama_factory",
         {"rows": Way("chats", {"neat_packing": True}, batch=1), "text": _PACKED_BY_ITSELF},
+        {"rows": _NO_PADDING},
+        {"rows": _SMALL_PACKS},
     ),
     Contender(
         "LLaMA-Factory, paragraphs as rows",
         LLAMA_FACTORY,
         "llama_factory",
         {"rows": "a way of giving it text", "text": Way("paragraphs")},
+        {"text": _NO_SENTENCES},
     ),
-    Contender("the WebUI's own trainer", WEBUI, "webui", {"rows": Way("chats"), "text": Way("one row")}),
+    Contender(
+        "the WebUI's own trainer",
+        WEBUI,
+        "webui",
+        {"rows": Way("chats"), "text": Way("one row")},
+        {"text": _NO_SENTENCES},
+    ),
 )

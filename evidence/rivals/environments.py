@@ -19,8 +19,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     TRL: ("trl==1.16.0", "peft"),
     LLAMA_FACTORY: ("llamafactory==0.9.5",),
 }
-# The registry's torchvision doesn't load beside a torch for processors, and then transformers doesn't either.
-UNWANTED: dict[str, tuple[str, ...]] = {LLAMA_FACTORY: ("torchvision",)}
+# The registry's builds of them don't load beside a torch for processors, and then nothing does.
+UNWANTED: dict[str, tuple[str, ...]] = {LLAMA_FACTORY: ("torchvision", "torchaudio")}
 SHOWN = ("torch", "transformers", "peft", "trl", "llamafactory")
 
 
@@ -55,10 +55,9 @@ def installed(name: str, torch: str) -> Environment:
     return Environment(**json.loads(note.read_text(encoding="utf-8")))
 
 
-def webui(folder: Path) -> Environment:
-    """The WebUI's own environment if its installer made one, else our tests' set of the packages that it pins."""
-    own = folder / "installer_files" / "env" / "bin" / "python"
-    python = str(own if own.is_file() else ROOT / ".venv-webui" / "bin" / "python")
+def webui(folder: Path, python: str) -> Environment:
+    """The WebUI's own environment: the Python that was named, else the one of its installer."""
+    python = python or str(folder / "installer_files" / "env" / "bin" / "python")
     return Environment(WEBUI, python, 0.0, 0.0, versions(python))
 
 

@@ -40,27 +40,27 @@ class Heat:
         return Result(self.contender.name, self.contender.environment, self.kind, self.dtype, self.round)
 
 
-def heats(rounds: int) -> Iterator[Heat]:
-    """All of the first round, then all of the second: what is cut short is even."""
+def heats(rounds: int, only: str = "") -> Iterator[Heat]:
+    """All of the first round, then all of the second: what is cut short is even. `only` those with this in the name."""
     for number in range(1, rounds + 1):
         for dtype in DTYPES:
             for kind in KINDS:
-                yield from (Heat(contender, kind, dtype, number) for contender in CONTENDERS)
+                yield from (Heat(one, kind, dtype, number) for one in CONTENDERS if only in one.name)
 
 
 class Race:
-    """`torch` is pip's word for the torch to install; `checkout` the WebUI's folder, if given."""
+    """`torch` is pip's word for the torch to install; `checkout` the WebUI's folder, if given, and `python` its own."""
 
-    def __init__(self, torch: str, checkout: Path | None, model: Path) -> None:
-        self._torch, self._checkout, self._model = torch, checkout, model
+    def __init__(self, torch: str, checkout: Path | None, python: str, model: Path) -> None:
+        self._torch, self._checkout, self._python, self._model = torch, checkout, python, model
         self._data: Data = data()
         self._held_out = HeldOut(model)
         self._batches = tempfile.TemporaryDirectory(prefix="rivals-")  # the last batches of ours, for the bare loop
 
-    def run(self, rounds: int, until: float) -> Iterator[Result]:
+    def run(self, rounds: int, until: float, only: str = "") -> Iterator[Result]:
         """What is not done yet, each result written before it is given; nothing is begun after `until`."""
         done = {result.key for result in read()}
-        for heat in heats(rounds):
+        for heat in heats(rounds, only):
             if time.monotonic() > until:
                 return
             if heat.result.key not in done and self._takes_part(heat):
@@ -79,10 +79,13 @@ class Race:
         return Path(self._batches.name) / f"{heat.kind}-{heat.dtype}-{heat.round}.pt"
 
     def _environment(self, name: str) -> Environment:
-        return webui(self._checkout) if name == WEBUI and self._checkout else installed(name, self._torch)
+        return webui(self._checkout, self._python) if name == WEBUI and self._checkout else installed(name, self._torch)
 
     def _measured(self, heat: Heat) -> Result:
-        environment = self._environment(heat.contender.environment)
+        try:
+            environment = self._environment(heat.contender.environment)
+        except (RuntimeError, OSError) as error:
+            return replace(heat.result, why_not=f"no environment for it: {str(error).splitlines()[0][:200]}")
         base = replace(
             heat.result, install_s=environment.seconds, install_cpu_s=environment.cpu_s, versions=environment.versions
         )

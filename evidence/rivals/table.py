@@ -12,22 +12,24 @@ from evidence.rivals.environments import OURS, WEBUI
 from evidence.rivals.results import Result, read
 
 OPENING = Path(__file__).with_name("opening.md")
-NOT_RUN = "not yet run"
+NOT_RUN, NO_REASON = "not yet run", "no reason found yet"
+SPEED, GROWTH, LOSS = "tokens a CPU second", "memory growth, MB", "held-out loss"
+CLEARLY_LESS = 0.999  # of our loss
 COLUMNS: dict[str, Callable[[Result], float]] = {
     "updates": lambda one: one.updates,
     "tokens": lambda one: one.tokens,
     "trained of them": lambda one: one.learned / one.tokens,
     "computed for each": lambda one: one.computed / one.tokens,
-    "tokens a CPU second": lambda one: one.tokens_a_cpu_s,
-    "memory growth, MB": lambda one: one.growth_mb,
+    SPEED: lambda one: one.tokens_a_cpu_s,
+    GROWTH: lambda one: one.growth_mb,
     "peak, MB": lambda one: one.peak_mb,
     "whole run, CPU s": lambda one: one.run_cpu_s,
-    "held-out loss": lambda one: one.held_out_loss,
+    LOSS: lambda one: one.held_out_loss,
     "text trained": lambda one: one.share_trained,
     "line ends": lambda one: one.line_ends,
 }
 _SHARES = {"trained of them", "text trained", "line ends"}
-_DIGITS = {"computed for each": 2, "held-out loss": 3, "tokens a CPU second": 1}
+_DIGITS = {"computed for each": 2, LOSS: 3, SPEED: 1}
 _TITLES: dict[Kind, str] = {"rows": "rows", "text": "raw text"}
 
 
@@ -62,7 +64,7 @@ def _row(contender: Contender, kind: Kind, columns: list[str], results: list[Res
     if not found:
         return f"| {title(contender)} | | {_why_not(contender, kind, own)} |{' |' * len(columns)}"
     cells = [_spread([COLUMNS[name](one) for one in found], name) for name in columns]
-    speed = _spread(speeds(contender, BARE, results), "speed")
+    speed = _spread(shares(contender, BARE, SPEED, results), "speed")
     return f"| {title(contender)} | {len(found)} | {speed} | {' | '.join(cells)} |"
 
 
@@ -83,33 +85,42 @@ def _why_not(contender: Contender, kind: Kind, own: list[Result]) -> str:
     return "not run: `WEBUI=folder` was not given" if contender.environment == WEBUI else NOT_RUN
 
 
-def speeds(contender: Contender, other: Contender, results: Sequence[Result]) -> list[float]:
-    """Tokens a CPU second, as a share of the other's in the same round."""
-    others = {one.round: one.tokens_a_cpu_s for one in _of(other, results) if not one.why_not}
+def shares(contender: Contender, other: Contender, column: str, results: Sequence[Result]) -> list[float]:
+    """The column's values as shares of the other's in the same round."""
+    of = COLUMNS[column]
+    others = {one.round: of(one) for one in _of(other, results) if not one.why_not}
     own = [one for one in _of(contender, results) if not one.why_not and one.round in others]
-    return [one.tokens_a_cpu_s / others[one.round] for one in own]
+    return [of(one) / others[one.round] for one in own]
 
 
 def _ahead(kind: Kind, results: list[Result]) -> list[str]:
-    """Who is faster or needs less memory than ours, with the reason, and who learned more."""
-    lines = []
-    for contender in CONTENDERS:
-        faster = speeds(contender, TRAINING_PRO, results)
-        if contender != TRAINING_PRO and faster and median(faster) > 1:
-            why = contender.why_faster.get(kind, "no reason found yet")
-            lines.append(f"- **{contender.name} is {median(faster):.2f} times as fast as ours**: {why}.")
-    ours = [one.growth_mb for one in _of(TRAINING_PRO, results) if not one.why_not]
-    for contender in CONTENDERS:
-        own = [one.growth_mb for one in _of(contender, results) if not one.why_not]
-        if own and ours and median(own) < median(ours):
-            lines.append(f"- **{contender.name} needs less memory than ours** ({median(own):,.0f} MB of growth).")
-    return lines or (["No contender is faster than ours or needs less memory."] if ours else [])
+    """Who is faster than ours, needs less memory or learned more, with the reasons."""
+    lines, learned = [], []
+    for contender in (one for one in CONTENDERS if one != TRAINING_PRO and shares(one, TRAINING_PRO, SPEED, results)):
+        faster, larger, loss = (
+            median(shares(contender, TRAINING_PRO, column, results)) for column in (SPEED, GROWTH, LOSS)
+        )
+        if faster > 1:
+            why = contender.why_faster.get(kind, NO_REASON)
+            lines.append(f"- **{contender.name} is {faster:.2f} times as fast as ours**: {why}.")
+        if larger < 1:
+            why = contender.why_smaller.get(kind, NO_REASON)
+            lines.append(f"- **{contender.name} has {larger:.2f} times the memory growth of ours**: {why}.")
+        if loss < CLEARLY_LESS:
+            learned.append(contender.name)
+    if learned:
+        lines.append(
+            f"- A lower held-out loss than ours: {'; '.join(learned)}. Order of the data and start of the LoRA differ "
+            "between trainers, so only several rounds can tell that from luck."
+        )
+    return lines
 
 
 def _installing(results: list[Result]) -> str:
     lines = [
-        "### From nothing to the first LoRA\n",
-        "| environment | venv and pip | first run (rows, float32) | minutes |",
+        "### From nothing to the first LoRA\n\nWall time of a busy machine, with packages from a near disk: only "
+        "the order of size counts.\n",
+        "| environment | venv and pip | first run | minutes |",
     ]
     lines.append("|---|---|---|---|")
     for name in dict.fromkeys(contender.environment for contender in CONTENDERS):
@@ -117,10 +128,12 @@ def _installing(results: list[Result]) -> str:
         if not runs:
             lines.append(f"| {name} | {NOT_RUN} | | |")
         elif name == WEBUI:
-            lines.append(f"| {name} | not measured: its installer brings conda and more | {runs[0].run_s:.0f} s | |")
+            why = "not measured: it has an installer of its own"
+            lines.append(f"| {name} | {why} | {runs[0].run_s:.0f} s | |")
         else:
-            minutes = (runs[0].install_s + runs[0].run_s) / 60
-            lines.append(f"| {name} | {runs[0].install_s:.0f} s | {runs[0].run_s:.0f} s | {minutes:.1f} |")
+            first, minutes = runs[0], (runs[0].install_s + runs[0].run_s) / 60
+            cpu = f" (CPU {first.install_cpu_s:.0f} s)" if first.install_cpu_s else ""
+            lines.append(f"| {name} | {first.install_s:.0f} s{cpu} | {first.run_s:.0f} s | {minutes:.1f} |")
     return "\n".join([*lines, ""])
 
 

@@ -13,7 +13,7 @@ from evidence.rivals.contenders import BARE, CONTENDERS, DTYPES, KINDS, TRAINING
 from evidence.rivals.data import SHAPES, data
 from evidence.rivals.environments import PACKAGES, WEBUI
 from evidence.rivals.results import Result, add, read
-from evidence.rivals.table import section, speeds, title
+from evidence.rivals.table import SPEED, section, shares, title
 from evidence.rivals.text_loss import share_of_line_ends, share_trained
 
 TEXT = data().text
@@ -110,8 +110,8 @@ def test_the_table_follows_the_results(tmp_path: Path) -> None:
     row = next(line for line in shown.splitlines() if line.startswith(f"| {title(TRAINING_PRO)} | 3"))
     assert "0.50 [0.40..0.60]" in row and "95.7 %" in row and "2.345" in row
     assert f"{rival} is 1.25 times as fast as ours" in shown
-    assert "needs less memory" not in shown
-    assert speeds(TRAINING_PRO, BARE, read(tmp_path)) == pytest.approx([0.5, 0.6, 0.4])
+    assert "memory growth of ours" not in shown
+    assert shares(TRAINING_PRO, BARE, SPEED, read(tmp_path)) == pytest.approx([0.5, 0.6, 0.4])
 
 
 def test_a_contender_that_failed_shows_why_and_counts_for_nothing(tmp_path: Path) -> None:

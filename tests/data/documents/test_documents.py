@@ -199,3 +199,8 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(files, "installed", lambda _module: False)
     with pytest.raises(DataError, match=r"pypdf.*requirements-files\.txt"):
         extracted(pdf(tmp_path / "p.pdf", [["x"]]), "p.pdf")
+
+
+def test_the_lines_of_a_caption_after_a_long_pause_stay_together() -> None:
+    captions = "1\n00:00:01,000 --> 00:00:02,000\nHow deep?\n\n2\n00:00:20,000 --> 00:00:21,000\nGo now\nto the pond.\n"
+    assert subtitle_text(captions, "a.srt").text == "How deep?\n\nGo now to the pond.\n"

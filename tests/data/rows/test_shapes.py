@@ -169,3 +169,24 @@ def test_unknown_columns_come_with_a_likely_choice(tmp_path: Path, row: dict[str
 def test_a_question_without_an_answer_is_named_as_that() -> None:
     with pytest.raises(RowFault, match="no answer"):
         chat_of({"question": "How deep?", "context": "A pond.", "answers": {"text": [], "answer_start": []}})
+
+
+@pytest.mark.parametrize(
+    ("result", "content"),
+    [
+        ([{"depth": 2}, {"depth": 3}], '[{"depth": 2}, {"depth": 3}]'),
+        ([1, 2], "[1, 2]"),
+        ([{"type": "text", "text": "2 m"}], "2 m"),
+        (2, "2"),
+    ],
+)
+def test_results_of_tools_that_are_lists_or_numbers(result: Any, content: str) -> None:
+    call = {"role": "assistant", "tool_calls": [{"function": {"name": "depth", "arguments": {}}}]}
+    turns = [
+        {"role": "user", "content": "How deep?"},
+        call,
+        {"role": "tool", "content": result},
+        {"role": "assistant", "content": 2},
+    ]
+    messages = chat_of({"messages": turns}).messages
+    assert messages[2]["content"] == content and messages[3]["content"] == "2"

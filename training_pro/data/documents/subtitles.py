@@ -54,7 +54,7 @@ def subtitle_text(text: str, name: str) -> Extracted:
                 removed["repeated lines"] += 1
                 continue
             pieces.append(_between(pieces, line, cue.start - ended_ms) + line)
-            last = line
+            last, ended_ms = line, max(ended_ms, cue.start)  # the caption's next line follows at once
         ended_ms = cue.end
     if not pieces:
         raise DataError(f"{name} holds no subtitles; check the file.")

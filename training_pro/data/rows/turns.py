@@ -43,7 +43,17 @@ ROLES = {
 ROLE_FIELDS = ("role", "from", "sender", "speaker", "author", "type")
 CONTENT_FIELDS = ("content", "value", "text", "message", "mes", "msg", "body", "parts")
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thoughts", "thought")
-TRAIN_FIELDS = ("weight", "train", "training", "trainable", "train_on_turn", "train_on", "loss", "loss_mask")
+TRAIN_FIELDS = (
+    "weight",
+    "train",
+    "training",
+    "trainable",
+    "train_on_turn",
+    "train_on",
+    "loss",
+    "loss_mask",
+    "loss_weight",
+)
 _PASSED_ON = ("tool_call_id", "name")
 _NO = {"0", "0.0", "false", "no"}
 
@@ -142,7 +152,7 @@ def _message(number: int, role: str, turn: Mapping[str, Any], own: Mapping[str, 
     if thoughts_field is not None and isinstance(turn[thoughts_field], str):
         thoughts.append(turn[thoughts_field])
         read.add(thoughts_field)
-    if role == "tool" and isinstance(raw, Mapping):
+    if role == "tool" and _is_data(raw):
         raw = json.dumps(raw, ensure_ascii=False)
     said = _content(number, raw, bool(calls_field), thoughts)
     if role == "assistant":
@@ -156,6 +166,13 @@ def _message(number: int, role: str, turn: Mapping[str, Any], own: Mapping[str, 
             message[name] = turn[name]
             read.add(name)
     return message, read
+
+
+def _is_data(raw: Any) -> bool:
+    """Whether a tool's result is an object, or a list of things that are no parts of a text."""
+    if not isinstance(raw, list):
+        return isinstance(raw, Mapping)
+    return not any(isinstance(part, str) or (isinstance(part, Mapping) and "text" in part) for part in raw)
 
 
 def _calls_in_text(number: int, raw: Any) -> list[Any]:
@@ -219,6 +236,8 @@ def _content(number: int, content: Any, may_be_empty: bool, thoughts: list[str])
         return ""
     if content is None:
         raise RowFault(f"turn {number} has no content")
+    if isinstance(content, int | float) and not isinstance(content, bool):
+        content = str(content)
     if not isinstance(content, str):
         raise RowFault(f"the content of turn {number} is not text")
     if not content.strip() and not may_be_empty:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from training_pro.data.rows import json_rows
 from training_pro.data.rows.bad_rows import BadRows
 from training_pro.data.rows.rows import read_rows
+from training_pro.data.rows.tidy import tidied
 from training_pro.errors import DataError
 
 values = st.recursive(
@@ -34,7 +35,7 @@ def test_an_array_is_read_as_json_reads_it_wherever_the_chunks_end(
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     if not ascii_only and any("\ud800" <= char <= "\udfff" for char in text):
         return
-    assert read(path) == json.loads(text)
+    assert read(path) == [tidied(row) for row in json.loads(text)]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -43,7 +44,7 @@ def test_lines_are_read_as_json_reads_them(rows: list[Any], tmp_path: Path):
     path = tmp_path / "a.jsonl"
     rows = rows * 2  # a single object may hold the rows
     path.write_text("\r\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    assert read(path) == [json.loads(json.dumps(row)) for row in rows]
+    assert read(path) == [tidied(json.loads(json.dumps(row))) for row in rows]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

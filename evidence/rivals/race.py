@@ -58,8 +58,8 @@ class Race:
         self._batches = tempfile.TemporaryDirectory(prefix="rivals-")  # the last batches of ours, for the bare loop
 
     def run(self, rounds: int, until: float, only: str = "") -> Iterator[Result]:
-        """What is not done yet, each result written before it is given; nothing is begun after `until`."""
-        done = {result.key for result in read()}
+        """What is not done yet or failed, each result written before it is given; nothing is begun after `until`."""
+        done = {result.key for result in read() if not result.why_not}
         for heat in heats(rounds, only):
             if time.monotonic() > until:
                 return

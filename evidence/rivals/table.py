@@ -82,7 +82,7 @@ def _why_not(contender: Contender, kind: Kind, own: list[Result]) -> str:
         return way
     if own:
         return own[-1].why_not
-    return "not run: `WEBUI=folder` was not given" if contender.environment == WEBUI else NOT_RUN
+    return "not yet run (needs `WEBUI=folder`)" if contender.environment == WEBUI else NOT_RUN
 
 
 def shares(contender: Contender, other: Contender, column: str, results: Sequence[Result]) -> list[float]:
@@ -102,16 +102,21 @@ def _ahead(kind: Kind, results: list[Result]) -> list[str]:
         )
         if faster > 1:
             why = contender.why_faster.get(kind, NO_REASON)
-            lines.append(f"- **{contender.name} is {faster:.2f} times as fast as ours**: {why}.")
+            lines.append(
+                f"- **{contender.name} is {faster:.2f} times as fast as ours**. Likely, but not tested: {why}."
+            )
         if larger < 1:
             why = contender.why_smaller.get(kind, NO_REASON)
-            lines.append(f"- **{contender.name} has {larger:.2f} times the memory growth of ours**: {why}.")
+            lines.append(
+                f"- **{contender.name} has {larger:.2f} times the memory growth of ours**. Likely, but not tested: {why}."
+            )
         if loss < CLEARLY_LESS:
             learned.append(contender.name)
     if learned:
         lines.append(
             f"- A lower held-out loss than ours: {'; '.join(learned)}. Order of the data and start of the LoRA differ "
-            "between trainers, so only several rounds can tell that from luck."
+            "between trainers, so only several rounds can tell that from luck. A trainer that learns answers alone "
+            "learns just what is measured here."
         )
     return lines
 

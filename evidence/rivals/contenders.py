@@ -27,8 +27,8 @@ class Way:
 
 @dataclass(frozen=True)
 class Contender:
-    """`ways`: by kind of data; or why it doesn't take that kind. `why_faster` and `why_smaller`: likely reasons, for the
-    page to say where it is faster or needs less memory."""
+    """`ways`: by kind of data; or why it doesn't take that kind. `why_faster` and `why_smaller`: likely reasons, for
+    the page to say where it is faster or needs less memory."""
 
     name: str
     environment: str

@@ -14,6 +14,7 @@ from evidence.rivals.results import Result, read
 OPENING = Path(__file__).with_name("opening.md")
 NOT_RUN, NO_REASON = "not yet run", "no reason found yet"
 SPEED, GROWTH, LOSS = "tokens a CPU second", "memory growth, MB", "held-out loss"
+LIKELY = "Likely, but not tested:"
 CLEARLY_LESS = 0.999  # of our loss
 COLUMNS: dict[str, Callable[[Result], float]] = {
     "updates": lambda one: one.updates,
@@ -102,14 +103,10 @@ def _ahead(kind: Kind, results: list[Result]) -> list[str]:
         )
         if faster > 1:
             why = contender.why_faster.get(kind, NO_REASON)
-            lines.append(
-                f"- **{contender.name} is {faster:.2f} times as fast as ours**. Likely, but not tested: {why}."
-            )
+            lines.append(f"- **{contender.name} is {faster:.2f} times as fast as ours**. {LIKELY} {why}.")
         if larger < 1:
             why = contender.why_smaller.get(kind, NO_REASON)
-            lines.append(
-                f"- **{contender.name} has {larger:.2f} times the memory growth of ours**. Likely, but not tested: {why}."
-            )
+            lines.append(f"- **{contender.name} has {larger:.2f} times the memory growth of ours**. {LIKELY} {why}.")
         if loss < CLEARLY_LESS:
             learned.append(contender.name)
     if learned:

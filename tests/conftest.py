@@ -36,6 +36,18 @@ hypothesis.settings.register_profile("shared", deadline=None, suppress_health_ch
 hypothesis.settings.load_profile("shared")
 
 
+@pytest.fixture(autouse=True)
+def _no_picture(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a tiny run's time would go into its picture; a test that wants it asks for `picture`."""
+    if "picture" not in request.fixturenames and request.node.get_closest_marker("stress") is None:
+        monkeypatch.setattr("training_pro.training.results.draw_graph", lambda *_: "no picture")
+
+
+@pytest.fixture
+def picture() -> None:
+    """Runs draw their graph."""
+
+
 @pytest.fixture
 def folders(tmp_path: Path) -> Folders:
     """An empty user data folder, with the folders that a run needs."""

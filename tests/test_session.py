@@ -81,7 +81,9 @@ def adapter_hash(folder: Path) -> str:
     return hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()
 
 
-def test_a_run_ends_with_every_file_and_an_adapter_that_plain_peft_loads(session: Session, tiny_folder: Path) -> None:
+def test_a_run_ends_with_every_file_and_an_adapter_that_plain_peft_loads(
+    session: Session, tiny_folder: Path, picture: None
+) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 

@@ -24,18 +24,6 @@ def _quick() -> None:
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
-def _no_picture(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of a tiny run's time would go into its picture; a test that wants it asks for `picture`."""
-    if "picture" not in request.fixturenames:
-        monkeypatch.setattr("training_pro.training.results.draw_graph", lambda *_: "no picture")
-
-
-@pytest.fixture
-def picture() -> None:
-    """Runs draw their graph."""
-
-
 @pytest.fixture
 def owner(folders: Folders, tiny_model: LoadedModel) -> TinyOwner:
     """A host with the tiny model loaded."""

@@ -153,7 +153,7 @@ def test_the_blocks_are_shown_as_text_and_are_found(desk: Desk) -> None:
     tab.press("block-find")
     tab.until(lambda: "<script>alert(7)</script>" in tab.words("block-shown"), "the block")
     assert tab.part("block-shown").locator("script, b").count() == 0
-    assert tab.part("block-shown").locator(".tp-found").count() > 3
+    tab.until(lambda: tab.part("block-shown").locator(".tp-found").count() > 3, "what was found")
     tab.choose("block-kind", "overlap")
     tab.press("block-next")
     tab.until(lambda: "overlap" in tab.words("block-shown"), "an overlap")

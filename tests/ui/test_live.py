@@ -68,14 +68,17 @@ class Page:
         self.fault: Exception | None = None
         with gr.Blocks() as self.blocks:
             self.panel = Panel()
-            self.live = LiveUpdates([self.panel], lambda: {"name": "mine"}, self.pace_s, self.chart)
+            self.live = LiveUpdates([self.panel], lambda: {"name": "mine"}, self.pace_s, self)
             self.live.build()
             self.live.connect(self.blocks)
 
     def pace_s(self) -> float:
         return PACE_S if self.goes else QUIET_PACE_S
 
-    def chart(self, have: dict[str, Any], smoothing: int) -> dict[str, Any] | None:
+    def table(self) -> str:
+        return "update,loss\n"
+
+    def news(self, have: dict[str, Any], smoothing: int) -> dict[str, Any] | None:
         if self.fault:
             raise self.fault
         self.asked.append((have, smoothing))
@@ -196,3 +199,7 @@ def test_many_pages_at_once_are_answered_alike(page: Page) -> None:
 
 def test_the_script_asks_by_the_name_that_the_server_answers_to() -> None:
     assert f"/run/{LOOK}`" in SCRIPT.read_text(encoding="utf-8")
+
+
+def test_the_table_of_the_chart_is_answered_alone(page: Page) -> None:
+    assert json.loads(page.live.look(json.dumps({"table": True}))) == {"table": "update,loss\n"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import math
 from collections.abc import Iterator
@@ -346,14 +347,40 @@ def test_a_stop_loss_below_all_losses_is_in_sight_and_can_not_be_moved_where_the
 
 
 @pytest.mark.browser
-def test_the_chart_is_saved_as_a_picture_and_as_a_table(shown: Any) -> None:
+def test_the_stop_line_of_a_run_that_has_ended_is_shown_and_can_not_be_moved(shown: Any, chart: Chart) -> None:
+    run = chart.session.run
+    run.controls.set(stop_at_loss=3.5)
+    shown.show(chart.news())
+    assert shown.page.locator(".tp-level.tp-movable").count() == 1
+    run.status = replace(run.status, phase="ended")
+    shown.show(chart.news())
+    assert "Stop at 3.50" in shown.page.locator(".tp-level").inner_text()
+    assert shown.page.locator(".tp-level.tp-movable").count() == 0
+    run.controls.set(stop_at_loss=0)
+    shown.show(chart.news())
+    assert not shown.page.locator(".tp-level").is_visible()
+
+
+@pytest.mark.browser
+def test_the_chart_is_saved_as_a_picture_and_as_a_table(shown: Any, chart: Chart) -> None:
+    shown.page.evaluate("(table) => { window.trainingProLive = { table: async () => table }; }", chart.chart.table())
     with shown.page.expect_download() as table:
         shown.page.get_by_role("button", name="CSV").click()
-    lines = Path(table.value.path()).read_text(encoding="utf-8").splitlines()
-    assert lines[0].startswith("update,epoch,loss,smoothed,learning_rate") and lines[0].endswith(
-        "evaluation,General text"
-    )
-    assert len(lines) == 11 and lines[-1].startswith("10,") and lines[-1].endswith("3.1,")
+    assert Path(table.value.path()).read_text(encoding="utf-8") == chart.chart.table()
     with shown.page.expect_download() as picture:
         shown.page.get_by_role("button", name="PNG").click()
     assert Path(picture.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_table_has_every_update_however_long_the_run_is(chart: Chart) -> None:
+    chart.train(5 * MOST_POINTS)
+    chart.columns.set_eval(10, 3.1)
+    chart.events = (measured_event("General, text", 0, 3.3), measured_event("General, text", 5, 3.2))
+    chart.session.run.history = chart.history()
+    rows = list(csv.DictReader(chart.chart.table().splitlines()))
+    assert [int(row["update"]) for row in rows] == list(range(5 * MOST_POINTS + 1))
+    assert (rows[0]["loss"], rows[0]["General, text"]) == ("", "3.3")
+    assert (rows[5]["loss"], rows[5]["General, text"]) == ("3.995", "3.2")
+    assert (rows[10]["eval_loss"], rows[10]["General, text"]) == ("3.1", "")
+    chart.session.run = None
+    assert chart.chart.table() == ""

@@ -10,6 +10,10 @@ from tests.ui.browser import PHONE, Tab
 from tests.ui.desk import Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+COUNT_SENT = """() => {
+  window.sent = 0;
+  document.getElementById("tp-hand-live").addEventListener("click", () => { window.sent += 1; });
+}"""
 
 
 def test_one_click_trains_the_text_that_lies_there(desk: Desk) -> None:
@@ -36,6 +40,8 @@ def test_a_first_run_from_nothing_to_a_lora_in_use(desk: Desk) -> None:
     tab.until(lambda: tab.phase() == "ended", "the end", 120)
     assert tab.face() == "ended" and "first is saved" in tab.words("status")
     tab.until(lambda: tab.part("chart").locator("path.tp-line").count() > 2, "the chart")
+    assert not tab.part("chart").is_visible()
+    tab.page.locator('[data-do="details"]').click()
     tab.part("chart").locator(".tp-plot").hover()
     assert "smoothed" in tab.part("chart").locator(".tp-tip:visible").inner_text()
     tab.type("ask-prompt", "The lamp keeper")
@@ -62,6 +68,7 @@ def test_the_stop_loss_moves_though_the_page_that_started_is_closed(desk: Desk) 
     second.until(lambda: second.phase() == "training", "the running run")
     second.until(lambda: second.part("live-loss").locator("input[type=number]").is_enabled(), "live controls")
     second.type("live-loss", "9.5")
+    second.until(lambda: desk.server.run.controls.values.stop_at_loss == 9.5, "the stop loss")
     second.close()
     status = desk.server.run.wait(30)
     assert status.ending is not None and status.ending.kind == "stopped"
@@ -291,3 +298,63 @@ def test_settings_go_out_and_come_in_again(desk: Desk) -> None:
     tab.until(lambda: "not valid JSON" in tab.words("recipes-said"), "the refusal")
     tab.show_tab("Train")
     assert tab.typed("rank") == "300"
+
+
+def test_a_slider_is_sent_once_when_it_is_let_go(desk: Desk) -> None:
+    tab = desk.open()
+    desk.start(tab, "slid")
+    tab.until(lambda: desk.server.run.status.update > 0, "the first update")
+    desk.server.run.controls.pause()
+    slider = tab.part("live-loss").locator("input[type=range]")
+    tab.until(slider.is_enabled, "the live controls")
+    tab.page.evaluate(COUNT_SENT)
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    tab.page.mouse.move(box["x"] + 10, middle)
+    tab.page.mouse.down()
+    tab.page.mouse.move(box["x"] + box["width"] / 2, middle, steps=10)
+    assert tab.page.evaluate("window.sent") == 0 and desk.server.run.controls.values.stop_at_loss == 0
+    tab.page.mouse.up()
+    tab.until(lambda: desk.server.run.controls.values.stop_at_loss > 3, "the stop loss")
+    assert tab.page.evaluate("window.sent") == 1
+    assert float(slider.input_value()) == desk.server.run.controls.values.stop_at_loss
+
+
+def test_alpha_follows_the_rank_until_the_chain_is_pressed(desk: Desk) -> None:
+    tab = desk.open()
+    tab.type("rank", "8")
+    assert tab.typed("alpha") == "auto" and tab.part("alpha").get_attribute("data-means") == "= 16"
+    chain = tab.page.get_by_role("button", name="LoRA Alpha follows the rank")
+    chain.click()
+    tab.until(lambda: tab.typed("alpha") == "16" and chain.get_attribute("aria-pressed") == "false", "alpha set free")
+    tab.until(lambda: "was auto" in tab.words("alpha"), "the check of it")
+    chain.click()
+    tab.until(lambda: tab.typed("alpha") == "auto", "alpha tied again")
+    tab.type("batch-size", "3")
+    tab.type("gradient-accumulation-steps", "2")
+    assert "3 × 2 = 6 blocks per update" in tab.words("gradient-accumulation-steps")
+
+
+def test_speed_is_measured_before_a_run_and_the_time_is_no_guess_then(desk: Desk) -> None:
+    tab = desk.open()
+    tab.until(lambda: "guessed" in tab.words("your-run"), "the guess")
+    tab.page.get_by_role("button", name="Measure speed").click()
+    tab.until(lambda: "Takes about" in tab.words("your-run"), "the time", 120)
+    assert "trial" in tab.words("speed-said") and desk.server.session.run is None
+
+
+def test_a_preset_of_ones_own_becomes_a_tile(desk: Desk) -> None:
+    tab = desk.open()
+    tab.type("rank", "24")
+    tab.page.locator('[data-do="presets"]').click()
+    tab.type("preset-name", "Mine")
+    tab.press("keep-preset")
+    mine = tab.page.locator("#tp-tiles label", has_text="Mine")
+    tab.until(lambda: mine.count() == 1, "its tile")
+    tab.page.locator("#tp-tiles label").first.click()
+    tab.until(lambda: tab.typed("rank") == "16", "the numbers of another tile")
+    tab.page.reload()
+    tab.until(lambda: mine.count() == 1, "its tile after a reload")
+    mine.click()
+    tab.until(lambda: tab.typed("rank") == "24", "its numbers")

@@ -56,13 +56,15 @@ def test_an_end_is_told_at_a_distance_and_what_to_do_next_is_offered(tab: Tab, s
     tab.press("after-open")
     tab.until(lambda: str(server.run.folder) in tab.words("after-said"), "the folder")
     assert tab.page.title() == before
-    tab.press("after-again")
-    tab.until(lambda: tab.typed("name") == "told-2", "a free name")
     first = server.run
     tab.press("after-continue")
     tab.until(lambda: server.session.run is not first and tab.phase() == "training", "the run going on")
     assert server.run.settings.name == "told" and server.run.begin.continue_exactly
     tab.until(lambda: not tab.part("after-continue").is_visible(), "the row gone")
+    server.run.controls.interrupt()
+    tab.until(lambda: tab.face() == "ended", "its end")
+    tab.press("after-again")
+    tab.until(lambda: tab.face() == "form" and tab.typed("name") == "told-2", "the form with a free name")
 
 
 def stays(tab: Tab, name: str, words: str) -> bool:

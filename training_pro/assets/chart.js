@@ -185,7 +185,7 @@
     '<label>Smoothing <input type="number" min="0" max="1000" step="1" value="0" data-view="smoothing" title="Mean of this many updates. 0: like the stop loss."></label>' +
     '<label id="tp-log"><input type="checkbox" data-view="log"> Log scale</label>' +
     '<button type="button" class="tp-btn tp-s" data-chart="png" title="Save the chart as a picture">PNG</button>' +
-    '<button type="button" class="tp-btn tp-s" data-chart="csv" title="Save the points of this chart. The run\'s folder has every update, in training_history.jsonl.">CSV</button></div></div>' +
+    '<button type="button" class="tp-btn tp-s" data-chart="csv" title="Save every update of the run as a table">CSV</button></div></div>' +
     '<div class="tp-axes"><span>loss</span><span></span></div><div class="tp-plot"><div class="tp-drawn"></div>' +
     '<div class="tp-hits" tabindex="0" role="slider" aria-label="Values of the chart by update; plus and minus zoom" aria-valuemin="0" aria-valuemax="0" aria-valuenow="0"><u></u><div class="tp-picked"></div><div class="tp-tip"></div></div>' +
     '<div class="tp-level" tabindex="0" role="slider" aria-label="Stop at loss" aria-valuemin="0" aria-valuemax="10" aria-valuenow="0" hidden><span></span></div>' +

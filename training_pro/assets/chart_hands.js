@@ -93,7 +93,7 @@
     window.trainingProLive?.look();
   };
   const place = (slot, value) => {
-    const level = slot.querySelector(".tp-level"), movable = Boolean(control());
+    const level = slot.querySelector(".tp-level"), movable = chart.run().total > 0 && Boolean(control()); // total: 0 when it has ended
     level.hidden = !movable && !(value > 0);
     if (level.hidden) return;
     const part = value > 0 ? chart.share(chart.frame().left, value) : 0, inside = part >= 0 && part <= 1;

@@ -1,5 +1,6 @@
 () => {
-  // Saves the live chart: as a picture (drawn again on a canvas, with the page's colours) and as a table of its points.
+  // Saves the live chart: as a picture (drawn again on a canvas, with the page's colours) and as a table of every update, which
+  // the server writes: the page has fewer points of a long run.
   const chart = window.trainingProChart;
   if (!chart || window.trainingProChartSave) return;
   const WIDTH = 1600, HEIGHT = 800, EDGE = { left: 90, right: 110, top: 70, bottom: 70 };
@@ -11,20 +12,6 @@
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
-  const cell = (value) => {
-    const words = typeof value === "number" ? (Number.isFinite(value) ? String(value) : "") : String(value);
-    return /[",\n]/.test(words) ? `"${words.replaceAll('"', '""')}"` : words;
-  };
-  const table = () => {
-    const { updates, columns, series, epochs } = chart.run(), names = Object.keys(columns), measured = [...series.keys()];
-    const rows = new Map(updates.map((at, place) => [at, names.map((name) => columns[name][place])]));
-    for (const points of series.values()) for (const [at] of points) if (!rows.has(at)) rows.set(at, names.map(() => NaN));
-    const lossAt = new Map(measured.map((name) => [name, new Map(series.get(name))]));
-    const lines = [...rows.keys()].sort((one, other) => one - other).map((at) =>
-      [at, at * epochs, ...rows.get(at), ...measured.map((name) => lossAt.get(name).get(at) ?? NaN)]);
-    return [["update", "epoch", ...names, ...measured], ...lines].map((line) => line.map(cell).join(",")).join("\n") + "\n";
-  };
-
   const canvas = () => {
     const made = document.createElement("canvas"), slot = chart.slotOf(), { x, left, right } = chart.frame();
     [made.width, made.height] = [WIDTH, HEIGHT];
@@ -76,8 +63,10 @@
   };
 
   window.trainingProChartSave = {
-    table,
-    csv: () => save(new Blob([table()], { type: "text/csv" }), "csv"),
+    csv: async () => {
+      const table = await window.trainingProLive.table();
+      if (table) save(new Blob([table], { type: "text/csv" }), "csv");
+    },
     png: () => canvas().toBlob((blob) => save(blob, "png"), "image/png"),
   };
 }

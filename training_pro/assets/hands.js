@@ -1,6 +1,9 @@
 () => {
   // Lets buttons in HTML of ours reach the server: one with data-hand="NAME" and data-act="what to do" presses the hidden
-  // button of that name, whose handler is given what to do.
+  // button of that name, whose handler is given what to do. The same for the live values of a run, which are sent once
+  // they have come to rest: a slider when it is let go, a number when it is left, or some time after the last key.
+  const LIVE = { "tp-live-loss": "stop_at_loss", "tp-live-epoch": "stop_at_epoch", "tp-live-scale": "learning_rate_scale" };
+  const TYPED_MS = 800;
   if (window.trainingProHands) return;
   const given = {};
   const press = (hand, act) => {
@@ -10,6 +13,22 @@
   document.addEventListener("click", (event) => {
     const pressed = event.target.closest?.(".training-pro [data-hand]");
     if (pressed) press(pressed.dataset.hand, pressed.dataset.act);
+    const columns = event.target.closest?.(".training-pro [data-columns]");
+    if (columns) {
+      const roles = [...document.querySelectorAll(".training-pro [data-column]")].map((one) => [one.dataset.column, one.value]);
+      press("columns", JSON.stringify({ do: columns.dataset.columns, roles }));
+    }
   }, true);
+  let typing = null;
+  const moved = (event, wait_ms) => {
+    const name = LIVE[event.target.closest?.(".training-pro .tp-live .tp-field")?.id], field = event.target;
+    if (!name) return;
+    clearTimeout(typing);
+    if (field.value === "" || !Number.isFinite(Number(field.value))) return;
+    const value = Math.min(Math.max(Number(field.value), field.min === "" ? -Infinity : Number(field.min)), field.max === "" ? Infinity : Number(field.max));
+    typing = setTimeout(() => press("live", JSON.stringify({ [name]: value })), wait_ms);
+  };
+  document.addEventListener("change", (event) => moved(event, 0), true);
+  document.addEventListener("input", (event) => { if (event.target.type === "number") moved(event, TYPED_MS); }, true);
   window.trainingProHands = { press, take: (hand) => [given[hand] ?? ""] };
 }

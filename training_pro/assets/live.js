@@ -3,7 +3,7 @@
   // button where gradio's controls have to change. What a slot shows is written on it, so that one which the page has
   // made again is filled again. The chart is drawn by chart.js. The HTML is the server's own, in which all words from outside are escaped.
   const SOON_MS = 250, HIDDEN_MS = 5000, AWAY_MS = 3000, PULL_MS = 5000;
-  const LONGEST_MS = 15000, MISSED = 3;
+  const LONGEST_MS = 15000, TABLE_MS = 120000, MISSED = 3;
   if (window.trainingProLive) return;
   const own = {
     pulled: {}, asked: {}, timer: null, looking: false, again: false, missed: 0,
@@ -11,31 +11,34 @@
   };
 
   const slots = () => document.querySelectorAll(".training-pro .tp-slot");
-  const ask = async () => {
-    const have = {};
-    for (const slot of slots()) have[slot.dataset.slot] = slot.dataset.version;
-    const chart = window.trainingProChart;
+  const ask = async (question, longest_ms = LONGEST_MS) => {
     const config = window.gradio_config ?? {};
     const answer = await fetch(`${config.root ?? ""}${config.api_prefix ?? ""}/run/training_pro_live`, {
-      method: "POST", headers: { "Content-Type": "application/json" }, signal: AbortSignal.timeout(LONGEST_MS),
+      method: "POST", headers: { "Content-Type": "application/json" }, signal: AbortSignal.timeout(longest_ms),
       // Without a session of its own gradio would make a new one for each question, which costs more than the answer.
       body: JSON.stringify({
-        data: [JSON.stringify({ have, chart: chart?.have(), smoothing: chart?.smoothing() })],
-        session_hash: "training-pro-live",
+        data: [JSON.stringify(question)], session_hash: "training-pro-live",
       }),
     });
     return JSON.parse((await answer.json()).data[0]);
   };
+  const news = () => {
+    const have = {}, chart = window.trainingProChart;
+    for (const slot of slots()) have[slot.dataset.slot] = slot.dataset.version;
+    return { have, chart: chart?.have(), smoothing: chart?.smoothing() };
+  };
   const put = (slot, version, html) => {
     const open = [...slot.querySelectorAll("details")].map((one) => one.open);
-    const across = [...slot.querySelectorAll(".tp-cards, .tp-scroll")].map((one) => one.scrollLeft);
+    const rolls = () => [...slot.querySelectorAll(".tp-film, .tp-scroll")];
+    // What was rolled to its end stays there, so that the newest answer is in sight.
+    const across = rolls().map((one) => one.scrollLeft + one.clientWidth >= one.scrollWidth - 2 ? Infinity : one.scrollLeft);
     slot.innerHTML = html;
     slot.querySelectorAll("details").forEach((one, place) => { if (place in open) one.open = open[place]; });
-    slot.querySelectorAll(".tp-cards, .tp-scroll").forEach((one, place) => { one.scrollLeft = across[place] ?? 0; });
+    rolls().forEach((one, place) => { one.scrollLeft = Math.min(across[place] ?? 0, one.scrollWidth); });
     slot.dataset.version = version;
   };
   // A list that is open under somebody's hand is not filled again.
-  const choosing = () => document.querySelector('.training-pro [aria-expanded="true"]');
+  const choosing = () => document.querySelector('.training-pro :is(input, .tp-dots)[aria-expanded="true"]');
   const pull = (name, version) => {
     const trigger = document.getElementById("tp-pull-" + name), asked = own.asked[name];
     if (!trigger || own.pulled[name] === version) return;
@@ -67,7 +70,7 @@
     own.looking = true;
     let pause_ms = AWAY_MS;
     try {
-      const answer = await ask();
+      const answer = await ask(news());
       told(0);
       show(answer);
       pause_ms = document.hidden ? Math.max(answer.pace_ms, HIDDEN_MS) : answer.pace_ms;
@@ -78,6 +81,8 @@
   };
   window.trainingProLive = {
     look, got,
+    // Every update of the run as CSV; null where the server does not answer, which the page then says.
+    table: () => ask({ table: true }, TABLE_MS).then((answer) => answer.table, () => { told(MISSED); return null; }),
   };
   const soon = (event) => {
     if (event.isTrusted && event.target.closest?.(".training-pro")) after(SOON_MS);

@@ -22,7 +22,9 @@
     const before = here.dataset.face;
     if (before !== now) {
       here.dataset.face = now;
-      if (now === "run") { delete here.dataset.prepare; delete here.dataset.menu; }
+      for (const name of ["prepare", "menu", "details"]) fold(name);
+      // What went wrong is looked at first, what went well is asked.
+      if (now === "ended" && here.querySelector('.tp-run-status[data-tone="red"]')) toggle("details");
       if (now === "form" && before) check();
     }
   };
@@ -72,9 +74,41 @@
       if (where.closest("#tp-all")) inside += 1;
     }
     count(inside);
+    tie();
     window.localStorage.setItem(FORM, JSON.stringify(said.form));
     filter();
   };
+
+  // -- what follows what: alpha the rank, and what batch and accumulation come to ------------------------------------
+  const input = (name) => field(name)?.querySelector("input, textarea");
+  const isAuto = (typed) => typed.trim() === "" || typed.trim().toLowerCase() === "auto";
+  const set = (name, value) => {
+    const typed = input(name);
+    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(typed), "value").set.call(typed, String(value));
+    for (const sign of ["input", "change", "blur"]) typed.dispatchEvent(new Event(sign, { bubbles: sign !== "blur" }));
+  };
+  const tie = () => {
+    const alpha = field("alpha"), rank = Number(input("rank")?.value), gathered = field("gradient_accumulation_steps");
+    if (!alpha || !gathered) return;
+    const tied = isAuto(input("alpha").value), chain = alpha.querySelector(".tp-chain") ?? line(alpha, "tp-chain");
+    if (!chain.firstChild) {
+      const made = document.createElement("button");
+      made.type = "button";
+      made.className = "tp-i tp-i-link";
+      made.addEventListener("click", () => { set("alpha", isAuto(input("alpha").value) ? 2 * Number(input("rank").value) : "auto"); tie(); check(CHECK_AFTER_MS); });
+      chain.append(made);
+    }
+    chain.firstChild.setAttribute("aria-label", "LoRA Alpha follows the rank");
+    chain.firstChild.setAttribute("aria-pressed", String(tied));
+    chain.firstChild.title = tied ? "Alpha is twice the rank. Press to set it yourself." : "Press to let alpha follow the rank.";
+    if (tied && rank > 0) alpha.dataset.means = `= ${2 * rank}`; else delete alpha.dataset.means;
+    const size = Number(input("batch_size")?.value), times = Number(input("gradient_accumulation_steps").value), blocks = size * times;
+    const means = gathered.querySelector(".tp-means") ?? line(gathered, "tp-means");
+    means.textContent = blocks > 0 ? `${size} × ${times} = ${blocks} block${blocks === 1 ? "" : "s"} per update` : "";
+    gathered.classList.toggle("tp-meant", blocks > 0);
+  };
+  document.addEventListener("input", (event) => { if (event.target.closest?.("#tp-rank, #tp-alpha, #tp-batch-size, #tp-gradient-accumulation-steps")) tie(); }, true);
+
   const count = (number) => {
     const title = document.querySelector("#tp-all .label-wrap, #tp-all > button");
     if (!title) return;
@@ -109,19 +143,26 @@
   document.addEventListener("input", (event) => { if (event.target.closest?.(".tp-search")) filter(); }, true);
 
   // -- buttons of our own HTML --------------------------------------------------------------------------------------
-  const toggle = (name, pressed) => {
+  const fold = (name, on = false) => {
     const here = page();
-    const on = !(name in here.dataset);
     if (on) here.dataset[name] = ""; else delete here.dataset[name];
-    pressed?.setAttribute("aria-expanded", String(on));
+    for (const pressed of here.querySelectorAll(`[data-do="${name}"]`)) pressed.setAttribute("aria-expanded", String(on));
+  };
+  const toggle = (name) => fold(name, !(name in page().dataset));
+  const newRun = () => {
+    sessionStorage.setItem(SEEN, own.pulse.key ?? "");
+    follow(own.pulse);
+    page().scrollIntoView({ block: "start" });
   };
   const deeds = {
-    menu: (pressed) => toggle("menu", pressed),
-    prepare: (pressed) => toggle("prepare", pressed),
+    menu: () => toggle("menu"),
+    prepare: () => toggle("prepare"),
+    details: () => toggle("details"),
+    presets: () => toggle("presets"),
     blocks: () => toggle("blocks"),
-    remarks: (pressed) => toggle("remarks", pressed),
+    remarks: () => toggle("remarks"),
     "to-remarks": () => document.getElementById("tp-run-to-be-card")?.scrollIntoView({ behavior: "smooth" }),
-    "new-run": () => { sessionStorage.setItem(SEEN, own.pulse.key ?? ""); follow(own.pulse); },
+    "new-run": () => newRun(),
     "only-changed": (pressed) => {
       pressed.setAttribute("aria-pressed", String(pressed.getAttribute("aria-pressed") !== "true"));
       filter();
@@ -136,6 +177,6 @@
     else deeds[pressed.dataset.do]?.(pressed);
   }, true);
 
-  window.trainingProPage = { check, follow, runName: () => own.pulse.name };
+  window.trainingProPage = { check, follow, newRun, runName: () => own.pulse.name };
   follow({});
 }

@@ -6,7 +6,7 @@ In the HTML, a button carries ``data-hand="NAME"`` and ``data-act="what to do"``
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,16 @@ class Hand:
         self.given = gr.Textbox(visible=False)
         self.button = gr.Button(self.name, elem_id=f"tp-hand-{self.name}", elem_classes=["tp-hidden"])
 
-    def connect(self, handler: Callable[..., Any], outputs: Sequence[Any]) -> Any:
-        """Let `handler(act)` answer with updates of `outputs`; gives what can follow it."""
-        js = f"() => window.trainingProHands.take({json.dumps(self.name)})"
-        return self.button.click(handler, self.given, list(outputs), js=js, trigger_mode="always_last", **AT_ONCE)
+    def connect(self, handler: Callable[..., Any], outputs: Sequence[Any], inputs: Collection[Any] = ()) -> Any:
+        """Let `handler(act)` answer with updates of `outputs`; gives what can follow it.
+
+        With `inputs` the handler gets a dict of them instead, in which `given` is what to do.
+        """
+        take = f"window.trainingProHands.take({json.dumps(self.name)})"
+        same: dict[str, Any] = {"trigger_mode": "always_last", **AT_ONCE}
+        if not inputs:
+            return self.button.click(handler, self.given, list(outputs), js=f"() => {take}", **same)
+        every = {self.given, *inputs}
+        place = sorted(control._id for control in every).index(self.given._id)  # gradio's order of a set
+        js = f"(...all) => {{ all[{place}] = {take}[0]; return all; }}"
+        return self.button.click(handler, every, list(outputs), js=js, **same)

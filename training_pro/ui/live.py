@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 
@@ -36,7 +36,14 @@ PACE_S = 1.5
 QUIET_PACE_S = 2.5  # while nothing is in progress
 ANSWER_PACE_S = 0.5  # while an answer is read as it is written
 AFTER_A_FAULT_S = 10.0
-Chart = Callable[[dict[str, Any], int], "dict[str, Any] | None"]  # see `LiveChart.news`
+
+
+class Chart(Protocol):
+    """What the chart shows: see `LiveChart`."""
+
+    def news(self, have: dict[str, Any], smoothing: int) -> dict[str, Any] | None: ...
+
+    def table(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -159,9 +166,12 @@ class LiveUpdates:
 
         Args:
             asked: JSON, {"have": {slot: version}, "chart": what the chart shows, "smoothing": updates}; what is
-                missing or makes no sense is as if the page had nothing.
+                missing or makes no sense is as if the page had nothing. {"table": true} asks for the chart's table.
         """
-        have, chart, smoothing = _read(asked)
+        question = _read(asked)
+        if question.get("table") is True:
+            return json.dumps({"table": self._chart.table()})
+        have, chart, smoothing = _parts(question)
         slots = {shown.name: self._kept_new(shown.name, shown.stamp, shown.draw) for shown in self._shown}
         pulled = {one.name: self._kept_new(f"pulled {one.name}", one.stamp, str) for one in self._pulled}
         curves = self._curves(chart, smoothing)
@@ -188,7 +198,7 @@ class LiveUpdates:
     def _curves(self, have: dict[str, Any], smoothing: int) -> dict[str, Any] | None:
         """What is new on the chart; a fault becomes its sentence, and is logged once."""
         try:
-            news = self._chart(have, smoothing)
+            news = self._chart.news(have, smoothing)
         except Exception as error:  # noqa: BLE001 - looking must outlive a fault in what is looked at
             fault = f"{type(error).__name__}: {error}"
             said = explain(error, "drawing the chart") if fault != self._chart_fault else None
@@ -198,12 +208,15 @@ class LiveUpdates:
         return news
 
 
-def _read(asked: Any) -> tuple[dict[str, Any], dict[str, Any], int]:
+def _read(asked: Any) -> dict[str, Any]:
     try:
         question = json.loads(asked)
     except (TypeError, ValueError, RecursionError):
         question = None
-    question = question if isinstance(question, dict) else {}
+    return question if isinstance(question, dict) else {}
+
+
+def _parts(question: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], int]:
     have, chart, smoothing = question.get("have"), question.get("chart"), question.get("smoothing")
     updates = int(smoothing) if isinstance(smoothing, (int, float)) and 0 <= smoothing < 1e9 else 0
     return have if isinstance(have, dict) else {}, chart if isinstance(chart, dict) else {}, updates

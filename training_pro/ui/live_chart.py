@@ -8,6 +8,8 @@ points of that part alone, so that a long run shows more the closer one looks.
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import math
 import secrets
 from collections.abc import Mapping, Sequence
@@ -71,11 +73,35 @@ class LiveChart:
             return None
         return {**news, **_numbers(data.points, points, smoothing)}
 
+    def table(self) -> str:
+        """Every update of the run and what was measured in it, as CSV; "" without a run. A second for 100,000."""
+        run = self._session.run
+        return table_of(run.history.data()) if run is not None and run.history is not None else ""
+
     def _name_of(self, run: Run) -> str:
         """Another for each run, also for one of the same folder."""
         if run is not self._run:
             self._run, self._name = run, secrets.token_hex(4)
         return self._name
+
+
+def table_of(data: HistoryData) -> str:
+    """A line an update, a column a measure; what was not measured is empty."""
+    names = ("epoch", "loss", "smoothed_loss", *_MEASURES, "elapsed_s", "eval_loss")
+    updates = data.points.column("update").astype(int).tolist()
+    columns = [data.points.column(name).tolist() for name in names]
+    rows = dict(zip(updates, zip(*columns, strict=True), strict=True))
+    series = {name: dict(points) for name, points in series_of(data.events).items()}
+    for measured in series.values():  # also between updates: before the first one
+        for update in measured:
+            rows.setdefault(update, (math.nan,) * len(names))
+    written = io.StringIO()
+    table = csv.writer(written, lineterminator="\n")
+    table.writerow(["update", *names, *series])
+    for update in sorted(rows):
+        cells = (*rows[update], *(measured.get(update, math.nan) for measured in series.values()))
+        table.writerow([update, *("" if math.isnan(cell) else f"{cell:.8g}" for cell in cells)])
+    return written.getvalue()
 
 
 def after(points: Points, update: int) -> Points:

@@ -66,6 +66,12 @@ def preset_names(folders: Folders) -> list[str]:
     return [*_BUILT_IN, *(name for name in own if name not in _BUILT_IN)]
 
 
+def preset_tiles(folders: Folders) -> list[tuple[str, str]]:
+    """What the tiles say, and the preset that each stands for."""
+    own = [(f"{name}\nYour preset", name) for name in preset_names(folders) if name not in _BUILT_IN]
+    return [*((words, name) for name, words in TILES.items()), *own]
+
+
 def preset_values(name: str, folders: Folders) -> dict[str, Any]:
     """Every setting that a preset decides, with its value.
 

@@ -32,6 +32,7 @@ from training_pro.ui.panels.export import Export
 from training_pro.ui.panels.how import How
 from training_pro.ui.panels.largest_batch import LargestBatch
 from training_pro.ui.panels.lora_tools import LoraTools
+from training_pro.ui.panels.own_presets import OwnPresets
 from training_pro.ui.panels.perplexity import Perplexity
 from training_pro.ui.panels.placement import Placement
 from training_pro.ui.panels.preview import Preview
@@ -39,12 +40,13 @@ from training_pro.ui.panels.questions import QuestionsPanel
 from training_pro.ui.panels.queue import QueuePanel
 from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.panels.runs import RunsPanel
+from training_pro.ui.panels.speed_trial import SpeedTrial
 from training_pro.ui.panels.start import Start
 from training_pro.ui.panels.told import Told
 from training_pro.ui.panels.tools import Tools
 from training_pro.ui.panels.watch import Watch
 from training_pro.ui.panels.what import What
-from training_pro.ui.panels.your_run import YourRun
+from training_pro.ui.panels.your_run import Ways, YourRun
 from training_pro.ui.pieces import button, button_row, card, head
 from training_pro.ui.views.answers import HAND as ANSWERS
 
@@ -53,7 +55,7 @@ _KEPT = "() => [window.localStorage.getItem('training-pro-form') ?? '']"
 _BETWEEN = (
     '<div class="tp-faces">'
     '<button type="button" class="tp-btn tp-s" data-do="prepare" aria-expanded="false">Prepare the next run</button>'
-    '<button type="button" class="tp-btn tp-s tp-main" data-do="new-run">New run</button></div>'
+    "</div>"
 )
 
 
@@ -74,7 +76,8 @@ class Tab:
         self.tools = Tools(session, self.form, self.check)
         self.largest_batch = LargestBatch(session, self.form)
         self.what = What(session, self.form, self.check, self._editable)
-        self.how = How(session, self.form, self.check, self.largest_batch)
+        self.presets = OwnPresets(session, self.form)
+        self.how = How(session, self.form, self.check, self.largest_batch, self.presets)
         self.placement = Placement()
         self.recipes = Recipes(session, self.form, self.placement)
         self.start = Start(session, self.form, self.placement)
@@ -82,7 +85,9 @@ class Tab:
         self.perplexity = Perplexity(session, self._editable)
         self.questions = QuestionsPanel(session, self.form)
         self.queue = QueuePanel(session, self.form, self._editable)
-        self.your_run = YourRun(self.form, self.check, self.start, self.queue, self.placement, self.recipes)
+        self.speed = SpeedTrial(session, self.form, self.check)
+        ways = Ways(self.queue, self.placement, self.recipes)
+        self.your_run = YourRun(self.form, self.check, self.speed, self.start, ways)
         self.notices = Notices()
         self.told = Told(session)
         self.after = After(session, self.recipes)
@@ -95,8 +100,7 @@ class Tab:
         following: list[Follows] = [self.watch, self.perplexity, self.queue, self.runs]
         following += [self.after, self.ask, self.questions] if self._editable else []
         following += [Lists(session, self._listed)]
-        chart = LiveChart(session)
-        self.live = LiveUpdates(following, partial(pulse, session), partial(_pace_s, session), chart.news)
+        self.live = LiveUpdates(following, partial(pulse, session), partial(_pace_s, session), LiveChart(session))
 
     def build(self) -> None:
         with gr.Column(elem_classes=["training-pro"]):
@@ -190,6 +194,8 @@ class Tab:
             self.check,
             self.what,
             self.how,
+            self.presets,
+            self.speed,
             self.preview,
             self.tools,
             self.largest_batch,
@@ -218,11 +224,11 @@ class Tab:
     @property
     def _filed(self) -> list[Any]:
         named = [self.form.controls[name] for name in FILES]
-        return [*named, self.recipes.preset, self.recipes.source]
+        return [*named, self.presets.tile, self.recipes.source]
 
     def _files(self) -> dict[Any, Any]:
         files = choice_updates(self.form.controls, file_choices(self._session.host.folders))
-        return {**files, **self.recipes.lists()}
+        return {**files, **self.presets.lists(), **self.recipes.lists()}
 
     @property
     def _choosers(self) -> list[LoraChooser]:

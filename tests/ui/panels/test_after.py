@@ -195,3 +195,17 @@ def test_a_desktop_that_refuses_is_none(
 
     monkeypatch.setattr(desktop.subprocess, "Popen", refuse)
     assert desktop.show_folder(tmp_path) is False
+
+
+def test_a_run_that_was_too_hot_is_taken_again_with_a_usual_learning_rate(panel: Panel) -> None:
+    folder = panel.end("wrong", learning_rate=0.1)
+    updates = pulled(panel.after, "after")
+    assert "3e-4" in updates[panel.after.again]["value"]
+    assert updates[panel.after.again]["variant"] == "primary" != updates[panel.after.use]["variant"]
+    filled = press(panel.blocks, panel.after.again)
+    assert filled[panel.form.controls["learning_rate"]]["value"] == "3e-4"
+    assert filled[panel.form.controls["name"]]["value"] == f"{folder.name}-2"
+    panel.end("finished", learning_rate=0.1)
+    updates = pulled(panel.after, "after")
+    assert "3e-4" not in updates[panel.after.again]["value"]
+    assert updates[panel.after.use]["variant"] == "primary"

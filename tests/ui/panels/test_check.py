@@ -23,7 +23,7 @@ from training_pro.training.pace import Pace
 from training_pro.ui.cancelling import Telling
 from training_pro.ui.form import TEXT, Form
 from training_pro.ui.panels.check import Check
-from training_pro.ui.views.check import MOST_REMARKS, MOST_ROWS, memory_meter, your_run
+from training_pro.ui.views.check import MOST_REMARKS, memory_meter, your_run
 
 
 def found(*suggestions: Suggestion, refusals: tuple[Fault, ...] = (), **more: Any) -> Any:
@@ -98,36 +98,41 @@ def test_the_card_says_how_long_the_run_is_and_that_it_can_start(panel: Panel) -
 def test_what_stops_the_run_comes_first_and_is_red(panel: Panel) -> None:
     panel.session.checked = found(Suggestion("Better", {"rank": 8}), refusals=(Fault(f"refusal {NASTY}", "epochs"),))
     updates = panel.run()
-    first = updates[panel.check.lines[0]]
-    assert "tp-red" in first and "refusal" in first and "img" not in Reader(first).tags
+    rows = updates[panel.check.lines]
+    assert rows.index("refusal") < rows.index("Better") and "tp-red" in rows.split("Better")[0]
+    assert "img" not in Reader(rows).tags
     assert "Not ready" in updates[panel.check.card]
+
+
+def buttons(rows: str) -> list[tuple[str, str]]:
+    """What the buttons of the remarks do, and what they say."""
+    return re.findall(r'data-act="(\d+)">([^<]+)</button>', rows)
 
 
 def test_suggestions_get_a_button_that_changes_the_form(panel: Panel) -> None:
     panel.session.checked = found(Suggestion("Warmup 3", {"warmup_steps": 3}), Suggestion("Save", {"save_steps": 6}))
     updates = panel.run()
-    assert [updates[use]["value"] for use in panel.check.uses[:2]] == ["Use 3", "Use 6"]
+    assert buttons(updates[panel.check.lines]) == [("0", "Use 3"), ("1", "Use 6")]
     told = {panel.check.told: updates[panel.check.told]}
-    taken = panel.check._take(1, told)
+    taken = panel.check._take({**told, panel.check.use.given: "1"})
     assert taken[panel.form.controls["save_steps"]]["value"] == 6
-    assert panel.check._take(7, told) == {}
+    assert panel.check._take({**told, panel.check.use.given: "7"}) == {}
 
 
 def test_what_has_no_room_is_folded_away_and_counted_and_keeps_its_button(panel: Panel) -> None:
     panel.session.checked = found(*(Suggestion(f"Better {n}", {"rank": n + 1}) for n in range(5)))
-    updates = panel.run()
-    assert [updates[row]["visible"] for row in panel.check.rows] == [True] * 6 + [False] * (MOST_ROWS - 6)
-    assert all("tp-late" in row.elem_classes for row in panel.check.rows[MOST_REMARKS:])
-    assert "3 more" in Reader(updates[panel.check.more]).words
-    assert updates[panel.check.uses[4]]["value"] == "Use 5" and not updates[panel.check.uses[5]]["visible"]
-    assert "img" not in Reader(updates[panel.check.lines[5]]).tags
+    rows = panel.run()[panel.check.lines]
+    late = [" tp-late" in row for row in rows.split('class="tp-remark-row')[1:]]
+    assert late == [False] * MOST_REMARKS + [True] * 3
+    assert "3 more" in Reader(rows).words and "img" not in Reader(rows).tags
+    assert buttons(rows)[4] == ("4", "Use 5") and len(buttons(rows)) == 5
 
 
 def test_bad_rows_can_be_skipped_with_one_click(panel: Panel) -> None:
     panel.session.checked = DataError("a.jsonl, row 3: it is empty.", setting="bad_rows")
     updates = panel.run()
-    assert "row 3" in updates[panel.check.lines[0]] and "row 3" not in updates[panel.check.strip]
-    taken = panel.check._take(0, {panel.check.told: updates[panel.check.told]})
+    assert "row 3" in updates[panel.check.lines] and "row 3" not in updates[panel.check.strip]
+    taken = panel.check._take({panel.check.told: updates[panel.check.told], panel.check.use.given: "0"})
     assert taken[panel.form.controls["bad_rows"]]["value"] == "skip"
 
 

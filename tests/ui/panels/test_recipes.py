@@ -36,7 +36,7 @@ class Panel:
     def data(self, **changes: Any) -> dict[Any, Any]:
         values = {name: control.value for name, control in self.form.controls.items()} | changes
         typed = {self.form.controls[name]: value for name, value in values.items()}
-        return {**typed, self.form.kind: BOTH, self.recipes.own: "Mine"}
+        return {**typed, self.form.kind: BOTH}
 
     def filled(self, updates: dict[Any, Any]) -> dict[str, Any]:
         """The settings that these updates fill in, by name."""
@@ -56,13 +56,6 @@ def earlier(folders: Folders, name: str, settings: str) -> Path:
     folder.mkdir()
     (folder / SETTINGS_FILE).write_text(settings, encoding="utf-8")
     return folder
-
-
-def test_a_preset_fills_all_but_names_and_files(panel: Panel) -> None:
-    filled = panel.filled(press(panel.blocks, panel.recipes.preset, "Style", event="input"))
-    assert filled["rank"] == 16
-    assert not {"name", "text_file", "dataset"} & set(filled)
-    assert press(panel.blocks, panel.recipes.preset, None, event="input") == {panel.recipes.said: ""}
 
 
 def test_a_run_is_copied_but_for_its_name(panel: Panel, folders: Folders) -> None:
@@ -129,19 +122,6 @@ def test_what_an_import_does_not_name_leaves_the_chosen_name_and_files(panel: Pa
     assert filled["rank"] == 3 and not {"name", "override", "text_file", "dataset"} & set(filled)
     filled = panel.filled(press(panel.blocks, panel.recipes.read, '{"dataset": "rows.json"}'))
     assert (filled["dataset"], filled["text_file"]) == ("rows.json", "") and "name" not in filled
-
-
-def test_a_preset_of_ones_own_is_kept_listed_and_removed(panel: Panel, folders: Folders) -> None:
-    kept = press(panel.blocks, panel.recipes.keep, panel.data(rank=5))
-    assert "Mine" in kept[panel.recipes.preset]["choices"] and (folders.presets / "Mine.json").is_file()
-    assert panel.filled(press(panel.blocks, panel.recipes.preset, "Mine", event="input"))["rank"] == 5
-    gone = press(panel.blocks, panel.recipes.drop, "Mine")
-    assert "Mine" not in gone[panel.recipes.preset]["choices"] and not (folders.presets / "Mine.json").exists()
-
-
-def test_faulty_settings_are_not_kept(panel: Panel, folders: Folders) -> None:
-    updates = press(panel.blocks, panel.recipes.keep, panel.data(rank=0))
-    assert "LoRA Rank" in panel.said(updates) and list(folders.presets.iterdir()) == []
 
 
 def test_the_command_gives_the_same_settings(folders: Folders) -> None:

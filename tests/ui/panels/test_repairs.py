@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import gradio as gr
@@ -18,6 +19,7 @@ from training_pro.folders import Folders
 from training_pro.settings import Settings
 from training_pro.ui.form import ROWS, TEXT, Form
 from training_pro.ui.panels.repairs import Repairs
+from training_pro.ui.views.columns import KEEP, USE
 
 ROW = {"Frage": f"What is {NASTY}?", "Antwort": "A lamp.", "Nr": 7}
 
@@ -38,10 +40,10 @@ class Panel:
     def chosen(self, updates: dict[Any, Any], name: str) -> Any:
         return updates[self.form.controls[name]]["value"]
 
-    def columns(self, roles: list[str], **more: Any) -> dict[Any, Any]:
-        """What the page holds where these are the roles of the columns of `ROW`."""
-        given = dict(zip(self.panel.roles, roles, strict=False))
-        return {**self.data(ROWS, dataset="rows.jsonl", **more), self.panel.names: list(ROW), **given}
+    def columns(self, roles: list[str], do: str = USE) -> dict[Any, Any]:
+        """What comes of choosing these as the roles of the columns of `ROW`."""
+        given = json.dumps({"do": do, "roles": list(zip(ROW, roles, strict=True))})
+        return self.panel._choose_columns({**self.data(ROWS, dataset="rows.jsonl"), self.panel.columns.given: given})
 
 
 @pytest.fixture
@@ -79,28 +81,29 @@ def test_columns_that_are_not_plain_are_shown_with_a_sample_each(panel: Panel) -
     faults = [Fault("It is not plain.", "columns")]
     shown = panel.panel.updates(Settings(dataset="rows.jsonl"), faults=faults)
     assert shown[panel.panel.editor]["visible"] and shown[panel.panel.names] == list(ROW)
-    sample = Reader(shown[panel.panel.samples[0]])
-    assert "Frage" in sample.words and "What is" in sample.words and "img" not in sample.tags
-    assert [shown[row]["visible"] for row in panel.panel.rows[:4]] == [True, True, True, False]
+    rows = Reader(shown[panel.panel.rows])
+    assert "Frage" in rows.words and "What is" in rows.words and "img" not in rows.tags
+    assert shown[panel.panel.rows].count("<select") == len(ROW)
     assert not panel.panel.updates(Settings(dataset="rows.jsonl"))[panel.panel.editor]["visible"]
     same = panel.panel.updates(Settings(dataset="rows.jsonl"), faults=faults, names=list(ROW))
-    assert same[panel.panel.editor]["visible"] and not set(panel.panel.roles) & set(same), "what was chosen stays"
+    assert same[panel.panel.editor]["visible"] and panel.panel.rows not in same, "what was chosen stays"
     again = panel.panel.updates(Settings(dataset="rows.jsonl", columns="prompt=frage,answer=Antwort"))
-    assert [again[role]["value"] for role in panel.panel.roles[:3]] == ["prompt", "answer", "ignore"]
+    chosen = re.findall(r'<option value="(\w+)" selected>', again[panel.panel.rows])
+    assert chosen == ["prompt", "answer", "ignore"]
 
 
 def test_chosen_columns_become_the_setting(panel: Panel) -> None:
-    updates = panel.panel._use_columns(panel.columns(["prompt", "answer", "ignore"]))
+    updates = panel.columns(["prompt", "answer", "ignore"])
     assert panel.chosen(updates, "columns") == "prompt=Frage,answer=Antwort"
-    both = panel.panel._use_columns(panel.columns(["text", "text", "ignore"]))
+    both = panel.columns(["text", "text", "ignore"])
     assert panel.chosen(both, "columns") == "text=Frage+Antwort"
     with pytest.raises(DataError, match="answer"):
-        panel.panel._use_columns(panel.columns(["prompt", "ignore", "ignore"]))
+        panel.columns(["prompt", "ignore", "ignore"])
 
 
 def test_columns_are_kept_as_a_format_file_that_is_chosen(panel: Panel) -> None:
     for name in ("rows", "rows-2"):
-        updates = panel.panel._keep_columns(panel.columns(["prompt", "answer", "ignore"]))
+        updates = panel.columns(["prompt", "answer", "ignore"], KEEP)
         assert panel.chosen(updates, "format") == name and panel.chosen(updates, "columns") == ""
         kept = json.loads((panel.folders.formats / f"{name}.json").read_text(encoding="utf-8"))
         assert kept == {"columns": "prompt=Frage,answer=Antwort"}

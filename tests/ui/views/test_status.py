@@ -106,9 +106,12 @@ def test_what_was_asked_for_and_what_was_taken() -> None:
     assert "requested" not in words(run_status(run(controls, phase="training")))
 
 
-def test_an_end_is_told_with_its_reason_and_place() -> None:
-    shown = run_status(run(phase="ended", ending=Ending("failed", NASTY)))
-    assert "tp-red" in shown and "/loras/mine" in shown
+def test_an_end_is_told_with_its_reason_and_the_place_of_what_is_there(tmp_path: Path) -> None:
+    ended = run(phase="ended", ending=Ending("failed", NASTY))
+    shown = run_status(ended)
+    assert "tp-red" in shown and "/loras/mine" not in shown
+    ended.folder = tmp_path
+    assert "/loras/mine" in run_status(ended)
     assert "img" not in Reader(shown).tags
 
 
@@ -123,11 +126,26 @@ def test_checkpoints_come_with_their_reasons_the_latest_first() -> None:
     assert checkpoint_list([]) == ""
 
 
-def test_samples_are_a_filmstrip_a_row_a_prompt_and_a_column_an_update() -> None:
+def test_samples_are_a_filmstrip_a_prompt_with_the_checkpoints_named() -> None:
     events = [Event("sample", n, "", {"prompt": p, "answer": f"{p}{n}"}) for n in (0, 10) for p in ("A", "B")]
     html = samples_view([*events, Event("checkpoint", 10, "by hand")])
-    assert words(html) == "Samples over timebeforeupdate 10AA0A10BB0B10"
-    assert html.count("tp-mark") == 1, "the update with a checkpoint"
+    said = words(html)
+    assert said.index("A0") < said.index("A10") < said.index("B0") < said.index("B10")
+    assert html.count("<span>checkpoint</span>") == 2, "one in each film"
+
+
+def test_an_answer_of_blanks_is_called_nothing() -> None:
+    assert "nothing" in words(samples_view([Event("sample", 0, "", {"prompt": "A", "answer": " \n\n"})]))
+
+
+def test_a_run_that_went_wrong_says_it_once_and_ends_its_sentence_once() -> None:
+    there, noise = points([4.0, 4.0]), "The answers have become noise."
+    ending = Ending("wrong", f"{noise} Lower the learning rate. (The run ended because all updates are done.)")
+    html = run_status(
+        run(history=StandInHistory(there), phase="ended", point=there[-1], ending=ending, warnings=(noise,))
+    )
+    assert words(html).count(noise) == 1 and "done.)" in words(html) and "done.)." not in words(html)
+    assert 'data-tone="red"' in html
 
 
 def test_of_very_many_samples_the_first_and_the_latest_stay() -> None:

@@ -17,6 +17,7 @@ from training_pro.record.lora_choices import has_weights
 from training_pro.record.runs import SETTINGS_FILE, list_runs
 from training_pro.session import Session
 from training_pro.training.resume import stored_settings
+from training_pro.ui.fields import shown_value
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.live import Follows, Pulled
 from training_pro.ui.panels.export import Export
@@ -26,18 +27,22 @@ from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.run_names import free_name
 from training_pro.ui.views.markup import box, text
+from training_pro.ui.views.status import ended_badly
 
+USUAL_RATES = 1e-4, 3e-4  # of a LoRA
 _CAN_GO_ON = ("interrupted", "stopped", "failed", "unfinished")
 
 
 @dataclass(frozen=True)
 class Last:
-    """The run that went last: of this session, or one that was cut off before it. `told`: the page shows its end."""
+    """The run that went last: of this session, or one that was cut off before it. `told`: the page shows its end;
+    `badly`: its LoRA is probably worse than none, or there is none."""
 
     folder: Path
     state: str
     told: bool
     line: str = ""
+    badly: bool = False
 
     @property
     def usable(self) -> bool:
@@ -77,7 +82,8 @@ class After(Follows):
         self.go_on.click(go_on, None, [self.said, self.row], **QUIET)
         self.further.connect(lambda: self._there().folder, [], self.said)
         again = answering(self._again, self.said, "filling in the settings")
-        self.again.click(again, None, [self.said, *self._recipes.filled], **QUIET)
+        filled = self.again.click(again, None, [self.said, *self._recipes.filled], **QUIET)
+        filled.success(None, None, None, js="() => window.trainingProPage.newRun()", **QUIET)
 
     def connect_export(self, export: Export) -> None:
         """Let the button lead to the export of this run's LoRA."""
@@ -92,7 +98,7 @@ class After(Follows):
     def pulled(self) -> list[Pulled]:
         """The row, when another run is the last one, or a run has begun."""
         stamp = partial(_went, self._session)
-        outputs = [self.line, self.row, self.go_on, self.use, self.stop_using, self.export]
+        outputs = [self.line, self.row, self.go_on, self.use, self.stop_using, self.export, self.again]
         outputs += [self.further.epochs, self.further.go]
         return [Pulled("after", stamp, outputs, self.updates)]
 
@@ -104,7 +110,8 @@ class After(Follows):
         further = last.usable and last.state in CAN_BE_TRAINED_FURTHER
         used = self._session.host.loras_on() == [last.folder.name]
         return {
-            self.use: gr.update(visible=last.usable and not used),
+            self.use: gr.update(visible=last.usable and not used, variant="secondary" if last.badly else "primary"),
+            self.again: gr.update(value=self._again_words(last), variant="primary" if last.badly else "secondary"),
             self.stop_using: gr.update(visible=used),
             self.export: gr.update(visible=last.usable),
             self.further.epochs: gr.update(visible=further),
@@ -122,7 +129,9 @@ class After(Follows):
         if run is not None:
             ending = run.status.ending
             there = run.folder.is_dir()
-            return Last(run.folder, ending.kind if ending else "", told=True) if there else None
+            if not there:
+                return None
+            return Last(run.folder, ending.kind if ending else "", told=True, badly=ended_badly(run))
         return self._cut_off()
 
     def _cut_off(self) -> Last | None:
@@ -160,10 +169,24 @@ class After(Follows):
         return {self.said: box("info", f'The run "{name}" resumes.'), self.row: gr.update(visible=False)}
 
     def _again(self) -> dict[Any, Any]:
-        folder = self._there().folder
-        filled = self._recipes.filled_from(folder / SETTINGS_FILE, free_name(self._session.host.folders, folder.name))
-        said = "Its settings are filled in under a new name. Change what you like and press Start."
-        return {**filled, self.said: box("info", said)}
+        """The form with its settings under a free name; after a rate that was too high with a usual one."""
+        last = self._there()
+        name, lower = free_name(self._session.host.folders, last.folder.name), self._lower_rate(last)
+        more = {} if lower is None else {"learning_rate": lower}
+        return {**self._recipes.filled_from(last.folder / SETTINGS_FILE, name, **more), self.said: ""}
+
+    def _again_words(self, last: Last) -> str:
+        lower = self._lower_rate(last)
+        return (
+            "Train again with changes" if lower is None else f"Train again with {shown_value('learning_rate', lower)}"
+        )
+
+    def _lower_rate(self, last: Last) -> float | None:
+        """The learning rate to try after one that was too high; None where it was not."""
+        run = self._session.run
+        if not last.badly or run is None or run.settings.learning_rate <= USUAL_RATES[1]:
+            return None
+        return USUAL_RATES[1]
 
 
 def _went(session: Session) -> Any:

@@ -18,7 +18,7 @@ from training_pro.ui.fields import Choice, meant
 from training_pro.ui.form import Values
 from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import AT_ONCE, answering
-from training_pro.ui.live import Follows, Shown
+from training_pro.ui.live import Follows, Pulled, Shown
 from training_pro.ui.lora_chooser import THE_BASE, THE_LAST, LoraChooser
 from training_pro.ui.pieces import area, button, head
 from training_pro.ui.views.answers import CANCEL, REVEAL, VOTE, answers_view
@@ -59,17 +59,20 @@ class Ask(Follows):
                 "1", label="Strength of the LoRA", info="0 to 2. Several side by side: 0.5, 1, 1.5", max_lines=1,
                 elem_id=self._id("strength"), elem_classes=["tp-field"], min_width=140,
             )  # fmt: skip
-            self.framing = gr.Dropdown(
-                self._framings, value=FRAMINGS[0][1], label="Ask as", info="What the prompt is put into.",
-                elem_id=self._id("framing"), elem_classes=["tp-field"], min_width=140,
-            )  # fmt: skip
-        with gr.Row(elem_classes=["tp-sampling"]):
+        more = gr.Accordion(
+            "Length, temperature, framing", open=False, elem_id=self._id("more"), elem_classes=["tp-fold"]
+        )
+        with more, gr.Row(elem_classes=["tp-sampling"]):
             self._build_sampling()
         self.said = area(f"{self._place}-said")
         area(f"{self._place}-answers", f'<div class="tp-slot" data-slot="{_SLOT}"></div>')
 
     def _build_sampling(self) -> None:
         usual = Sampling()
+        self.framing = gr.Dropdown(
+            self._framings, value=FRAMINGS[0][1], label="Ask as", info="What the prompt is put into.",
+            elem_id=self._id("framing"), elem_classes=["tp-field"], min_width=140,
+        )  # fmt: skip
         self.tokens = self._number(
             "tokens", usual.tokens, "Length of the answer", precision=0, minimum=1, maximum=MOST_TOKENS
         )
@@ -99,6 +102,21 @@ class Ask(Follows):
     def shown(self) -> list[Shown]:
         """The answers, in whichever places they stand."""
         return [Shown(_SLOT, self._stamp, lambda: answers_view(self._stamp()))]
+
+    @property
+    def pulled(self) -> list[Pulled]:
+        """The prompt, when a run has ended that wrote samples: the first of what they were answers to."""
+        return [Pulled(f"{self._place}-prompt", self._sampled, [self.prompt], self._prompted)]
+
+    def _sampled(self) -> Any:
+        run = self._session.run
+        return (run, run.settings.sample_prompts) if run is not None and not run.status.running else None
+
+    def _prompted(self) -> dict[Any, Any]:
+        run = self._session.run
+        lines = run.settings.sample_prompts.splitlines() if run is not None and not run.status.running else []
+        prompt = next((line.strip() for line in lines if line.strip()), "")
+        return {self.prompt: prompt or gr.update()}
 
     def _stamp(self) -> Any:
         job = self._session.asking

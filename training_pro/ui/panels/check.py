@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -22,6 +21,7 @@ from training_pro.session import Checked, Session, check_sources
 from training_pro.settings import Settings
 from training_pro.training.checks import name_faults
 from training_pro.ui.form import Form, Values
+from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.panels.readiness import obstacle
 from training_pro.ui.panels.repairs import Repairs
@@ -61,18 +61,11 @@ class Check:
         self.card = area("your-run", views.your_run(None))
 
     def build_remarks(self) -> None:
-        """Lines with a button each; there as far as they are needed."""
+        """Lines with a button each."""
         self.told = gr.State([])
-        self.lines: list[Any] = []
-        self.uses: list[Any] = []
-        self.rows: list[Any] = []
-        for place in range(views.MOST_ROWS):
-            late = ["tp-late"] if place >= views.MOST_REMARKS else []
-            with gr.Row(visible=False, elem_classes=["tp-remark-row", *late]) as row:
-                self.lines.append(area(f"remark-{place}"))
-                self.uses.append(button("", f"use-{place}", scale=0))
-            self.rows.append(row)
-        self.more = area("more-remarks")
+        self.lines = area("remarks")
+        self.use = Hand(views.REMARKS_HAND)
+        self.use.build()
 
     def build_bar(self) -> None:
         """What the phone's bottom bar says beside Start."""
@@ -81,29 +74,20 @@ class Check:
     @property
     def shown(self) -> list[Any]:
         """All that a check changes."""
-        return [
-            self.strip,
-            self.marks,
-            self.card,
-            self.told,
-            self.more,
-            self.bar,
-            *self.lines,
-            *self.uses,
-            *self.rows,
-            *self.repairs.shown,
-        ]
+        return [self.strip, self.marks, self.card, self.told, self.lines, self.bar, *self.repairs.shown]
 
     def connect(self) -> None:
         inputs = self._form.inputs | {self.repairs.names}
         self.done = self.button.click(self._check, inputs, self.shown, **QUIET, trigger_mode="always_last")
         taken = [*self._form.outputs, self.repairs.said, self.strip]
-        for place, use in enumerate(self.uses):
-            take = answering(partial(self._take, place), self.repairs.said, "using a suggestion")
-            use.click(take, {self.told, *self._form.inputs}, taken, **QUIET).then(
-                None, None, None, js="() => window.trainingProPage.check()", **AT_ONCE
-            )
+        take = answering(self._take, self.repairs.said, "using a suggestion")
+        used = self.use.connect(take, taken, {self.told, *self._form.inputs})
+        used.then(None, None, None, js="() => window.trainingProPage.check()", **AT_ONCE)
         self.repairs.connect()
+
+    def forget(self) -> None:
+        """Check again next time: something is known by now that was a guess."""
+        self._last = None
 
     @property
     def has_checked(self) -> bool:
@@ -201,7 +185,7 @@ class Check:
     ) -> dict[Any, Any]:
         told = [found for fault in faults if (found := views.fault_remark(fault, repair)) is not None]
         said = {one.sentence for one in told}  # stands beside its button
-        sentence = " ".join(fault.text for fault in faults if fault.text not in said)
+        sentence = " ".join(views.plain(fault) for fault in faults if fault.text not in said)
         return {
             self.strip: views.strip_says("red", sentence or "This data can't be trained as it is."),
             self.marks: views.marks(settings, faults, asked.values),
@@ -221,19 +205,13 @@ class Check:
         return faults
 
     def _remarks(self, told: list[views.Remark]) -> dict[Any, Any]:
-        shown = told[: views.MOST_ROWS]
-        updates: dict[Any, Any] = {self.told: shown, self.more: views.more_remarks(shown[views.MOST_REMARKS :])}
-        for place, (row, line, use) in enumerate(zip(self.rows, self.lines, self.uses, strict=True)):
-            one = shown[place] if place < len(shown) else None
-            updates[row] = gr.update(visible=one is not None)
-            updates[line] = views.remark(one) if one is not None else ""
-            updates[use] = gr.update(visible=bool(one and one.button), value=one.button if one else "")
-        return updates
+        return {self.told: told, self.lines: views.remark_rows(told)}
 
-    def _take(self, place: int, data: Values) -> dict[Any, Any]:
+    def _take(self, data: Values) -> dict[Any, Any]:
         """What the button of a remark does: it sets settings, or mends a file."""
         told: list[views.Remark] = data[self.told]
-        if place >= len(told):
+        place = int(data[self.use.given] or 0)
+        if not 0 <= place < len(told):
             return {}
         one = told[place]
         return self.repairs.mended(one.repair, data) if one.repair is not None else self._form.change(one.changes)

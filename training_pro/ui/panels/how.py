@@ -12,12 +12,12 @@ from training_pro.ui.form import NUMBERS, WHILE_IT_LEARNS, Form, Group, Values, 
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.panels.check import Check
 from training_pro.ui.panels.largest_batch import LargestBatch
+from training_pro.ui.panels.own_presets import CHECK, OwnPresets
 from training_pro.ui.pieces import area, card, head
-from training_pro.ui.presets import TILES, preset_values
+from training_pro.ui.presets import preset_values
 from training_pro.ui.views.markup import text
 from training_pro.ui.views.schedule import small_curve
 
-_CHECK = "() => window.trainingProPage.check()"
 _TOOLS = (
     '<div class="tp-find"><span class="tp-ic tp-i-find" aria-hidden="true"></span>'
     '<input type="search" class="tp-search" aria-label="Search the settings" '
@@ -30,19 +30,16 @@ _TOOLS = (
 class How:
     """The card and, below it, "All settings" and "While it learns"."""
 
-    def __init__(self, session: Session, form: Form, check: Check, batch: LargestBatch) -> None:
+    def __init__(self, session: Session, form: Form, check: Check, batch: LargestBatch, presets: OwnPresets) -> None:
         self._session = session
+        self._presets = presets
         self._form = form
         self._check = check
         self._batch = batch
 
     def build(self) -> None:
         with card("how"):
-            head("How should it learn?")
-            self.tile = gr.Radio(
-                [(words, name) for name, words in TILES.items()], value=None, show_label=False,
-                label="How should it learn?", container=False, elem_id="tp-tiles", elem_classes=["tp-tiles"],
-            )  # fmt: skip
+            self._presets.build()
             with gr.Row(elem_classes=["tp-g4"]):
                 self._form.build_short(NUMBERS)
             self._batch.build()
@@ -68,20 +65,16 @@ class How:
                 self._form.build_fields(*group.names)
 
     def connect(self) -> None:
-        use = answering(self._use, self.curve, "choosing a preset")
-        self.tile.input(use, self.tile, [*self._form.outputs, self.curve], **QUIET).then(
-            None, None, None, js=_CHECK, **AT_ONCE
-        )
         draw = answering(self._draw, self.curve, "drawing the schedule")
         self._check.done.then(draw, self._form.inputs, self.curve, **QUIET)
-        self._form.controls["lr_scheduler_type"].change(None, None, None, js=_CHECK, **AT_ONCE)
-        reset = answering(lambda: self._use("Defaults"), self.curve, "resetting the settings")
+        self._form.controls["lr_scheduler_type"].change(None, None, None, js=CHECK, **AT_ONCE)
+        reset = answering(self._defaults, self.curve, "resetting the settings")
         self.reset.click(reset, None, [*self._form.outputs, self.curve], **QUIET).then(
-            None, None, None, js=_CHECK, **AT_ONCE
+            None, None, None, js=CHECK, **AT_ONCE
         )
 
-    def _use(self, name: str) -> dict[Any, Any]:
-        return self._form.change(preset_values(name, self._session.host.folders))
+    def _defaults(self) -> dict[Any, Any]:
+        return self._form.change(preset_values("Defaults", self._session.host.folders))
 
     def _draw(self, data: Values) -> dict[Any, Any]:
         last = self._check.last

@@ -1,4 +1,4 @@
-"""Settings from elsewhere and to elsewhere: presets, earlier runs, JSON, and the command that does the same."""
+"""Settings from elsewhere and to elsewhere: earlier runs, JSON, and the command that does the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.panels.placement import Placement
 from training_pro.ui.pieces import area, button, button_row, card, head
-from training_pro.ui.presets import drop_preset, keep_preset, preset_names, preset_values
 from training_pro.ui.runs_order import ordered_runs
 from training_pro.ui.views.markup import box
 
@@ -28,25 +27,12 @@ _FILES = ("text_file", "dataset", "eval_dataset", "format")
 
 
 class Recipes:
-    """A list of presets at the top, and the rest folded away."""
+    """The card under Tools."""
 
     def __init__(self, session: Session, form: Form, placement: Placement) -> None:
         self._session = session
         self._form = form
         self._placement = placement
-
-    def build_choice(self) -> None:
-        """The list of presets: choosing one fills the form."""
-        self.preset = gr.Dropdown(
-            preset_names(self._session.host.folders),
-            value=None,
-            label="Preset",
-            info="How to train; fills in everything except names and files.",
-            allow_custom_value=True,
-            elem_id="tp-preset",
-            min_width=120,
-            elem_classes=["tp-field"],
-        )
 
     def build(self) -> None:
         with card("recipes"):
@@ -60,17 +46,7 @@ class Recipes:
                     elem_id="tp-copy-from",
                     elem_classes=["tp-field"],
                 )
-                self.build_choice()
-                self.own = gr.Textbox(
-                    label="Preset of your own",
-                    info="A name to keep these settings under.",
-                    max_lines=1,
-                    elem_classes=["tp-field"],
-                )
-            with button_row():
-                self.copy = button("Copy", "copy")
-                self.keep = button("Keep as preset", "keep-preset")
-                self.drop = button("Remove preset", "drop-preset")
+                self.copy = button("Copy", "copy", scale=0)
             self.json = gr.Textbox(
                 label="Settings as JSON", lines=4, max_lines=12, elem_id="tp-json", elem_classes=["tp-field"]
             )
@@ -89,15 +65,9 @@ class Recipes:
 
     def connect(self) -> None:
         form, said, filled = self._form, self.said, self.filled
-        lists = [self.preset, self.source]
-        self.preset.input(answering(self._use, said, "using the preset"), self.preset, filled, **QUIET)
         self.copy.click(answering(self._copy, said, "copying settings"), self.source, filled, **QUIET)
         self.read.click(answering(self._import, said, "importing settings"), self.json, filled, **QUIET)
         self.upload.upload(answering(self._import_file, said, "importing settings"), self.upload, filled, **QUIET)
-        keep = answering(self._keep, said, "keeping the preset")
-        self.keep.click(keep, form.inputs | {self.own}, [said, self.preset], **QUIET)
-        drop = answering(self._drop, said, "removing the preset")
-        self.drop.click(drop, self.own, [said, *lists], **QUIET)
         export = answering(self._export, said, "exporting settings")
         self.export.click(export, form.inputs, [self.json, said], **QUIET)
         command = answering(self._command, said, "writing the command")
@@ -109,10 +79,9 @@ class Recipes:
         return [*self._form.outputs, self.said]
 
     def lists(self) -> dict[Any, Any]:
-        """Presets and runs as they are now."""
-        folders = self._session.host.folders
+        """The runs as they are now."""
         runs = [run.name for run in ordered_runs(self._session) if (run.path / SETTINGS_FILE).is_file()]
-        return {self.preset: gr.update(choices=preset_names(folders)), self.source: gr.update(choices=runs)}
+        return {self.source: gr.update(choices=runs)}
 
     def filled_from(self, path: Path, name: str | None = None, **more: Any) -> dict[Any, Any]:
         """Updates that fill the form from a settings file of any dialect, but not the name: that is `name`, if given.
@@ -127,11 +96,6 @@ class Recipes:
     def changed(self, values: dict[str, Any]) -> dict[Any, Any]:
         """Updates for these settings alone."""
         return {**self._form.change(values), self.said: ""}
-
-    def _use(self, name: str | None) -> dict[Any, Any]:
-        if not name:
-            return {self.said: ""}
-        return {**self._form.change(preset_values(name, self._session.host.folders)), self.said: ""}
 
     def _copy(self, name: str | None) -> dict[Any, Any]:
         folders = self._session.host.folders
@@ -165,18 +129,6 @@ class Recipes:
         filled = {name: value for name, value in to_dict(settings).items() if name not in left}
         said = box("info", ["The settings are filled in.", *notes])
         return {**self._form.change(filled), self.said: said}
-
-    def _keep(self, data: Values) -> dict[Any, Any]:
-        folders, name = self._session.host.folders, str(data[self.own] or "").strip()
-        keep_preset(name, to_dict(self._form.settings(data)), folders)
-        return {
-            self.said: box("info", f'These settings are kept as the preset "{name}".'),
-            self.preset: gr.update(choices=preset_names(folders)),
-        }
-
-    def _drop(self, name: str) -> dict[Any, Any]:
-        drop_preset(name or "", self._session.host.folders)
-        return {self.said: box("info", f'The preset "{name}" is removed.'), **self.lists()}
 
     def _export(self, data: Values) -> dict[Any, Any]:
         return {self.json: to_json(self._form.settings(data)), self.said: ""}

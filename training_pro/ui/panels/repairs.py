@@ -6,6 +6,7 @@ log are the answers. The files themselves stay as they are.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,24 +24,14 @@ from training_pro.session import Session
 from training_pro.settings import Settings
 from training_pro.ui.choices import choice_updates, file_choices
 from training_pro.ui.form import Form, Values
+from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.pieces import area, button
+from training_pro.ui.views.columns import KEEP, LEFT_OUT, column_rows
 from training_pro.ui.views.markup import box, text
 
-MOST_COLUMNS = 12
 _FILES = ("text_file", "dataset", "eval_dataset")
 _CHECK = "() => window.trainingProPage.check()"
-_LEFT_OUT = "ignore"
-ROLE_WORDS = {
-    _LEFT_OUT: "Leave out",
-    "prompt": "Prompt",
-    "input": "Input, after the prompt",
-    "answer": "Answer",
-    "system": "System message",
-    "history": "Earlier turns",
-    "thoughts": "Thoughts, before the answer",
-    "text": "Text to learn as it is",
-}
 
 
 class Repairs:
@@ -61,47 +52,26 @@ class Repairs:
             self.chats = button("Make chats", "log-chats", scale=0)
         self.repair = gr.State(None)
         with gr.Column(visible=False, elem_id="tp-columns-editor", elem_classes=["tp-columns"]) as self.editor:
-            self.columns_say = area("columns-say")
             self.names = gr.State([])
-            self.samples, self.roles, self.rows = [], [], []
-            for place in range(MOST_COLUMNS):
-                with gr.Row(visible=False, elem_classes=["tp-column-row"]) as row:
-                    self.samples.append(area(f"column-{place}"))
-                    self.roles.append(
-                        gr.Dropdown(
-                            [(words, role) for role, words in ROLE_WORDS.items()],
-                            value=_LEFT_OUT,
-                            show_label=False,
-                            label="What this column is",
-                            container=False,
-                            elem_id=f"tp-column-role-{place}",
-                            elem_classes=["tp-field"],
-                            min_width=160,
-                        )
-                    )
-                self.rows.append(row)
-            with gr.Row(elem_classes=["tp-buttons"]):
-                self.use = button("Use these columns", "columns-use", scale=0, elem_classes=["tp-main"])
-                self.keep = button("Save as Data Format", "columns-keep", scale=0)
+            self.rows = area("column-rows")
+            self.columns = Hand("columns")
+            self.columns.build()
 
     @property
     def shown(self) -> list[Any]:
         """All that a check changes."""
         log = [self.log, self.log_says, self.who, self.repair]
-        return [*log, self.editor, self.columns_say, self.names, *self.samples, *self.roles, *self.rows]
+        return [*log, self.editor, self.names, self.rows]
 
     def connect(self) -> None:
         form = self._form
         chats = answering(self._make_chats, self.said, "making chats")
-        use = answering(self._use_columns, self.said, "choosing columns")
-        keep = answering(self._keep_columns, self.said, "saving the columns")
-        for pressed, does, inputs in (
-            (self.chats, chats, {self.repair, self.who}),
-            (self.use, use, {self.names, *self.roles}),
-            (self.keep, keep, {self.names, *self.roles}),
-        ):
-            done = pressed.click(does, inputs | form.inputs, [self.said, *form.outputs], **QUIET)
-            done.then(None, None, None, js=_CHECK, **AT_ONCE)
+        outputs = [self.said, *form.outputs]
+        done = self.chats.click(chats, {self.repair, self.who} | form.inputs, outputs, **QUIET)
+        done.then(None, None, None, js=_CHECK, **AT_ONCE)
+        choose = answering(self._choose_columns, self.said, "choosing columns")
+        done = self.columns.connect(choose, outputs, form.inputs)
+        done.then(None, None, None, js=_CHECK, **AT_ONCE)
 
     # -- after a check ------------------------------------------------------------------------------------------------
 
@@ -138,20 +108,12 @@ class Repairs:
         if [column.name for column in columns] == list(names):
             return {self.editor: gr.update(visible=True)}
         chosen = _chosen_roles(settings.columns if settings is not None else "")
-        updates: dict[Any, Any] = {
+        roles = [chosen.get(folded(column.name), "") if chosen else column.role for column in columns]
+        return {
             self.editor: gr.update(visible=True),
-            self.columns_say: '<p class="tp-small">What is in each column?</p>',
             self.names: [column.name for column in columns],
+            self.rows: column_rows(columns, roles),
         }
-        for place, (sample, role, row) in enumerate(zip(self.samples, self.roles, self.rows, strict=True)):
-            column = columns[place] if place < len(columns) else None
-            updates[row] = gr.update(visible=column is not None)
-            if column is not None:
-                updates[sample] = _sample(column)
-                given = chosen.get(folded(column.name)) if chosen else column.role
-                known = given if given in ROLE_WORDS else _LEFT_OUT
-                updates[role] = gr.update(value=known, label=f"What {column.name} is")
-        return updates
 
     def _columns(self, settings: Settings | None) -> list[Column]:
         """Those of the first dataset that is chosen; [] where it can't be read."""
@@ -161,7 +123,7 @@ class Repairs:
             if not files:
                 return []
             path = find_dataset(files[0].name, folder)
-            return columns_of(path, path.name)[:MOST_COLUMNS]
+            return columns_of(path, path.name)
         except UserError:
             return []
 
@@ -188,12 +150,17 @@ class Repairs:
         said = f"{done.said} {done.name} is chosen as the Dataset; {repair.file} stays as it is."
         return self._made(said, {"text_file": "", "dataset": done.name, "dataset_kind": "auto"})
 
-    def _use_columns(self, data: Values) -> dict[Any, Any]:
-        return {**self._form.change({"columns": self._chosen_columns(data)}), self.said: ""}
+    def _choose_columns(self, data: Values) -> dict[Any, Any]:
+        """The columns as the page has them become the setting, or a format file."""
+        wanted = json.loads(data[self.columns.given])
+        columns = columns_setting(wanted["roles"])
+        if wanted["do"] == KEEP:
+            return self._keep_columns(columns, data)
+        return {**self._form.change({"columns": columns}), self.said: ""}
 
-    def _keep_columns(self, data: Values) -> dict[Any, Any]:
+    def _keep_columns(self, columns: str, data: Values) -> dict[Any, Any]:
         """As a format file named after the dataset, chosen at once; a name that is taken gets a number."""
-        folders, columns = self._session.host.folders, self._chosen_columns(data)
+        folders = self._session.host.folders
         stem = Path(str(self._form.values(data)["dataset"] or "columns")).name.split(".")[0]
         taken = set(list_formats(folders.formats))
         name = next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 1000))) if name not in taken)
@@ -203,18 +170,6 @@ class Repairs:
         said = box("good", f"Saved as {name}, and chosen as Data Format. It fits every file with these columns.")
         return {**_merged(lists, chosen), self.said: said}
 
-    def _chosen_columns(self, data: Values) -> str:
-        by_role: dict[str, list[str]] = {}
-        for name, control in zip(data[self.names], self.roles, strict=False):
-            role = str(data[control] or _LEFT_OUT)
-            if role != _LEFT_OUT:
-                by_role.setdefault(role, []).append(str(name))
-        if not {"answer", "text"} & set(by_role):
-            raise DataError("No column is the answer or a text. Choose one, so that there is something to learn.")
-        columns = ",".join(f"{role}={'+'.join(names)}" for role, names in by_role.items())
-        parse_columns(columns)
-        return columns
-
     def _made(self, said: str, chosen: dict[str, str]) -> dict[Any, Any]:
         lists = choice_updates(self._form.controls, file_choices(self._session.host.folders))
         return {**_merged(lists, self._form.change(chosen)), self.said: box("good", said)}
@@ -222,6 +177,23 @@ class Repairs:
 
 def _merged(lists: dict[Any, Any], chosen: dict[Any, Any]) -> dict[Any, Any]:
     return {control: {**lists.get(control, {}), **chosen.get(control, {})} for control in {**lists, **chosen}}
+
+
+def columns_setting(roles: Sequence[tuple[str, str]]) -> str:
+    """The setting for these columns, each a name and what it is.
+
+    Raises:
+        DataError: none of them is learned.
+    """
+    by_role: dict[str, list[str]] = {}
+    for name, role in roles:
+        if role != LEFT_OUT:
+            by_role.setdefault(str(role), []).append(str(name))
+    if not {"answer", "text"} & set(by_role):
+        raise DataError("No column is the answer or a text. Choose one, so that there is something to learn.")
+    columns = ",".join(f"{role}={'+'.join(names)}" for role, names in by_role.items())
+    parse_columns(columns)
+    return columns
 
 
 def _names(chosen: str, folder: Path) -> list[str]:
@@ -238,10 +210,3 @@ def _chosen_roles(columns: str) -> dict[str, str]:
     except UserError:
         return {}
     return {folded(name): role for role, names in fields.items() for name in names}
-
-
-def _sample(column: Column) -> str:
-    return (
-        f'<div class="tp-column"><b>{text(column.name)}</b>'
-        f'<span class="tp-soft">{text(column.sample) or "empty"}</span></div>'
-    )

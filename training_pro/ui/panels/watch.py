@@ -5,6 +5,7 @@ The page holds nothing of the run. A look at an unchanged run costs microseconds
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +19,7 @@ from training_pro.session import Session
 from training_pro.settings import SPECS, Settings
 from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.run import Run
+from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import AT_ONCE, answering
 from training_pro.ui.live import Follows, Pulled, Shown, slot_area
 from training_pro.ui.panels.readiness import host_line
@@ -37,6 +39,7 @@ class Watch(Follows):
         self._editable = editable
         self._live: tuple[LiveValues | None, float] = None, 0.0
         self._rested: Any = None
+        self.moved = Hand("live")
 
     # -- building -------------------------------------------------------------------------------------------------
 
@@ -82,6 +85,7 @@ class Watch(Follows):
                         elem_classes=["tp-field"],
                     ),
                 }
+        self.moved.build()
 
     # -- hooking up -----------------------------------------------------------------------------------------------
 
@@ -101,10 +105,8 @@ class Watch(Follows):
         for pressed, action in actions:
             steer = answering(partial(self._steer, action), self.said, "steering the run")
             pressed.click(steer, None, [self.said, *self._steering()], **AT_ONCE)
-        for name, control in self.live.items():
-            change = answering(partial(self._set, name), self.said, "changing a live value")
-            for event in _typed(control):
-                event(change, control, self.said, trigger_mode="always_last", **AT_ONCE)
+        # By the page's script (assets/hands.js) and not by gradio's events, of which a dragged slider sends dozens.
+        self.moved.connect(answering(self._move, self.said, "changing a live value"), [self.said])
 
     def _steering(self) -> list[Any]:
         return [self.interrupt, self.checkpoint, self.pause, self.resume, self.sample]
@@ -200,9 +202,11 @@ class Watch(Follows):
         said = action(run.controls)
         return {self.said: box("info", said), **self._buttons(run)}
 
-    def _set(self, name: str, value: float | None) -> dict[Any, Any]:
-        run = self._session.run
-        if run is None or not run.status.running or value is None:
+    def _move(self, wanted: str) -> dict[Any, Any]:
+        """`wanted`: JSON, a live value by its name."""
+        run, change = self._session.run, json.loads(wanted)
+        ((name, value),) = change.items()
+        if run is None or not run.status.running or name not in self.live or value is None:
             return {self.said: ""}
         run.controls.set(**{name: value})
         return {self.said: ""}
@@ -225,11 +229,6 @@ def _live_slider(name: str) -> Any:
         min_width=160,
         elem_classes=["tp-field"],
     )
-
-
-def _typed(control: Any) -> list[Any]:
-    """The events of a person changing the control: not those of the server doing it."""
-    return [control.input, control.release] if isinstance(control, gr.Slider) else [control.input]
 
 
 def _interrupt(controls: Controls) -> str:

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from training_pro.training.pace import Pace
 
 MOST_REMARKS = 3  # that are shown at once
-MOST_ROWS = 8  # those that can be shown, with their buttons
+REMARKS_HAND = "remarks"
+SPEED_BUTTON = "measure-speed"
+_MEASURE = (
+    f'<button type="button" class="tp-link" data-press="tp-{SPEED_BUTTON}" '
+    'title="Trains some updates for a try and leaves the model as it was.">Measure speed</button>'
+)
 _NOT_COUNTED = frozenset({"name", "text_file", "dataset", "hybrid", "format", "eval_dataset"})
 
 
@@ -80,6 +85,23 @@ def remark(one: Remark) -> str:
     kind = "alert" if one.tone in ("red", "amber") else "info"
     role = ' role="alert"' if one.tone == "red" else ""
     return f'<div class="tp-remark tp-{one.tone}"{role}>{icon(kind)}<span>{text(one.sentence)}</span></div>'
+
+
+def remark_rows(told: Sequence[Remark]) -> str:
+    """All of them, each with its button; the later ones are shown when they are asked for."""
+    rows = "".join(_remark_row(place, one) for place, one in enumerate(told))
+    return f"{rows}{more_remarks(told[MOST_REMARKS:])}"
+
+
+def _remark_row(place: int, one: Remark) -> str:
+    late = " tp-late" if place >= MOST_REMARKS else ""
+    press = (
+        f'<button type="button" class="tp-btn tp-s" id="tp-use-{place}" data-hand="{REMARKS_HAND}" data-act="{place}">'
+        f"{text(one.button)}</button>"
+        if one.button
+        else ""
+    )
+    return f'<div class="tp-remark-row{late}"><div id="tp-remark-{place}">{remark(one)}</div>{press}</div>'
 
 
 def more_remarks(rest: Sequence[Remark]) -> str:
@@ -169,10 +191,11 @@ def _takes(pace: Pace | None) -> str:
     """How long the run will take; a guess is called one."""
     if pace is None:
         return ""
-    words = "Takes about" if pace.measured_in else "Takes, roughly guessed"
+    measured = bool(pace.measured_in)
+    words, link = ("Takes about", "") if measured else ("Takes, roughly guessed", _MEASURE)
     return (
         f'<div title="{text(pace.sentence())}"><div class="tp-dt">{words}</div>'
-        f'<div class="tp-big">{time_words(pace.seconds)}</div></div>'
+        f'<div class="tp-big">{time_words(pace.seconds)}</div>{link}</div>'
     )
 
 
@@ -196,6 +219,11 @@ def memory_meter(memory: Forecast | None) -> str:
     )
 
 
+def plain(fault: Fault) -> str:
+    """The fault without the setting's name for the command line."""
+    return fault.text.replace(f" ({fault.setting})", "") if fault.setting else fault.text
+
+
 def bar_line(checked: Checked | None, count: int, fault: str) -> str:
     """What the phone's bottom bar says beside Start."""
     if checked is None:
@@ -211,7 +239,7 @@ def bar_line(checked: Checked | None, count: int, fault: str) -> str:
 
 def marks(settings: Settings | None, faults: Sequence[Fault], values: Mapping[str, Any]) -> str:
     """For the page's script, as data: which fields are wrong or changed, and the form as it is, to be kept."""
-    wrong = {fault.setting: fault.text for fault in faults if fault.setting}
+    wrong = {fault.setting: plain(fault) for fault in faults if fault.setting}
     chosen = to_dict(settings) if settings is not None else {}
     changed = {
         name: str(shown_value(name, DEFAULTS[name]))

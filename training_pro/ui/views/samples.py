@@ -1,8 +1,8 @@
-"""What the LoRA answered over time, as a filmstrip: a row for each prompt, a column for each update. No gradio."""
+"""What the LoRA answered over time, as a filmstrip for each prompt, from before the run to its end. No gradio."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from training_pro.record.history import Event
 from training_pro.ui.views.markup import text
@@ -16,17 +16,9 @@ def samples_view(events: Sequence[Event]) -> str:
     answers = _answers(events)
     if not answers:
         return ""
-    updates = sorted({update for row in answers.values() for update in row})
-    if len(updates) > MOST_ANSWERS:  # the first and the latest
-        updates = [updates[0], *updates[1 - MOST_ANSWERS :]]
     saved = {event.update for event in events if event.kind == "checkpoint"}
-    heads = "".join(f"<th>{text(_when(update))}{_saved(update in saved)}</th>" for update in updates)
-    rows = "".join(_row(prompt, row, updates) for prompt, row in answers.items())
-    return (
-        '<div class="tp-samples tp-scroll" tabindex="0" role="region" aria-label="Samples over time">'
-        f'<table class="tp-strip-film"><thead><tr><th>Samples over time</th>{heads}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    films = "".join(_film(prompt, row, saved) for prompt, row in answers.items())
+    return f'<div class="tp-samples"><h3>Samples over time</h3>{films}</div>'
 
 
 def last_samples(runs: Sequence[tuple[str, Sequence[Event]]]) -> str:
@@ -55,17 +47,28 @@ def _answers(events: Sequence[Event]) -> Answers:
     return found
 
 
-def _row(prompt: str, answers: dict[int, str], updates: Sequence[int]) -> str:
-    cells = "".join(f"<td>{_answer(answers[update]) if update in answers else ''}</td>" for update in updates)
-    return f'<tr><th scope="row">{text(prompt)}</th>{cells}</tr>'
+def _film(prompt: str, answers: dict[int, str], saved: Container[int]) -> str:
+    """The answers to one prompt, the first and the latest of them."""
+    updates = sorted(answers)
+    if len(updates) > MOST_ANSWERS:
+        updates = [updates[0], *updates[1 - MOST_ANSWERS :]]
+    frames = "".join(
+        f'<div class="tp-frame"><header><b>{text(_when(update))}</b>{_saved(update in saved)}</header>'
+        f"<p>{_answer(answers[update])}</p></div>"
+        for update in updates
+    )
+    return (
+        f'<p class="tp-prompt">{text(prompt)}</p><div class="tp-film" tabindex="0" role="region" '
+        f'aria-label="Answers to {text(prompt)}">{frames}</div>'
+    )
 
 
 def _answer(answer: str) -> str:
-    return text(answer) or "<i>nothing</i>"
+    return text(answer) if answer.strip() else "<i>nothing</i>"
 
 
 def _saved(saved: bool) -> str:
-    return '<i class="tp-mark" title="A checkpoint was saved"></i>' if saved else ""
+    return "<span>checkpoint</span>" if saved else ""
 
 
 def _when(update: int) -> str:

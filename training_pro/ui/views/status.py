@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from training_pro.record.history import Event
-from training_pro.record.points import Points
+from training_pro.record.points import Points, thin
 from training_pro.training.controls import Controls, live_words
 from training_pro.training.run import Run
 from training_pro.training.status import RunStatus
+from training_pro.ui.views.chart import sparkline
 from training_pro.ui.views.markup import box, icon, megabytes, number, progress_bar, text
 from training_pro.words import time_words
 
@@ -25,6 +26,12 @@ _DOING = {
     "saving": "Saving",
     "restoring": "Restoring the model",
 }
+_SMALL_POINTS = 120
+_LESSER = ("Gradient norm", "Elapsed", "Memory")  # not on a phone
+_ROSE = (
+    "The loss rose: this LoRA is probably worse than the model without it. Use a lower Learning Rate "
+    "(1e-4 to 3e-4 is usual) or fewer epochs, and train again."
+)
 _RISE = 1.1  # a run that ends this much above its start has gone wrong
 
 
@@ -100,40 +107,66 @@ def outcome(run: Run) -> str:
     status = run.status
     ending = status.ending
     assert ending is not None
-    points = run.history.data().points if run.history is not None else None
-    loss = loss_span(points)
-    worse = loss is not None and loss[1] > loss[0] * _RISE
-    went_wrong = ending.kind == "wrong"
+    points = _points(run)
+    loss, worse, went_wrong = loss_span(points), _rose(points), ending.kind == "wrong"
     saved = ending.kind not in ("failed", "wrong") and run.folder.exists()
-    tone = (
-        "red"
-        if ending.kind in ("failed", "wrong") or worse or status.warnings
-        else "amber"
-        if ending.kind == "interrupted"
-        else "green"
-    )
+    tone = "red" if ended_badly(run) else "amber" if ending.kind == "interrupted" else "green"
     title = f"{status.name} {'is saved' if saved else 'went wrong' if went_wrong else 'failed'}"
+    spoilt = box("error", _ROSE) if worse and not went_wrong else ""
+    warnings = "" if went_wrong else box("error", status.warnings)  # the reason says it
+    return (
+        f'<div class="tp-run-status" data-phase="ended" data-tone="{tone}"><div class="tp-outcome tp-{tone}">'
+        f'<span class="tp-badge">{icon("check" if tone == "green" else "alert")}</span><div><h2>{text(title)}</h2>'
+        f"<p>{text(_ended_words(run, loss, points))}</p>{_place(run)}</div>"
+        f"{_ended_aside(points)}</div>{spoilt}{warnings}{box('info', status.notes)}</div>"
+    )
+
+
+def _place(run: Run) -> str:
+    """Where the LoRA is, if there is anything."""
+    return f'<p class="tp-path tp-soft">{text(run.status.folder)}</p>' if run.folder.exists() else ""
+
+
+def ended_badly(run: Run) -> bool:
+    """Whether the run failed, or its LoRA is probably worse than none."""
+    ending = run.status.ending
+    if ending is None:
+        return False
+    return ending.kind in ("failed", "wrong") or bool(run.status.warnings) or _rose(_points(run))
+
+
+def _points(run: Run) -> Points | None:
+    return run.history.data().points if run.history is not None else None
+
+
+def _rose(points: Points | None) -> bool:
+    loss = loss_span(points)
+    return loss is not None and loss[1] > loss[0] * _RISE
+
+
+def _ended_words(run: Run, loss: tuple[float, float] | None, points: Points | None) -> str:
+    """What became of the loss, how long it took, and why it ended."""
+    status = run.status
     said = []
     if loss is not None and points is not None:
         said.append(f"Loss {number(points.column('smoothed_loss')[0], 2)} to {number(loss[1], 2)}")
     if status.point is not None:
         said.append(f"in {time_words(status.point.elapsed_s)}")
-    why = ending.reason[:1].upper() + ending.reason[1:]
-    sentence = f"{' '.join(said)}. {why}." if said else f"{why.rstrip('.')}."
-    spoilt = (
-        box(
-            "error",
-            "The loss rose: this LoRA is probably worse than the model without it. Use a lower Learning Rate "
-            "(1e-4 to 3e-4 is usual) or fewer epochs, and train again.",
-        )
-        if worse and not went_wrong
-        else ""
+    reason = status.ending.reason if status.ending is not None else ""
+    why = f"{reason[:1].upper()}{reason[1:]}".rstrip()
+    why = why if why.endswith((".", ".)")) else f"{why}."
+    return f"{' '.join(said)}. {why}" if said else why
+
+
+def _ended_aside(points: Points | None) -> str:
+    """The small curve, and the two ways on that ask nothing of the server."""
+    curve = sparkline(thin(points, _SMALL_POINTS).column("smoothed_loss").tolist()) if points is not None else ""
+    details = (
+        '<button type="button" class="tp-btn tp-s" data-do="details" aria-expanded="false">Chart and details</button>'
     )
     return (
-        f'<div class="tp-run-status" data-phase="ended"><div class="tp-outcome tp-{tone}">'
-        f'<span class="tp-badge">{icon("check" if tone == "green" else "alert")}</span><div><h2>{text(title)}</h2>'
-        f'<p>{text(sentence)}</p><p class="tp-path tp-soft">{text(status.folder)}</p></div></div>'
-        f"{spoilt}{box('error', status.warnings)}{box('info', status.notes)}</div>"
+        f'<div class="tp-aside">{curve}<div class="tp-row">{details if curve else ""}'
+        '<button type="button" class="tp-btn tp-s" data-do="new-run">New run</button></div></div>'
     )
 
 
@@ -195,17 +228,19 @@ def _hero(status: RunStatus) -> str:
         ]
     heros = "".join(f'<div><dt>{name}</dt><dd class="tp-xl">{text(value)}</dd></div>' for name, value in big)
     facts = "".join(
-        f"<div><dt>{name}</dt><dd>{text(value)}</dd></div>" for name, value in small if value not in ("–", "")
+        f'<div class="{"tp-lesser" if name in _LESSER else ""}"><dt>{name}</dt><dd>{text(value)}</dd></div>'
+        for name, value in small
+        if value not in ("–", "")
     )
     return f'<div class="tp-hero"><dl class="tp-heroes">{heros}</dl><dl class="tp-mini">{facts}</dl></div>'
 
 
 def _taken(controls: Controls) -> str:
-    """Which live values the trainer uses by now."""
+    """What was asked of the trainer and not yet taken over; the values in use stand in the controls below."""
     values, taken = controls.values, controls.taken
-    set_any = taken.stop_at_loss or taken.stop_at_epoch or taken.learning_rate_scale != 1
-    words = [live_words(taken)] if set_any or values != taken else []
+    words = []
     if values != taken:
+        words.append(live_words(taken))
         words.append(f"requested: {live_words(values)}; takes effect with the current update")
     if controls.checkpoint_asked:
         words.append("a checkpoint is queued")

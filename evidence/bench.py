@@ -88,7 +88,7 @@ class Bench:
 
     def _settings(self, arm: Arm, seed: int) -> Settings:
         """The settings of the run; its data lies in the datasets folder."""
-        settings = Settings(name=NAME, seed=seed, **arm.all_settings(), **self._data(arm))
+        settings = Settings(name=NAME, seed=seed, watch_forgetting=False, **arm.all_settings(), **self._data(arm))
         if not arm.tokens:
             return settings
         an_epoch = self._session.check(settings).verification.facts.total_tokens

@@ -119,6 +119,7 @@ def test_asked_blind_exported_and_combined(loras: Folders, desk: Desk) -> None:
     tab.until(lambda: "1 blind vote" in answers.inner_text(), "the count")
     (vote,) = read_votes(loras.loras / "red")
     assert vote.best in vote.voices and len(vote.voices) == 3
+    tab.part("runs-ask-more").get_by_text("Length, temperature").click()
     tab.type("runs-ask-tokens", "4000")
     tab.press("runs-ask-go")
     answers.get_by_text("Cancel").click()

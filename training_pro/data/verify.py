@@ -196,7 +196,7 @@ def _checkpoints(settings: Settings, plan: Plan) -> list[Suggestion]:
     if low <= settings.save_steps <= high:
         return []
     often = f"{low} to {high} updates" if high > low else f"{low} updates" if low > 1 else "update"
-    return [Suggestion(f"A checkpoint every {often}: Save every n steps {low}", {"save_steps": low})]
+    return [Suggestion(f"Save every n steps {low}: a checkpoint every {often} is usual here", {"save_steps": low})]
 
 
 def _context(report: DataReport, settings: Settings) -> list[Suggestion]:

@@ -34,7 +34,8 @@ def word_text(path: Path) -> Extracted:
     import docx
 
     try:
-        document = docx.Document(str(path))
+        with path.open("rb") as file:  # a path would be in its errors, in full
+            document = docx.Document(file)
     except Exception as error:  # noqa: BLE001 - what a broken zip or XML raises is anything
         reason = reason_of(error, 120)
         raise DataError(

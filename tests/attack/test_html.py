@@ -64,13 +64,14 @@ MADE_HERE = {
     },
     "views/samples.py": {
         "_saved(update in saved)", "heads", "rows", "_answer(answers[prompt][max(answers[prompt])])", "frames", "cells",
-        "_answer(answers[update]) if update in answers else ''",
+        "films", "_answer(answers[update])",
     },
     "views/status.py": {
         "count", "lines", "share", "left", "loss", "_run_line(run)", "model", "lora", "used", "parts", "warning",
         "_press(*pause)",
         "classes", "target", "_bar(status)", "tone", "title", "spoilt", "heros", "facts", "name",
-        "_press('tp-interrupt', 'Stop', 'stop', 'tp-stop')",
+        "_press('tp-interrupt', 'Stop', 'stop', 'tp-stop')", "_place(run)", "_ended_aside(points)", "warnings",
+        "curve", "details if curve else ''", "'tp-lesser' if name in _LESSER else ''",
     },
     "panels/ask.py": {"_SLOT"},
     "panels/questions.py": {"str(status.running).lower()"},
@@ -84,7 +85,10 @@ MADE_HERE = {
     "views/check.py": {
         "what", "words", "fits", "one.tone", "role", "lines", "len(rest)", "cells", "tone", "chip", "head", "takes",
         "updates", "of", "said", "memory_meter(checked.memory)", "gigabytes(need)", "plan.updates_per_epoch:,",
-        "remarks",
+        "remarks", "SPEED_BUTTON", "REMARKS_HAND", "late", "place", "press", "remark(one)", "link",
+    },
+    "views/columns.py": {
+        "rows", "USE", "KEEP", "place", "name", "options", "known", "' selected' if known == chosen else ''",
     },
     "views/schedule.py": {"verticals", "line", "words", "said", "place"},
 }  # fmt: skip

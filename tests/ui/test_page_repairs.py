@@ -11,7 +11,7 @@ from tests.ui.browser import Tab
 from tests.ui.desk import Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-ROWS = [{"Frage": f"What is lamp {n} for?", "Antwort": f"It lights room {n}.", "Nr": n} for n in range(12)]
+ROWS = [{"Kysymys": f"What is lamp {n} for?", "Vastaus": f"It lights room {n}.", "Nr": n} for n in range(12)]
 
 
 def use(tab: Tab, words: str) -> None:
@@ -53,7 +53,7 @@ def test_columns_are_chosen_from_their_samples_and_kept(desk: Desk) -> None:
     tab.until(lambda: tab.typed("format") == "faq", "the format")
     tab.until(lambda: "12 rows" in tab.words("strip"), "the check with the format")
     kept = json.loads((folders.formats / "faq.json").read_text(encoding="utf-8"))
-    assert kept == {"columns": "prompt=Frage,answer=Antwort"}
+    assert kept == {"columns": "prompt=Kysymys,answer=Vastaus"}
 
 
 def test_a_chat_log_becomes_chats_of_one_of_its_people(desk: Desk) -> None:

@@ -103,6 +103,8 @@ class What:
         if not file or file == "None" or typed not in ("", data[self.named]):
             return {self.said: ""}
         name = free_name_for(self._session.host.folders, file)
+        if name == typed:  # said again, it would undo what is typed meanwhile
+            return {self.named: name, self.said: ""}
         return {**self._form.change({"name": name}), self.named: name, self.said: ""}
 
     def _upload(self, data: Values) -> dict[Any, Any]:

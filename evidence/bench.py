@@ -88,6 +88,7 @@ class Bench:
 
     def _settings(self, arm: Arm, seed: int) -> Settings:
         """The settings of the run; its data lies in the datasets folder."""
+        # What the run would measure of other texts is measured here.
         settings = Settings(name=NAME, seed=seed, watch_forgetting=False, **arm.all_settings(), **self._data(arm))
         if not arm.tokens:
             return settings

@@ -49,7 +49,6 @@ MADE_HERE = {
         "mark", "curve.style", "_curve_path(chart.x, curve)", "style",
     },
     "views/markup.py": {"name", "more", "cells", "head", "body", "tone", "role", "paragraphs", "looks", "hand", "now"},
-    "notices.py": {"percent"},
     "views/perplexity.py": {"str(status.running).lower()"},
     "views/preview.py": {
         "_head(preview, count)", "legend", "border", "_tokens(preview, borders, words)", "spans", "cut", "words",
@@ -63,13 +62,13 @@ MADE_HERE = {
         "row", "fault if run.fault else ''", "worse", "chip", "title", "state", "place % COLOURS",
     },
     "views/samples.py": {
-        "_saved(update in saved)", "heads", "rows", "_answer(answers[prompt][max(answers[prompt])])", "frames", "cells",
+        "_saved(update in saved)", "_answer(answers[prompt][max(answers[prompt])])", "frames",
         "films", "_answer(answers[update])",
     },
     "views/status.py": {
         "count", "lines", "share", "left", "loss", "_run_line(run)", "model", "lora", "used", "parts", "warning",
         "_press(*pause)",
-        "classes", "target", "_bar(status)", "tone", "title", "spoilt", "heros", "facts", "name",
+        "classes", "target", "_bar(status)", "tone", "spoilt", "heros", "facts", "name",
         "_press('tp-interrupt', 'Stop', 'stop', 'tp-stop')", "_place(run)", "_ended_aside(points)", "warnings",
         "curve", "details if curve else ''", "'tp-lesser' if name in _LESSER else ''",
     },
@@ -83,8 +82,8 @@ MADE_HERE = {
     },
     "views/export.py": {"shown"},
     "views/check.py": {
-        "what", "words", "fits", "one.tone", "role", "lines", "len(rest)", "cells", "tone", "chip", "head", "takes",
-        "updates", "of", "said", "memory_meter(checked.memory)", "gigabytes(need)", "plan.updates_per_epoch:,",
+        "what", "words", "one.tone", "role", "len(rest)", "cells", "tone", "chip", "head", "takes",
+        "updates", "of", "said", "memory_meter(checked.memory)", "gigabytes(need)",
         "remarks", "SPEED_BUTTON", "REMARKS_HAND", "late", "place", "press", "remark(one)", "link",
     },
     "views/columns.py": {

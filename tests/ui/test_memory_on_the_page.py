@@ -46,7 +46,7 @@ def test_cancel_ends_the_search() -> None:
         raise AssertionError("it went on")
 
     made = panel(search)
-    made._begun(page())
+    made._cancels.begin(page())
     made._cancels.cancel(page())
     shown = answering(made._find, "said", "looking")({}, page(), SimpleNamespace())
     assert "Ended on request" in shown["said"]

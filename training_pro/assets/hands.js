@@ -4,6 +4,7 @@
   // they have come to rest: a slider when it is let go, a number when it is left, or some time after the last key.
   const LIVE = { "tp-live-loss": "stop_at_loss", "tp-live-epoch": "stop_at_epoch", "tp-live-scale": "learning_rate_scale" };
   const TYPED_MS = 800;
+  const SENT_MS = 1000;   // so long what was sent goes along with the next: of presses in a row the server hears the last one
   if (window.trainingProHands) return;
   const given = {};
   const press = (hand, act) => {
@@ -19,14 +20,19 @@
       press("columns", JSON.stringify({ do: columns.dataset.columns, roles }));
     }
   }, true);
-  let typing = null;
+  const typing = {}, sent = {};
+  const send = (name, value) => {
+    sent[name] = { value, at: Date.now() };
+    const recent = Object.entries(sent).filter(([, { at }]) => Date.now() - at < SENT_MS);
+    press("live", JSON.stringify(Object.fromEntries(recent.map(([each, { value: last }]) => [each, last]))));
+  };
   const moved = (event, wait_ms) => {
     const name = LIVE[event.target.closest?.(".training-pro .tp-live .tp-field")?.id], field = event.target;
     if (!name) return;
-    clearTimeout(typing);
+    clearTimeout(typing[name]);
     if (field.value === "" || !Number.isFinite(Number(field.value))) return;
     const value = Math.min(Math.max(Number(field.value), field.min === "" ? -Infinity : Number(field.min)), field.max === "" ? Infinity : Number(field.max));
-    typing = setTimeout(() => press("live", JSON.stringify({ [name]: value })), wait_ms);
+    typing[name] = setTimeout(() => send(name, value), wait_ms);
   };
   document.addEventListener("change", (event) => moved(event, 0), true);
   document.addEventListener("input", (event) => { if (event.target.type === "number") moved(event, TYPED_MS); }, true);

@@ -65,9 +65,8 @@ _MANNERS = {
 }
 _DAY = re.compile(rf"{_DATE}|\d{{1,2}}-\w{{3}}-\d{{2,4}}")
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2})[:.](\d{2})(?:[:.]\d{2})?(?![.\d/])")
-_WITH_HEADINGS = (  # the name has a line of its own
-    *("Telegram", "Discord", "Discord (copied)", "Zoom", "a log with headings", "QQ", "turns with headings"),
-)
+# The name has a line of its own.
+_WITH_HEADINGS = {"Telegram", "Discord", "Discord (copied)", "Zoom", "a log with headings", "QQ", "turns with headings"}
 _GUESSED = ("a dialogue", "a log with headings", "QQ", "turns with headings", "Zoom")  # by names that come again
 _FIELDS = {"From", "To", "Cc", "Sent", "Date", "Subject", "Type", "Title", "Author", "Note", "Time", "Ingredients"}
 _NOTICE = "\x01"  # what the program itself wrote, which WhatsApp marks on iOS

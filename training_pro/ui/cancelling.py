@@ -26,6 +26,16 @@ class Cancels:
         """The page's work begins, though it may still wait behind other work; before its Cancel is shown."""
         self._pages[_page(request)] = threading.Event()
 
+    def shown(self, request: gr.Request) -> tuple[Any, str]:
+        """`begin` as a handler: updates of the Cancel, which counts from when it appears, and of what is said."""
+        self.begin(request)
+        return gr.update(visible=True), ""
+
+    def hidden(self, request: gr.Request) -> Any:
+        """`end` as a handler: an update of the Cancel."""
+        self.end(request)
+        return gr.update(visible=False)
+
     def cancel(self, request: gr.Request) -> None:
         """End the work of this page; nothing where it has none."""
         cancelled = self._pages.get(_page(request))

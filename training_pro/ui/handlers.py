@@ -15,6 +15,7 @@ from training_pro.ui.views.markup import box
 Handler = Callable[..., Any]
 QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
 AT_ONCE: dict[str, Any] = {**QUIET, "queue": False}  # never waits behind other work
+CHECK = "() => window.trainingProPage.check()"  # for `js`: the page asks for a check of its form
 
 
 def answering(function: Handler, message: Any, doing: str) -> Handler:

@@ -205,7 +205,8 @@ def test_a_run_that_was_too_hot_is_taken_again_with_a_usual_learning_rate(panel:
     filled = press(panel.blocks, panel.after.again)
     assert filled[panel.form.controls["learning_rate"]]["value"] == "3e-4"
     assert filled[panel.form.controls["name"]]["value"] == f"{folder.name}-2"
-    panel.end("finished", learning_rate=0.1)
-    updates = pulled(panel.after, "after")
-    assert "3e-4" not in updates[panel.after.again]["value"]
-    assert updates[panel.after.use]["variant"] == "primary"
+    for other in ("finished", "failed"):  # which has causes of its own
+        panel.end(other, learning_rate=0.1)
+        updates = pulled(panel.after, "after")
+        assert "3e-4" not in updates[panel.after.again]["value"]
+        assert (updates[panel.after.use]["variant"] == "primary") == (other == "finished")

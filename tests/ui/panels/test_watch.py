@@ -131,6 +131,9 @@ def test_a_live_value_goes_to_the_run_and_a_wrong_one_is_refused(panel: Panel) -
     assert run.controls.values.learning_rate_scale == 1.0
     move("stop_at_loss", None)
     assert run.controls.values.stop_at_loss == 1.5
+    several = json.dumps({"stop_at_loss": 1.2, "stop_at_epoch": 2.0, "seed": 7})
+    assert press(panel.blocks, panel.watch.moved.button, several)[panel.watch.said] == ""
+    assert (run.controls.values.stop_at_loss, run.controls.values.stop_at_epoch) == (1.2, 2.0)
 
 
 def test_a_slider_in_a_hand_is_not_pulled_away(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:

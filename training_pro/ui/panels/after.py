@@ -29,7 +29,7 @@ from training_pro.ui.run_names import free_name
 from training_pro.ui.views.markup import box, text
 from training_pro.ui.views.status import ended_badly
 
-USUAL_RATES = 1e-4, 3e-4  # of a LoRA
+USUAL_RATE = 3e-4  # of a LoRA, at most
 _CAN_GO_ON = ("interrupted", "stopped", "failed", "unfinished")
 
 
@@ -184,9 +184,8 @@ class After(Follows):
     def _lower_rate(self, last: Last) -> float | None:
         """The learning rate to try after one that was too high; None where it was not."""
         run = self._session.run
-        if not last.badly or run is None or run.settings.learning_rate <= USUAL_RATES[1]:
-            return None
-        return USUAL_RATES[1]
+        taught_harm = last.badly and last.state != "failed"  # which has other causes
+        return USUAL_RATE if taught_harm and run is not None and run.settings.learning_rate > USUAL_RATE else None
 
 
 def _went(session: Session) -> Any:

@@ -22,7 +22,7 @@ from training_pro.settings import Settings
 from training_pro.training.checks import name_faults
 from training_pro.ui.form import Form, Values
 from training_pro.ui.hand import Hand
-from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, CHECK, QUIET, answering
 from training_pro.ui.panels.readiness import obstacle
 from training_pro.ui.panels.repairs import Repairs
 from training_pro.ui.pieces import area, button
@@ -82,7 +82,7 @@ class Check:
         taken = [*self._form.outputs, self.repairs.said, self.strip]
         take = answering(self._take, self.repairs.said, "using a suggestion")
         used = self.use.connect(take, taken, {self.told, *self._form.inputs})
-        used.then(None, None, None, js="() => window.trainingProPage.check()", **AT_ONCE)
+        used.then(None, None, None, js=CHECK, **AT_ONCE)
         self.repairs.connect()
 
     def forget(self) -> None:

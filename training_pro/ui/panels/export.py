@@ -104,7 +104,7 @@ class Export:
         begun = self.begin.click(self._begun, None, [self.cancel, self.said, self.result, self.after], **AT_ONCE)
         export = answering(self._export, self.said, "exporting the LoRA")
         done = begun.then(export, asked, [self.said, self.result, self.after, self.prepare, self.files], **_JOB)
-        done.then(self._ended, None, self.cancel, **AT_ONCE)
+        done.then(self._cancels.hidden, None, self.cancel, **AT_ONCE)
         self.cancel.click(self._cancels.cancel, None, None, **AT_ONCE)
         copy_on_click(self.open, self.result)
         self.open.click(answering(self._open, self.said, "opening the folder"), None, self.said, **QUIET)
@@ -122,13 +122,7 @@ class Export:
         return [gr.update(choices=_DTYPES[found], value=_DTYPES[found][0]), gr.update(visible=found == GGUF)]
 
     def _begun(self, request: gr.Request) -> tuple[Any, ...]:
-        """A Cancel that is pressed the moment it appears counts."""
-        self._cancels.begin(request)
-        return gr.update(visible=True), "", "", gr.update(visible=False)
-
-    def _ended(self, request: gr.Request) -> Any:
-        self._cancels.end(request)
-        return gr.update(visible=False)
+        return *self._cancels.shown(request), "", gr.update(visible=False)
 
     def _wanted(self, data: Values) -> Wanted:
         folders = self._session.host.folders

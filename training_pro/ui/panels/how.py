@@ -9,10 +9,10 @@ import gradio as gr
 from training_pro.session import Session
 from training_pro.training.learning_rate import check_schedule
 from training_pro.ui.form import NUMBERS, WHILE_IT_LEARNS, Form, Group, Values, groups
-from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, CHECK, QUIET, answering
 from training_pro.ui.panels.check import Check
 from training_pro.ui.panels.largest_batch import LargestBatch
-from training_pro.ui.panels.own_presets import CHECK, OwnPresets
+from training_pro.ui.panels.own_presets import OwnPresets
 from training_pro.ui.pieces import area, card, head
 from training_pro.ui.presets import preset_values
 from training_pro.ui.views.markup import text

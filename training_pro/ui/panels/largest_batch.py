@@ -30,15 +30,11 @@ class LargestBatch:
 
     def connect(self) -> None:
         find = answering(self._find, self.said, "searching for the largest True Batch Size")
-        begun = self.button.click(self._begun, None, self.cancel, **AT_ONCE)
+        begun = self.button.click(self._cancels.shown, None, [self.cancel, self.said], **AT_ONCE)
         filled = [self.said, self._form.controls["batch_size"]]
         done = begun.then(find, self._form.inputs, filled, api_name=False)
-        done.then(_hidden, None, self.cancel, **AT_ONCE)
+        done.then(self._cancels.hidden, None, self.cancel, **AT_ONCE)
         self.cancel.click(self._cancels.cancel, None, None, **AT_ONCE)
-
-    def _begun(self, request: gr.Request) -> Any:
-        self._cancels.begin(request)
-        return gr.update(visible=True)
 
     def _find(
         self,
@@ -46,13 +42,5 @@ class LargestBatch:
         request: gr.Request,
         bar: gr.Progress = gr.Progress(),  # noqa: B008 - gradio's way
     ) -> dict[Any, Any]:
-        try:
-            settings = self._form.settings(data)
-            found = self._session.largest_batch_size(settings, self._cancels.telling(bar, request))
-        finally:
-            self._cancels.end(request)
+        found = self._session.largest_batch_size(self._form.settings(data), self._cancels.telling(bar, request))
         return {self.said: box("good", found.sentence()), **self._form.change({"batch_size": found.batch_size})}
-
-
-def _hidden() -> Any:
-    return gr.update(visible=False)

@@ -10,12 +10,11 @@ import gradio as gr
 from training_pro.session import Session
 from training_pro.settings import to_dict
 from training_pro.ui.form import Form, Values
-from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, CHECK, QUIET, answering
 from training_pro.ui.pieces import area, button, head
 from training_pro.ui.presets import drop_preset, keep_preset, preset_tiles, preset_values
 from training_pro.ui.views.markup import box
 
-CHECK = "() => window.trainingProPage.check()"
 _UNFOLD = '<button type="button" class="tp-btn tp-s" data-do="presets" aria-expanded="false">Save as preset</button>'
 
 

@@ -25,13 +25,12 @@ from training_pro.settings import Settings
 from training_pro.ui.choices import choice_updates, file_choices
 from training_pro.ui.form import Form, Values
 from training_pro.ui.hand import Hand
-from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, CHECK, QUIET, answering
 from training_pro.ui.pieces import area, button
-from training_pro.ui.views.columns import KEEP, LEFT_OUT, column_rows
+from training_pro.ui.views.columns import HAND, KEEP, LEFT_OUT, column_rows
 from training_pro.ui.views.markup import box, text
 
 _FILES = ("text_file", "dataset", "eval_dataset")
-_CHECK = "() => window.trainingProPage.check()"
 
 
 class Repairs:
@@ -54,7 +53,7 @@ class Repairs:
         with gr.Column(visible=False, elem_id="tp-columns-editor", elem_classes=["tp-columns"]) as self.editor:
             self.names = gr.State([])
             self.rows = area("column-rows")
-            self.columns = Hand("columns")
+            self.columns = Hand(HAND)
             self.columns.build()
 
     @property
@@ -68,10 +67,10 @@ class Repairs:
         chats = answering(self._make_chats, self.said, "making chats")
         outputs = [self.said, *form.outputs]
         done = self.chats.click(chats, {self.repair, self.who} | form.inputs, outputs, **QUIET)
-        done.then(None, None, None, js=_CHECK, **AT_ONCE)
+        done.then(None, None, None, js=CHECK, **AT_ONCE)
         choose = answering(self._choose_columns, self.said, "choosing columns")
         done = self.columns.connect(choose, outputs, form.inputs)
-        done.then(None, None, None, js=_CHECK, **AT_ONCE)
+        done.then(None, None, None, js=CHECK, **AT_ONCE)
 
     # -- after a check ------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,8 @@ import gradio as gr
 from training_pro.session import Session
 from training_pro.ui.cancelling import Cancels
 from training_pro.ui.form import Form, Values
-from training_pro.ui.handlers import AT_ONCE, answering
+from training_pro.ui.handlers import AT_ONCE, CHECK, answering
 from training_pro.ui.panels.check import Check
-from training_pro.ui.panels.own_presets import CHECK
 from training_pro.ui.pieces import area, button
 from training_pro.ui.views.check import SPEED_BUTTON
 from training_pro.ui.views.markup import box
@@ -34,14 +33,10 @@ class SpeedTrial:
 
     def connect(self) -> None:
         measure = answering(self._measure, self.said, "measuring the speed")
-        begun = self.button.click(self._begun, None, [self.cancel, self.said], **AT_ONCE)
+        begun = self.button.click(self._cancels.shown, None, [self.cancel, self.said], **AT_ONCE)
         done = begun.then(measure, self._form.inputs, self.said, api_name=False)
-        done.then(_hidden, None, self.cancel, **AT_ONCE).then(None, None, None, js=CHECK, **AT_ONCE)
+        done.then(self._cancels.hidden, None, self.cancel, **AT_ONCE).then(None, None, None, js=CHECK, **AT_ONCE)
         self.cancel.click(self._cancels.cancel, None, None, **AT_ONCE)
-
-    def _begun(self, request: gr.Request) -> Any:
-        self._cancels.begin(request)
-        return gr.update(visible=True), ""
 
     def _measure(
         self,
@@ -49,13 +44,6 @@ class SpeedTrial:
         request: gr.Request,
         bar: gr.Progress = gr.Progress(),  # noqa: B008 - gradio's way
     ) -> dict[Any, Any]:
-        try:
-            pace = self._session.measure_speed(self._form.settings(data), self._cancels.telling(bar, request))
-        finally:
-            self._cancels.end(request)
+        pace = self._session.measure_speed(self._form.settings(data), self._cancels.telling(bar, request))
         self._check.forget()  # which has the guess
         return {self.said: box("good", pace.sentence())}
-
-
-def _hidden() -> Any:
-    return gr.update(visible=False)

@@ -125,19 +125,10 @@ class Tools:
         fields = {self.url, self.megabytes, self.private, self.percent, self.system, self.prompt, self.ends}
         inputs = self._form.inputs | fields | {self.overwrite}
         for pressed, job, doing in jobs:
-            begun = pressed.click(self._begun, None, [self.cancel, self.said], **AT_ONCE)
+            begun = pressed.click(self._cancels.shown, None, [self.cancel, self.said], **AT_ONCE)
             done = begun.then(answering(job, self.said, doing), inputs, [self.said, *self._form.outputs], **_JOB)
-            done.then(self._ended, None, self.cancel, **AT_ONCE)
+            done.then(self._cancels.hidden, None, self.cancel, **AT_ONCE)
         self.cancel.click(self._cancels.cancel, None, None, **AT_ONCE)
-
-    def _begun(self, request: gr.Request) -> tuple[Any, str]:
-        """A Cancel that is pressed the moment it appears counts."""
-        self._cancels.begin(request)
-        return gr.update(visible=True), ""
-
-    def _ended(self, request: gr.Request) -> Any:
-        self._cancels.end(request)
-        return gr.update(visible=False)
 
     # -- the jobs -------------------------------------------------------------------------------------------------
 

@@ -203,12 +203,11 @@ class Watch(Follows):
         return {self.said: box("info", said), **self._buttons(run)}
 
     def _move(self, wanted: str) -> dict[Any, Any]:
-        """`wanted`: JSON, a live value by its name."""
-        run, change = self._session.run, json.loads(wanted)
-        ((name, value),) = change.items()
-        if run is None or not run.status.running or name not in self.live or value is None:
-            return {self.said: ""}
-        run.controls.set(**{name: value})
+        """`wanted`: JSON, live values by their names."""
+        run = self._session.run
+        change = {name: value for name, value in json.loads(wanted).items() if name in self.live and value is not None}
+        if run is not None and run.status.running and change:
+            run.controls.set(**change)
         return {self.said: ""}
 
 

@@ -18,7 +18,7 @@ from training_pro.record.whole_files import write_whole
 from training_pro.session import Session
 from training_pro.ui.choices import choice_updates, file_choices
 from training_pro.ui.form import ROWS, Form, Values
-from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, CHECK, QUIET, answering
 from training_pro.ui.panels.check import Check
 from training_pro.ui.pieces import area, button, card, head
 from training_pro.ui.run_names import free_name_for
@@ -61,19 +61,19 @@ class What:
         named = [*form.outputs, self.named, self.said]
         kind = answering(self._kind, self.said, "choosing what to learn")
         form.kind.input(kind, form.kind, [*form.outputs, self.said], **QUIET).then(
-            None, None, None, js=_CHECK, **AT_ONCE
+            None, None, None, js=CHECK, **AT_ONCE
         )
         for name in ("text_file", "dataset"):
             follow = answering(self._named, self.said, "naming the run")
             controls[name].input(follow, form.inputs | {self.named}, named, **QUIET).then(
-                None, None, None, js=_CHECK, **AT_ONCE
+                None, None, None, js=CHECK, **AT_ONCE
             )
         upload = answering(self._upload, self.said, "uploading a file")
         uploaded = self.upload.upload(upload, {self.upload, *form.inputs, self.named}, named, **QUIET)
-        uploaded.then(None, None, None, js=_CHECK, **AT_ONCE)
+        uploaded.then(None, None, None, js=CHECK, **AT_ONCE)
         sample = answering(self._sample, self.said, "copying the sample")
         self.sample.click(sample, {self.named, controls["name"]}, named, **QUIET).then(
-            None, None, None, js=_CHECK, **AT_ONCE
+            None, None, None, js=CHECK, **AT_ONCE
         )
 
     # -- what people do -----------------------------------------------------------------------------------------------
@@ -137,9 +137,6 @@ class What:
         if not file.exists():
             write_whole(file, SAMPLE.read_text(encoding="utf-8"))
         return self._chosen({"text_file": file.name, "dataset": ""}, file.name, data)
-
-
-_CHECK = "() => window.trainingProPage.check()"
 
 
 def _changed(path: Path) -> float:

@@ -31,15 +31,21 @@ def tab(folders: Folders, tiny_folder: Path) -> Tab:
     return made
 
 
-def press(tab: Tab, move: str, **typed: Any) -> tuple[int, str, str]:
-    """The number of the block shown, the part it is of, and the page's words on it."""
+def form(tab: Tab, **typed: Any) -> dict[Any, Any]:
+    """What the page sends: the form with what is typed."""
     preview, controls = tab.preview, tab.form.controls
-    own = {"number": preview.number, "kind": preview.kind, "part": preview.part, "words": preview.words}
+    own = {part: getattr(preview, part) for part in ("number", "kind", "part", "words", "of")}
     data = {control: control.value for control in (*controls.values(), *own.values())} | {tab.form.kind: TEXT_KIND}
     typed = {"text_file": "tales.txt", "max_tokens": 32, "min_block_chars": 5, **typed}
     for name, value in typed.items():
         data[own.get(name) or controls[name]] = value
-    answer = preview._show(move, data)
+    return data
+
+
+def press(tab: Tab, move: str, **typed: Any) -> tuple[int, str, str]:
+    """The number of the block shown, the part it is of, and the page's words on it."""
+    preview = tab.preview
+    answer = preview._show(move, form(tab, **typed))
     return answer[preview.number], answer[preview.part], Reader(answer[preview.shown]).words
 
 
@@ -88,3 +94,13 @@ def test_a_file_that_was_changed_since_is_read_again(tab: Tab, folders: Folders)
     kept = tab.check._last
     press(tab, "shortest")
     assert tab.check._last is kept  # nothing has changed
+
+
+def test_what_was_found_stands_when_the_redraw_after_the_check_comes_late(tab: Tab) -> None:
+    preview = tab.preview
+    assert preview._again(form(tab)) == {preview.shown: ""}  # nothing was checked
+    typed = {"words": "goat"}
+    found = preview._show("find", form(tab, **typed))
+    assert preview._again(form(tab, **typed, of=found[preview.of])) == {}
+    other = form(tab, max_tokens=16, **typed, of=found[preview.of])
+    assert preview._again(other)[preview.of] == found[preview.of] + 1

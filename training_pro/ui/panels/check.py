@@ -48,6 +48,7 @@ class Check:
         self._newest: dict[str, threading.Event] = {}  # by page: ends the check that runs for it
         self._lock = threading.Lock()
         self._last: tuple[Settings, Checked, object] | None = None
+        self.number = 0  # of the last check; 0: there was none
         self.repairs = Repairs(session, form)
 
     def build_strip(self) -> None:
@@ -90,11 +91,6 @@ class Check:
         self._last = None
 
     @property
-    def has_checked(self) -> bool:
-        """Whether there is anything to show from."""
-        return self._last is not None
-
-    @property
     def last(self) -> tuple[Settings, Checked] | None:
         """The settings of the last check and what it found."""
         return self._last[:2] if self._last is not None else None
@@ -111,6 +107,7 @@ class Check:
         check_sources(settings)
         with self._lock:
             checked = self._session.check(settings, progress)
+            self.number += 1
         self._last = (settings, checked, state)
         return checked
 

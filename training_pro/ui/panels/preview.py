@@ -21,6 +21,7 @@ from training_pro.ui.views.preview import neighbour_borders, preview_view
 
 ANY = "any"
 _CLOSE = '<button type="button" class="tp-btn tp-s tp-i tp-i-x" data-do="blocks">Close</button>'
+_IN_TURN: dict[str, Any] = {**QUIET, "concurrency_id": "preview", "concurrency_limit": 1}  # answers keep their order
 KINDS = (ANY, "packed", "overlap", "window", "row")
 PARTS = ("training", "evaluation", "left out")
 
@@ -73,24 +74,24 @@ class Preview:
                     "find": button("Find next", "block-find"),
                 }
             self.shown = area("block-shown")
+            self.of = gr.State(0)  # the number of the check that the block is of
 
     def connect(self) -> None:
         inputs = self._form.inputs | {self.number, self.kind, self.part, self.words}
-        outputs = [self.shown, self.number, self.part]
-        for name, pressed in self.moves.items():
-            show = answering(partial(self._show, name), self.shown, "showing a block")
-            pressed.click(show, inputs, outputs, **QUIET)
-        for event, name in (
-            (self.words.submit, "find"),
-            (self.number.submit, "show"),
-            (self._check.done.then, "show"),
-        ):
-            show = answering(partial(self._show, name), self.shown, "showing a block")
-            event(show, inputs, outputs, **QUIET)
+        outputs = [self.shown, self.number, self.part, self.of]
+        events = [(pressed.click, name) for name, pressed in self.moves.items()]
+        for event, name in (*events, (self.words.submit, "find"), (self.number.submit, "show")):
+            event(answering(partial(self._show, name), self.shown, "showing a block"), inputs, outputs, **_IN_TURN)
+        again = answering(self._again, self.shown, "showing a block")
+        self._check.done.then(again, inputs | {self.of}, outputs, **_IN_TURN)
+
+    def _again(self, data: Values) -> dict[Any, Any]:
+        """After a check: the block of the same number, unless somebody has moved on in this check's blocks by now."""
+        if not self._check.number:
+            return {self.shown: ""}
+        return self._show("show", data) if data[self.of] != self._check.number else {}
 
     def _show(self, move: str, data: Values) -> dict[Any, Any]:
-        if move == "show" and not self._check.has_checked:
-            return {self.shown: ""}
         checked = self._check.checked(self._form.settings(data), no_progress)
         part = PARTS[2] if move == "left" else data[self.part]
         samples = _samples_of(checked.prepared, part)
@@ -101,7 +102,7 @@ class Preview:
         near = [samples.preview(other) for other in (place - 1, place + 1) if 0 <= other < len(samples)]
         borders = neighbour_borders(preview, near) if preview.kind in ("packed", "overlap") else []
         view = preview_view(preview, len(samples), borders, words)
-        return {self.shown: view, self.number: place + 1, self.part: part}
+        return {self.shown: view, self.number: place + 1, self.part: part, self.of: self._check.number}
 
     def _moved(self, move: str, samples: Samples, here: int, words: str, kind: str) -> int:
         ends: dict[str, Callable[[Samples], int]] = {

@@ -103,4 +103,5 @@ def test_what_was_found_stands_when_the_redraw_after_the_check_comes_late(tab: T
     found = preview._show("find", form(tab, **typed))
     assert preview._again(form(tab, **typed, of=found[preview.of])) == {}
     other = form(tab, max_tokens=16, **typed, of=found[preview.of])
+    preview._show("show", other)  # another check has come
     assert preview._again(other)[preview.of] == found[preview.of] + 1

@@ -151,12 +151,13 @@ class _Indexer:
 
     def _patched(self, starts: Offsets, ends: Offsets, middle: npt.NDArray[np.bool_]) -> Ids:
         """The patches for these stretches of text."""
-        buffer = self._corpus.buffer
+        first = int(starts.min(initial=self._corpus.size_bytes))
+        read = self._corpus.buffer[first : int(ends.max(initial=first))]  # once: small reads of a mapped file are slow
         numbers = np.full(len(starts), NO_PATCH, dtype=np.int32)
         for is_middle in (False, True):
             wanted = np.flatnonzero((starts < ends) & (middle == is_middle))
-            spans = zip(starts[wanted].tolist(), ends[wanted].tolist(), strict=True)
-            numbers[wanted] = self._patches.numbers([buffer[start:end] for start, end in spans], is_middle)
+            spans = zip((starts[wanted] - first).tolist(), (ends[wanted] - first).tolist(), strict=True)
+            numbers[wanted] = self._patches.numbers([read[start:end] for start, end in spans], is_middle)
         return numbers
 
     def _enter_heads(self, cuts: Offsets, ids: Offsets, patches: Ids) -> None:

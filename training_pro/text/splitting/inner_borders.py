@@ -25,6 +25,7 @@ _NARROW_CHARS = 8  # so many characters count as a word where spaces don't tell
 _WIDE_CHARS = 2.5  # the same in scripts without spaces
 _WIDE_RANGES = ((0xE00, 0x10FF), (0x1780, 0x17FF), (0x2E80, 0xABFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
 _FIRST_WIDE = _WIDE_RANGES[0][0]
+_WIDE = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in _WIDE_RANGES)}]+")
 _CLOSERS = ")]}\"'\u2019\u201d\u00bb"
 _CLAUSE_ENDS = tuple(",;:\u2013\u2014\u3001\uff0c\uff1b\uff1a\u060c\u061b")
 _SPACE = re.compile(r"\s+")
@@ -99,9 +100,8 @@ def all_borders(text: str) -> list[tuple[list[int], list[int]]]:
 
 def _words_of(text: str) -> float:
     """How many words `text` has, where spaces don't tell."""
-    if ord(max(text)) < _FIRST_WIDE:
-        return len(text) / _NARROW_CHARS
-    return float(_widths(text).sum())
+    wide = sum(map(len, _WIDE.findall(text)))
+    return (len(text) - wide) / _NARROW_CHARS + wide / _WIDE_CHARS
 
 
 def _widths(text: str) -> npt.NDArray[np.float64]:

@@ -103,7 +103,7 @@ class Lines:
 
     def __init__(self, scan: Scan) -> None:
         self.scan = scan
-        breaks = np.flatnonzero(scan.kinds & BREAK)
+        breaks = np.flatnonzero((scan.kinds & BREAK) != 0)
         self.starts = np.append(0, breaks + 1)
         self.ends = np.append(breaks, len(scan.text))
         words = np.searchsorted(scan.word_starts[:-1], self.starts)  # index of each line's first word, or a later one

@@ -317,3 +317,20 @@ def test_torn_lines_that_would_make_sense_together_are_torn_all_the_same(tmp_pat
 def test_an_event_s_kind_is_text_whatever_a_file_says(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"update": 1, "event": 2, "loss": 1.0}\n', encoding="utf-8")
     assert [event.kind for event in read_history(tmp_path / "a.jsonl").events] == ["2"]
+
+
+@pytest.mark.parametrize("value", ["true", "null", "[1]", '"x"', "1e999", str(10**400)])
+def test_a_measure_that_is_no_number_is_not_measured(path: Path, value: str) -> None:
+    write(path, range(1, 4))
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    path.write_text("".join([*lines[:1], lines[1].replace('"loss": 2.98', f'"loss": {value}'), *lines[2:]]), "utf-8")
+    found = read_history(path)
+    assert [point.update for point in found.points] == [1, 2, 3] and found.torn_lines == 0
+    assert not math.isfinite(found.points[1].loss) and found.points[2].loss == 2.97
+
+
+@pytest.mark.parametrize("update", ["1.0", "-1", "true", str(2**53)])
+def test_an_update_that_is_no_whole_number_is_torn(path: Path, update: str) -> None:
+    write(path, range(1, 4))
+    path.write_text(path.read_text("utf-8").replace('"update": 2', f'"update": {update}'), "utf-8")
+    assert (updates(read_history(path)), read_history(path).torn_lines) == ([1, 3], 1)

@@ -13,7 +13,7 @@ from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.record.history import Event, History
 from training_pro.record.points import Point
-from training_pro.record.runs import is_untouched, list_runs, read_notes, read_run, summarize, write_notes
+from training_pro.record.runs import find_run, is_untouched, list_runs, read_notes, read_run, summarize, write_notes
 from training_pro.record.state import RunState, starting_state, write_state
 
 
@@ -245,3 +245,12 @@ def test_a_folder_that_a_crash_left_before_its_first_file_is_untouched(tmp_path:
     assert not is_untouched(run)
     with pytest.raises(RunError, match="can't be read"):
         is_untouched(run / "training_parameters.json")
+
+
+def test_one_run_is_found_by_its_name_alone(folders: Folders) -> None:
+    run = make_ours(folders, "novel", RunState("finished"))
+    (folders.loras / "empty").mkdir()
+    assert find_run(folders, "novel") == run
+    for name in ("empty", "none", "", ".", "..", "../loras/novel", str(run), ".hidden", "a\0b"):
+        with pytest.raises(RunError, match="no run"):
+            find_run(folders, name)

@@ -14,8 +14,14 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
 
 from training_pro.errors import RunError
 from training_pro.record.points import COLUMNS, Point, PointColumns, Points, evenly, point_from
@@ -25,8 +31,11 @@ from training_pro.words import utc_now
 HISTORY_FILE = "training_history.jsonl"
 _TAIL_BYTES = 65536
 _PIECE_BYTES = 2048  # a few lines
-_BLOCK_BYTES = 262144  # what is parsed at once
+_BLOCK_BYTES = 262144  # what is entered at once
 _HEAD_BYTES = 48  # where a line says whether it is an event
+_PLAIN = COLUMNS[:-1]  # what the line of an update holds that was not evaluated: nearly all lines
+_numbers_in = itemgetter(*_PLAIN)
+_QUOTES = 2 * len(_PLAIN)
 
 
 @dataclass(frozen=True)
@@ -179,7 +188,7 @@ class _Unwritten(History):
 
 
 def read_history(path: Path) -> HistoryData:
-    """Everything whole in the history at `path`; an absent file is an empty history. 100,000 updates: half a second.
+    """Everything whole in the history at `path`; an absent file is an empty history. 100,000 updates: 0.1 s.
 
     Raises:
         RunError: the file is there and can't be read.
@@ -226,35 +235,60 @@ class Reading:
         self.whole_bytes = 0
         self.torn_lines = 0
         self._end = 0
-        self._rows: list[list[float]] = []
 
     def take_lines(self, lines: list[bytes], resume_at: int | None) -> bool:
         """Take up the next lines of the file; False where the first comes that is later than `resume_at`."""
-        for line, values in zip(lines, _parsed(lines), strict=True):
-            self._end += len(line)
-            if values is None:
-                self.torn_lines += 1
-                continue
-            if resume_at is not None and values["update"] > resume_at:
-                self._enter_rows()
+        last = math.inf if resume_at is None else resume_at
+        for alike, group in groupby(lines, _looks_plain):
+            some = list(group)
+            rows = _plain_rows(some) if alike else None
+            if rows is not None and rows[:, 0].max() <= last:
+                self._end += sum(map(len, some))
+                self.columns.add_rows(rows)
+                self.whole_bytes = self._end
+            elif not all(self._take_line(line, last) for line in some):
                 return False
-            self._take(values)
-            self.whole_bytes = self._end
-        self._enter_rows()
+        return True
+
+    def _take_line(self, line: bytes, last: float) -> bool:
+        """False for what is later than the update `last`."""
+        self._end += len(line)
+        values = _values(line)
+        if values is None:
+            self.torn_lines += 1
+            return True
+        if values["update"] > last:
+            return False
+        self._take(values)
+        self.whole_bytes = self._end
         return True
 
     def _take(self, values: dict[str, Any]) -> None:
         if "event" in values:
             self.events.append(_event(values))
         elif "loss" in values:
-            self._rows.append([*_measures(values), values.get("eval_loss") is not None])
+            self.columns.add_rows(np.array([[*_measures(values), values.get("eval_loss") is not None]]))
         else:
-            self._enter_rows()
             self.columns.set_eval(values["update"], _measured(values["eval_loss"]))
 
-    def _enter_rows(self) -> None:
-        self.columns.add_rows(self._rows)
-        self._rows = []
+
+def _looks_plain(line: bytes) -> bool:
+    """Whether the line holds the numbers of `_PLAIN` and no word, as nearly all do."""
+    return line.count(b'"') == _QUOTES and line.endswith(b"}\n")
+
+
+def _plain_rows(lines: list[bytes]) -> NDArray[np.float64] | None:
+    """The rows of lines that look plain, in a third of the time of one by one; None where one of them is not."""
+    try:
+        numbers = [_numbers_in(orjson.loads(line)) for line in lines]
+    except (ValueError, KeyError, TypeError):
+        return None
+    whole = all(_is_update(row[0]) for row in numbers)
+    if not whole or not set(map(type, chain.from_iterable(numbers))) <= {int, float}:
+        return None
+    rows = np.full((len(numbers), len(COLUMNS) + 1), (*[0.0] * len(_PLAIN), math.nan, 0.0))
+    rows[:, : len(_PLAIN)] = numbers
+    return rows
 
 
 def _read(path: Path, resume_at: int | None) -> Reading:
@@ -268,26 +302,23 @@ def _read(path: Path, resume_at: int | None) -> Reading:
     return read
 
 
-def _parsed(lines: list[bytes]) -> list[dict[str, Any] | None]:
-    """Each line's object, None for those that are no whole line of ours; all at once, which takes half the time."""
-    try:
-        values = json.loads(b"[" + b",".join(lines) + b"]")
-    except (ValueError, RecursionError):
-        values = []
-    if len(values) != len(lines) or not lines[-1].endswith(b"\n"):
-        return [_values(line) for line in lines]
-    return [value if _is_ours(value) else None for value in values]
-
-
 def _values(line: bytes) -> dict[str, Any] | None:
     """The line's object if it is a whole line of ours."""
     if not line.endswith(b"\n"):
         return None
     try:
-        values = json.loads(line.decode())
+        values = orjson.loads(line)
+    except ValueError:
+        values = _in_python(line)
+    return values if _is_ours(values) else None
+
+
+def _in_python(line: bytes) -> Any:
+    """What the quick reader refuses and Python's own takes: half a surrogate, NaN as a word; else None."""
+    try:
+        return json.loads(line.decode())
     except (ValueError, RecursionError):
         return None
-    return values if _is_ours(values) else None
 
 
 def _is_ours(values: Any) -> bool:
@@ -331,8 +362,7 @@ def _event_line(event: Event) -> dict[str, Any]:
 
 def _measures(values: dict[str, Any]) -> list[float]:
     """The numbers of `COLUMNS`; what is missing or wrong is NaN."""
-    measures = [values.get(name, math.nan) for name in COLUMNS[1:]]
-    return [values["update"], *(value if type(value) is float else _measured(value) for value in measures)]
+    return [values["update"], *(_measured(values.get(name, math.nan)) for name in COLUMNS[1:])]
 
 
 def _point(values: dict[str, Any]) -> Point:

@@ -94,15 +94,14 @@ class PointColumns:
     def add(self, point: Point) -> None:
         measures = [getattr(point, name) for name in COLUMNS]
         measures[_EVAL] = math.nan if point.eval_loss is None else point.eval_loss
-        self.add_rows([[*measures, point.eval_loss is not None]])
+        self.add_rows(np.array([[*measures, point.eval_loss is not None]]))
 
-    def add_rows(self, rows: list[list[float]]) -> None:
+    def add_rows(self, rows: NDArray[np.float64]) -> None:
         """Points as the numbers of `COLUMNS`, then whether each was evaluated."""
         count = self._count + len(rows)
         while count > len(self._rows):
             self._rows = np.concatenate((self._rows, np.empty_like(self._rows)))
-        if rows:
-            self._rows[self._count : count] = rows
+        self._rows[self._count : count] = rows
         self._count = count
 
     def set_eval(self, update: int, eval_loss: float) -> None:
@@ -134,7 +133,7 @@ def thin(points: Points, most: int, by: str = "loss") -> Points:
     kept = {0, len(points) - 1}
     for start, end in zip(edges[:-1], edges[1:], strict=True):
         if end > start:
-            kept.update(int(start) + 1 + place for place in _extremes(values[start:end]))
+            kept.update(int(start) + 1 + place for place in extremes(values[start:end]))
     return points.at(np.array(sorted(kept), dtype=np.intp))
 
 
@@ -145,7 +144,7 @@ def evenly(items: Sequence[Item], most: int) -> list[Item]:
     return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
 
 
-def _extremes(values: NDArray[np.float64]) -> tuple[int, int]:
+def extremes(values: NDArray[np.float64]) -> tuple[int, int]:
     """Places of the lowest and highest number; NaNs only where there is nothing else."""
     numbers = np.flatnonzero(~np.isnan(values))
     if not len(numbers):

@@ -19,10 +19,11 @@ from training_pro.folders import Folders
 from training_pro.legacy_settings import is_legacy
 from training_pro.record.adapter_files import CONFIG_FILE, OLD_WEIGHTS_FILE, WEIGHTS_FILE
 from training_pro.record.checkpoints import CheckpointInfo, checkpoints
-from training_pro.record.history import HISTORY_FILE, HistoryData, read_history, sample_history
+from training_pro.record.history import HISTORY_FILE, HistoryData, sample_history
 from training_pro.record.log import GRAPH_FILE, LOG_FILE
 from training_pro.record.points import Point, PointColumns, evenly
 from training_pro.record.state import STATE_FILE, RunState, Standing, read_state, standing
+from training_pro.record.thinned_history import read_thinned
 from training_pro.record.whole_files import HIDDEN_ENDING, is_temporary, write_whole
 from training_pro.small_files import json_in
 from training_pro.words import reason_of, utc_time
@@ -65,7 +66,7 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """All of one run: `settings` and `log` as the files have them (any dialect), the whole history, notes."""
+    """All of one run: `settings` and `log` as the files have them (any dialect), `history` as a picture needs it."""
 
     summary: RunSummary
     settings: dict[str, Any]
@@ -88,6 +89,18 @@ def list_runs(folders: Folders) -> list[RunSummary]:
         raise RunError(f"The LoRA folder {folders.loras} can't be read ({error.strerror}); check it.") from error
     runs = [summarize(entry) for entry in entries if _is_run(entry)]
     return sorted(runs, key=lambda run: (run.created, run.name), reverse=True)
+
+
+def find_run(folders: Folders, name: str) -> Path:
+    """The folder of the run `name` as the list shows it; without a look at any other.
+
+    Raises:
+        RunError: there is none.
+    """
+    path = folders.loras / name
+    if path.parent != folders.loras or path.name != name or _is_hidden(path) or not _is_run(path):
+        raise RunError(f'There is no run "{name[:100]}" any more. Refresh the list.')
+    return path
 
 
 def summarize(path: Path) -> RunSummary:
@@ -153,13 +166,13 @@ def _history(path: Path) -> HistoryData:
     try:
         found = path.stat()
     except OSError:
-        return read_history(path)
+        return read_thinned(path)
     return _read_once(path, (found.st_ino, found.st_size, found.st_mtime_ns))
 
 
-@lru_cache(maxsize=8)  # 9 MB each for 100,000 updates
+@lru_cache(maxsize=16)  # of up to a megabyte each
 def _read_once(path: Path, mark: tuple[int, int, int]) -> HistoryData:
-    return read_history(path)
+    return read_thinned(path)
 
 
 def read_notes(path: Path) -> str:

@@ -15,7 +15,7 @@ import gradio as gr
 from training_pro.errors import RunError, UserError
 from training_pro.record.aside import aside_runs, delete_run, put_back, rename_run
 from training_pro.record.lora_choices import has_weights
-from training_pro.record.runs import SETTINGS_FILE, list_runs, read_run, write_notes
+from training_pro.record.runs import SETTINGS_FILE, find_run, list_runs, read_run, write_notes
 from training_pro.session import Session
 from training_pro.ui.fields import Choice, meant
 from training_pro.ui.hand import Hand
@@ -227,10 +227,7 @@ class RunsPanel(Follows):
         return {self.view: comparison(records, meant(over, OVERS)), self.said: ""}  # type: ignore[arg-type]  # one of OVERS
 
     def _path(self, name: str) -> Path:
-        found = {run.name: run.path for run in list_runs(self._session.host.folders)}
-        if not isinstance(name, str) or name not in found:
-            raise RunError(f'There is no run "{str(name)[:100]}" any more. Refresh the list.')
-        return found[name]
+        return find_run(self._session.host.folders, name)
 
     def _one(self, names: Sequence[str]) -> Path:
         if len(names) != 1:

@@ -118,11 +118,11 @@ class Bench:
             status = self._session.start(settings, "continue" if going_on else "refuse").wait()
         if status.ending is None or status.ending.kind == "failed":
             raise RuntimeError(f"{arm.name}, seed {seed}: {status.ending and status.ending.reason}")
-        self._host.put_lora_on(NAME)
+        self._host.use_lora(NAME)
         try:
             found = self._measured(arm, seed)
         finally:
-            self._host.take_loras_off()
+            self._host.stop_using_loras()
         return Line(
             arm=arm.name,
             seed=seed,

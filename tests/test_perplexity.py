@@ -13,6 +13,7 @@ import pytest
 
 from tests.fakes import save_tiny_lora, save_tiny_model
 from tests.hosts.fake_webui import FakeWebUI
+from tests.training.model.fingerprint import model_fingerprint
 from training_pro.errors import Fault, ModelError, RunError, SettingsError, UserError
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
@@ -21,7 +22,6 @@ from training_pro.record.perplexity_table import PerplexityTable
 from training_pro.session import Session
 from training_pro.settings import Settings
 from training_pro.training import perplexity as maths
-from training_pro.training.model.snapshot import model_fingerprint
 
 TEXT = "The lamp keeper climbs the tower at dusk. A ship passes far out; its light answers hers. " * 12
 
@@ -96,31 +96,31 @@ def test_without_and_with_several_loras(session: Session) -> None:
     done = measured(session, loras=(WITHOUT, "sea", "hill")).done
     assert [line.lora for line in done] == ["", "sea", "hill"]
     assert len({line.perplexity for line in done}) == 3
-    assert session.host.loras_on() == []
+    assert session.host.loras_in_use() == []
     assert model_fingerprint(session.host.loaded_model().model) == before
 
 
 def test_the_lora_that_is_on_is_measured_and_stays_on(session: Session) -> None:
     plain, with_sea = (line.perplexity for line in measured(session, loras=(WITHOUT, "sea")).done)
-    session.host.put_lora_on("sea")
+    session.host.use_lora("sea")
     before = session.host.loaded_model().model
     assert [(line.lora, line.perplexity) for line in measured(session).done] == [("sea", with_sea)]
     assert measured(session, loras=("sea",)).done[0].perplexity == with_sea
     assert session.host.loaded_model().model is before
     done = measured(session, loras=(WITHOUT, "hill", "sea")).done
     assert (done[0].perplexity, done[2].perplexity) == (plain, with_sea)
-    assert session.host.loras_on() == ["sea"]
+    assert session.host.loras_in_use() == ["sea"]
     assert measured(session).done[0].perplexity == with_sea
 
 
 def test_several_models_and_the_first_is_back(session: Session) -> None:
     plain = measured(session).done[0].perplexity
-    session.host.put_lora_on("sea")
+    session.host.use_lora("sea")
     done = measured(session, models=("other", "tiny"), loras=(WITHOUT,)).done
     assert [line.model for line in done] == ["tiny", "other"]
     assert done[0].perplexity == plain != done[1].perplexity
     assert session.host.model_label() == "tiny"
-    assert session.host.loras_on() == ["sea"]
+    assert session.host.loras_in_use() == ["sea"]
 
 
 def test_what_can_not_be_measured_is_said_and_the_rest_goes_on(session: Session) -> None:
@@ -245,7 +245,7 @@ def test_a_text_that_is_not_there_is_said(session: Session) -> None:
 
 
 def test_several_loras_on_the_model_are_left_alone(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(session.host), "loras_on", lambda _: ["a", "b"])
+    monkeypatch.setattr(type(session.host), "loras_in_use", lambda _: ["a", "b"])
     (fault,) = session.measure(asked(loras=("sea",))).wait(60).faults
     assert "(a, b)" in fault.text
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.hosts.fake_webui import FakeWebUI
+from tests.training.model.fingerprint import model_fingerprint
 from training_pro import questions as work
 from training_pro.data.questions.kept import Line, QuestionFile
 from training_pro.data.questions.passages import Cutting
@@ -20,8 +21,7 @@ from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.questions import Asking, AskingStatus
 from training_pro.session import Session
-from training_pro.training import answers as writing
-from training_pro.training.model.snapshot import model_fingerprint
+from training_pro.training import answering as writing
 
 COUNT = 11
 SECTIONS = [

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.model.fingerprint import model_fingerprint
 from training_pro.errors import ModelError, RunError, SettingsError
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
@@ -19,7 +20,6 @@ from training_pro.record.history import read_history
 from training_pro.record.runs import summarize
 from training_pro.session import NameTaken, Session, current_session
 from training_pro.settings import Settings
-from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.training.run import Run
 
 TEXT = "\n\n\n".join(

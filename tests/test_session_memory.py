@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.test_session import TEXT, ended, forever, small, until
+from tests.training.model.fingerprint import model_fingerprint
 from training_pro.errors import Cancelled, RunError
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.session import SEEKING, Session
-from training_pro.training.model.snapshot import model_fingerprint
 
 
 @pytest.fixture

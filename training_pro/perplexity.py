@@ -17,9 +17,8 @@ from typing import Any
 from training_pro.data.raw_texts import RawTexts, raw_texts
 from training_pro.errors import Cancelled, Fault, UserError, explain, options_of
 from training_pro.host_job import HostJob
-from training_pro.hosts.host import Host, LoadedModel
-from training_pro.hosts.lora_on import LoraOn
-from training_pro.hosts.loras_off import loras_off
+from training_pro.hosts.host import Host, LoadedModel, without_loras
+from training_pro.hosts.lora_in_use import LoraInUse
 from training_pro.record.lora_choices import chosen_lora
 from training_pro.record.perplexity_table import Measurement, PerplexityTable
 from training_pro.text.tokenizing.private_tokenizer import private_copy
@@ -85,7 +84,7 @@ class PerplexityJob(HostJob[MeasuringStatus]):
         try:
             texts = raw_texts(self._measuring.text, self._host.folders)
             self._status = replace(self._status, text=texts.name)
-            with self._loras_off(), self._host.hold(self.sentence):
+            with self._right_loras(), self._host.hold(self.sentence):
                 self._measure_models(texts)
         except Cancelled:
             self._status = replace(self._status, interrupted=True)
@@ -96,10 +95,10 @@ class PerplexityJob(HostJob[MeasuringStatus]):
         self._ended.set()
 
     @contextmanager
-    def _loras_off(self) -> Iterator[None]:
+    def _right_loras(self) -> Iterator[None]:
         """The bare model, where it is to be measured with another LoRA than is on, or without."""
-        before = self._host.loras_on()
-        with nullcontext() if set(self._measuring.loras or before) == set(before) else loras_off(self._host):
+        before = self._host.loras_in_use()
+        with nullcontext() if set(self._measuring.loras or before) == set(before) else without_loras(self._host):
             yield
 
     def _measure_models(self, texts: RawTexts) -> None:
@@ -121,15 +120,15 @@ class PerplexityJob(HostJob[MeasuringStatus]):
             self._tried(self._measure_with, lora, texts)
 
     def _measure_with(self, lora: str | None, texts: RawTexts) -> None:
-        loaded, on = self._host.loaded_model(), self._host.loras_on()
+        loaded, on = self._host.loaded_model(), self._host.loras_in_use()
         if not lora or [lora] == on:
             self._measure(loaded, ", ".join(on), texts)
             return
-        put_on = LoraOn(loaded.model, chosen_lora(self._host.folders, lora).folder, lora)
+        used = LoraInUse(loaded.model, chosen_lora(self._host.folders, lora).folder, lora)
         try:
-            self._measure(replace(loaded, model=put_on.model), lora, texts)
+            self._measure(replace(loaded, model=used.model), lora, texts)
         finally:
-            put_on.off()
+            used.remove()
 
     def _measure(self, loaded: LoadedModel, lora: str, texts: RawTexts) -> None:
         from training_pro.training.perplexity import fitted, measure

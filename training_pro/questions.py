@@ -227,7 +227,7 @@ class _Writer:
             ModelError: memory ran out with one.
             DataError: the chat template refuses a passage.
         """
-        from training_pro.training.answers import answers
+        from training_pro.training.answering import answers
         from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
 
         try:

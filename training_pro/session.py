@@ -198,7 +198,7 @@ class Session:
         if unknown:
             verification = replace(verification, refusals=(*verification.refusals, Fault(unknown)))
         checked = Checked(prepared, plan, verification, pace=pace)
-        if self.occupied() or self.host.loras_on():
+        if self.occupied() or self.host.loras_in_use():
             return checked
         return self._with_memory(checked, settings, loaded)
 

@@ -9,8 +9,7 @@ import pytest
 from tests.record.adapters import make_adapter
 from training_pro.asking.framing import framed, without_second_bos
 from training_pro.asking.question import BASE, Question, Voice
-from training_pro.data.rendering.formats import make_format
-from training_pro.data.rendering.prompts import prompt_in
+from training_pro.data.rendering.formats import make_format, prompt_in
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.record.runs import SETTINGS_FILE

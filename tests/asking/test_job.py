@@ -13,6 +13,7 @@ import pytest
 
 from tests.fakes import save_tiny_lora
 from tests.hosts.fake_webui import FakeWebUI
+from tests.training.model.fingerprint import model_fingerprint
 from training_pro.asking.job import Asked
 from training_pro.asking.question import BASE, Question, Sampling, Voice
 from training_pro.errors import BusyError, RunError, SettingsError
@@ -22,7 +23,6 @@ from training_pro.record.votes import VOTES_FILE, read_votes
 from training_pro.session import Session
 from training_pro.settings import Settings
 from training_pro.training import answering
-from training_pro.training.model.snapshot import model_fingerprint
 
 PROMPT = "The lamp keeper"
 SHORT = Sampling(tokens=6)
@@ -71,7 +71,7 @@ def test_base_lora_checkpoint_and_strengths_answer_and_the_model_stays_as_it_was
     assert len({base.text, sea.text, strong.text}) == 3
     assert 1 <= base.tokens <= 6
     assert model_fingerprint(session.host.loaded_model().model) == before
-    assert session.host.loras_on() == []
+    assert session.host.loras_in_use() == []
 
 
 def test_half_a_strength_is_half_the_scale(session: Session, tmp_path: Path) -> None:
@@ -86,9 +86,9 @@ def test_half_a_strength_is_half_the_scale(session: Session, tmp_path: Path) -> 
 
 def test_an_answer_ends_before_a_string_that_ends_it(session: Session) -> None:
     loaded = session.host.loaded_model()
-    whole = answering.write(loaded.model, loaded.tokenizer, PROMPT, answering.Manner(12)).text
+    whole = answering.answer(loaded.model, loaded.tokenizer, PROMPT, answering.Manner(12)).text
     middle = whole[len(whole) // 2]
-    cut = answering.write(loaded.model, loaded.tokenizer, PROMPT, answering.Manner(12, stop_strings=(middle,))).text
+    cut = answering.answer(loaded.model, loaded.tokenizer, PROMPT, answering.Manner(12, stop_strings=(middle,))).text
     assert cut == whole[: whole.index(middle)]
 
 
@@ -100,9 +100,9 @@ def test_what_is_drawn_follows_the_seed_alone(session: Session) -> None:
 
 
 def test_the_lora_in_use_is_in_use_again(session: Session) -> None:
-    session.host.put_lora_on("headed")
+    session.host.use_lora("headed")
     ask(session, Voice(BASE), Voice("sea"))
-    assert session.host.loras_on() == ["headed"]
+    assert session.host.loras_in_use() == ["headed"]
 
 
 def test_a_voice_that_can_not_answer_is_a_sentence_and_the_others_answer(session: Session) -> None:

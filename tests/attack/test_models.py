@@ -24,7 +24,7 @@ from tests.record.adapters import NAME, make_adapter, tensors
 from training_pro.data.prepare import prepare
 from training_pro.folders import Folders
 from training_pro.hosts.host import LoadedModel
-from training_pro.hosts.lora_on import LoraOn
+from training_pro.hosts.lora_in_use import LoraInUse
 from training_pro.hosts.model_folder import load_model_folder
 from training_pro.record.adapter_files import check_adapter, check_fits, convert_old_weights
 from training_pro.settings import Settings
@@ -194,16 +194,16 @@ def test_loras_that_do_not_fit_leave_the_model_as_it_was(
         folder = shutil.copytree(good, tmp_path / name)
         config = json.loads((folder / CONFIG).read_text())
         (folder / CONFIG).write_text(json.dumps({**config, **changes}))
-        attempts[name] = partial(LoraOn, tiny_model.model, folder, name)
+        attempts[name] = partial(LoraInUse, tiny_model.model, folder, name)
     for name in ("cut short", "empty", "a gap", "a page"):
         folder = shutil.copytree(good, tmp_path / name)
         content = (good / WEIGHTS).read_bytes()[:-10] if name == "cut short" else WEIGHT_FILES[name]
         (folder / WEIGHTS).write_bytes(content)
-        attempts[name] = partial(LoraOn, tiny_model.model, folder, name)
+        attempts[name] = partial(LoraInUse, tiny_model.model, folder, name)
     trapped = shutil.copytree(good, tmp_path / "trapped")
     (trapped / WEIGHTS).unlink()
     torch.save({"a": Trap(tmp_path / "run")}, trapped / PICKLED)
-    attempts["trapped"] = partial(LoraOn, tiny_model.model, trapped, "trapped")
+    attempts["trapped"] = partial(LoraInUse, tiny_model.model, trapped, "trapped")
     before = {name: value.clone() for name, value in tiny_model.model.state_dict().items()}
     modules = [name for name, _ in tiny_model.model.named_modules()]
     all_refused(attempts, tmp_path, cases)

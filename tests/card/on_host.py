@@ -11,8 +11,8 @@ from tests.card.check import Found, at_most
 from tests.card.one_card import MIB, Card
 from tests.card.random_model import Scale, loaded_4bit, model_of, trained
 from tests.training.loop.syncs import syncs_per_update
+from tests.training.model.fingerprint import model_fingerprint
 from training_pro.training.memory.out_of_memory import free_memory
-from training_pro.training.model.snapshot import model_fingerprint
 
 _READY = "ready"
 

@@ -9,7 +9,7 @@ import pytest
 
 from training_pro.cli.main import main
 from training_pro.folders import Folders
-from training_pro.training import answers as writing
+from training_pro.training import answering as writing
 
 TEXT = "\n\n\n".join(f"Keeper {n} climbed the tower in the year {1800 + n}, and wiped the old glass." for n in range(5))
 

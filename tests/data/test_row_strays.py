@@ -9,9 +9,9 @@ import pytest
 from tests.data.chat_templates import CHATML
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.prepare import prepare
-from training_pro.data.row_strays import RowStrays
 from training_pro.folders import Folders
 from training_pro.settings import Settings
+from training_pro.text.stray_characters import RowStrays
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 
 from training_pro.folders import Folders
 from training_pro.hosts.host import LoadedModel, ModelSource, Quantizing
-from training_pro.hosts.source import source_of
+from training_pro.hosts.loaded import source_of
 from training_pro.hosts.standalone import StandaloneHost
 
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from tests.fakes import save_tiny_lora
+from tests.training.model.fingerprint import model_fingerprint
 from training_pro.errors import ModelError, UserError
 from training_pro.folders import Folders
 from training_pro.hosts.embedded import MODEL_NAME
 from training_pro.hosts.host import Host
 from training_pro.hosts.standalone import StandaloneHost
-from training_pro.training.model.snapshot import model_fingerprint
 
 PROMPT = "The lamp keeper"
 
@@ -51,13 +51,13 @@ def test_the_model_is_loaded_once(host: StandaloneHost) -> None:
 def test_a_lora_changes_the_answer_and_leaves_no_trace(host: StandaloneHost) -> None:
     base = host.trainable_model().model
     before, plain = model_fingerprint(base), host.generate(PROMPT, 8)
-    host.put_lora_on("sea")
-    assert host.loras_on() == ["sea"]
+    host.use_lora("sea")
+    assert host.loras_in_use() == ["sea"]
     assert host.generate(PROMPT, 8) != plain
     assert host.loaded_model().model is not base
     with pytest.raises(ModelError, match=r"A LoRA is in use \(sea\)"):
         host.trainable_model()
-    host.take_loras_off()
+    host.stop_using_loras()
     assert host.trainable_model().model is base
     assert host.generate(PROMPT, 8) == plain
     assert model_fingerprint(base) == before
@@ -66,8 +66,8 @@ def test_a_lora_changes_the_answer_and_leaves_no_trace(host: StandaloneHost) -> 
 def test_a_lora_with_a_head_leaves_no_trace(host: StandaloneHost, tiny_folder: Path) -> None:
     save_tiny_lora(tiny_folder, host.folders.loras / "head", modules_to_save=["lm_head"])
     before = model_fingerprint(host.trainable_model().model)
-    host.put_lora_on("head")
-    host.take_loras_off()
+    host.use_lora("head")
+    host.stop_using_loras()
     assert model_fingerprint(host.trainable_model().model) == before
 
 
@@ -81,8 +81,8 @@ def test_a_broken_lora_changes_nothing(host: StandaloneHost, content: bytes | No
         weights.write_bytes(content)
     before = model_fingerprint(host.trainable_model().model)
     with pytest.raises(ModelError, match="LoRA sea can't be used"):
-        host.put_lora_on("sea")
-    assert host.loras_on() == []
+        host.use_lora("sea")
+    assert host.loras_in_use() == []
     assert model_fingerprint(host.trainable_model().model) == before
 
 
@@ -106,8 +106,8 @@ def test_a_held_model_answers_nobody(host: StandaloneHost) -> None:
         host.trainable_model()
         for ask in (
             lambda: host.generate(PROMPT, 1),
-            lambda: host.put_lora_on("sea"),
-            host.take_loras_off,
+            lambda: host.use_lora("sea"),
+            host.stop_using_loras,
             lambda: host.hold(lambda: "another").__enter__(),
         ):
             with pytest.raises(ModelError, match="In training, 3 minutes left"):
@@ -123,12 +123,12 @@ def test_a_run_that_fails_lets_go(host: StandaloneHost) -> None:
 
 
 def test_released_and_back_with_its_lora(host: StandaloneHost) -> None:
-    host.put_lora_on("sea")
+    host.use_lora("sea")
     answer = host.generate(PROMPT, 8)
     host.release()
-    assert host.loras_on() == []
+    assert host.loras_in_use() == []
     host.reload()
-    assert host.loras_on() == ["sea"]
+    assert host.loras_in_use() == ["sea"]
     assert host.generate(PROMPT, 8) == answer
 
 
@@ -136,11 +136,11 @@ def test_another_model_until_reload(host: StandaloneHost, tiny_folder: Path) -> 
     other = host.folders.models / "other"
     other.parent.mkdir(parents=True, exist_ok=True)
     other.symlink_to(tiny_folder)
-    host.put_lora_on("sea")
+    host.use_lora("sea")
     host.load("other")
-    assert (host.model_label(), host.loaded_model().label, host.loras_on()) == ("other", "other", [])
+    assert (host.model_label(), host.loaded_model().label, host.loras_in_use()) == ("other", "other", [])
     host.reload()
-    assert (host.model_label(), host.loaded_model().label, host.loras_on()) == ("tiny", "tiny", ["sea"])
+    assert (host.model_label(), host.loaded_model().label, host.loras_in_use()) == ("tiny", "tiny", ["sea"])
     with pytest.raises(ModelError, match="no model 'nope'"):
         host.load("nope")
 
@@ -166,11 +166,11 @@ def test_the_embedded_model_in_four_bits_knows_paris(folders: Folders, smol_4bit
 
 def test_what_stands_against_a_run_is_said_beforehand(host: StandaloneHost) -> None:
     assert host.obstacle() == ""
-    host.put_lora_on("sea")
+    host.use_lora("sea")
     assert "A LoRA is in use (sea)" in host.obstacle()
     with pytest.raises(ModelError, match="stop using the LoRA first"):
         host.trainable_model()
-    host.take_loras_off()
+    host.stop_using_loras()
     with host.hold(lambda: "A run has it."):
         assert host.obstacle() == "A run has it."
     assert host.obstacle() == ""

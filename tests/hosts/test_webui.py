@@ -11,9 +11,9 @@ import torch
 
 from tests.fakes import save_tiny_lora
 from tests.hosts.fake_webui import FakeWebUI
+from tests.training.model.fingerprint import model_fingerprint
 from training_pro.errors import ModelError, UserError
 from training_pro.hosts.host import Host
-from training_pro.training.model.snapshot import model_fingerprint
 
 PROMPT = "The lamp keeper"
 
@@ -92,12 +92,12 @@ def test_other_loaders_are_refused_by_name(host: Any, webui: FakeWebUI) -> None:
 
 def test_a_lora_is_named_and_taken_off(host: Any, webui: FakeWebUI) -> None:
     before, plain = tensors_of(webui.shared.model), host.generate(PROMPT, 8)
-    host.put_lora_on("sea")
-    assert host.loras_on() == ["sea"]
+    host.use_lora("sea")
+    assert host.loras_in_use() == ["sea"]
     assert host.generate(PROMPT, 8) != plain
     with pytest.raises(ModelError, match=r"A LoRA is in use \(sea\)"):
         host.trainable_model()
-    host.take_loras_off()
+    host.stop_using_loras()
     assert same(tensors_of(host.trainable_model().model), before)
     assert host.generate(PROMPT, 8) == plain
 
@@ -105,15 +105,15 @@ def test_a_lora_is_named_and_taken_off(host: Any, webui: FakeWebUI) -> None:
 def test_a_lora_with_a_head_leaves_no_head_behind(host: Any, webui: FakeWebUI, tiny_folder: Path) -> None:
     save_tiny_lora(tiny_folder, host.folders.loras / "head", modules_to_save=["lm_head"])
     before = tensors_of(webui.shared.model)
-    host.put_lora_on("head")
-    host.take_loras_off()
+    host.use_lora("head")
+    host.stop_using_loras()
     assert same(tensors_of(host.trainable_model().model), before)
 
 
 def test_a_name_with_a_dot_is_refused(host: Any) -> None:
     (host.folders.loras / "sea").rename(host.folders.loras / "sea.2")
     with pytest.raises(ModelError, match=r"with a dot in its name \(sea\.2\); rename"):
-        host.put_lora_on("sea.2")
+        host.use_lora("sea.2")
 
 
 def test_a_lora_that_does_not_fit_changes_nothing(host: Any, webui: FakeWebUI) -> None:
@@ -121,8 +121,8 @@ def test_a_lora_that_does_not_fit_changes_nothing(host: Any, webui: FakeWebUI) -
     config.write_text(config.read_text().replace('"r": 4', '"r": 8'))
     before = model_fingerprint(webui.shared.model)
     with pytest.raises(ModelError, match="LoRA sea can't be used"):
-        host.put_lora_on("sea")
-    assert host.loras_on() == []
+        host.use_lora("sea")
+    assert host.loras_in_use() == []
     assert model_fingerprint(host.trainable_model().model) == before
 
 
@@ -139,7 +139,7 @@ def test_weights_that_another_trainer_changed_are_refused(host: Any, webui: Fake
 
 def test_multi_user_mode_is_read_only(host: Any, webui: FakeWebUI) -> None:
     webui.shared.args.multi_user = True
-    for ask in (host.trainable_model, lambda: host.put_lora_on("sea"), host.take_loras_off):
+    for ask in (host.trainable_model, lambda: host.use_lora("sea"), host.stop_using_loras):
         with pytest.raises(ModelError, match="multi-user mode"):
             ask()
     assert host.loaded_model().label == "tiny"
@@ -158,7 +158,7 @@ def test_nothing_of_the_webui_reaches_a_held_model(host: Any, webui: FakeWebUI) 
             webui.add_lora_to_model(["sea"])
         assert not hasattr(webui.shared.model, "device")
         assert webui.shared.tokenizer is not None
-        for ask in (lambda: host.generate(PROMPT, 1), lambda: host.put_lora_on("sea"), host.take_loras_off):
+        for ask in (lambda: host.generate(PROMPT, 1), lambda: host.use_lora("sea"), host.stop_using_loras):
             with pytest.raises(ModelError, match="In training"):
                 ask()
     assert webui.shared.model is model
@@ -248,7 +248,7 @@ def test_unloading_in_mid_run_is_respected(host: Any, webui: FakeWebUI) -> None:
 
 @pytest.mark.parametrize("held", [False, True])
 def test_released_and_back_with_its_lora(host: Any, webui: FakeWebUI, held: bool) -> None:
-    host.put_lora_on("sea")
+    host.use_lora("sea")
     answer = host.generate(PROMPT, 8)
     holding = host.hold(lambda: "busy") if held else None
     if holding:
@@ -264,7 +264,7 @@ def test_released_and_back_with_its_lora(host: Any, webui: FakeWebUI, held: bool
     host.reload()
     if holding:
         holding.__exit__(None, None, None)
-    assert host.loras_on() == ["sea"]
+    assert host.loras_in_use() == ["sea"]
     assert host.generate(PROMPT, 8) == answer
 
 
@@ -321,9 +321,9 @@ def test_what_stands_against_a_run_is_said_beforehand(host: Any, webui: FakeWebU
     assert host.obstacle() == ""
     with webui.shared.generation_lock:
         assert "writing a reply" in host.obstacle()
-    host.put_lora_on("sea")
+    host.use_lora("sea")
     assert "A LoRA is in use (sea)" in host.obstacle() and "stop using the LoRA" in host.obstacle()
-    host.take_loras_off()
+    host.stop_using_loras()
     webui.shared.model_dirty_from_training = True
     assert "Another trainer has changed tiny" in host.obstacle()
     webui.shared.model_dirty_from_training = False

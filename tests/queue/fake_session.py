@@ -64,10 +64,10 @@ class FakeSession:
         self.begun: list[tuple[str, str]] = []
         self.started = threading.Semaphore(0)
 
-    def loras_on(self) -> list[str]:
+    def loras_in_use(self) -> list[str]:
         return self.loras
 
-    def take_loras_off(self) -> None:
+    def stop_using_loras(self) -> None:
         self.loras = []
 
     def occupied(self) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from training_pro.record.checkpoints import CheckpointInfo, newest_first
+
 NAME = "base_model.model.model.layers.0.self_attn.q_proj"
 
 
@@ -39,3 +41,8 @@ def make_checkpoint(run: Path, name: str) -> Path:
     for part in ("trainer_state.json", "optimizer.pt", "scheduler.pt", "rng_state.pth"):
         (folder / part).write_text("{}")
     return folder
+
+
+def newest_complete(run: Path) -> CheckpointInfo | None:
+    """The checkpoint that a run in this folder resumes from."""
+    return next((checkpoint for checkpoint in newest_first(run) if checkpoint.complete), None)

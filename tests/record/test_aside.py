@@ -7,7 +7,7 @@ import pytest
 from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.record import aside
-from training_pro.record.aside import ASIDE_FOLDER, aside_runs, delete_run, keep_aside, purge, put_back, rename_run
+from training_pro.record.aside import ASIDE_FOLDER, aside_runs, delete_run, keep_aside, put_back, rename_run
 from training_pro.record.runs import list_runs
 from training_pro.record.state import RunState, starting_state, write_state
 
@@ -106,9 +106,8 @@ def test_nothing_outside_the_lora_folder_is_touched(folders: Folders, tmp_path: 
         for attempt in (keep_aside, delete_run):
             with pytest.raises(RunError):
                 attempt(folders, path)
-        for attempt in (put_back, purge):
-            with pytest.raises(RunError, match="no run that was moved aside"):
-                attempt(folders, path)
+        with pytest.raises(RunError, match="no run that was moved aside"):
+            put_back(folders, path)
     assert outside.is_dir() and deep.is_dir() and run.is_dir()
 
 
@@ -118,13 +117,6 @@ def test_a_link_as_the_aside_folder_is_not_followed(folders: Folders, tmp_path: 
     with pytest.raises(RunError, match="is a link"):
         delete_run(folders, run)
     assert run.is_dir()
-
-
-def test_purging_is_for_good_and_only_for_what_is_aside(folders: Folders) -> None:
-    place = delete_run(folders, make_run(folders, "novel"))
-    (folders.loras / ASIDE_FOLDER / "deleted" / "odd name").mkdir()
-    purge(folders, place)
-    assert not place.exists() and aside_runs(folders) == []
 
 
 def test_a_disk_that_refuses_is_a_sentence(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.record.adapters import make_checkpoint
+from tests.record.adapters import make_checkpoint, newest_complete
 from training_pro.record import checkpoints as module
-from training_pro.record.checkpoints import CheckpointNote, checkpoints, newest_complete, write_checkpoint_note
+from training_pro.record.checkpoints import CheckpointNote, checkpoints, write_checkpoint_note
 from training_pro.record.whole_files import staged_folder
 
 

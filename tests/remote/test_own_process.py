@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.model.fingerprint import model_fingerprint
 from training_pro.errors import BusyError, RunError, SettingsError
 from training_pro.folders import Folders
 from training_pro.hosts.host import ModelSource, Quantizing
@@ -21,7 +22,6 @@ from training_pro.remote.launching import OwnProcess, shell_line, train_command
 from training_pro.remote.own_process import exit_words, refusal_in
 from training_pro.session import NameTaken, Session
 from training_pro.settings import Settings
-from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.training.run import Run
 
 TEXT = "\n\n\n".join(f"Chapter {n}. The keeper climbs. She counts {n + 90} steps." for n in range(8))

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from training_pro.record.checkpoints import checkpoints, newest_complete
+from tests.record.adapters import newest_complete
+from training_pro.record.checkpoints import checkpoints
 from training_pro.record.history import HISTORY_FILE, read_history
 from training_pro.record.state import read_state, standing
 from training_pro.record.whole_files import is_temporary

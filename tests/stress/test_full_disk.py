@@ -17,10 +17,10 @@ from tests.promises import Cases
 from tests.stress.aftermath import Expected, check_left, digest, go_on
 from tests.stress.test_writes import INTERVAL, as_a_process_that_has_died, small, train, user_data
 from tests.stress.writes import Write, watched_writes
+from tests.training.model.fingerprint import model_fingerprint
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.session import Session
-from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.training.status import Ending
 
 SIZES_KB = tuple(range(16, 480, 16))

@@ -12,6 +12,7 @@ from safetensors import safe_open
 
 from tests.promises import Cases
 from tests.stress.crowd import CountingHost, Crowd, errors_logged
+from tests.training.model.fingerprint import model_fingerprint
 from tests.ui.browser import PHONE, Tab, chromium
 from training_pro.folders import Folders
 from training_pro.record.aside import aside_runs
@@ -20,7 +21,6 @@ from training_pro.record.runs import list_runs
 from training_pro.record.whole_files import is_temporary
 from training_pro.session import Session
 from training_pro.settings import Settings, to_json
-from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.ui.standalone import launch
 
 TEXT = "\n\n\n".join(f"Night {n}. The keeper of lamp {n} climbs {n + 90} steps." for n in range(30))

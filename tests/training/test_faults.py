@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.training.fault_table import DISK, MEMORY, PARTS, Fault
+from tests.training.model.fingerprint import model_fingerprint
 from tests.training.test_run import FULL, full_data
 from tests.training.tiny import TinyOwner, adapter_bytes, finish, make_run, small_settings, train, weights
 from training_pro.record.checkpoints import checkpoints
@@ -15,7 +16,6 @@ from training_pro.record.history import HISTORY_FILE, read_history
 from training_pro.record.state import read_state
 from training_pro.record.whole_files import is_temporary
 from training_pro.settings import Settings
-from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.training.run import Begin
 from training_pro.training.status import RunStatus
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import torch
 
+from tests.training.model.fingerprint import model_fingerprint
 from tests.training.test_run import FULL, full_data
 from tests.training.tiny import TinyOwner, adapter_bytes, finish, make_run, small_settings, train, weights
 from tests.training.watched import at_micro_batch
 from training_pro.data.fingerprint import tokenizer_digest
 from training_pro.folders import Folders
-from training_pro.hosts.lora_on import LoraOn
+from training_pro.hosts.lora_in_use import LoraInUse
 from training_pro.hosts.lora_words import rows_wanted, tokenizer_folder
 from training_pro.training.loop.optimizers import Rates, make_optimizer
-from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.training.run import Begin
 
 WORDS = "Zorblax,<|note|>"
@@ -70,13 +70,13 @@ def test_used_on_the_model_it_answers_with_the_words_and_leaves_no_trace(short: 
     folder = train(short, small_settings(new_words=WORDS)).folder
     model = short.loaded.model
     before = model_fingerprint(model)
-    lora = LoraOn(model, folder, "tiny")
+    lora = LoraInUse(model, folder, "tiny")
     assert lora.tokenizer is not None
     ids = lora.tokenizer("Zorblax <|note|>", return_tensors="pt", add_special_tokens=False)["input_ids"]
     assert {KNOWN, KNOWN + 1} <= set(ids[0].tolist())
     with torch.no_grad():
         assert lora.model(input_ids=ids).logits.shape[-1] == KNOWN + 2
-    lora.off()
+    lora.remove()
     assert model_fingerprint(model) == before
 
 
@@ -94,7 +94,7 @@ def test_merged_the_words_are_in_the_model_and_its_tokenizer(
     tokenizer = AutoTokenizer.from_pretrained(merged.folder)
     ids = tokenizer("The Zorblax", return_tensors="pt", add_special_tokens=False)["input_ids"]
     assert KNOWN in ids[0].tolist() and model.config.vocab_size == KNOWN + 2
-    lora = LoraOn(short.loaded.model, folder, "tiny")
+    lora = LoraInUse(short.loaded.model, folder, "tiny")
     with torch.no_grad():
         assert torch.allclose(model(input_ids=ids).logits, lora.model(input_ids=ids).logits, atol=1e-4)
 

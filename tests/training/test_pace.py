@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
+from tests.training.model.fingerprint import model_fingerprint
 from tests.training.tiny import TinyOwner, TinySamples, prepared, small_settings, train
 from training_pro.errors import Cancelled
 from training_pro.hosts.host import LoadedModel
 from training_pro.record.speeds import Speed, measured_speed, remember_speed
 from training_pro.settings import Settings
 from training_pro.training.memory.run_memory import RunMemory
-from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.training.pace import TRIAL, Pace, pace_at, pace_of, work_of
 from training_pro.training.planning import plan_for
 from training_pro.training.speed_trial import speed_by_trial

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from tests.training import zoo
+from tests.training.model.fingerprint import model_fingerprint
 from training_pro.errors import Cancelled, ModelError
 from training_pro.hosts.host import LoadedModel
 from training_pro.training.model import chunked_loss as losses
-from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.training.perplexity import Measured, Sliding, measure
 
 

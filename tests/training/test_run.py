@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.training.model.fingerprint import model_fingerprint
 from tests.training.tiny import (
     TinyOwner,
     TinySamples,
@@ -26,7 +27,6 @@ from training_pro.hosts.model_folder import load_model_folder
 from training_pro.record.checkpoints import checkpoints
 from training_pro.record.history import read_history
 from training_pro.record.state import read_state
-from training_pro.training.model.snapshot import model_fingerprint
 from training_pro.training.status import RunStatus
 
 FULL: dict[str, Any] = {

@@ -52,13 +52,13 @@ class StandInHost:
     def obstacle(self) -> str:
         return self.stands
 
-    def loras_on(self) -> list[str]:
+    def loras_in_use(self) -> list[str]:
         return list(self.on)
 
-    def take_loras_off(self) -> None:
+    def stop_using_loras(self) -> None:
         self.on = []
 
-    def put_lora_on(self, name: str) -> None:
+    def use_lora(self, name: str) -> None:
         self.on = []
         if name in self.misfits:
             raise ModelError(f"The LoRA {name} can't be put on this model.")

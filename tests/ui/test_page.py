@@ -48,16 +48,16 @@ def test_a_first_run_from_nothing_to_a_lora_in_use(desk: Desk) -> None:
     tab.press("ask-go")
     tab.until(lambda: tab.words("ask-answers").count(" tokens · ") == 2, "both answers")
     assert "base model" in tab.words("ask-answers") and "first" in tab.words("ask-answers")
-    assert desk.server.session.host.loras_on() == []
+    assert desk.server.session.host.loras_in_use() == []
     tab.press("put-on")
-    tab.until(lambda: desk.server.session.host.loras_on() == ["first"], "the LoRA in use")
+    tab.until(lambda: desk.server.session.host.loras_in_use() == ["first"], "the LoRA in use")
     tab.until(lambda: "with first" in tab.words("host"), "the line at the top")
     tab.new_run()
     tab.type("name", "second")
     tab.press("start")
     tab.until(lambda: desk.server.session.run.settings.name == "second", "a run that unloads the LoRA by itself")
     tab.until(lambda: tab.phase() == "ended", "its end", 120)
-    assert desk.server.session.host.loras_on() == []
+    assert desk.server.session.host.loras_in_use() == []
 
 
 def test_the_stop_loss_moves_though_the_page_that_started_is_closed(desk: Desk) -> None:

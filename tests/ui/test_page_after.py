@@ -100,4 +100,4 @@ def test_perplexity_is_measured_kept_and_commented(tab: Tab, server: Server) -> 
     tab.until(lambda: "the <b>better</b> one" in tab.words("perplexity-table"), "the comment")
     tab.press("perplexity-remove")
     tab.until(lambda: tab.part("perplexity-table").locator("tr").count() == 2, "the line taken out")
-    assert server.session.host.loras_on() == []
+    assert server.session.host.loras_in_use() == []

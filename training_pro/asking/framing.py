@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training_pro.asking.question import BASE, Question
-from training_pro.data.rendering.formats import USUAL_FORMAT, Format, load_format, reading_of
-from training_pro.data.rendering.prompts import prompt_in
+from training_pro.data.rendering.formats import USUAL_FORMAT, Format, load_format, prompt_in, reading_of
 from training_pro.data.rendering.templates import has_template, make_template
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.errors import DataError, RunError

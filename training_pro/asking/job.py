@@ -20,9 +20,8 @@ from typing import Any, Literal
 from training_pro.asking.framing import Framed, framed, without_second_bos
 from training_pro.asking.question import BASE, Question, Voice, check_question
 from training_pro.errors import Cancelled, RunError, UserError, explain
-from training_pro.hosts.host import Host, LoadedModel
-from training_pro.hosts.lora_on import LoraOn
-from training_pro.hosts.loras_off import loras_off
+from training_pro.hosts.host import Host, LoadedModel, without_loras
+from training_pro.hosts.lora_in_use import LoraInUse
 from training_pro.record.lora_choices import chosen_lora
 from training_pro.record.votes import Tally, Vote, add_vote, read_votes, tallies
 
@@ -146,7 +145,7 @@ class AskJob:
 
     def _work(self) -> None:
         try:
-            with loras_off(self._host), self._host.hold(self.sentence):
+            with without_loras(self._host), self._host.hold(self.sentence):
                 loaded = self._host.loaded_model()
                 prompt = self._framed(loaded.tokenizer)
                 self._set(way=prompt.way)
@@ -187,15 +186,15 @@ class AskJob:
             yield loaded.model, loaded.tokenizer
             return
         chosen = chosen_lora(self._host.folders, voice.lora)
-        on = LoraOn(loaded.model, chosen.folder, chosen.label)
+        on = LoraInUse(loaded.model, chosen.folder, chosen.label)
         try:
             with at_strength(on.model, voice):
                 yield on.model, on.tokenizer or loaded.tokenizer
         finally:
-            on.off()
+            on.remove()
 
     def _write(self, place: int, model: Any, tokenizer: Any, prompt: Framed) -> None:
-        from training_pro.training.answering import Manner, write
+        from training_pro.training.answering import Manner, answer
 
         sampling = self._status.question.sampling
         manner = Manner(
@@ -208,7 +207,7 @@ class AskJob:
             stop=self._cancelled.is_set,
             hear=partial(self._hear, place),
         )
-        written = write(model, tokenizer, prompt.text, manner)
+        written = answer(model, tokenizer, prompt.text, manner)
         self._set_answer(place, text=written.text, tokens=written.tokens)
 
     def _hear(self, place: int, words: str) -> None:

@@ -1,8 +1,10 @@
-"""Options that several commands share, and what they stand for."""
+"""What a command is, the options that several commands share, and what they stand for."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,14 @@ MODEL_OPTION: dict[str, Any] = {
     "metavar": "DIR",
     "help": "a model folder in Hugging Face's layout (default: the embedded SmolLM2-135M-Instruct)",
 }
+
+
+@dataclass(frozen=True)
+class CliCommand:
+    """A command of the command line: its options and what it does; `run` returns the exit code."""
+
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:

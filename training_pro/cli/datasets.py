@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from training_pro.cli import common, settings_file
-from training_pro.cli.command import CliCommand
+from training_pro.cli.common import CliCommand
 from training_pro.cli.terminal import Bar, complain, say
 from training_pro.data.chat_logs import PAUSE_HOURS
 from training_pro.data.documents.extracted import removed_words

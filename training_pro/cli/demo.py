@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     before = _answers(session, prompts)
     code = train(session, settings, "replace")
     if code == 0:
-        session.host.put_lora_on(NAME)
+        session.host.use_lora(NAME)
         _compare(prompts, before, _answers(session, prompts))
         _list_files(folders.loras / NAME)
     return code

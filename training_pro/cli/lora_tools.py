@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training_pro.cli import common
-from training_pro.cli.command import CliCommand
+from training_pro.cli.common import CliCommand
 from training_pro.cli.terminal import say, say_json
 from training_pro.folders import Folders
 from training_pro.words import size_words

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training_pro.cli import common
-from training_pro.cli.command import CliCommand
-from training_pro.cli.common import ExitCode
+from training_pro.cli.common import CliCommand, ExitCode
 from training_pro.cli.terminal import Bar, complain, say, with_options
 from training_pro.data.questions.kept import QuestionFile, as_csv, changes_in_csv, edited
 from training_pro.data.questions.passages import SHORTEST_CHARS, Cutting

@@ -13,7 +13,6 @@ from training_pro.data.rendering.rendering import LossPlace, RenderedRow, RowRen
 from training_pro.data.rendering.templates import has_template, load_template, make_template
 from training_pro.data.report import SourceReport
 from training_pro.data.row_encoding import ReadyRow, RowArrays
-from training_pro.data.row_strays import RowStrays
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.chats import Unwanted
 from training_pro.data.rows.rows import Row, read_rows
@@ -22,6 +21,7 @@ from training_pro.data.sources import Source
 from training_pro.data.workshop import SourceSamples, Workshop
 from training_pro.errors import DataError
 from training_pro.settings import Settings
+from training_pro.text.stray_characters import RowStrays
 
 _AFTERWARDS = ("seed", "skip_duplicates", "hybrid", "hybrid_data_percent", "hybrid_text_percent", "eval_percent")
 _WAY_OF_RENDERING = 4  # raised when rows become other tokens than with the code before

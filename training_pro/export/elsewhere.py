@@ -11,8 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from training_pro.data.rendering.formats import Format, reading_of
-from training_pro.data.rendering.prompts import prompt_in
+from training_pro.data.rendering.formats import Format, prompt_in, reading_of
 from training_pro.errors import UserError
 from training_pro.export.lora_source import Lora
 from training_pro.folders import Folders

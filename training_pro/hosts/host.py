@@ -6,12 +6,13 @@ Nothing here imports torch or transformers, so that asking costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from training_pro.errors import RunError
 from training_pro.folders import Folders
 
 if TYPE_CHECKING:
@@ -130,17 +131,17 @@ class Host(Protocol):
         """What blocks a run right now, with the way out; "" for nothing. Loads nothing, waits for nothing."""
         ...
 
-    def loras_on(self) -> list[str]: ...
+    def loras_in_use(self) -> list[str]: ...
 
-    def take_loras_off(self) -> None:
-        """Afterwards `loras_on()` is empty and the base model is back.
+    def stop_using_loras(self) -> None:
+        """Afterwards `loras_in_use()` is empty and the base model is back.
 
         Raises:
             ModelError: the host could not do it.
         """
         ...
 
-    def put_lora_on(self, name: str) -> None:
+    def use_lora(self, name: str) -> None:
         """Use the LoRA of this name on the model, in place of any other.
 
         Raises:
@@ -197,3 +198,25 @@ class Host(Protocol):
             ModelError: it can't be loaded any more.
         """
         ...
+
+
+@contextmanager
+def without_loras(host: Host) -> Iterator[None]:
+    """Inside, the model uses no LoRA; afterwards it uses the one that it used before. Costs what unloading and loading
+    it costs the host.
+
+    Raises:
+        RunError: the model uses several LoRAs, which can't be put back in one piece.
+        ModelError: the host could not do it.
+    """
+    before = host.loras_in_use()
+    if not before:
+        yield
+        return
+    if len(before) > 1:
+        raise RunError(f"The model uses several LoRAs ({', '.join(before)}). Stop using them first.")
+    host.stop_using_loras()
+    try:
+        yield
+    finally:
+        host.use_lora(before[0])

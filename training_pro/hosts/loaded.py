@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from training_pro.errors import ModelError
 from training_pro.folders import is_file
-from training_pro.hosts.host import LoadedModel, Quantization
+from training_pro.hosts.host import LoadedModel, ModelSource, Quantization, Quantizing
 from training_pro.training.model.config import value_of, whole_number_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def context_tokens_of(config: Any) -> int | None:
     return None
 
 
-def lora_is_on(names: list[str]) -> str:
+def why_loras_block(names: list[str]) -> str:
     """Why no run can begin on a model with these LoRAs; "" for none."""
     if not names:
         return ""
@@ -98,3 +98,25 @@ def lora_folder(loras: Path, name: str) -> Path:
     if not is_file(folder / "adapter_config.json"):
         raise ModelError(f"There is no LoRA in {folder} (no adapter_config.json); choose one that has been trained.")
     return folder
+
+
+def source_of(loaded: LoadedModel) -> ModelSource:
+    """Where and how `loaded` was loaded, so that another process can load it the same way."""
+    weight = loaded.model.get_input_embeddings().weight
+    dtype = str(weight.dtype).removeprefix("torch.")
+    config = getattr(loaded.model.config, "quantization_config", None)
+    quantizing = Quantizing(
+        loaded.quantization,
+        _dtype_name(_asked(config, "bnb_4bit_compute_dtype")),
+        str(_asked(config, "bnb_4bit_quant_type") or "nf4"),
+        bool(_asked(config, "bnb_4bit_use_double_quant")),
+    )
+    return ModelSource(loaded.path, quantizing, dtype, weight.device.type == "cpu", loaded.label)
+
+
+def _asked(config: Any, name: str) -> Any:
+    return config.get(name) if isinstance(config, dict) else getattr(config, name, None)
+
+
+def _dtype_name(dtype: Any) -> str | None:
+    return None if dtype is None else str(dtype).removeprefix("torch.")

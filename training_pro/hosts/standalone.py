@@ -17,10 +17,9 @@ from training_pro.errors import ModelError, UserError
 from training_pro.folders import Folders
 from training_pro.hosts.embedded import MODEL_NAME, embedded_model
 from training_pro.hosts.host import LoadedModel, ModelSource, Quantizing
-from training_pro.hosts.loaded import lora_folder, lora_is_on
-from training_pro.hosts.lora_on import LoraOn
+from training_pro.hosts.loaded import lora_folder, source_of, why_loras_block
+from training_pro.hosts.lora_in_use import LoraInUse
 from training_pro.hosts.model_folder import DtypeName, check_model_folder, load_model_folder
-from training_pro.hosts.source import source_of
 from training_pro.progress import Progress, no_progress
 from training_pro.words import natural_key
 
@@ -56,7 +55,7 @@ class StandaloneHost:
         self._quantizing = quantizing or Quantizing("4-bit" if load_in_4bit else "none")
         self._progress = progress
         self._loaded: LoadedModel | None = None
-        self._lora: LoraOn | None = None
+        self._lora: LoraInUse | None = None
         self._lora_to_put_back: str | None = None
         self._holder: Callable[[], str] | None = None
         self._lock = threading.RLock()
@@ -95,29 +94,29 @@ class StandaloneHost:
     def trainable_model(self) -> LoadedModel:
         with self._lock:
             if self._lora:
-                raise ModelError(lora_is_on([self._lora.name]))
+                raise ModelError(why_loras_block([self._lora.name]))
             return self._base()
 
     def obstacle(self) -> str:
         if self._holder:
             return self._holder()
-        return lora_is_on(self.loras_on())
+        return why_loras_block(self.loras_in_use())
 
-    def loras_on(self) -> list[str]:
+    def loras_in_use(self) -> list[str]:
         return [self._lora.name] if self._lora else []
 
-    def take_loras_off(self) -> None:
+    def stop_using_loras(self) -> None:
         with self._lock:
             self._refuse_if_held()
             if self._lora:
-                self._lora.off()
+                self._lora.remove()
                 self._lora = None
 
-    def put_lora_on(self, name: str) -> None:
+    def use_lora(self, name: str) -> None:
         folder = lora_folder(self.folders.loras, name)
         with self._lock:
-            self.take_loras_off()
-            self._lora = LoraOn(self._base().model, folder, name)
+            self.stop_using_loras()
+            self._lora = LoraInUse(self._base().model, folder, name)
 
     @contextmanager
     def hold(self, sentence: Callable[[], str]) -> Iterator[None]:
@@ -130,14 +129,14 @@ class StandaloneHost:
             self._holder = None
 
     def generate(self, prompt: str, max_new_tokens: int) -> str:
-        from training_pro.training.behaviours.samples import answer
+        from training_pro.training.answering import Manner, answer
 
         if not prompt:
             raise UserError("The prompt is empty; write how the text should begin.")
         with self._lock:
             self._refuse_if_held()
             loaded = self.loaded_model()
-            return answer(loaded.model, loaded.tokenizer, prompt, max_new_tokens)
+            return answer(loaded.model, loaded.tokenizer, prompt, Manner(max_new_tokens)).text
 
     def as_character(self, prompt: str) -> tuple[str, tuple[str, ...]]:
         raise ModelError("There is no Chat tab here, and so no character. Ask as a chat.")
@@ -166,7 +165,7 @@ class StandaloneHost:
             base = self._base()
             if self._lora_to_put_back and not self._lora:
                 name, self._lora_to_put_back = self._lora_to_put_back, None
-                self._lora = LoraOn(base.model, lora_folder(self.folders.loras, name), name)
+                self._lora = LoraInUse(base.model, lora_folder(self.folders.loras, name), name)
 
     def _base(self) -> LoadedModel:
         if self._loaded is None:

@@ -25,10 +25,9 @@ from modules.utils import resolve_model_path
 from training_pro.errors import ModelError, UserError
 from training_pro.folders import Folders
 from training_pro.hosts.host import LoadedModel, ModelSource, Quantizing
-from training_pro.hosts.loaded import describe, loading_errors, lora_folder, lora_is_on
-from training_pro.hosts.lora_on import untouched_on_failure
+from training_pro.hosts.loaded import describe, loading_errors, lora_folder, source_of, why_loras_block
+from training_pro.hosts.lora_in_use import untouched_on_failure
 from training_pro.hosts.lora_words import rows_wanted
-from training_pro.hosts.source import source_of
 from training_pro.words import natural_key
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ class WebUIHost:
 
     def _refuse_untrainable(self, loaded: LoadedModel) -> None:
         if shared.lora_names:
-            raise ModelError(lora_is_on(self.loras_on()))
+            raise ModelError(why_loras_block(self.loras_in_use()))
         if shared.model_dirty_from_training or _holds_lora_layers(loaded.model):
             raise ModelError(
                 f"Another trainer has changed {loaded.label} in memory; unload it and load it again in the Model tab."
@@ -168,10 +167,10 @@ class WebUIHost:
         lock = shared.generation_lock
         return REPLY_RUNNING if lock is not None and lock.locked() else ""
 
-    def loras_on(self) -> list[str]:
+    def loras_in_use(self) -> list[str]:
         return [str(name) for name in shared.lora_names]
 
-    def take_loras_off(self) -> None:
+    def stop_using_loras(self) -> None:
         self._refuse_changes()
         if not shared.lora_names:
             return
@@ -183,12 +182,12 @@ class WebUIHost:
             else:
                 add_lora_to_model([])
 
-    def put_lora_on(self, name: str) -> None:
+    def use_lora(self, name: str) -> None:
         self._refuse_changes()
         folder = lora_folder(self.folders.loras, name)
         if "." in name:
             raise ModelError(f"The WebUI can't apply a LoRA with a dot in its name ({name}); rename {folder}.")
-        self.take_loras_off()
+        self.stop_using_loras()
         loaded = self.trainable_model()
         if rows_wanted(folder) > len(loaded.tokenizer):
             raise ModelError(
@@ -228,7 +227,7 @@ class WebUIHost:
         return partial(_one_sentence, held.sentence) if held and shared.model is held.stand_in else None
 
     def generate(self, prompt: str, max_new_tokens: int) -> str:
-        from training_pro.training.behaviours.samples import answer
+        from training_pro.training.answering import Manner, answer
 
         if not prompt:
             raise UserError("The prompt is empty; write how the text should begin.")
@@ -236,7 +235,7 @@ class WebUIHost:
             raise ModelError(self._hold.sentence())
         loaded = self.loaded_model()
         with _no_reply_running():
-            return answer(loaded.model, loaded.tokenizer, prompt, max_new_tokens)
+            return answer(loaded.model, loaded.tokenizer, prompt, Manner(max_new_tokens)).text
 
     def as_character(self, prompt: str) -> tuple[str, tuple[str, ...]]:
         from modules.chat import generate_chat_prompt, get_stopping_strings, replace_character_names

@@ -36,8 +36,8 @@ class LoraHost(Protocol):
 
     @property
     def folders(self) -> Folders: ...
-    def loras_on(self) -> list[str]: ...
-    def take_loras_off(self) -> None: ...
+    def loras_in_use(self) -> list[str]: ...
+    def stop_using_loras(self) -> None: ...
 
 
 class GoingRun(Protocol):
@@ -321,8 +321,8 @@ class RunQueue:
 
     def _started(self, entry: Entry, existing: _Existing) -> GoingRun:
         """The run of the entry, begun; no LoRA of an earlier one is left on the model."""
-        if self._starter.host.loras_on():
-            self._starter.host.take_loras_off()
+        if self._starter.host.loras_in_use():
+            self._starter.host.stop_using_loras()
         run = self._starter.start(entry.settings, existing, queued=True)
         with self._lock:
             self._current = run

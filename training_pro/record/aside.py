@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +16,7 @@ from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.record.names import run_folder
 from training_pro.record.state import read_state, standing
-from training_pro.record.whole_files import HIDDEN_ENDING, make_folder, move_folder, sweep_temporaries, write_fault
+from training_pro.record.whole_files import HIDDEN_ENDING, make_folder, move_folder, sweep_temporaries
 from training_pro.words import utc_stamp
 
 ASIDE_FOLDER = f".training_pro{HIDDEN_ENDING}"
@@ -85,19 +84,6 @@ def aside_runs(folders: Folders) -> list[AsideRun]:
         entry for why in ("kept", "deleted") for path in _children(_place(folders, why)) if (entry := _parsed(path))
     ]
     return sorted(found, key=lambda entry: entry.moved, reverse=True)
-
-
-def purge(folders: Folders, aside: Path) -> None:
-    """Remove a run for good that was kept aside or deleted.
-
-    Raises:
-        RunError: it is not one of those, or the disk refuses.
-    """
-    _entry(folders, aside)
-    try:
-        shutil.rmtree(aside)
-    except OSError as error:
-        raise write_fault(aside, error) from error
 
 
 def check_inside(folders: Folders, run: Path) -> None:

@@ -77,12 +77,6 @@ def checkpoints(run: Path) -> list[CheckpointInfo]:
     return sorted(found, key=lambda checkpoint: (checkpoint.update, checkpoint.path.name))
 
 
-def newest_complete(run: Path) -> CheckpointInfo | None:
-    """The checkpoint to resume from, if there is one."""
-    complete = [checkpoint for checkpoint in checkpoints(run) if checkpoint.complete]
-    return complete[-1] if complete else None
-
-
 def newest_first(run: Path) -> list[CheckpointInfo]:
     """The checkpoints in a run's folder, the newest update first."""
     return list(reversed(checkpoints(run)))

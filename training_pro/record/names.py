@@ -1,4 +1,4 @@
-"""What a LoRA may be called, and the one folder that name stands for.
+"""What a LoRA may be called, the one folder that name stands for, and names for new ones.
 
 A name becomes a folder, an entry in the host's menu and a key inside PEFT, on every system the folder may
 be carried to: all of them must accept it. Costs nothing but a look at the LoRA folder.
@@ -7,14 +7,17 @@ be carried to: all of them must accept it. Costs nothing but a look at the LoRA 
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.record.whole_files import HIDDEN_ENDING
 
 MOST_CHARACTERS = 100
+_MOST_OF_A_FILE = 40  # characters of a file's name that a new run's name takes
+_NUMBERED = re.compile(r"(.*?)-(\d+)")
 MOST_BYTES = 200  # of the 255 a file name may have; the rest is for what is put behind the name
 
 _WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"}
@@ -78,6 +81,22 @@ def run_folder(folders: Folders, name: str) -> Path:
             f'"{name}" is the same folder as the LoRA "{(twins or [name])[0]}" on this disk; choose another name.'
         )
     return folder
+
+
+def free_name(folders: Folders, name: str) -> str:
+    """`name` with the first number behind it that no LoRA has: "tales" becomes "tales-2"."""
+    numbered = _NUMBERED.fullmatch(name)
+    stem, number = (numbered[1], int(numbered[2])) if numbered and numbered[1] else (name, 1)
+    while True:
+        number += 1
+        if not (folders.loras / f"{stem}-{number}").exists():
+            return f"{stem}-{number}"
+
+
+def free_name_for(folders: Folders, file: str) -> str:
+    """A name after a file that no LoRA has: "My Tales.txt" becomes "My_Tales"."""
+    stem = re.sub(r"[^\w-]+", "_", PurePath(file).stem)[:_MOST_OF_A_FILE].strip("_-") or "lora"
+    return stem if not (folders.loras / stem).exists() else free_name(folders, stem)
 
 
 def _check_length(name: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from training_pro.errors import BusyError, RunError, UserError, explain
 from training_pro.hosts.host import Host, ModelSource
-from training_pro.hosts.source import source_of
+from training_pro.hosts.loaded import source_of
 from training_pro.record.whole_files import write_fault, write_whole
 from training_pro.remote.channel import read_live
 from training_pro.remote.launching import OwnProcess, start_child, this_python, train_command

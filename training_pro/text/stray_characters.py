@@ -10,11 +10,12 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from training_pro.text.blocks.corpus import Corpus
+from training_pro.words import counted
 
 _ENTITY = r"&(?:#\d{2,7}|#[xX][0-9a-fA-F]{2,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
 _TAG_NAMES = "p|div|span|i|b|em|strong|u|a|h[1-6]|ul|ol|li|blockquote|font|center"
@@ -76,7 +77,29 @@ def strays(corpus: Corpus) -> list[Stray]:
     return found
 
 
-def strays_in(text: str) -> list[tuple[str, str]]:
+class RowStrays:
+    """Counts the rows that hold strays of each kind, and keeps the first of each as an example."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+
+    def look(self, texts: Iterable[str]) -> None:
+        """Count these rows too."""
+        for text in texts:
+            for kind, example in _strays_in(text):
+                self._counts[kind] += 1
+                self._examples.setdefault(kind, example)
+
+    def notes(self) -> list[str]:
+        """A sentence on what was found, if there is something."""
+        if not self._counts:
+            return []
+        found = [f"{kind} in {counted(count, 'row')} ({self._examples[kind]})" for kind, count in self._counts.items()]
+        return [f"Will be learned too: {', '.join(found)}."]
+
+
+def _strays_in(text: str) -> list[tuple[str, str]]:
     """The kinds of strays in the text of a row, each with the first of them as it is shown."""
     if not _HINT.search(text):
         return []

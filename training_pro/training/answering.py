@@ -1,11 +1,12 @@
-"""Lets a model continue a prompt, as it is: its mode and the random state are afterwards what they were.
+"""Lets a model continue one prompt or several, as it is: its mode and the random state are afterwards what they were.
 
-Costs one generated answer: some seconds.
+Costs one generated answer: some seconds. Several at once cost little more than one on a card, and save a third on a
+processor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,16 +51,27 @@ class Manner:
 
 @dataclass(frozen=True)
 class Written:
-    """An answer, and how many tokens it took."""
+    """An answer, and its tokens."""
 
     text: str
-    tokens: int
+    ids: list[int]
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
 
 
-def write(model: Any, tokenizer: PreTrainedTokenizerBase, prompt: str, manner: Manner) -> Written:
+def answer(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    manner: Manner,
+    processors: Sequence[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = (),
+) -> Written:
     """The continuation of `prompt` by the model with its LoRA as it is.
 
-    Of a prompt that leaves no room in the model's context the end is taken.
+    `processors` are shown the logits before each token. Of a prompt that leaves no room in the model's context the end
+    is taken.
     """
     random_state = RandomState.take()
     training = model.training
@@ -78,6 +90,7 @@ def write(model: Any, tokenizer: PreTrainedTokenizerBase, prompt: str, manner: M
                 repetition_penalty=manner.repetition_penalty,
                 use_cache=True,
                 stopping_criteria=[_Asked(manner.stop)],
+                logits_processor=list(processors),
                 pad_token_id=_pad(tokenizer),
                 streamer=heard if manner.hear is not _nobody else None,
                 **_drawing(manner),
@@ -87,7 +100,41 @@ def write(model: Any, tokenizer: PreTrainedTokenizerBase, prompt: str, manner: M
         model.train(training)
         random_state.restore()
     new = made[0, ids.shape[1] :]
-    return Written(_without_stop(str(tokenizer.decode(new, skip_special_tokens=True)), manner), len(new))
+    return Written(_without_stop(str(tokenizer.decode(new, skip_special_tokens=True)), manner), new.tolist())
+
+
+def answers(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    max_new_tokens: int,
+    done: Callable[[str], bool],
+    stop: Callable[[], bool],
+) -> list[str]:
+    """The likeliest continuation of each prompt, which is whole text with its control tokens; one string a prompt.
+
+    `done(text so far)` ends one answer, `stop()` all of them, asked before each token. Of a prompt that leaves no room
+    in the model's context the end is taken.
+    """
+    random_state, training = RandomState.take(), model.training
+    model.eval()
+    ids, mask = _padded(model, tokenizer, prompts, max_new_tokens)
+    ended = _Ended(tokenizer, ids.shape[1], done, stop)
+    try:
+        with torch.no_grad():
+            made = model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                use_cache=True,
+                stopping_criteria=[ended],
+                pad_token_id=_pad(tokenizer),
+            )
+    finally:
+        model.train(training)
+        random_state.restore()
+    return [str(text) for text in tokenizer.batch_decode(made[:, ids.shape[1] :], skip_special_tokens=True)]
 
 
 def _drawing(manner: Manner) -> dict[str, Any]:
@@ -124,6 +171,35 @@ class _Asked:
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
         return torch.full((input_ids.shape[0],), self._stop(), dtype=torch.bool, device=input_ids.device)
+
+
+class _Ended:
+    """A stopping criterion that looks at the text of each answer."""
+
+    def __init__(self, tokenizer: Any, start: int, done: Callable[[str], bool], stop: Callable[[], bool]) -> None:
+        self._tokenizer = tokenizer
+        self._start = start
+        self._done = done
+        self._stop = stop
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        if self._stop():
+            return torch.ones(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+        texts = self._tokenizer.batch_decode(input_ids[:, self._start :], skip_special_tokens=True)
+        return torch.tensor([self._done(text) for text in texts], dtype=torch.bool, device=input_ids.device)
+
+
+def _padded(
+    model: Any, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], max_new_tokens: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """ids and attention mask (prompts, longest), padded on the left."""
+    room = _room_tokens(model, max_new_tokens)
+    rows = [tokenizer(prompt, add_special_tokens=False)["input_ids"][-room:] for prompt in prompts]
+    longest, pad = max(map(len, rows)), _pad(tokenizer)
+    device = model.get_input_embeddings().weight.device
+    ids = torch.tensor([[pad] * (longest - len(row)) + row for row in rows], device=device)
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=device)
+    return ids, mask
 
 
 def _room_tokens(model: Any, max_new_tokens: int) -> int:

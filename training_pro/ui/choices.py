@@ -10,11 +10,15 @@ from training_pro.data.files import list_datasets
 from training_pro.data.rendering.formats import list_formats
 from training_pro.data.rendering.templates import list_templates
 from training_pro.folders import Folders
+from training_pro.record.runs import RunSummary, list_runs
+from training_pro.session import Session
 from training_pro.training.learning_rate import schedule_names
 from training_pro.training.loop.optimizers import available_optimizers
 from training_pro.ui.fields import NOTHING, Choice, shown_choice
+from training_pro.words import natural_key
 
 Choices = dict[str, list[Choice]]
+NEWEST, BY_NAME = "Newest first", "By name"
 FILES = ("text_file", "dataset", "eval_dataset", "format", "chat_template")
 
 
@@ -47,3 +51,9 @@ def choice_updates(controls: dict[str, Any], choices: Choices) -> dict[Any, Any]
 
 def _with_nothing(names: list[str]) -> list[Choice]:
     return [NOTHING, *map(shown_choice, names)]
+
+
+def ordered_runs(session: Session) -> list[RunSummary]:
+    """All runs and LoRAs of the host, in the order that pages list them in."""
+    runs = list_runs(session.host.folders)
+    return sorted(runs, key=lambda run: natural_key(run.name)) if session.runs_by_name else runs

@@ -71,13 +71,6 @@ TEXT, ROWS, BOTH = "Text", "Chats and instructions", "Both"
 KINDS = (TEXT, ROWS, BOTH)
 
 
-def kind_of(settings: Settings) -> str:
-    """What a run of these settings learns from."""
-    if settings.hybrid:
-        return BOTH
-    return ROWS if settings.dataset and not settings.text_file else TEXT
-
-
 class Form:
     """The controls by setting name. `controls` fills up as the parts are built; `choices` are those of the lists."""
 

@@ -11,8 +11,8 @@ from training_pro.asking.question import BASE
 from training_pro.errors import RunError
 from training_pro.record.lora_choices import LoraChoice, lora_choices
 from training_pro.session import Session
+from training_pro.ui.choices import ordered_runs
 from training_pro.ui.fields import Choice, meant
-from training_pro.ui.runs_order import ordered_runs
 
 # What a list can offer before the LoRAs; no LoRA can be called so.
 THE_BASE: Choice = ("Base model", "/base")

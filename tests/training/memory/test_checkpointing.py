@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.training import zoo
+from tests.training.model.fingerprint import model_fingerprint
 from tests.training.tiny import TinyOwner, TinySamples, prepared, small_settings, train
 from training_pro.errors import ModelError
 from training_pro.record.history import read_history
@@ -16,7 +17,7 @@ from training_pro.training.memory import run_memory
 from training_pro.training.memory.checkpointing import Checkpointing, checkpointable_layers
 from training_pro.training.memory.forecast import CPU_SHARE
 from training_pro.training.model.prepare import ready
-from training_pro.training.model.snapshot import ModelSnapshot, model_fingerprint
+from training_pro.training.model.snapshot import ModelSnapshot
 
 
 @pytest.mark.parametrize("family", zoo.FAMILIES)

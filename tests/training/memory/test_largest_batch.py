@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.model.fingerprint import model_fingerprint
 from tests.training.tiny import TinyOwner, TinySamples, small_settings
 from training_pro.errors import Cancelled, ModelError
 from training_pro.progress import no_progress
@@ -18,7 +19,6 @@ from training_pro.settings import Settings
 from training_pro.training.memory import largest_batch as batch_size
 from training_pro.training.memory.largest_batch import Found, find_largest
 from training_pro.training.memory.run_memory import RunMemory
-from training_pro.training.model.snapshot import model_fingerprint
 
 MB = 1024 * 1024
 

@@ -10,6 +10,7 @@ import torch
 from peft import PeftModel
 
 from tests.training import zoo
+from tests.training.model.fingerprint import model_fingerprint
 from tests.training.model.test_adapter import answers, learn_a_little
 from tests.training.tiny import small_settings, weights
 from training_pro.errors import ModelError
@@ -17,7 +18,7 @@ from training_pro.training.model.adapter import attach, save_adapter, trained_te
 from training_pro.training.model.chunked_loss import make_lean
 from training_pro.training.model.new_rows import lengthen
 from training_pro.training.model.new_words import NewWords
-from training_pro.training.model.snapshot import ModelSnapshot, model_fingerprint
+from training_pro.training.model.snapshot import ModelSnapshot
 
 IDS = torch.tensor([[3, 5, 9, 64, 5, 65, 7, 64]])
 WORDS = NewWords(("old", "new", "newer"), (5, 64, 65), {64: (8, 9), 65: (10, 11, 12)})

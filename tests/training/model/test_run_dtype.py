@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from tests.training import zoo
+from tests.training.model.fingerprint import model_fingerprint
 from tests.training.tiny import small_settings
 from training_pro.training.model import run_dtype as module
 from training_pro.training.model.precision import DeviceFacts
 from training_pro.training.model.prepare import ready
 from training_pro.training.model.run_dtype import compute_as_the_run
-from training_pro.training.model.snapshot import ModelSnapshot, model_fingerprint
+from training_pro.training.model.snapshot import ModelSnapshot
 
 AMPERE, TURING, CPU = DeviceFacts("cuda", True), DeviceFacts("cuda", False), DeviceFacts("cpu", True)
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from tests.training import zoo
+from tests.training.model.fingerprint import model_fingerprint
 from tests.training.tiny import small_settings
 from training_pro.training.model.adapter import attach
 from training_pro.training.model.chunked_loss import make_lean
-from training_pro.training.model.snapshot import ModelSnapshot, model_fingerprint
+from training_pro.training.model.snapshot import ModelSnapshot
 
 
 def change_weight(model: Any) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 
 from tests.training import zoo
 from training_pro.errors import ModelError
-from training_pro.training.model.targets import Targets, linear_module_names, resolve_targets
+from training_pro.training.model.targets import Targets, TextLinears, resolve_targets
 
 LLAMA_LIKE = ["llama", "llama tied", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "granite", "cohere"]
 
@@ -95,7 +95,7 @@ def test_presets_on_other_names(family: str, preset: str, wanted: list[str], not
 def test_all_linear_is_everything_but_heads_and_routers(family: str) -> None:
     model = zoo.make(family)
     found = resolve_targets(model, "all-linear").modules
-    assert found == tuple(linear_module_names(model))
+    assert found == tuple(TextLinears(model).plain)
     assert not any(name.endswith(("lm_head", "embed_out", "mlp.gate", "shared_expert_gate")) for name in found)
 
 

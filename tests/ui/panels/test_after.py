@@ -9,6 +9,7 @@ import pytest
 from tests.ui.stand_ins import StandInRun, StandInSession, build_form, page, press, pulled
 from training_pro.errors import RunError
 from training_pro.folders import Folders
+from training_pro.record.names import free_name
 from training_pro.record.runs import SETTINGS_FILE
 from training_pro.record.state import starting_state, write_state
 from training_pro.settings import Settings, to_json
@@ -19,7 +20,6 @@ from training_pro.ui.panels import folder_button
 from training_pro.ui.panels.after import After, continue_run
 from training_pro.ui.panels.placement import Placement
 from training_pro.ui.panels.recipes import Recipes
-from training_pro.ui.run_names import free_name
 
 
 class Panel:

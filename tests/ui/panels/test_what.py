@@ -11,8 +11,8 @@ import pytest
 
 from tests.ui.stand_ins import StandInSession
 from training_pro.folders import Folders
+from training_pro.record.names import free_name_for
 from training_pro.ui.form import ROWS, TEXT
-from training_pro.ui.run_names import free_name_for
 from training_pro.ui.tab import Tab
 
 

@@ -230,6 +230,23 @@ def _entry(name: str, key: str, template: Any) -> FormatEntry:
     return FormatEntry(fields, parts)
 
 
+def prompt_in(format_: Format, prompt: str) -> str:
+    """The format's shortest text up to the answer, with `prompt` in its first field and nothing in the others.
+
+    A space right before the answer is left out: tokenizers put it into the answer's first token.
+    """
+    entry = min(format_.entries, key=_size)
+    end = next(place for place, part in enumerate(entry.parts) if place % 2 and part == entry.answer_field)
+    filled = [("" if place % 2 else part) for place, part in enumerate(entry.parts[:end])]
+    if end > 1:
+        filled[1] = prompt
+    return "".join(filled).rstrip(" ")
+
+
+def _size(entry: FormatEntry) -> tuple[int, int]:
+    return len(entry.fields), len(entry.parts)
+
+
 class InstructionRenderer:
     """Rows through a format file. The answer's field is the assistant's turn."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -11,9 +12,15 @@ from typing import Any
 
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.data.rows.fields import filled, folded
-from training_pro.data.rows.thoughts_in_text import parted_thoughts
 
 Message = dict[str, Any]
+_BOX = re.compile(r'<details type="reasoning"[^>]*>\s*(?:<summary>[^<]*</summary>)?(?P<said>.*?)</details>', re.DOTALL)
+_CHANNELS = re.compile(
+    r"(?:<\|start\|>assistant)?<\|channel\|>(?P<name>\w+)[^<]*<\|message\|>(?P<said>.*?)"
+    r"(?:<\|end\|>|<\|return\|>|(?=<\|start\|>)|\Z)",
+    re.DOTALL,
+)
+_QUOTED = re.compile(r"^> ?", re.MULTILINE)
 ROLES = {
     "human": "user",
     "user": "user",
@@ -156,7 +163,7 @@ def _message(number: int, role: str, turn: Mapping[str, Any], own: Mapping[str, 
         raw = json.dumps(raw, ensure_ascii=False)
     said = _content(number, raw, bool(calls_field), thoughts)
     if role == "assistant":
-        inner, said = parted_thoughts(said)
+        inner, said = _parted_thoughts(said)
         thoughts += [inner] if inner else []
     message["content"] = said
     if "".join(thoughts).strip():
@@ -261,3 +268,18 @@ def _part(number: int, part: Any, thoughts: list[str]) -> str:
         return str(part["text"]["value"])
     kind = part.get("type") if isinstance(part, Mapping) else None
     raise RowFault(f"turn {number} holds something that is not text" + (f" ({str(kind)[:40]})" if kind else ""))
+
+
+def _parted_thoughts(answer: str) -> tuple[str, str]:
+    """The thoughts that chat programs keep inside an answer (Open WebUI's boxes, the channels of gpt-oss), "" for none,
+    and the answer without them. ``<think>`` stays where it is: that is how models write it."""
+    if answer.startswith("<|channel|>"):
+        said = {"final": "", "analysis": ""}
+        for found in _CHANNELS.finditer(answer):
+            name = "final" if found["name"] == "final" else "analysis"
+            said[name] = "\n".join(filter(None, [said[name], found["said"].strip()]))
+        return (said["analysis"], said["final"]) if said["final"] else ("", answer)
+    if '<details type="reasoning"' not in answer:
+        return "", answer
+    thoughts = [html.unescape(_QUOTED.sub("", found["said"])).strip() for found in _BOX.finditer(answer)]
+    return "\n".join(filter(None, thoughts)), _BOX.sub("", answer).strip()

@@ -9,21 +9,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from training_pro.record.history import Event, History
 from training_pro.settings import Settings, sample_prompts
+from training_pro.training.answering import Manner, answer
 from training_pro.training.behaviours.behaviour import Behaviour
 from training_pro.training.behaviours.noise import Uncertainty, is_noise, repetition
 from training_pro.training.controls import Controls
-from training_pro.training.loop.random_state import RandomState
-from training_pro.training.model.config import text_config, whole_number_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-REPETITION_PENALTY = 1.15  # Keskar et al., 2019; without it small models say one sentence again and again
-_NO_LIMIT_TOKENS = 1 << 30
 
 NOISE = "The answers to the sample prompts have become noise"
 _LESS = "Stop the run, and start it again with a lower Learning Rate (1e-4 to 3e-4 is usual) or fewer epochs."
@@ -144,78 +138,10 @@ class SampleAnswers(Behaviour):
         self._warned, self.verdict = bool(values["warned"]), str(values["verdict"])
 
 
-class _Asked:
-    """A stopping criterion: ends each sequence as soon as `stop()` says so."""
-
-    def __init__(self, stop: Callable[[], bool]) -> None:
-        self._stop = stop
-
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
-        return torch.full((input_ids.shape[0],), self._stop(), dtype=torch.bool, device=input_ids.device)
-
-
-def _never() -> bool:
-    return False
-
-
-def answer(
-    model: Any,
-    tokenizer: PreTrainedTokenizerBase,
-    prompt: str,
-    max_new_tokens: int,
-    stop: Callable[[], bool] = _never,
-) -> str:
-    """The text of `measured_answer`."""
-    return measured_answer(model, tokenizer, prompt, max_new_tokens, stop).text
-
-
 def measured_answer(
-    model: Any,
-    tokenizer: PreTrainedTokenizerBase,
-    prompt: str,
-    max_new_tokens: int,
-    stop: Callable[[], bool] = _never,
+    model: Any, tokenizer: PreTrainedTokenizerBase, prompt: str, max_new_tokens: int, stop: Callable[[], bool]
 ) -> Said:
-    """The continuation of `prompt` by the model with its LoRA as it is; mode and random state are kept.
-
-    It is the likeliest one, tokens that were there before being made less likely.
-
-    `stop` is asked before each token: the answer ends there. Of a prompt that leaves no room in the model's context
-    the end is taken.
-    """
-    random_state = RandomState.take()
-    training = model.training
-    model.eval()
+    """The likeliest answer to `prompt`, with what tells whether it is noise. `stop` is asked before each token."""
     uncertainty = Uncertainty()
-    device = model.get_input_embeddings().weight.device
-    ids = tokenizer(prompt, return_tensors="pt")["input_ids"][:, -room_tokens(model, max_new_tokens) :].to(device)
-    try:
-        with torch.no_grad():
-            made = model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                repetition_penalty=REPETITION_PENALTY,
-                use_cache=True,
-                stopping_criteria=[_Asked(stop)],
-                logits_processor=[uncertainty],
-                pad_token_id=pad_of(tokenizer),
-            )
-    finally:
-        model.train(training)
-        random_state.restore()
-    new = made[0, ids.shape[1] :]
-    text = str(tokenizer.decode(new, skip_special_tokens=True))
-    return Said(text, len(new), repetition(new.tolist()), uncertainty.mean_nats)
-
-
-def room_tokens(model: Any, max_new_tokens: int) -> int:
-    """How many tokens of a prompt fit before the answer; at least one."""
-    limit = whole_number_of(text_config(model), "max_position_embeddings", "n_positions") or _NO_LIMIT_TOKENS
-    return max(1, limit - max_new_tokens)
-
-
-def pad_of(tokenizer: PreTrainedTokenizerBase) -> int:
-    chosen = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    return int(chosen) if chosen is not None else 0
+    made = answer(model, tokenizer, prompt, Manner(max_new_tokens, stop=stop), [uncertainty])
+    return Said(made.text, made.tokens, repetition(made.ids), uncertainty.mean_nats)

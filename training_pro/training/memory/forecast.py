@@ -40,8 +40,7 @@ class Work:
 class Forecast:
     """Bytes by part. `weights` are in memory already; all else comes on top.
 
-    `activations` and `loss` are of `batch_size` blocks of `longest_tokens`, corrected by what was measured before,
-    if `corrected`.
+    `activations` and `loss` are of `batch_size` blocks of `longest_tokens`, corrected by what was measured before.
     """
 
     weights: int
@@ -56,7 +55,6 @@ class Forecast:
     longest_tokens: int
     checkpointed: int
     layers: int
-    corrected: bool
     ways_out: str
     options: tuple[str, ...] = ()
 
@@ -138,7 +136,6 @@ def _forecast(work: Work, batch_size: int, longest_tokens: int, checkpointed: in
         longest_tokens=longest_tokens,
         checkpointed=checkpointed,
         layers=shape.checkpointable,
-        corrected=work.correction != 1.0,
         ways_out=words,
         options=options,
     )

@@ -23,17 +23,8 @@ def value_of(config: Any, *names: str) -> Any:
     return None
 
 
-def number_of(config: Any, *names: str) -> float | None:
-    """The first of these attributes that is a number; a list (one number a layer) counts with its largest."""
-    for name in names:
-        found = _number(value_of(config, name))
-        if found is not None:
-            return found
-    return None
-
-
 def whole_number_of(config: Any, *names: str) -> int | None:
-    """As `number_of`, of whole numbers above 0."""
+    """The first of these attributes that is a whole number above 0; of a list, one number a layer, the largest."""
     for name in names:
         found = _number(value_of(config, name))
         if found is not None and found >= 1:

@@ -10,8 +10,6 @@ Cost: some milliseconds and a few kB a module.
 from __future__ import annotations
 
 import copy
-import hashlib
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,9 +104,7 @@ def _restore_parameter(kept: _ParameterState) -> None:
 
 def _module_state(module: nn.Module) -> _ModuleState:
     attributes = dict(vars(module))
-    containers = {
-        name: (value, dict(value)) for name, value in attributes.items() if isinstance(value, (dict, OrderedDict))
-    }
+    containers = {name: (value, dict(value)) for name, value in attributes.items() if isinstance(value, dict)}
     return _ModuleState(module, attributes, containers)
 
 
@@ -137,52 +133,3 @@ def _collect_config(config: Any, found: dict[int, tuple[Any, dict[str, Any]]]) -
     found[id(config)] = (config, attributes)
     for value in attributes.values():
         _collect_config(value, found)
-
-
-def model_fingerprint(model: nn.Module) -> str:
-    """A SHA-256 over every tensor (gradients and quantization state included) and each module's own attributes.
-
-    Two equal fingerprints: the model is bit for bit the same.
-    """
-    digest = hashlib.sha256()
-    for name, module in model.named_modules():
-        digest.update(f"{name}|{type(module).__qualname__}|{_attributes_in_words(module)}".encode())
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|{tensor.requires_grad}".encode())
-        digest.update(_bytes_of(tensor))
-        digest.update(b"" if tensor.grad is None else _bytes_of(tensor.grad))
-        _digest_quantization(digest, getattr(tensor, "quant_state", None))
-    for config, attributes in _config_states(model):
-        plain = {key: value for key, value in attributes.items() if not hasattr(value, "to_dict")}
-        digest.update(f"{type(config).__name__}|{sorted(map(str, plain.items()))}".encode())
-    return digest.hexdigest()
-
-
-def _attributes_in_words(module: nn.Module) -> str:
-    """Plain values as they are, dicts by their size (hooks, children), functions by name, all else by type."""
-    return "|".join(f"{name}={_in_words(value)}" for name, value in sorted(vars(module).items()))
-
-
-def _in_words(value: Any) -> str:
-    if value is None or isinstance(value, (bool, int, float, str, torch.dtype)):
-        return repr(value)
-    if isinstance(value, (dict, OrderedDict)):
-        return (
-            f"{len(value)} {sorted(map(str, value))}" if all(isinstance(key, str) for key in value) else str(len(value))
-        )
-    return getattr(value, "__qualname__", type(value).__qualname__)
-
-
-def _digest_quantization(digest: hashlib._Hash, state: Any) -> None:
-    """Scales and flags of a quantized tensor, those of its second level included."""
-    for name, value in sorted(vars(state).items()) if hasattr(state, "__dict__") else ():
-        if isinstance(value, torch.Tensor):
-            digest.update(name.encode() + _bytes_of(value))
-        elif hasattr(value, "absmax"):
-            _digest_quantization(digest, value)
-        else:
-            digest.update(f"{name}={value}".encode())
-
-
-def _bytes_of(tensor: torch.Tensor) -> bytes:
-    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""

@@ -175,11 +175,6 @@ def _output_embeddings(model: nn.Module) -> nn.Module | None:
         return None
 
 
-def linear_module_names(model: nn.Module) -> list[str]:
-    """Full names of what `all-linear` means: every linear module of the text part but heads, routers and experts."""
-    return list(TextLinears(model).plain)
-
-
 def resolve_targets(model: nn.Module, preset: str, own_list: str = "", *, with_experts: bool = False) -> Targets:
     """The modules of `model` that `preset` (or `own_list`, names separated by commas) means.
 

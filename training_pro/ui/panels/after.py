@@ -14,6 +14,7 @@ import gradio as gr
 
 from training_pro.errors import RunError
 from training_pro.record.lora_choices import has_weights
+from training_pro.record.names import free_name
 from training_pro.record.runs import SETTINGS_FILE, list_runs
 from training_pro.session import Session
 from training_pro.training.resume import stored_settings
@@ -25,7 +26,6 @@ from training_pro.ui.panels.folder_button import copy_on_click, folder_said
 from training_pro.ui.panels.further import CAN_BE_TRAINED_FURTHER, Further
 from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.pieces import area, button, button_row
-from training_pro.ui.run_names import free_name
 from training_pro.ui.views.markup import box, text
 from training_pro.ui.views.status import ended_badly
 
@@ -108,7 +108,7 @@ class After(Follows):
         if last is None:
             return {self.line: "", self.row: gr.update(visible=False)}
         further = last.usable and last.state in CAN_BE_TRAINED_FURTHER
-        used = self._session.host.loras_on() == [last.folder.name]
+        used = self._session.host.loras_in_use() == [last.folder.name]
         return {
             self.use: gr.update(visible=last.usable and not used, variant="secondary" if last.badly else "primary"),
             self.again: gr.update(value=self._again_words(last), variant="primary" if last.badly else "secondary"),
@@ -158,7 +158,7 @@ class After(Follows):
 
     def _stop_using(self) -> dict[Any, Any]:
         _refuse_while_occupied(self._session)
-        self._session.host.take_loras_off()
+        self._session.host.stop_using_loras()
         return {self.said: ""}
 
     def _open(self, request: gr.Request) -> dict[Any, Any]:
@@ -189,7 +189,7 @@ class After(Follows):
 
 
 def _went(session: Session) -> Any:
-    return session.run, session.busy, tuple(session.host.loras_on())
+    return session.run, session.busy, tuple(session.host.loras_in_use())
 
 
 def use_in_chat(session: Session, name: str) -> None:
@@ -199,7 +199,7 @@ def use_in_chat(session: Session, name: str) -> None:
         UserError: the model is in use, or the LoRA can't be loaded.
     """
     _refuse_while_occupied(session)
-    session.host.put_lora_on(name)
+    session.host.use_lora(name)
 
 
 def _refuse_while_occupied(session: Session) -> None:

@@ -12,7 +12,7 @@ def obstacle(session: Session) -> str:
     only a LoRA on the model, which Start unloads."""
     if session.busy:
         return ""
-    if session.host.loras_on():
+    if session.host.loras_in_use():
         return session.occupied()
     return session.occupied() or session.host.obstacle()
 
@@ -23,5 +23,5 @@ def host_line(session: Session) -> str:
     memory = (
         megabytes(run.status.point.memory_mb) if run is not None and run.status.running and run.status.point else ""
     )
-    loras = [] if session.busy else session.host.loras_on()
+    loras = [] if session.busy else session.host.loras_in_use()
     return status_line(session.host.model_label(), memory, run, obstacle(session), loras)

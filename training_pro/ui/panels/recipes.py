@@ -15,11 +15,11 @@ from training_pro.record.runs import SETTINGS_FILE, list_runs
 from training_pro.remote.launching import OwnProcess, shell_line, train_command
 from training_pro.session import Session
 from training_pro.settings import DEFAULTS, Settings, from_dict, read_json_object, to_dict, to_json, without_twins
+from training_pro.ui.choices import ordered_runs
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.panels.placement import Placement
 from training_pro.ui.pieces import area, button, button_row, card, head
-from training_pro.ui.runs_order import ordered_runs
 from training_pro.ui.views.markup import box
 
 _NOT_COPIED = ("name", "override")

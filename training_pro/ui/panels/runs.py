@@ -15,8 +15,10 @@ import gradio as gr
 from training_pro.errors import RunError, UserError
 from training_pro.record.aside import aside_runs, delete_run, put_back, rename_run
 from training_pro.record.lora_choices import has_weights
+from training_pro.record.names import free_name
 from training_pro.record.runs import SETTINGS_FILE, find_run, list_runs, read_run, write_notes
 from training_pro.session import Session
+from training_pro.ui.choices import BY_NAME, NEWEST, ordered_runs
 from training_pro.ui.fields import Choice, meant
 from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import QUIET, answering
@@ -29,8 +31,6 @@ from training_pro.ui.panels.further import CAN_BE_TRAINED_FURTHER, Further
 from training_pro.ui.panels.perplexity import Perplexity
 from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.pieces import area, button, button_row, card, head
-from training_pro.ui.run_names import free_name
-from training_pro.ui.runs_order import BY_NAME, NEWEST, ordered_runs
 from training_pro.ui.views.markup import box, text
 from training_pro.ui.views.runs import HAND, Over, comparison, run_in_full, runs_table
 

@@ -72,10 +72,10 @@ class Start:
 
     def _unload_loras(self) -> str:
         """A run needs the bare model; what was unloaded for it, as a sentence."""
-        loaded = self._session.host.loras_on()
+        loaded = self._session.host.loras_in_use()
         if not loaded or self._session.busy:
             return ""
-        self._session.host.take_loras_off()
+        self._session.host.stop_using_loras()
         return f"The LoRA {', '.join(loaded)} was unloaded: a run needs the bare model."
 
     def _asked(self, asked: bool, can_continue: bool = False) -> dict[Any, Any]:

@@ -14,6 +14,7 @@ import gradio as gr
 from training_pro.data.files import list_datasets
 from training_pro.data.upload import upload
 from training_pro.errors import DataError
+from training_pro.record.names import free_name_for
 from training_pro.record.whole_files import write_whole
 from training_pro.session import Session
 from training_pro.ui.choices import choice_updates, file_choices
@@ -21,7 +22,6 @@ from training_pro.ui.form import ROWS, Form, Values
 from training_pro.ui.handlers import AT_ONCE, CHECK, QUIET, answering
 from training_pro.ui.panels.check import Check
 from training_pro.ui.pieces import area, button, card, head
-from training_pro.ui.run_names import free_name_for
 from training_pro.ui.views.markup import box
 
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample.txt"

@@ -46,7 +46,7 @@ def untouched_on_failure(model: PreTrainedModel, name: str) -> Iterator[None]:
         ) from error
 
 
-class LoraOn:
+class LoraInUse:
     """The LoRA of `folder` on `base`; `model` is the two together, in evaluation mode. `tokenizer` is that of its new
     words, None for a LoRA without any.
 
@@ -68,7 +68,7 @@ class LoraOn:
             self.model = PeftModel.from_pretrained(base, str(folder), is_trainable=False).eval()
             _refuse_left_out(self.model, folder)
 
-    def off(self) -> None:
+    def remove(self) -> None:
         """Guarantees: `base` is bit for bit what it was."""
         self._before.restore()
 

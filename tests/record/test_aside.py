@@ -6,7 +6,6 @@ import pytest
 
 from training_pro.errors import RunError
 from training_pro.folders import Folders
-from training_pro.record import aside
 from training_pro.record.aside import ASIDE_FOLDER, aside_runs, delete_run, keep_aside, put_back, rename_run
 from training_pro.record.runs import list_runs
 from training_pro.record.state import RunState, starting_state, write_state
@@ -127,7 +126,6 @@ def test_a_disk_that_refuses_is_a_sentence(folders: Folders, monkeypatch: pytest
 
     monkeypatch.setattr(Path, "rename", refuse)
     monkeypatch.setattr(Path, "replace", refuse)
-    monkeypatch.setattr(aside.shutil, "rmtree", refuse)
     for attempt in (keep_aside, delete_run, lambda *args: rename_run(*args, "other")):
         with pytest.raises(RunError, match="read-only"):
             attempt(folders, run)

@@ -23,9 +23,6 @@ import numpy.typing as npt
 from training_pro.data.fingerprint import digest, files_digest
 from training_pro.errors import DataError, RunError
 from training_pro.record.whole_files import free_disk_bytes, staged_folder, sweep_temporaries
-from training_pro.text.blocks.corpus import Corpus
-from training_pro.text.blocks.indexed_text import IndexedText
-from training_pro.text.tokenizing.encoding import TextEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -124,19 +121,3 @@ def _checked_array(path: Path, seen: str) -> npt.NDArray[Any]:
     mode: Literal["r"] | None = "r" if path.stat().st_size > MAPPED_BYTES else None
     found: npt.NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
     return found
-
-
-class TextStore:
-    """The entry `key` of `cache`, which tells of the source's content, the tokenizer and what cuts the text."""
-
-    def __init__(self, cache: PreparedCache, key: str) -> None:
-        self._cache, self._key = cache, key
-
-    def load(self, corpus: Corpus, encoder: TextEncoder) -> IndexedText | None:
-        """The encoded text of `corpus`, or None if it isn't kept or isn't of just this corpus."""
-        found = self._cache.load(self._key)
-        return None if found is None else IndexedText.restored(found.arrays, corpus, encoder)
-
-    def store(self, text: IndexedText) -> None:
-        """Keep `text`, as far as the disk allows."""
-        self._cache.store(self._key, CacheEntry(text.arrays()))

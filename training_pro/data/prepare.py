@@ -7,7 +7,7 @@ a gigabyte. Data is read as a stream; texts stay on disk, rows take 4 bytes a to
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from typing import Any
 from training_pro.data.cache import PreparedCache
 from training_pro.data.fingerprint import BLOCKS_OF, ROWS_OF, fingerprint, settings_parts, tokenizer_digest
 from training_pro.data.rendering.formats import reading_of
+from training_pro.data.rendering.rendering import loss_place
 from training_pro.data.report import DataReport, run_notes
 from training_pro.data.row_source import row_samples
 from training_pro.data.samples import Samples, mixed
 from training_pro.data.selection import select
-from training_pro.data.sources import chosen_sources
+from training_pro.data.sources import Source, chosen_sources, detected
 from training_pro.data.text_parts import forget_oldest
 from training_pro.data.text_source import text_row_samples, text_samples
 from training_pro.data.tokens import RowTokenizer
@@ -65,18 +66,11 @@ def prepare(
         DataError: one sentence on the file, row, format or template that can't be used.
         Cancelled: from `progress`.
     """
-    workshop, made = _made(settings, tokenizer, folders, progress or no_progress, cache)
+    tools, made = _made(settings, tokenizer, folders, progress or no_progress, cache)
     trained = [one for one in made if not one.source.is_evaluation]
     evaluated = [one for one in made if one.source.is_evaluation]
-    parts = {
-        **{one.source.role: _with_share(one) for one in made},
-        "tokenizer": workshop.tokenizer_digest,
-        **{(BLOCKS_OF if one.source.is_text else ROWS_OF) + one.source.role: one.digest for one in made},
-        "list of abbreviations": workshop.abbreviations_digest,
-        **settings_parts(settings),
-    }
-    whole = fingerprint(parts)
-    selection = select(trained, settings, workshop.progress)
+    parts = _parts(made, tools)
+    selection = select(trained, settings, tools.progress)
     eval_samples = mixed([one.samples for one in evaluated]) if evaluated else selection.held_out
     report = DataReport(
         sources=tuple(one.report for one in trained),
@@ -86,32 +80,29 @@ def prepare(
         twins_left_out=selection.twins,
         eval_sources=tuple(one.report for one in evaluated),
         model_max_tokens=model_max_tokens,
-        notes=(*run_notes([one.source for one in trained], settings, model_max_tokens), *selection.notes),
+        notes=(*run_notes([one.source for one in trained], settings, tools.loss, model_max_tokens), *selection.notes),
     )
-    return Prepared(selection.train, eval_samples, report, whole, parts, selection.dropped)
-
-
-def _with_share(made: SourceSamples) -> str:
-    """What a source's samples are made of, and how often they are trained."""
-    often = "" if made.source.share == 1 else f"x{made.source.share:g}"
-    return " ".join(filter(None, (*made.made_of, often)))
+    return Prepared(selection.train, eval_samples, report, fingerprint(parts), parts, selection.dropped)
 
 
 def _made(
     settings: Settings, tokenizer: Any, folders: Folders, progress: Progress, cache: bool
 ) -> tuple[Workshop, list[SourceSamples]]:
-    """The tools, made once, and what each source became with them."""
-    sources = chosen_sources(settings, folders)
+    """What was decided for all sources, once; and what each of them became with that."""
+    chosen = chosen_sources(settings, folders)
+    reading = reading_of(settings, folders.formats)
+    sources = [detected(source, reading) for source in chosen]
     texts = {source.kind for source in sources if source.is_text}
     abbreviations = read_abbreviations(folders.abbreviations) if texts else frozenset()
     with tempfile.TemporaryDirectory(prefix="training_pro_", ignore_cleanup_errors=True) as spare:
-        workshop = Workshop(
+        tools = Workshop(
             settings=settings,
             folders=folders,
             host_tokenizer=tokenizer,
             tokenizer_digest=tokenizer_digest(tokenizer),
             rows=RowTokenizer(tokenizer),
-            reading=reading_of(settings, folders.formats),
+            reading=reading,
+            loss=loss_place(settings.loss_on, settings.train_only_after),
             abbreviations_digest=abbreviations_digest(abbreviations) if abbreviations else "",
             slicing=slicing_of(settings, abbreviations),
             encoders=encoders_for(texts, settings.control_tokens, tokenizer),
@@ -119,12 +110,30 @@ def _made(
             cache=PreparedCache(folders.cache) if cache else None,
             progress=progress,
         )
-        made = []
-        for source in sources:
-            before = source.stamp()
-            made.append(_SAMPLES_OF.get(source.kind, row_samples)(source, workshop))
-            if source.stamp() != before:
-                raise DataError(f"{source.name} was changed while it was read. Try again.")
+        made = [_samples_of(source, tools) for source in sources]
     if cache:
         forget_oldest(folders.converted)
-    return workshop, made
+    return tools, made
+
+
+def _samples_of(source: Source, tools: Workshop) -> SourceSamples:
+    """Raises:
+    DataError: the source was changed while it was read, or can't be used.
+    """
+    before = source.stamp()
+    made = _SAMPLES_OF.get(source.kind, row_samples)(source, tools)
+    if source.stamp() != before:
+        raise DataError(f"{source.name} was changed while it was read. Try again.")
+    return made
+
+
+def _parts(made: Sequence[SourceSamples], tools: Workshop) -> dict[str, Any]:
+    """What the fingerprint is made of: the sources, how often each is trained, and all that decides on its samples."""
+    often = {one.source.role: "" if one.source.share == 1 else f"x{one.source.share:g}" for one in made}
+    return {
+        **{one.source.role: " ".join(filter(None, (*one.made_of, often[one.source.role]))) for one in made},
+        "tokenizer": tools.tokenizer_digest,
+        **{(BLOCKS_OF if one.source.is_text else ROWS_OF) + one.source.role: one.digest for one in made},
+        "list of abbreviations": tools.abbreviations_digest,
+        **settings_parts(tools.settings),
+    }

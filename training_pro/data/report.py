@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training_pro.data.rendering.rendering import loss_place
+from training_pro.data.rendering.rendering import LossPlace
 from training_pro.data.sources import Source
 from training_pro.settings import Settings
 from training_pro.text.blocks.blocks import SlicingReport
@@ -67,23 +67,20 @@ class DataReport:
     notes: tuple[str, ...] = ()
 
 
-def run_notes(sources: Sequence[Source], settings: Settings, model_max_tokens: int | None) -> list[str]:
-    """What people should know about the sources of a run together.
-
-    Raises:
-        DataError: the settings ask for the loss at two places.
-    """
+def run_notes(
+    sources: Sequence[Source], settings: Settings, loss: LossPlace, model_max_tokens: int | None
+) -> list[str]:
+    """What people should know about the sources of a run together."""
     notes = [
         f"{source.name}: each sample is trained {source.share:g} times an epoch."
         for source in sources
         if source.share > 1
     ]
-    place = loss_place(settings.loss_on, settings.train_only_after).place
-    if place != settings.loss_on:
+    if loss.place != settings.loss_on:
         notes.append(
             f'Rows are trained only after {settings.train_only_after!r}. Clear "Train Only After" to train all.'
         )
-    if place != "all" and any(source.is_text for source in sources):
+    if loss.place != "all" and any(source.is_text for source in sources):
         notes.append('All of the raw text is trained: "Train on" applies only to instruction and chat rows.')
     if model_max_tokens and settings.max_tokens > model_max_tokens:
         notes.append(

@@ -9,7 +9,7 @@ from training_pro.data.cache import CacheEntry, cache_key
 from training_pro.data.fingerprint import digest, files_digest, settings_parts
 from training_pro.data.rendering.chat import ChatRenderer
 from training_pro.data.rendering.formats import USUAL_FORMAT, Format, InstructionRenderer, load_format
-from training_pro.data.rendering.rendering import LossPlace, RenderedRow, RowRenderer, loss_place, trained_spans
+from training_pro.data.rendering.rendering import LossPlace, RenderedRow, RowRenderer, trained_spans
 from training_pro.data.rendering.templates import has_template, load_template, make_template
 from training_pro.data.report import SourceReport
 from training_pro.data.row_encoding import ReadyRow, RowArrays
@@ -99,11 +99,10 @@ def encoded_rows(source: Source, workshop: Workshop, format_: Format | None) -> 
     bad = BadRows(source.name, settings.bad_rows)
     renderer = _renderer(workshop, format_)
     arrays = RowArrays(workshop.rows, settings.max_tokens, settings.too_long, bad)
-    loss = loss_place(settings.loss_on, settings.train_only_after)
     chars, size = 0, source.path.stat().st_size
     strays = RowStrays()
     for batch in _batches(
-        _ready_rows(read_rows(source.path, bad, workshop.reading.columns.names_fields), renderer, loss, bad)
+        _ready_rows(read_rows(source.path, bad, workshop.reading.columns.names_fields), renderer, workshop.loss, bad)
     ):
         arrays.add(batch)
         chars += sum(len(ready.row.text) for ready in batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from training_pro.folders import Folders, is_file
 from training_pro.settings import Settings
 
 TEXT, ROWS, EVALUATION = "text file", "dataset", "evaluation data"
+_AUTO = "auto"
 _SETTING_OF = {TEXT: "text_file", ROWS: "dataset", EVALUATION: "eval_dataset"}
 _SIZE_AND_TIME = attrgetter("st_size", "st_mtime_ns")
 _PERCENT_OF = {TEXT: "hybrid_text_percent", ROWS: "hybrid_data_percent"}
@@ -24,7 +25,8 @@ _PERCENT_OF = {TEXT: "hybrid_text_percent", ROWS: "hybrid_data_percent"}
 
 @dataclass(frozen=True)
 class Source:
-    """A file or folder with its `kind` (text, text rows, alpaca, sharegpt, messages) and `role` in the run.
+    """A file or folder with its `kind` (text, text rows, alpaca, sharegpt, messages; auto until it is `detected`) and
+    `role` in the run.
 
     `name` is how messages and records call it. `share`: how often its samples are trained in an epoch; below 1, that
     part of them is used.
@@ -83,10 +85,10 @@ def _files_in(place: Path) -> list[Path]:
 
 
 def chosen_sources(settings: Settings, folders: Folders) -> list[Source]:
-    """The texts, the datasets, or both of them for Hybrid; then the evaluation data.
+    """The texts, the datasets, or both of them for Hybrid; then the evaluation data; none `detected` yet.
 
     Raises:
-        DataError: nothing is chosen, or what is chosen doesn't go together, isn't there or is of an unknown kind.
+        DataError: nothing is chosen, or what is chosen doesn't go together, isn't there or isn't of the kind asked for.
     """
     both = bool(settings.text_file) and bool(settings.dataset)
     if both and not settings.hybrid:
@@ -113,6 +115,18 @@ def chosen_sources(settings: Settings, folders: Folders) -> list[Source]:
     return [_source(one, settings, folders) for one in named]
 
 
+def detected(source: Source, reading: RowReading) -> Source:
+    """The source with the kind that its first rows have, where the settings leave that open.
+
+    Raises:
+        DataError: its rows can't be read, or are of no known kind.
+    """
+    if source.kind != _AUTO:
+        return source
+    fits = reading.format.fits if reading.format is not None else None
+    return replace(source, kind=detect_kind(source.path, source.name, reading.columns, fits))
+
+
 def found_sources(settings: Settings, folders: Folders) -> tuple[list[Source], list[Fault]]:
     """The texts, datasets and evaluation files as far as each is chosen and can be used, and why others can't."""
     sources: list[Source] = []
@@ -125,7 +139,10 @@ def found_sources(settings: Settings, folders: Folders) -> tuple[list[Source], l
             continue
         for one in named:
             try:
-                sources.append(_source(one, settings, folders))
+                source = _source(one, settings, folders)
+                if source.kind == _AUTO:
+                    source = detected(source, reading_of(settings, folders.formats))
+                sources.append(source)
             except UserError as error:
                 faults += faults_of(error)
     return sources, faults
@@ -162,9 +179,9 @@ def _source(named: _Named, settings: Settings, folders: Folders) -> Source:
             setting="text_file",
         )
     kind = "text" if named.role.startswith(TEXT) else settings.dataset_kind
-    if kind == "auto" or (text and named.role.startswith(EVALUATION)):
-        kind = "text" if text else _kind_of_rows(path, name, reading_of(settings, folders.formats))
-    if (kind == "text") != text:
+    if text and (kind == _AUTO or named.role.startswith(EVALUATION)):
+        kind = "text"
+    if kind != _AUTO and (kind == "text") != text:
         what = "holds running text" if text else "holds rows"
         raise DataError(
             f'{name} {what}, but "Kind of dataset" is {kind}. Set it to auto or choose another file.',
@@ -172,10 +189,6 @@ def _source(named: _Named, settings: Settings, folders: Folders) -> Source:
             setting="dataset_kind",
         )
     return Source(path, name, kind, named.role, named.share)
-
-
-def _kind_of_rows(path: Path, name: str, reading: RowReading) -> str:
-    return detect_kind(path, name, reading.columns, reading.format.fits if reading.format is not None else None)
 
 
 def _shown(name: str) -> str:

@@ -39,7 +39,9 @@ def part_notes(name: str, parts: Sequence[TextPart]) -> tuple[str, ...]:
     shown = log_note(name, log) if log is not None else wrapped_note(name, beginning)
     if suffix_of(parts[0].path) in PLAIN:
         shown = subtitles_note(name, beginning) or _rows_note(name, beginning) or shown
-    left_out = [part.note for part in parts]
+    left_out = [
+        f"{part.name}: left out of the text: {words}." for part in parts if (words := removed_words(part.removed))
+    ]
     if len(parts) > _NOTES_BY_FILE:
         removed: Counter[str] = Counter()
         for part in parts:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from training_pro.data.documents.epub import epub_text
-from training_pro.data.documents.extracted import Extracted, removed_words
+from training_pro.data.documents.extracted import Extracted
 from training_pro.data.documents.html import html_text
 from training_pro.data.documents.pdf import pdf_text
 from training_pro.data.documents.subtitles import subtitle_text
@@ -42,12 +42,6 @@ class TextPart:
     path: Path
     name: str
     removed: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def note(self) -> str:
-        """What was left out, as a sentence; "" for nothing."""
-        words = removed_words(self.removed)
-        return f"{self.name}: left out of the text: {words}." if words else ""
 
 
 def text_parts(path: Path, name: str, folder: Path, progress: Progress = no_progress) -> list[TextPart]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from training_pro.data.cache import TextStore, cache_key
+from training_pro.data.cache import CacheEntry, cache_key
 from training_pro.data.encodings import guess_of, not_utf8
 from training_pro.data.fingerprint import files_digest
 from training_pro.data.rendering.chat import unused_notes
@@ -29,7 +29,10 @@ from training_pro.data.text_notes import part_notes
 from training_pro.data.text_parts import text_parts
 from training_pro.data.workshop import SourceSamples, Workshop
 from training_pro.errors import DataError
+from training_pro.text.blocks.blocks import Blocks
+from training_pro.text.blocks.budget import Slicing
 from training_pro.text.blocks.corpus import Corpus
+from training_pro.text.blocks.indexed_text import IndexedText
 from training_pro.text.blocks.slicing import blocks_of, encoded_text, encoding_identity
 from training_pro.text.findings import found_in
 from training_pro.text.reading import NotUtf8, clean_text
@@ -137,32 +140,44 @@ def _text(parts: list[Any]) -> bytes:
 def _sliced(
     source: Source, workshop: Workshop, documents: _Documents, content: str, report: SourceReport
 ) -> SourceSamples:
-    """The blocks of the documents, whose `content` is a digest; what was encoded before comes out of the cache."""
-    slicing, encoder, cache = workshop.slicing, workshop.encoders[source.kind], workshop.cache
-    store = None
-    if cache is not None:
-        identity = encoding_identity(slicing, encoder)
-        key = cache_key(source.kind, content, workshop.tokenizer_digest, identity, str(workshop.reading.columns))
-        store = TextStore(cache, key)
-    text = store.load(documents.corpus, encoder) if store is not None else None
-    if text is None:
-        text = encoded_text(documents.corpus, slicing, encoder, workshop.progress)
-        if store is not None and text.encoder is encoder and len(text.sentences):
-            store.store(text)
+    """The blocks of the documents, whose `content` is a digest."""
+    slicing, encoder = workshop.slicing, workshop.encoders[source.kind]
+    text = _kept_or_encoded(source, workshop, documents.corpus, content)
     blocks = blocks_of(text, slicing, workshop.progress)
-    if not len(blocks) and blocks.report.dropped_small:
-        raise DataError(
+    if not len(blocks):
+        raise _nothing_left(source, slicing, blocks, report)
+    found = found_in(documents.corpus, slicing.hard_cut, encoder)
+    rows = np.frombuffer(documents.numbers, np.int64) if documents.numbers is not None else None
+    samples = TextSamples(blocks, documents.names, workshop.rows, rows)
+    report = dataclasses.replace(report, samples=len(blocks), slicing=blocks.report, found=found)
+    return SourceSamples(source, samples, report, (content,), blocks.digest())
+
+
+def _kept_or_encoded(source: Source, workshop: Workshop, corpus: Corpus, content: str) -> IndexedText:
+    """The encoded text out of the cache, where all that it is made of is part of its key; else made, and kept there."""
+    slicing, encoder, cache = workshop.slicing, workshop.encoders[source.kind], workshop.cache
+    if cache is None:
+        return encoded_text(corpus, slicing, encoder, workshop.progress)
+    identity = encoding_identity(slicing, encoder)
+    key = cache_key(source.kind, content, workshop.tokenizer_digest, identity, str(workshop.reading.columns))
+    found = cache.load(key)
+    kept = IndexedText.restored(found.arrays, corpus, encoder) if found is not None else None
+    if kept is not None:
+        return kept
+    text = encoded_text(corpus, slicing, encoder, workshop.progress)
+    if text.encoder is encoder and len(text.sentences):
+        cache.store(key, CacheEntry(text.arrays()))
+    return text
+
+
+def _nothing_left(source: Source, slicing: Slicing, blocks: Blocks, report: SourceReport) -> DataError:
+    """The refusal of a text of which no block can be trained."""
+    if blocks.report.dropped_small:
+        return DataError(
             f"{source.name}: no block is left, because all {blocks.report.dropped_small} were small ones. Lower "
             f'"Ignore small blocks" ({slicing.min_block_chars} characters).',
             option="--set min_block_chars=0",
             setting="min_block_chars",
         )
-    if not len(blocks):
-        first = f" The first bad row: {report.bad_row_examples[0]}" if report.bad_row_examples else ""
-        raise DataError(f"{source.name} holds no text. Choose a file with some.{first}")
-    digest = blocks.digest()
-    found = found_in(documents.corpus, slicing.hard_cut, encoder)
-    rows = np.frombuffer(documents.numbers, np.int64) if documents.numbers is not None else None
-    samples = TextSamples(blocks, documents.names, workshop.rows, rows)
-    report = dataclasses.replace(report, samples=len(blocks), slicing=blocks.report, found=found)
-    return SourceSamples(source, samples, report, (content,), digest)
+    first = f" The first bad row: {report.bad_row_examples[0]}" if report.bad_row_examples else ""
+    return DataError(f"{source.name} holds no text. Choose a file with some.{first}")

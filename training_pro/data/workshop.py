@@ -9,6 +9,7 @@ from typing import Any
 
 from training_pro.data.cache import PreparedCache
 from training_pro.data.rendering.formats import RowReading
+from training_pro.data.rendering.rendering import LossPlace
 from training_pro.data.report import SourceReport
 from training_pro.data.samples import RowSamples, TextSamples
 from training_pro.data.sources import Source
@@ -34,6 +35,7 @@ class Workshop:
     tokenizer_digest: str
     rows: RowTokenizer
     reading: RowReading
+    loss: LossPlace
     abbreviations_digest: str
     slicing: Slicing
     encoders: Mapping[str, TextEncoder]

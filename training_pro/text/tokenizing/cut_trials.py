@@ -174,7 +174,7 @@ def _awkward(parts: TokenizerParts, marks: str) -> re.Pattern[str] | None:
     place = re.compile(rf"\S |[^\W\d_][{re.escape(marks)}]" if marks else r"\S ")
     contents = [
         token.content
-        for token in parts.found_added().values()
+        for token in parts.found.values()
         if token.special or token.lstrip or token.rstrip or token.single_word or place.search(token.content)
     ]
     return re.compile("|".join(map(re.escape, sorted(contents, key=len, reverse=True)))) if contents else None

@@ -25,7 +25,7 @@ class TextEncoder:
     """Text to ids, as `tokenizer` gives them with nothing added.
 
     Special strings are split as plain text, or with `control_tokens` become those tokens. `control_texts` are these
-    strings.
+    strings. `cut_strings` cut a text whatever the Hard Cut String is: people write the EOS by hand.
 
     `bos_id` and `eos_id` are None where the tokenizer has no such token; `eos_text` is "" then. `cut_rule` is None
     where no place is known to be safe to cut at, `token_lengths` where a token's bytes can't be told from its id.
@@ -41,17 +41,13 @@ class TextEncoder:
         self.eos_id: int | None = getattr(tokenizer, "eos_token_id", None)
         self.bos_text = str(getattr(tokenizer, "bos_token", None) or "")
         self.eos_text = str(getattr(tokenizer, "eos_token", None) or "")
+        self.cut_strings = [self.eos_text] if self.eos_text and not control_tokens else []
         self.cut_rule: CutRule | None = None
         self.token_lengths: TokenLengths | None = None
         if isinstance(self.tokenizer, FastCopy):
             parts = TokenizerParts.of(self.tokenizer.backend)
             self.cut_rule = find_cut_rule(self.tokenizer, parts)
             self.token_lengths = TokenLengths.of(parts, self.tokenizer.encode("a")) if self.cut_rule else None
-
-    @property
-    def cut_strings(self) -> list[str]:
-        """Strings at which a text is cut whatever the Hard Cut String is: people write the EOS by hand."""
-        return [self.eos_text] if self.eos_text and not self.control_tokens else []
 
     def without_cuts(self) -> TextEncoder:
         """The same encoder, with no place thought safe to cut at."""

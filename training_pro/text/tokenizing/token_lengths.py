@@ -44,7 +44,7 @@ class TokenLengths:
             lengths[number] = len(token.content.encode())
         by_id = np.zeros(max(lengths) + 1, dtype=np.int64)
         by_id[list(lengths)] = list(lengths.values())
-        swallows = any(token.lstrip or token.rstrip for token in parts.found_added().values())
+        swallows = any(token.lstrip or token.rstrip for token in parts.found.values())
         lost = None if swallows else b"" if form == _META_SPACE else _bytes_without_token(parts)
         return cls(by_id, int(by_id[ids_of_a].sum()) - 1, form, lost)
 

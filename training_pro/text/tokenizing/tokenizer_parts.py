@@ -17,7 +17,8 @@ class TokenizerParts:
     """`normalizers`, `pre_tokenizers`: the steps in order, sequences opened, as `tokenizers` writes them in JSON.
 
     `model`: "BPE", "Unigram", "WordPiece" or "WordLevel". `vocabulary`: the model's tokens and their ids.
-    `added`: by id, what is found before the model sees the text; `control_tokens`: special ones too.
+    `added`: by id, tokens beside the model's own; `found`: those that text may become before the model sees it, the
+    special ones only where they are meant as control tokens.
     `unknown`: the token for what the model lacks.
     """
 
@@ -29,27 +30,24 @@ class TokenizerParts:
     unknown: str | None
     has_byte_fallback: bool
     has_affixes: bool
-    control_tokens: bool
+    found: dict[int, AddedToken]
 
     @classmethod
     def of(cls, backend: Tokenizer) -> TokenizerParts:
         model = backend.model
+        added, specials = backend.get_added_tokens_decoder(), not backend.encode_special_tokens
         affixes = ("continuing_subword_prefix", "end_of_word_suffix")
         return cls(
             normalizers=tuple(_steps(_written(backend.normalizer), "normalizers")),
             pre_tokenizers=tuple(_steps(_written(backend.pre_tokenizer), "pretokenizers")),
             model=type(model).__name__,
             vocabulary=backend.get_vocab(with_added_tokens=False),
-            added=backend.get_added_tokens_decoder(),
+            added=added,
             unknown=getattr(model, "unk_token", None),
             has_byte_fallback=bool(getattr(model, "byte_fallback", False)),
             has_affixes=any(getattr(model, name, None) for name in affixes),
-            control_tokens=not backend.encode_special_tokens,
+            found={number: token for number, token in added.items() if specials or not token.special},
         )
-
-    def found_added(self) -> dict[int, AddedToken]:
-        """Added tokens that text may become: the special ones only if they are meant as `control_tokens`."""
-        return {number: token for number, token in self.added.items() if self.control_tokens or not token.special}
 
 
 def _written(step: Any) -> Part | None:

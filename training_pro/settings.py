@@ -85,8 +85,7 @@ class Settings:
     deterministic: bool = _run(
         False,
         "Deterministic",
-        "On a graphics card: the same run gives the same bytes again, some 10 to 30 % slower. On a processor it always "
-        "does.",
+        "The same run gives exactly the same LoRA again on a graphics card too, but takes 10 to 30 % longer.",
     )
     keep_awake: bool = _run(
         False, "Keep the machine awake", "It doesn't go to sleep while the run trains. Needs the package wakepy."
@@ -171,12 +170,12 @@ class Settings:
     eval_dataset: str = _data(
         "",
         "Evaluation Dataset",
-        "A file of the same kind, not trained: its loss shows whether the LoRA only memorizes.",
+        "A file of the same kind that is not trained: its loss shows whether the LoRA only memorizes.",
     )
     eval_percent: float = _data(
         0.0,
         "Hold out for evaluation",
-        "Used without an evaluation file. Usual: 5 to 10 %.",
+        "A part that is only evaluated, not trained; not needed with an evaluation file. Usual: 5 to 10 %.",
         unit="%",
         low=0,
         high=50,
@@ -187,7 +186,7 @@ class Settings:
     max_tokens: int = _text(
         256,
         "Maximum context length (Cutoff)",
-        "Most tokens in a block. 256 suits style; more needs more memory.",
+        "The most tokens a block may have. 256 suits style; more needs more memory.",
         unit="tokens",
         low=8,
         high=131072,
@@ -261,7 +260,7 @@ class Settings:
     lora_plus_ratio: float = _adapter(
         0.0,
         "LoRA+ ratio",
-        "Learning rate of the B matrices, as a multiple. The paper uses 16. 0: off.",
+        "Learning rate of the B matrices, as a multiple of that of the A matrices. The paper uses 16. 0: off.",
         low=0,
         high=1000,
         step=1,
@@ -415,7 +414,7 @@ class Settings:
     save_at_loss: float = _checkpoint(
         1.8,
         "Save at 10% Loss change",
-        "Saves a checkpoint when the loss first falls to this, then at every further 10 %. 0: off.",
+        "Saves a checkpoint when the loss first falls to this, then each time it falls by another 10 %. 0: off.",
         low=0,
         high=10,
         step=0.01,
@@ -472,7 +471,7 @@ class Settings:
         "about a third of an update.",
     )
     forgetting_text: str = _watch(
-        "", "General text", "A text file of your own that the LoRA must not forget. Empty: the included English one."
+        "", "General text", "A text of your own to measure forgetting on. Empty: the included English one."
     )
     report_to: str = _watch(
         "none", "Save detailed logs with", "Also writes logs for TensorBoard or W&B.", choices=REPORT_TARGETS

@@ -95,7 +95,7 @@ def session_from(
 ) -> Session:
     """A session on the standalone host that the options describe, in a team of processes or alone.
 
-    With `keep_queue` its queue's list is on the disk; `writes` False: for looking only.
+    With `keep_queue` its queue's list is on the disk; `writes` False: nothing is written.
 
     Raises:
         UserError: the model folder can't be used.

@@ -1,4 +1,4 @@
-"""``control RUN stop-loss 1.5``: steer a run in another process; says what the trainer really took over."""
+"""``control RUN stop-loss 1.5``: steer a run in another process; shows which values the trainer uses afterwards."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _status(live: Live, as_json: bool) -> int:
 
 
 def _outcome(command: Command, heard: Heard) -> str:
-    """What has become of a command that the run did not refuse."""
+    """What happened to a command that the run accepted."""
     status = heard.live.status
     if command.do == "sample":
         return _sampled(heard)

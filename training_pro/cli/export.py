@@ -1,4 +1,4 @@
-"""The commands that make something else of a LoRA: merge it into its base model, or save it as a GGUF file."""
+"""The commands that export a LoRA: merge it into its base model, or save it as a GGUF file."""
 
 from __future__ import annotations
 

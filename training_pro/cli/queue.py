@@ -1,4 +1,4 @@
-"""``queue SETTINGS...``: several runs one after another. The same command after a kill continues where it was."""
+"""``queue SETTINGS...``: several runs one after another. The same command after a kill resumes."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def lines_of(checked: Checked) -> Iterator[str]:
 
 
 def lines_of_memory(memory: Forecast) -> Iterator[str]:
-    """What the run needs, and of what it is made up."""
+    """What the run needs, part by part."""
     yield f"Memory         {with_options(memory.sentence(), () if memory.fits else memory.options)}"
     parts = ", ".join(f"{name} {gigabytes(size)}" for name, size in memory.parts)
     yield f"               {parts}; the model itself has {gigabytes(memory.weights)}"

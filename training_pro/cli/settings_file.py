@@ -102,7 +102,7 @@ def settings_in(path: Path | None, overrides: list[str], datasets: Path | None =
 
 
 def _values(path: Path | None, overrides: list[str], datasets: Path | None) -> tuple[dict[str, Any], list[Fault | str]]:
-    """The values of the file and of ``--set`` over it, not yet checked, and which ``--set`` set nothing."""
+    """The values of the file and of ``--set`` over it, not yet checked, and each ``--set`` without a value."""
     if path is None and not overrides:
         raise UserError("There are no settings. Give a settings file, or at least one --set NAME=VALUE.")
     values, notes = our_values(_read(path), datasets) if path else ({}, [])

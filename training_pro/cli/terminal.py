@@ -40,7 +40,7 @@ def complain(text: str) -> None:
 
 
 def with_options(line: str, options: Collection[str], takes: Collection[str] | None = None) -> str:
-    """The line, followed by what to type for its way out.
+    """The line, followed by what to type to solve the problem.
 
     Of `options` those that the command takes (None: all), as "--set NAME=VALUE", and that the line doesn't already
     name.
@@ -75,7 +75,7 @@ class Bar:
             self.finish()
 
     def finish(self) -> None:
-        """Say how the work has ended, where its last line did not."""
+        """Print how the work ended, if its last line did not say so."""
         self._close()
         if self._unsaid:
             complain(f"{self._what}: {self.ending}")
@@ -102,7 +102,7 @@ class Bar:
         self._bar.update(done - self._bar.n)
 
     def clear(self) -> None:
-        """Take the bar off the line, so that something else can be written there; the next call draws it again."""
+        """Remove the bar, so that something else can be written on the line; the next call draws it again."""
         self._close()
 
     def _close(self) -> None:

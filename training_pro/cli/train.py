@@ -1,4 +1,4 @@
-"""``train SETTINGS``: the same run as in the tab, without a page. The same command after a kill continues it."""
+"""``train SETTINGS``: the same run as in the tab, without a page. The same command after a kill resumes it."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _take_part(session: Session, settings: Settings) -> int:
-    """One of several processes, of which another talks."""
+    """One of several processes; another one does the printing."""
     started = session.start(settings)
     with Signals(started.controls.interrupt):
         while started.wait(_LOOK_AGAIN_S).running:
@@ -112,9 +112,9 @@ def _take_part(session: Session, settings: Settings) -> int:
 
 
 def way(session: Session, settings: Settings, chosen: str | None) -> Existing:
-    """What becomes of a LoRA that has the name: as chosen, else by Override, else it is continued.
+    """What happens to a LoRA that has the name: as chosen, else by Override, else it is resumed.
 
-    With Override, too, a run that was killed is continued if it was started by this very command.
+    With Override, too, a killed run is resumed if this very command started it.
     """
     folder = run_folder(session.host.folders, settings.name)
     if not folder.exists():
@@ -136,7 +136,7 @@ def _was_killed(folders: Folders, settings: Settings) -> bool:
 
 
 def _dry_run(options: argparse.Namespace, settings: Settings) -> int:
-    """What would refuse the run at its start is said; nothing is written."""
+    """Shows what would block the start; nothing is written."""
     settings = settings.changed(name=check_name(settings.name))
     session = common.session_from(options, writes=False)
     existing = way(session, settings, options.existing)
@@ -188,7 +188,7 @@ def _result(run: Run, code: ExitCode) -> dict[str, object]:
     }
 
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # what of them this system has
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # those that this system has
 
 
 class Signals:

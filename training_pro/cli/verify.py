@@ -33,10 +33,10 @@ def run(options: argparse.Namespace) -> int:
 def verified(session: Session, settings: Settings, as_json: bool, existing: Existing | None = None) -> int:
     """Print what the run would be; the exit code says whether it could start.
 
-    `existing` is what becomes of a LoRA of its name; None: not asked.
+    `existing` says what happens to a LoRA of its name; None: not asked.
 
     Raises:
-        RunError: the run can't begin so.
+        RunError: the run can't begin like this.
     """
     from training_pro.cli.report import json_of, lines_of
 

@@ -109,7 +109,7 @@ class Host(Protocol):
         ...
 
     def loaded_model(self) -> LoadedModel:
-        """The model as it is now, with whatever LoRA is on: for reading its tokenizer and for measuring.
+        """The model as it is now, with whatever LoRA it uses: for reading its tokenizer and for measuring.
 
         A model that the host had unloaded because it was idle is loaded now.
 
@@ -122,7 +122,7 @@ class Host(Protocol):
         """The base model itself, ready for a run.
 
         Raises:
-            ModelError: what `loaded_model` raises; or a LoRA is on, another trainer has changed the
+            ModelError: what `loaded_model` raises; or a LoRA is in use, another trainer has changed the
                 weights, or the host is in multi-user mode; each with the way out.
         """
         ...
@@ -163,7 +163,7 @@ class Host(Protocol):
         ...
 
     def generate(self, prompt: str, max_new_tokens: int) -> str:
-        """The greedy continuation of exactly this prompt by the model as it is now (with a LoRA, if one is on).
+        """The greedy continuation of exactly this prompt by the model as it is now (with a LoRA, if one is in use).
 
         Raises:
             ModelError: no model, or it is held by a run.
@@ -171,7 +171,7 @@ class Host(Protocol):
         ...
 
     def as_character(self, prompt: str) -> tuple[str, tuple[str, ...]]:
-        """What the model gets where the host's chat asks its present character `prompt`, in a conversation that begins;
+        """What the model gets when `prompt` opens a conversation with the present character of the host's chat;
         and the strings that end the answer.
 
         Raises:

@@ -1,4 +1,4 @@
-"""New words that a LoRA brings along: a model made long enough for them, and the tokenizer that knows them.
+"""New words of a LoRA: embeddings with a row for each of them, and the tokenizer that knows them.
 
 Costs a small JSON file; for a LoRA with new words also the copy of the embeddings, and reading a tokenizer.
 """
@@ -18,7 +18,7 @@ TOKENIZER_FILE = "tokenizer.json"
 
 
 def rows_wanted(folder: Path) -> int:
-    """How many rows the embeddings must have for the LoRA in `folder`; 0 where it says nothing of it."""
+    """How many rows the embeddings must have for the LoRA in `folder`; 0 where it doesn't say."""
     given = object_in(folder / CONFIG_FILE).get("trainable_token_indices")
     lists = given.values() if isinstance(given, dict) else [given]
     ids = [number for ids in lists if isinstance(ids, list) for number in ids if _is_row(number)]

@@ -181,7 +181,7 @@ class StandaloneHost:
 
 
 def empty_memory() -> None:
-    """Give freed memory back, the graphics card's too."""
+    """Return freed memory to the system and the graphics card."""
     import torch
 
     gc.collect()

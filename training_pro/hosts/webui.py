@@ -122,7 +122,7 @@ class WebUIHost:
         return self._described(self._present_model())
 
     def _described(self, model: Any) -> LoadedModel:
-        """Raises: ModelError: no model, or none of torch's."""
+        """Raises: ModelError: no model, or one that is not a torch model."""
         path = self.model_path()
         if path is None or model is None:
             raise ModelError(f"No model is loaded; {HOW_TO_LOAD}")
@@ -160,7 +160,7 @@ class WebUIHost:
         try:
             self._refuse_in_multi_user_mode()
             if shared.model is None and self.model_label() and shared.args.idle_timeout > 0:
-                return ""  # unloaded for idleness: it is loaded again when a run begins
+                return ""  # unloaded because it was idle: it is loaded again when a run begins
             self._refuse_untrainable(self._described(shared.model))
         except ModelError as error:
             return str(error)
@@ -290,7 +290,7 @@ class WebUIHost:
             self._placed = None
 
     def _present_model(self) -> Any:
-        """The real model; loaded now if the WebUI had unloaded it for idleness."""
+        """The real model; loaded now if the WebUI had unloaded it because it was idle."""
         if self._hold and shared.model is self._hold.stand_in:
             return self._hold.model
         if shared.model is None:

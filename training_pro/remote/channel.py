@@ -1,10 +1,9 @@
 """The folder through which a run is watched and steered: its status, commands to it, its answers.
 
-It lies beside the run's folder, so that it is there before the run has one, and is made again by each process that
-trains: what was said to a dead run is never heard by the next. Only its owner may write there. It takes its place by
-a rename with its first status in it, and everything put there later does so too: all is read whole or not at all.
-Whoever takes a channel away looks at it once more under a lock, under which alone channels are put in place: a dead
-one may have been replaced since it was last looked at.
+It is beside the run's folder, so that it exists before the run has a folder. Each process that trains makes a new one,
+so commands for an earlier run never reach the next. Only its owner may write there. A channel appears by a rename, with
+its first status in it, and so does every file in it: readers see all of it or nothing. Channels are put in place under
+a lock. Whoever removes one checks it again under that lock, because a new one may have replaced it in the meantime.
 Nothing is forced to the disk: a machine that loses power has lost the run's process too.
 """
 
@@ -39,14 +38,14 @@ def channel_folder(run: Path) -> Path:
 
 
 def channels(loras: Path) -> list[Path]:
-    """All channels below the LoRA folder, of living and of dead runs."""
+    """All channels below the LoRA folder, of runs in progress and of ended ones."""
     if not loras.is_dir():
         return []
     return sorted(path for path in loras.iterdir() if _is_channel(path) and path.is_dir() and not path.is_symlink())
 
 
 def read_live(channel: Path) -> Live | None:
-    """What the run last said of itself; None if there is nothing, or nothing valid."""
+    """The last status of the run; None if there is none, or none that is valid."""
     values = read_small(channel / STATUS_FILE, 1 << 20)
     try:
         return value_from(Live, values) if values is not None else None
@@ -55,23 +54,23 @@ def read_live(channel: Path) -> Live | None:
 
 
 def open_channel(channel: Path, status: dict[str, Any]) -> str:
-    """Make the channel for the process that asks, with its first status; what a dead one left is taken away.
+    """Make the channel for this process, with its first status; the channel of a process that is gone is removed.
 
-    What comes back is the owner's word for `close_channel`.
+    Returns the owner's token for `close_channel`.
 
-    Guarantees: no reader, nor a sweep, finds it without that status; nothing is left where it fails.
+    Guarantees: no reader and no sweep finds it without that status; nothing is left if it fails.
 
     Raises:
-        BusyError: a living process has it.
+        BusyError: another running process has it.
         RunError: the disk refuses.
     """
     _refuse_living(channel)
-    building, word = temporary_beside(channel), secrets.token_hex(8)
+    building, token = temporary_beside(channel), secrets.token_hex(8)
     try:
         building.mkdir(mode=0o700)
         for name in (COMMANDS, ANSWERS):
             (building / name).mkdir(mode=0o700)
-        (building / OWNER_FILE).write_text(word, encoding="ascii")
+        (building / OWNER_FILE).write_text(token, encoding="ascii")
         put(building / STATUS_FILE, status)
         with alone_in(channel.parent, _LOCK):
             _refuse_living(channel)
@@ -82,7 +81,7 @@ def open_channel(channel: Path, status: dict[str, Any]) -> str:
         raise write_fault(channel, error) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return word
+    return token
 
 
 def sweep(loras: Path) -> None:
@@ -91,15 +90,15 @@ def sweep(loras: Path) -> None:
         close_channel(channel)
 
 
-def close_channel(channel: Path, word: str = "") -> None:
-    """Remove the channel if its run is dead or has ended, or if `word` is its owner's.
+def close_channel(channel: Path, token: str = "") -> None:
+    """Remove the channel if its run is dead or has ended, or if `token` is its owner's.
 
     What the disk refuses, or another process is reading, waits for the next sweep.
     """
     with suppress(RunError):
-        if _may_go(channel, word):
+        if _may_go(channel, token):
             with alone_in(channel.parent, _LOCK):
-                if _may_go(channel, word):
+                if _may_go(channel, token):
                     remove_folder(channel)
 
 
@@ -142,10 +141,10 @@ def _refuse_living(channel: Path) -> None:
         )
 
 
-def _may_go(channel: Path, word: str) -> bool:
+def _may_go(channel: Path, token: str) -> bool:
     if not channel.is_dir() or channel.is_symlink():
         return False
-    if word and _owner(channel) == word:
+    if token and _owner(channel) == token:
         return True
     live = read_live(channel)
     return live is None or not live.alive(channel)

@@ -1,7 +1,7 @@
-"""A run of our own in a process of its own: the host's model makes room for it and comes back afterwards.
+"""A run of our own in a process of its own: the host's model is unloaded for it and loaded again afterwards.
 
-Whatever happens to that process, ours lives on and says in a sentence what happened. If ours ends first, the other
-continues: it is found again by its channel.
+Whatever happens to that process, this one continues and says in a sentence what happened. If this one ends first, the
+other continues and is found again by its channel.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ class OwnProcessRun(RemoteRun):
         except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending
             self.fault = error
             ending = Ending("failed", explain(error, f"training {self.settings.name} in its own process"))
-        self._end(ending, tells=self._died)  # who has died could not tell anybody
+        self._end(ending, tells=self._died)  # a process that died could not say so
 
     def _with_room(self) -> Ending:
-        """The host's model out, the child, the host's model in again."""
+        """Unload the host's model, run the child, load the host's model again."""
         source = source_of(self._host.trainable_model())
         self._host.release()
         try:
@@ -105,7 +105,7 @@ class OwnProcessRun(RemoteRun):
         return self._refused(child.returncode)
 
     def _is_of(self, live: Live | None) -> bool:
-        """Whether what is in the channel was said since our child began; one of several processes has the word."""
+        """Whether what is in the channel was written since our child began; of several processes, one writes."""
         return live is not None and live.watched and live.settings == self.settings and self._child is not None
 
     def _started(self, source: ModelSource) -> subprocess.Popen[bytes]:

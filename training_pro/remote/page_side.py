@@ -86,7 +86,7 @@ class RemoteRun(Run):
         self.history = history
 
     def _ending(self) -> Ending:
-        """How it ended: as its process said last, else as its folder says."""
+        """How it ended: as its process wrote last, else as its folder shows."""
         if self._left:
             return Ending("interrupted", "it continues elsewhere and is no longer watched here")
         told = read_live(self._channel) or self.live
@@ -101,7 +101,7 @@ class RemoteRun(Run):
         return self._gone(told)
 
     def _gone(self, told: Live | None) -> Ending:
-        """Its process is gone and has said nothing."""
+        """Its process is gone and has written nothing about its end."""
         process = f"Its process ({told.process.pid})" if told is not None else "Its process"
         return Ending("failed", f"{process} ended unexpectedly. {self._way_out()}")
 

@@ -37,7 +37,7 @@ class Steered(Protocol):
 class Live:
     """A run as its process last described it.
 
-    `began`: its folder and its history are its own. `watched`: started by a page, which reads the result.
+    `began`: it has its own folder and history by now. `watched`: started by a page, which reads the result.
     """
 
     process: ProcessMark
@@ -57,7 +57,7 @@ class Live:
         return self.status.name
 
     def alive(self, channel: Path) -> bool:
-        """Whether the run is in progress and its process lives; one of another machine is believed while it writes."""
+        """Whether the run is in progress and its process lives; on another machine: whether it still writes."""
         if not self.status.running:
             return False
         if self.process.machine == platform.node():

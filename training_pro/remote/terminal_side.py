@@ -1,4 +1,4 @@
-"""The other end of the channel: find a run in progress, send it a command, learn what it really did."""
+"""The other end of the channel: find a run in progress, send it a command, and see what it did."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _LOOK_AGAIN_S = 0.1
 
 @dataclass(frozen=True)
 class Heard:
-    """`ok` False: the run refused, `said` tells why. `taken`: what was asked for has happened; `live` shows it.
+    """`ok` False: the run refused; `said` is the reason. `taken`: what was asked for has happened; `live` shows it.
 
-    `answers`: what has come of samples that were asked for.
+    `answers`: the samples that were asked for, as far as they are there.
     """
 
     ok: bool
@@ -60,7 +60,7 @@ def reach(run: Path) -> Live:
 
 
 def send(run: Path, command: Command) -> Path:
-    """Put the command before the run; the place of its answer.
+    """Give the command to the run; returns where its answer will be.
 
     Raises:
         RunError: the run belongs to another user, or the disk refuses.
@@ -125,9 +125,9 @@ _Mark = tuple[str, int, str]
 
 
 class AwaitedAnswers:
-    """Made before the run is asked; `text` is the one prompt to be answered, "" stands for all of the run's own.
+    """Create it before you ask the run. `text` is the one prompt to be answered, "" stands for all of the run's own.
 
-    A look reads what the run has written since the last one: the first reads its whole history.
+    Each look reads what the run has written since the last look; the first reads its whole history.
     """
 
     def __init__(self, live: Live, text: str) -> None:
@@ -139,7 +139,7 @@ class AwaitedAnswers:
     def found(self, live: Live) -> list[Event]:
         """The answers so far, at most one for each prompt, in the order of the prompts; the latest counts.
 
-        A paused run does not answer its own prompts twice at one update: there the answers of before count.
+        A paused run does not answer its own prompts twice at one update: there the earlier answers count.
         """
         old, answers = self._before.copy(), dict[str, Event]()
         paused = live.status.phase == "paused" and not self._text

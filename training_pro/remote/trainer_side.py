@@ -1,7 +1,7 @@
 """The trainer's end of the channel: writes the run's status and carries out commands, in its own thread.
 
 A look costs a listing of one folder, some 20 microseconds, four times a second; a status is written only where it
-has changed. Nothing here can end the run: where the channel fails, the run continues unsteered.
+has changed. Nothing here can end the run: if the channel fails, the run continues and can't be steered.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Steering:
         self._process = this_process()
         self._told: Live | None = None
         self._told_at = 0.0
-        self._word = ""
+        self._token = ""
         self._thread = threading.Thread(target=self._work, name=f"steering {run.settings.name}", daemon=True)
 
     def open(self) -> None:
@@ -53,7 +53,7 @@ class Steering:
         RunError: the channel can't be made.
         """
         live = self._live()
-        self._word = open_channel(self._channel, plain(live))
+        self._token = open_channel(self._channel, plain(live))
         self._told, self._told_at = live, time.monotonic()
 
     def start(self) -> None:
@@ -77,7 +77,7 @@ class Steering:
                 break
             time.sleep(PACE_S)
         if not self._watched:
-            close_channel(self._channel, self._word)
+            close_channel(self._channel, self._token)
 
     def _tell(self) -> None:
         live, now = self._live(), time.monotonic()

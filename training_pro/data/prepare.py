@@ -100,6 +100,7 @@ def _made(
             folders=folders,
             host_tokenizer=tokenizer,
             tokenizer_digest=tokenizer_digest(tokenizer),
+            counted_settings=settings_parts(settings),
             rows=RowTokenizer(tokenizer),
             reading=reading,
             loss=loss_place(settings.loss_on, settings.train_only_after),
@@ -135,5 +136,5 @@ def _parts(made: Sequence[SourceSamples], tools: Workshop) -> dict[str, Any]:
         "tokenizer": tools.tokenizer_digest,
         **{(BLOCKS_OF if one.source.is_text else ROWS_OF) + one.source.role: one.digest for one in made},
         "list of abbreviations": tools.abbreviations_digest,
-        **settings_parts(tools.settings),
+        **tools.counted_settings,
     }

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training_pro.data.dropped import KEPT_ROW_TOKENS, KEPT_TOKENS, TOO_LONG, UNTRAINED
 from training_pro.data.rendering.rendering import RenderedRow, Span
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.samples import RowSamples
@@ -20,6 +19,9 @@ from training_pro.data.tokens import Encoded, Ids, RowTokenizer
 from training_pro.errors import DataError
 
 Bools = npt.NDArray[np.bool_]
+KEPT_ROW_TOKENS = 4096  # of a row that is left out, to be looked at
+KEPT_TOKENS = 1 << 22  # of all of them: 17 MB
+TOO_LONG, UNTRAINED = "too-long", "untrained"  # why a row is left out
 
 
 @dataclass(frozen=True)

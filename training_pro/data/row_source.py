@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 
 from training_pro.data.cache import CacheEntry, cache_key
-from training_pro.data.fingerprint import digest, files_digest, settings_parts
+from training_pro.data.fingerprint import digest, files_digest
 from training_pro.data.rendering.chat import ChatRenderer
 from training_pro.data.rendering.formats import USUAL_FORMAT, Format, InstructionRenderer, load_format
 from training_pro.data.rendering.rendering import LossPlace, RenderedRow, RowRenderer, trained_spans
@@ -50,7 +50,7 @@ def _kept_or_encoded(
     cache = workshop.cache
     if cache is None:
         return encoded_rows(source, workshop, format_)
-    relevant = {name: value for name, value in settings_parts(workshop.settings).items() if name not in _AFTERWARDS}
+    relevant = {name: value for name, value in workshop.counted_settings.items() if name not in _AFTERWARDS}
     key = cache_key(source.name, source.kind, _WAY_OF_RENDERING, made_of, relevant)
     found = cache.load(key)
     if found is not None:

@@ -6,6 +6,7 @@ The last step of a block's way before the batch.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -313,6 +314,44 @@ class Subset:
     def preview(self, index: int) -> BlockPreview:
         index = _checked(index, len(self))
         return _renumbered(self.whole.preview(int(self.indices[index])), index)
+
+
+class LeftOut:
+    """The samples of `whole`, each shown with the reason `why` it is not trained."""
+
+    def __init__(self, whole: Samples, why: str) -> None:
+        self.whole, self.why = whole, why
+
+    @property
+    def lengths(self) -> Ints:
+        return self.whole.lengths
+
+    @property
+    def trained_counts(self) -> Ints:
+        return self.whole.trained_counts
+
+    @property
+    def kinds(self) -> Kinds:
+        return self.whole.kinds
+
+    @property
+    def is_split(self) -> Flags:
+        return self.whole.is_split
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.whole[index]
+
+    def text(self, index: int) -> str:
+        return self.whole.text(index)
+
+    def written(self, index: int, with_ends: bool) -> str:
+        return self.whole.written(index, with_ends)
+
+    def preview(self, index: int) -> BlockPreview:
+        return dataclasses.replace(self.whole.preview(index), why=self.why)
 
 
 class Mix:

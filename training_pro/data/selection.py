@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from training_pro.data.dropped import LeftOut, left_out
 from training_pro.data.duplicates import repeated
 from training_pro.data.holdout import Parts, hold_out
-from training_pro.data.samples import Indices, Samples, Subset, mixed
+from training_pro.data.row_encoding import KEPT_ROW_TOKENS, TOO_LONG, UNTRAINED
+from training_pro.data.samples import Indices, LeftOut, RowSamples, Samples, Subset, TextSamples, mixed
 from training_pro.data.workshop import SourceSamples
 from training_pro.errors import DataError
 from training_pro.progress import Progress
 from training_pro.settings import Settings
 
+_SHOWN = f"(at most {KEPT_ROW_TOKENS:,} of its tokens are shown)"
+_REASONS = {
+    TOO_LONG: f"left out: longer than the Maximum context length {_SHOWN}",
+    UNTRAINED: f"left out: trimming would remove everything that is trained {_SHOWN}",
+}
+_SMALL = 'left out: not longer than "Ignore small blocks"'
+_SHARED = "left out: shares text with the evaluation"
+_TWIN = "left out: the same as an earlier one"
 _NONE: Indices = np.zeros(0, np.int64)
 
 
@@ -65,9 +73,9 @@ def select(made: Sequence[SourceSamples], settings: Settings, progress: Progress
 class _Chosen:
     """The same of one source."""
 
+    dropped: Sequence[LeftOut]
     train: Samples
     held_out: Samples
-    dropped: Sequence[LeftOut]
     left_out: int
     twins: int
     note: str
@@ -89,13 +97,26 @@ def _choose(made: SourceSamples, settings: Settings, seen: set[bytes], progress:
     more = _random_part(parts.train, share - whole, settings.seed) if whole and share > whole else _NONE
     trained = np.concatenate([*[parts.train] * max(whole, 1), parts.train[more]])
     return _Chosen(
+        dropped=tuple(_left_out(samples, parts.left_out, twins)),
         train=Subset(samples, trained),
         held_out=Subset(samples, parts.eval),
-        dropped=tuple(left_out(samples, parts.left_out, twins)),
         left_out=len(parts.left_out),
         twins=len(twins),
         note=parts.note,
     )
+
+
+def _left_out(samples: Samples, shared: Indices, twins: Indices) -> Iterator[LeftOut]:
+    """What became no part of `samples`, and of them those numbered `shared`, which share text with the evaluation, and
+    `twins`, which are duplicates."""
+    if isinstance(samples, TextSamples) and len(samples.blocks.small):
+        yield LeftOut(samples.small(), _SMALL)
+    if isinstance(samples, RowSamples):
+        yield from (LeftOut(rows, _REASONS[reason]) for reason, rows in samples.dropped.items() if len(rows))
+    if len(shared):
+        yield LeftOut(Subset(samples, shared), _SHARED)
+    if len(twins):
+        yield LeftOut(Subset(samples, twins), _TWIN)
 
 
 def _random_part(whole: Samples | Indices, share: float, seed: int) -> Indices:

@@ -64,9 +64,8 @@ def text_samples(source: Source, workshop: Workshop) -> SourceSamples:
         name = next((part.name for part in parts if part.path == error.path), error.path.name)
         raise not_utf8(name, error.offset, guess_of(error.path, error.offset)) from None
     documents = _Documents(corpus, [part.name for part in parts])
-    report = SourceReport(source.name, "text")
-    made = _sliced(source, workshop, documents, content, report)
-    return dataclasses.replace(made, report=dataclasses.replace(made.report, notes=part_notes(source.name, parts)))
+    report = SourceReport(source.name, "text", notes=part_notes(source.name, parts))
+    return _sliced(source, workshop, documents, content, report)
 
 
 def text_row_samples(source: Source, workshop: Workshop) -> SourceSamples:

@@ -25,14 +25,16 @@ from training_pro.text.tokenizing.encoding import TextEncoder
 class Workshop:
     """The tools for every source of a run.
 
-    `host_tokenizer` is never changed. `encoders`: by kind of text, for the kinds that the run has. `converted`: where
-    the texts of documents go. `cache`: None where nothing is kept.
+    `host_tokenizer` is never changed. `counted_settings`: those that decide on the samples. `encoders`: by kind of
+    text, for the kinds that the run has. `converted`: where the texts of documents go. `cache`: None where nothing is
+    kept.
     """
 
     settings: Settings
     folders: Folders
     host_tokenizer: Any
     tokenizer_digest: str
+    counted_settings: Mapping[str, Any]
     rows: RowTokenizer
     reading: RowReading
     loss: LossPlace

@@ -38,7 +38,7 @@ ANSWER_PACE_S = 0.5  # while an answer is read as it is written
 AFTER_A_FAULT_S = 10.0
 
 
-class Chart(Protocol):
+class ChartNews(Protocol):
     """What the chart shows: see `LiveChart`."""
 
     def news(self, have: dict[str, Any], smoothing: int) -> dict[str, Any] | None: ...
@@ -130,7 +130,11 @@ class LiveUpdates:
     """
 
     def __init__(
-        self, panels: Sequence[Follows], pulse: Callable[[], dict[str, Any]], pace_s: Callable[[], float], chart: Chart
+        self,
+        panels: Sequence[Follows],
+        pulse: Callable[[], dict[str, Any]],
+        pace_s: Callable[[], float],
+        chart: ChartNews,
     ) -> None:
         self._panels = panels
         self._pulse = pulse

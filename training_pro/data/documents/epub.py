@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
-from training_pro.data.documents.extracted import Extracted, joined
+from training_pro.data.documents.extracted import Extracted, joined_chapters
 from training_pro.data.documents.html import html_text
 from training_pro.errors import DataError
 from training_pro.words import reason_of
@@ -31,7 +31,7 @@ def epub_text(path: Path) -> Extracted:
     try:
         with zipfile.ZipFile(path) as book:
             _refuse_protected(book, path)
-            return joined([_chapter(book, name) for name in _reading_order(book, path)])
+            return joined_chapters([_chapter(book, name) for name in _reading_order(book, path)])
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError, ParseError) as error:
         reason = reason_of(error, 120) if str(error) else "it is broken off"
         raise DataError(f"{path.name} can't be read as an EPUB book ({reason}). Download it again.") from None

@@ -19,7 +19,7 @@ class Extracted:
     removed: Mapping[str, int] = field(default_factory=dict)
 
 
-def joined(chapters: list[Extracted]) -> Extracted:
+def joined_chapters(chapters: list[Extracted]) -> Extracted:
     """The chapters that have text, with a hard cut between two."""
     removed: Counter[str] = Counter()
     for chapter in chapters:

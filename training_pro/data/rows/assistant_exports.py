@@ -32,7 +32,7 @@ def of_tree(row: Mapping[str, Any]) -> Turns:
         seen.add(place)
         parts += reversed(list(_of_node(nodes[place].get("message"))))
         place = nodes[place].get("parent")
-    return joined(with_thoughts(parts[::-1]))
+    return joined_turns(with_thoughts(parts[::-1]))
 
 
 def _of_node(message: Any) -> Iterable[dict[str, Any]]:
@@ -72,7 +72,7 @@ def of_claude(row: Mapping[str, Any]) -> Turns:
     """A chat of Claude. What was pasted as a file is part of the message; what its tools did is not."""
     messages = [message for message in row["chat_messages"] if isinstance(message, Mapping)]
     turns = (_of_claude(message) for message in _last_branch(messages))
-    return joined([turn for turn in turns if turn["content"].strip()])
+    return joined_turns([turn for turn in turns if turn["content"].strip()])
 
 
 def _last_branch(messages: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -123,13 +123,13 @@ def of_ai_studio(row: Mapping[str, Any]) -> Turns:
     system = row.get("systemInstruction")
     texts = [part.get("text") for part in objects_in(system, "parts")] or [inside(row, "systemInstruction").get("text")]
     head = "\n".join(text for text in texts if isinstance(text, str) and text.strip())
-    return joined([*([{"role": "system", "content": head}] if head else []), *with_thoughts(turns)])
+    return joined_turns([*([{"role": "system", "content": head}] if head else []), *with_thoughts(turns)])
 
 
 def of_grok(row: Mapping[str, Any]) -> Turns:
     """A chat of Grok."""
     said = [inside(response, "response") for response in objects_in(row, "responses")]
-    return joined(
+    return joined_turns(
         [
             {"role": str(one.get("sender")).lower(), "content": str(one["message"])}
             for one in said
@@ -153,7 +153,7 @@ def with_thoughts(parts: Turns) -> Turns:
     return turns
 
 
-def joined(turns: Turns) -> Turns:
+def joined_turns(turns: Turns) -> Turns:
     """The turns, those that one side says in a row as one."""
     found: Turns = []
     for turn in turns:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, groupby, islice
 from typing import Any
 
-from training_pro.data.rows.assistant_exports import inside, joined
+from training_pro.data.rows.assistant_exports import inside, joined_turns
 from training_pro.data.rows.fields import field_named, filled, folded
 
 Numbered = Iterator[tuple[int, Any]]
@@ -124,7 +124,7 @@ def _sillytavern_chat(lines: list[tuple[int, Any]]) -> tuple[int, Any]:
     characters = {str(line.get("name") or "") for line in said if not line.get("is_user")}
     names = {"user": head.get("user_name"), "char": head.get("character_name")}
     turns = [_sillytavern_turn(line, names, len(characters) > 1) for line in said]
-    return number, {"messages": joined(turns)}
+    return number, {"messages": joined_turns(turns)}
 
 
 def _sillytavern_turn(line: Mapping[str, Any], names: Mapping[str, Any], in_group: bool) -> dict[str, Any]:

@@ -16,7 +16,6 @@ import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -185,16 +184,8 @@ class Runs:
         self.after: Offsets = table.tail_ids + text.patches.lengths(table.tails)
         self.is_last: npt.NDArray[np.bool_] = np.append(table.sections[1:] != table.sections[:-1], True)[: len(table)]
         self.is_end: npt.NDArray[np.bool_] = np.append(~table.inner[1:], True)[: len(table)]
-
-    @cached_property
-    def has_bos(self) -> npt.NDArray[np.bool_]:
-        encoder, table = self.text.encoder, self.text.sentences
-        return np.isin(table.starts, [start for start, _ in self._places(encoder.bos_text)])
-
-    @cached_property
-    def has_eos(self) -> npt.NDArray[np.bool_]:
-        encoder, table = self.text.encoder, self.text.sentences
-        return np.isin(table.ends, [end for _, end in self._places(encoder.eos_text)])
+        self.has_bos = np.isin(table.starts, [start for start, _ in self._places(text.encoder.bos_text)])
+        self.has_eos = np.isin(table.ends, [end for _, end in self._places(text.encoder.eos_text)])
 
     def _places(self, control_text: str) -> list[tuple[int, int]]:
         if not control_text or not self.text.encoder.control_tokens:

@@ -182,7 +182,7 @@ class Check:
     ) -> dict[Any, Any]:
         told = [found for fault in faults if (found := views.fault_remark(fault, repair)) is not None]
         said = {one.sentence for one in told}  # stands beside its button
-        sentence = " ".join(views.plain(fault) for fault in faults if fault.text not in said)
+        sentence = " ".join(views.without_setting(fault) for fault in faults if fault.text not in said)
         return {
             self.strip: views.strip_says("red", sentence or "This data can't be trained as it is."),
             self.marks: views.marks(settings, faults, asked.values),

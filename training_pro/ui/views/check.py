@@ -219,7 +219,7 @@ def memory_meter(memory: Forecast | None) -> str:
     )
 
 
-def plain(fault: Fault) -> str:
+def without_setting(fault: Fault) -> str:
     """The fault without the setting's name for the command line."""
     return fault.text.replace(f" ({fault.setting})", "") if fault.setting else fault.text
 
@@ -239,7 +239,7 @@ def bar_line(checked: Checked | None, count: int, fault: str) -> str:
 
 def marks(settings: Settings | None, faults: Sequence[Fault], values: Mapping[str, Any]) -> str:
     """For the page's script, as data: which fields are wrong or changed, and the form as it is, to be kept."""
-    wrong = {fault.setting: plain(fault) for fault in faults if fault.setting}
+    wrong = {fault.setting: without_setting(fault) for fault in faults if fault.setting}
     chosen = to_dict(settings) if settings is not None else {}
     changed = {
         name: str(shown_value(name, DEFAULTS[name]))

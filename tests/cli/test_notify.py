@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from tests.training.test_telling import SECRET, hook
+from tests.training.test_notify import SECRET, hook
 from training_pro.cli.main import main
 from training_pro.folders import Folders
 

@@ -12,8 +12,8 @@ from training_pro.cli.terminal import Bar, say
 from training_pro.folders import Folders
 
 if TYPE_CHECKING:
-    from training_pro.export.elsewhere import Usage
     from training_pro.export.lora_source import Lora
+    from training_pro.export.other_programs import Usage
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -65,8 +65,8 @@ def _merge_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _merge(options: argparse.Namespace) -> int:
-    from training_pro.export.elsewhere import use_merged
     from training_pro.export.merge import merge_lora, merged_place
+    from training_pro.export.other_programs import use_merged
     from training_pro.words import size_words
 
     folders, lora = _chosen(options)
@@ -103,8 +103,8 @@ def _gguf_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _gguf(options: argparse.Namespace) -> int:
-    from training_pro.export.elsewhere import use_gguf
     from training_pro.export.gguf_lora import export_gguf, gguf_place
+    from training_pro.export.other_programs import use_gguf
     from training_pro.words import size_words
 
     folders, lora = _chosen(options)

@@ -8,7 +8,7 @@ import sys
 from training_pro.cli import common
 from training_pro.cli.common import ExitCode
 from training_pro.cli.terminal import complain, say
-from training_pro.training.telling import NO_ADDRESS, TEST, add_address, addresses, forget_addresses, masked, tell
+from training_pro.training.notify import NO_ADDRESS, TEST, add_address, addresses, forget_addresses, masked, tell
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from training_pro.packages import installed
-from training_pro.training.telling import INSTALL
+from training_pro.training.notify import INSTALL
 
 logger = logging.getLogger(__name__)
 

@@ -35,6 +35,7 @@ from training_pro.training.further import (
 from training_pro.training.general_text import general_blocks, general_text
 from training_pro.training.kept_texts import keep_texts
 from training_pro.training.model.new_words import with_new_words
+from training_pro.training.notify import tell_in_background
 from training_pro.training.owner import ModelOwner, Trainable
 from training_pro.training.planning import plan_run, rates_of
 from training_pro.training.results import Story, write_results
@@ -56,7 +57,6 @@ from training_pro.training.resume import (
 from training_pro.training.several.sharding import spread
 from training_pro.training.several.team import ALONE, Team, TeamLost
 from training_pro.training.status import Ending, RunStatus, StatusBoard
-from training_pro.training.telling import tell_in_background
 from training_pro.words import reason_of, time_words
 
 logger = logging.getLogger(__name__)

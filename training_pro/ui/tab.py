@@ -27,11 +27,12 @@ from training_pro.ui.notices import Notices, pulse
 from training_pro.ui.panels.after import After
 from training_pro.ui.panels.ask import Ask, connect_answers
 from training_pro.ui.panels.check import Check
-from training_pro.ui.panels.elsewhere import Elsewhere
 from training_pro.ui.panels.export import Export
 from training_pro.ui.panels.how import How
 from training_pro.ui.panels.largest_batch import LargestBatch
 from training_pro.ui.panels.lora_tools import LoraTools
+from training_pro.ui.panels.notify import Notify
+from training_pro.ui.panels.other_runs import OtherRuns
 from training_pro.ui.panels.own_presets import OwnPresets
 from training_pro.ui.panels.perplexity import Perplexity
 from training_pro.ui.panels.placement import Placement
@@ -42,7 +43,6 @@ from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.panels.runs import RunsPanel
 from training_pro.ui.panels.speed_trial import SpeedTrial
 from training_pro.ui.panels.start import Start
-from training_pro.ui.panels.told import Told
 from training_pro.ui.panels.tools import Tools
 from training_pro.ui.panels.watch import Watch
 from training_pro.ui.panels.what import What
@@ -81,7 +81,7 @@ class Tab:
         self.placement = Placement()
         self.recipes = Recipes(session, self.form, self.placement)
         self.start = Start(session, self.form, self.placement)
-        self.elsewhere = Elsewhere(session)
+        self.other_runs = OtherRuns(session)
         self.perplexity = Perplexity(session, self._editable)
         self.questions = QuestionsPanel(session, self.form)
         self.queue = QueuePanel(session, self.form, self._editable)
@@ -89,7 +89,7 @@ class Tab:
         ways = Ways(self.queue, self.placement, self.recipes)
         self.your_run = YourRun(self.form, self.check, self.speed, self.start, ways)
         self.notices = Notices()
-        self.told = Told(session)
+        self.notify = Notify(session)
         self.after = After(session, self.recipes)
         self.watch = Watch(session, self._editable)
         self.ask = Ask(session, "ask")
@@ -123,7 +123,7 @@ class Tab:
         if self._editable:
             with gr.Column(elem_classes=["tp-interrupted"]):
                 self.after.build()
-                self.elsewhere.build()
+                self.other_runs.build()
         with gr.Column(elem_classes=["tp-face-run"]):
             self.watch.build()
             if self._editable:
@@ -158,7 +158,7 @@ class Tab:
         with card("page"):
             head("This page")
             self.notices.build()
-            self.told.build()
+            self.notify.build()
             with button_row():
                 self.refresh = button("Refresh lists", "refresh", scale=0)
 
@@ -202,13 +202,13 @@ class Tab:
             self.recipes,
             self.start,
         )
-        for panel in (*panels, self.ask, self.export, self.lora_tools, self.questions, self.told):
+        for panel in (*panels, self.ask, self.export, self.lora_tools, self.questions, self.notify):
             panel.connect()
         self.runs.connect_work(self.recipes, self.export, self.perplexity)
         connect_answers(self._session, self.answers, [self.ask, self.runs.ask])
         self.after.connect(self.watch.status)
         self.after.connect_export(self.export)
-        self.elsewhere.connect(page, self.refresh)
+        self.other_runs.connect(page, self.refresh)
 
     def _listed(self) -> list[Listed]:
         """The lists of what lies in the host's folders: name, controls, updates."""

@@ -15,8 +15,8 @@ from typing import Any
 import gradio as gr
 
 from training_pro.errors import RunError
-from training_pro.export.elsewhere import Usage, use_gguf, use_merged
 from training_pro.export.lora_source import Lora, open_lora
+from training_pro.export.other_programs import Usage, use_gguf, use_merged
 from training_pro.progress import Progress
 from training_pro.record.lora_choices import chosen_lora
 from training_pro.session import Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from training_pro.errors import RunError
-from training_pro.export.elsewhere import Usage
+from training_pro.export.other_programs import Usage
 from training_pro.ui.views.markup import text
 
 

@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import gradio as gr
 
-from tests.training.test_telling import SECRET, hook
+from tests.training.test_notify import SECRET, hook
 from tests.ui.stand_ins import StandInSession, press
 from training_pro.folders import Folders
-from training_pro.training.telling import addresses
-from training_pro.ui.panels.told import Told
+from training_pro.training.notify import addresses
+from training_pro.ui.panels.notify import Notify
 
 
 def test_added_tested_and_removed_without_showing_the_secret(folders: Folders) -> None:
-    panel = Told(StandInSession(folders))
+    panel = Notify(StandInSession(folders))
     with gr.Blocks() as blocks:
         panel.build()
         panel.connect()

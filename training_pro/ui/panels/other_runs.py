@@ -14,7 +14,7 @@ from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.views.markup import box
 
 
-class Elsewhere:
+class OtherRuns:
     """Shown only where there is such a run."""
 
     def __init__(self, session: Session) -> None:

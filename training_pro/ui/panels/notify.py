@@ -8,13 +8,13 @@ import gradio as gr
 
 from training_pro.errors import UserError
 from training_pro.session import Session
-from training_pro.training.telling import TEST, add_address, addresses, forget_addresses, masked, tell
+from training_pro.training.notify import TEST, add_address, addresses, forget_addresses, masked, tell
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.views.markup import box
 
 
-class Told:
+class Notify:
     """The addresses are the user data's, for all pages; whether a run tells them is its setting."""
 
     def __init__(self, session: Session) -> None:

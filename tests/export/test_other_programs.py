@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.record.adapters import make_adapter
-from training_pro.export.elsewhere import use_gguf, use_merged
 from training_pro.export.forecast import ExportForecast, gguf_forecast, merge_forecast
 from training_pro.export.lora_source import Lora, open_lora
+from training_pro.export.other_programs import use_gguf, use_merged
 from training_pro.folders import Folders
 from training_pro.record.runs import SETTINGS_FILE
 from training_pro.settings import Settings, to_json

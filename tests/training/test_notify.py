@@ -19,9 +19,9 @@ from tests.training.tiny import TinyOwner, finish, make_run, small_settings, tra
 from training_pro.errors import UserError
 from training_pro.folders import Folders
 from training_pro.record.points import Point
-from training_pro.training import telling
+from training_pro.training import notify
+from training_pro.training.notify import add_address, addresses, forget_addresses, masked, message, tell
 from training_pro.training.status import Ending, RunStatus
-from training_pro.training.telling import add_address, addresses, forget_addresses, masked, message, tell
 
 SECRET = "s3cr3t-topic-91f"
 
@@ -55,7 +55,7 @@ def hook(code: int = 200) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 def told(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
     """The threads that tell, to be waited for."""
     threads: list[threading.Thread] = []
-    begin = telling.tell_in_background
+    begin = notify.tell_in_background
 
     def kept(*given: Any) -> threading.Thread:
         threads.append(begin(*given))
@@ -103,7 +103,7 @@ def test_nothing_that_goes_wrong_reaches_the_run(
     def broken(*_: Any) -> list[str]:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr(telling, "tell", broken)
+    monkeypatch.setattr(notify, "tell", broken)
     run = make_run(owner, small_settings(tell_when_it_ends=True))
     assert finish(run).ending.kind == "finished"  # type: ignore[union-attr]
     told[0].join(60)
@@ -124,9 +124,9 @@ def test_no_secret_gets_into_a_record_a_note_or_a_log(
     assert len(files) > 5 and all(SECRET.encode() not in path.read_bytes() for path in files)
     assert SECRET not in caplog.text and SECRET not in str(run.status)
     assert ("error 404" in str(run.status.notes)) == (code == 404)
-    logs = [logging.getLogger(name) for name in telling._THEIR_LOGS]
+    logs = [logging.getLogger(name) for name in notify._THEIR_LOGS]
     assert all(log.propagate for log in logs)
-    assert not [handler for log in logs for handler in log.handlers if isinstance(handler, telling._Into)]
+    assert not [handler for log in logs for handler in log.handlers if isinstance(handler, notify._Into)]
 
 
 def test_who_does_not_answer_is_named_without_secrets() -> None:
@@ -140,8 +140,8 @@ def test_who_does_not_answer_is_named_without_secrets() -> None:
 def test_without_the_package_or_an_address_there_is_a_sentence(
     owner: TinyOwner, told: list[threading.Thread], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert tell([], "title", "text") == [telling.NO_ADDRESS]
-    monkeypatch.setattr(telling, "installed", lambda package: package != "apprise")
+    assert tell([], "title", "text") == [notify.NO_ADDRESS]
+    monkeypatch.setattr(notify, "installed", lambda package: package != "apprise")
     assert "requirements-notify.txt" in tell(["ntfy://x"], "title", "text")[0]
     run = make_run(owner, small_settings(tell_when_it_ends=True))
     finish(run)
@@ -170,7 +170,7 @@ def test_addresses_are_kept_for_their_owner_alone(folders: Folders, monkeypatch:
     add_address(folders, "https://example.org/two")
     add_address(folders, "ntfy://one")
     assert stat.S_IMODE(folders.notify.stat().st_mode) == 0o600
-    monkeypatch.setenv(telling.ENVIRONMENT, "ntfy://three ntfy://one")
+    monkeypatch.setenv(notify.ENVIRONMENT, "ntfy://three ntfy://one")
     assert addresses(folders) == ["ntfy://one", "https://example.org/two", "ntfy://three"]
     forget_addresses(folders)
     forget_addresses(folders)

@@ -61,10 +61,10 @@ class RemoteRun(Run):
         live = read_live(self._channel)
         if live is None or self._left:
             return False
+        if live.began:  # the history first: a status that is shown has its points
+            self._follow_history()
         if live != self.live:
             self._show(live)
-        if live.began:
-            self._follow_history()
         try:
             self.controls.heard(live)
         except RunError as error:

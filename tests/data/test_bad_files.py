@@ -182,5 +182,10 @@ def test_a_file_of_bad_rows_alone_is_refused_with_the_first(folders: Folders):
 
 
 def test_skipping_does_not_hide_that_an_array_breaks_off(folders: Folders):
-    sentence = attempt(folders, "a.json", f'[{GOOD}, {{"instruction": "say', bad_rows="skip")
-    assert "row 2" in sentence and "Nothing after it" in sentence
+    cut = f'[{GOOD}, {{"instruction": "say'
+    sentence = attempt(folders, "a.json", cut)
+    assert "row 2" in sentence and "Nothing after it" in sentence and "the 1 row before it" in sentence
+    chosen = Settings(dataset="a.json", format="alpaca-chatbot-format", bad_rows="skip")
+    (report,) = prepare(chosen, tiny_tokenizer(templates.CHATML), folders, cache=False).report.sources
+    assert report.samples == 1 and report.bad_rows == 1
+    assert "row 2" in report.bad_row_examples[0] and "Nothing after it" in report.bad_row_examples[0]

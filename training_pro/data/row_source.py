@@ -13,8 +13,7 @@ from training_pro.data.rendering.rendering import LossPlace, RenderedRow, RowRen
 from training_pro.data.rendering.templates import has_template, load_template, make_template
 from training_pro.data.report import SourceReport
 from training_pro.data.row_encoding import ReadyRow, RowArrays
-from training_pro.data.rows.bad_rows import BadRows, RowFault
-from training_pro.data.rows.chats import Unwanted
+from training_pro.data.rows.bad_rows import BadRows, RowFault, Unwanted
 from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import RowSamples
 from training_pro.data.sources import Source

@@ -19,8 +19,8 @@ from training_pro.data.encodings import guess_of, not_utf8
 from training_pro.data.fingerprint import files_digest
 from training_pro.data.rendering.chat import unused_notes
 from training_pro.data.report import SourceReport
-from training_pro.data.rows.bad_rows import BadRows, RowFault
-from training_pro.data.rows.chats import Unwanted, refuse_unwanted
+from training_pro.data.rows.bad_rows import BadRows, RowFault, Unwanted
+from training_pro.data.rows.chats import refuse_unwanted
 from training_pro.data.rows.fields import filled, text_field
 from training_pro.data.rows.rows import read_rows
 from training_pro.data.samples import TextSamples

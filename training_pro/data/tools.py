@@ -20,8 +20,8 @@ from training_pro.data.encodings import LOOKED_AT_BYTES, decoded, guessed, is_ut
 from training_pro.data.files import DOCUMENTS, SUBTITLES, find_dataset, is_packed, is_text, suffix_of
 from training_pro.data.preview import BlockPreview, TokenPreview
 from training_pro.data.questions.kept import QuestionFile, chats_of
-from training_pro.data.rows.bad_rows import BadRows, RowFault
-from training_pro.data.rows.chats import Chat, Unwanted, chat_of
+from training_pro.data.rows.bad_rows import BadRows, RowFault, Unwanted
+from training_pro.data.rows.chats import Chat, chat_of
 from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import KINDS, Samples
 from training_pro.data.text_parts import TextPart, extracted, text_parts, unpacked_bytes

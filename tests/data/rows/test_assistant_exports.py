@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from training_pro.data.rows.bad_rows import BadRows, RowFault
-from training_pro.data.rows.chats import Chat, Unwanted, chat_of
+from training_pro.data.rows.bad_rows import BadRows, RowFault, Unwanted
+from training_pro.data.rows.chats import Chat, chat_of
 from training_pro.data.rows.fields import parse_columns
 from training_pro.data.rows.rows import read_rows
 

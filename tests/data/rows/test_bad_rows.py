@@ -19,8 +19,19 @@ def test_skipping_counts_all_and_keeps_the_first_few():
     assert bad.count == 19 and len(bad.examples) == KEPT_EXAMPLES and "row 1:" in bad.examples[0]
 
 
-def test_a_break_is_an_error_whatever_the_setting():
-    assert "a.json, row 3: it ends" in str(BadRows("a.json", "skip").broken(3, "it ends", ""))
+def test_a_break_ends_the_reading_and_says_how_many_rows_were_whole():
+    with pytest.raises(DataError, match="a.json, row 3: it ends .* the 2 rows before it .*skip") as caught:
+        BadRows("a.json", "stop").broken(3, "it ends", "")
+    assert caught.value.options == ("--set bad_rows=skip",)
+    bad = BadRows("a.json", "skip")
+    bad.reject(1, "it is empty", "x")
+    bad.broken(3, "it ends", "")
+    assert bad.count == 2 and "the 1 row before it" in bad.examples[0]
+
+
+def test_a_break_before_any_whole_row_is_an_error_whatever_the_setting():
+    with pytest.raises(DataError, match="a.json, row 1: it ends"):
+        BadRows("a.json", "skip").broken(1, "it ends", "")
 
 
 def test_the_beginning_is_short_and_on_one_line():

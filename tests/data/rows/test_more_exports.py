@@ -98,3 +98,87 @@ def test_a_number_that_says_which_answer_was_chosen_is_no_answer() -> None:
 def test_every_usual_flag_of_a_turn_is_obeyed(flag: str) -> None:
     row = {"messages": [PLAIN_TURNS[0], {**PLAIN_TURNS[1], flag: False}, *PLAIN_TURNS]}
     assert chat_of(row).silent == {1}
+
+
+MIRA, OTTO = {"name": "Mira"}, {"name": "Otto", "is_human": True}
+
+
+def candidates(*texts: str, chosen: int = 0) -> dict[str, Any]:
+    made = [{"candidate_id": f"c{place}", "raw_content": text} for place, text in enumerate(texts)]
+    return {"candidates": made, "primary_candidate_id": f"c{chosen}"}
+
+
+CHARACTER_AI = {
+    "turns": [  # the newest first, as the site hands them out
+        {"create_time": "2024-01-02", "author": MIRA, **candidates("One.", SAID, chosen=1)},
+        {"create_time": "2024-01-01", "author": OTTO, **candidates(ASKED)},
+    ]
+}
+FLAGGED = [{"text": ASKED, "src__is_human": True}, {"text": SAID, "src__is_human": False}]
+JANITOR = [
+    {"is_bot": False, "is_main": True, "message": ASKED},
+    {"is_bot": True, "is_main": True, "message": SAID},
+    {"is_bot": True, "is_main": False, "message": "Three."},
+]
+RISU = {"message": [{"role": "user", "data": ASKED}, {"role": "char", "data": SAID}], "name": "Chat 1"}
+COPILOT = {"requests": [{"message": {"text": ASKED}, "response": [{"kind": "mark"}, {"value": SAID}]}]}
+TAKEOUT = {
+    "header": "Gemini Apps",
+    "title": f"Prompted {ASKED}",
+    "time": "2024",
+    "products": ["Gemini Apps"],
+    "safeHtmlItem": [{"html": f"<p>{SAID}</p>"}],
+}
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        CHARACTER_AI,
+        {"chats": [{"chat_id": "1", **CHARACTER_AI}]},
+        {"info": {"character": MIRA}, "histories": {"histories": [{"msgs": FLAGGED}]}},
+        {"messages": FLAGGED, "next_page": 0},
+        {"chat": {"id": 1}, "chatMessages": JANITOR},
+        {"type": "risuChat", "ver": 1, "data": RISU},
+        {"type": "risuAllChats", "ver": 1, "data": [RISU]},
+        COPILOT,
+        [TAKEOUT],
+        {"conversations": [{"query": ASKED, "answer": SAID}]},
+        [{"type": "human", "content": ASKED}, {"type": "ai", "content": SAID}],
+    ],
+    ids=[
+        "c.ai",
+        "c.ai chats",
+        "c.ai old",
+        "c.ai page",
+        "janitor",
+        "risu",
+        "risu all",
+        "copilot",
+        "takeout",
+        "queries",
+        "lc rows",
+    ],
+)
+def test_chats_of_character_sites_and_of_gemini_are_chats(tmp_path: Path, whole: Any):
+    rows = rows_of(tmp_path, whole)
+    assert len(rows) == 1 and turns(rows[0]) == TALK
+
+
+def test_what_else_google_lists_holds_no_answer(tmp_path: Path):
+    used = {name: value for name, value in TAKEOUT.items() if name != "safeHtmlItem"}
+    (row,) = rows_of(tmp_path, [used])
+    with pytest.raises(RowFault, match="nobody answers"):
+        chat_of(row)
+
+
+def test_rows_of_messages_that_name_their_conversation_are_one_chat_each(tmp_path: Path):
+    rows = [
+        {"thread_id": thread, "role": role, "content": f"{said} {thread}"}
+        for role, said in (("user", ASKED), ("assistant", SAID))
+        for thread in "ab"
+    ]
+    found = rows_of(tmp_path, rows)
+    assert [turns(row) for row in found] == [
+        [("user", f"{ASKED} {thread}"), ("assistant", f"{SAID} {thread}")] for thread in "ab"
+    ]

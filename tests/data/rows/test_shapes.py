@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from training_pro.data.rows.bad_rows import BadRows, RowFault
-from training_pro.data.rows.chats import Unwanted, chat_of
+from training_pro.data.rows.bad_rows import BadRows, RowFault, Unwanted
+from training_pro.data.rows.chats import chat_of
 from training_pro.data.rows.kinds import detect_kind, kind_of_row
 from training_pro.data.rows.rows import read_rows
 from training_pro.data.rows.tidy import tidied

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from training_pro.data.rows.bad_rows import RowFault
-from training_pro.data.rows.chats import Unwanted
+from training_pro.data.rows.bad_rows import RowFault, Unwanted
 from training_pro.errors import DataError
 from training_pro.text.sections import unescape
 

@@ -1,4 +1,5 @@
-"""What the websites of assistants export, as turns: ChatGPT, Claude, DeepSeek, Google AI Studio and Grok.
+"""What the websites of assistants and characters export, as turns: ChatGPT, Claude, DeepSeek, Google AI Studio, Grok,
+Gemini (Takeout), Copilot, Character.AI, JanitorAI and RisuAI.
 
 Of the branches of a chat the one that was shown last is taken. Pictures, calls of the site's own tools and marks of
 citations are no words of a turn; what a turn brings of them stays in it under its own name, to be counted as not used.
@@ -11,10 +12,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from training_pro.data.documents.html import html_text
+from training_pro.data.rows.bad_rows import RowFault
+from training_pro.packages import installed
+
 # "\ue200cite\ue202turn0search1\ue201" and "【4†source】"
 _CITATIONS = re.compile(" ?\ue200[^\ue201\n]{0,400}\ue201| ?【\\d{1,3}(?::\\d{1,3})?†[^】\n]{0,80}】")
 _NO_BLOCK = "This block is not supported on your current device yet."
 _WORDS = ("text", "multimodal_text")  # kinds of content that are what somebody said
+_FLAGGED = ("msgs", "messages", "chatMessages")
+_DONE = re.compile(r"^(?:Prompted|Asked|Said)\s+")  # what Google writes before a question
 _FRAGMENTS = {"REQUEST": "user", "RESPONSE": "assistant"}
 Turns = list[dict[str, Any]]
 
@@ -136,6 +143,69 @@ def of_grok(row: Mapping[str, Any]) -> Turns:
             if str(one.get("message") or "").strip()
         ]
     )
+
+
+def of_character_ai(row: Mapping[str, Any]) -> Turns:
+    """A chat of Character.AI; of the answers to choose from the one that was chosen."""
+    said = objects_in(row, "turns")
+    if all(isinstance(turn.get("create_time"), str) for turn in said):
+        said = sorted(said, key=lambda turn: turn["create_time"])  # the site hands out the newest first
+    return joined([turn for turn in map(_of_candidates, said) if turn["content"].strip()])
+
+
+def _of_candidates(turn: Mapping[str, Any]) -> dict[str, Any]:
+    candidates = objects_in(turn, "candidates")
+    chosen = turn.get("primary_candidate_id")
+    shown = next((one for one in candidates if one.get("candidate_id") == chosen), candidates[0] if candidates else {})
+    role = "user" if inside(turn, "author").get("is_human") else "assistant"
+    return {"role": role, "content": str(shown.get("raw_content") or "")}
+
+
+def of_flagged(row: Mapping[str, Any]) -> Turns:
+    """A chat whose messages say by a flag who wrote them: older exports of Character.AI, JanitorAI."""
+    turns: Turns = []
+    for message in next(objects for name in _FLAGGED if (objects := objects_in(row, name))):
+        other = message.get("is_alternative") or message.get("is_main") is False  # an answer that was not chosen
+        human = message["src__is_human"] if "src__is_human" in message else not message.get("is_bot")
+        text = str(message.get("text") or message.get("message") or "")
+        if text.strip() and not other:
+            turns.append({"role": "user" if human else "assistant", "content": text})
+    return joined(turns)
+
+
+def of_risu(row: Mapping[str, Any]) -> Turns:
+    """A chat of RisuAI."""
+    said = objects_in(row, "message")
+    return joined(
+        [{"role": one.get("role"), "content": str(one["data"])} for one in said if str(one.get("data") or "").strip()]
+    )
+
+
+def of_copilot(row: Mapping[str, Any]) -> Turns:
+    """A chat that Copilot exported from VS Code; what its tools did is left out."""
+    turns: Turns = []
+    for request in objects_in(row, "requests"):
+        parts = [part.get("value") for part in objects_in(request, "response")]
+        said = "".join(part for part in parts if isinstance(part, str))
+        asked = inside(request, "message").get("text")
+        if isinstance(asked, str) and asked.strip() and said.strip():
+            turns += [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+    return turns
+
+
+def of_takeout(row: Mapping[str, Any]) -> Turns:
+    """A question to Gemini with its answer, as Google Takeout lists what was done; other things done are no turns.
+
+    Raises:
+        RowFault: what reads the pages that the answers are is not installed.
+    """
+    pages = [item["html"] for item in objects_in(row, "safeHtmlItem") if isinstance(item.get("html"), str)]
+    if not pages:
+        return []
+    if not installed("bs4"):
+        raise RowFault("its answers are web pages, which beautifulsoup4 reads: pip install beautifulsoup4")
+    answer = "\n\n".join(html_text(page, chapters=False).text for page in pages)
+    return [{"role": "user", "content": _DONE.sub("", row["title"])}, {"role": "assistant", "content": answer}]
 
 
 def with_thoughts(parts: Turns) -> Turns:

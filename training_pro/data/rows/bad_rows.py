@@ -17,6 +17,10 @@ class RowFault(Exception):
     """Why one row can't be used; its text is a clause that goes after "row 17:"."""
 
 
+class Unwanted(RowFault):
+    """The row says itself that it is not to be learned."""
+
+
 def beginning(row: Any, most_chars: int = SHOWN_CHARS) -> str:
     """The first characters of a row, on one line."""
     text = row if isinstance(row, str) else _as_json(row)
@@ -69,6 +73,24 @@ class BadRows:
         if len(self.examples) < KEPT_EXAMPLES:
             self.examples.append(sentence + ".")
 
-    def broken(self, number: int, reason: str, row: Any) -> DataError:
-        """For a fault after which no further row can be found, whatever the setting says."""
-        return DataError(f"{self.sentence(number, reason, row)}. Nothing after it can be read. Correct the file.")
+    def broken(self, number: int, reason: str, row: Any) -> None:
+        """For a fault after which no further row can be found: keep the whole rows before it, or end here.
+
+        Raises:
+            DataError: bad rows are to stop the preparation, or there is no row before.
+        """
+        sentence = f"{self.sentence(number, reason, row)}. Nothing after it can be read"
+        whole = number - 1 - self.count
+        before = f"; the {whole:,} {'row' if whole == 1 else 'rows'} before it can be used"
+        if self.way == "skip" and whole > 0:
+            self.count += 1
+            self.examples.insert(0, f"{sentence}{before}.")
+            return
+        way_out = " Correct the file or get it whole again"
+        if whole <= 0:
+            raise DataError(f"{sentence}.{way_out}.")
+        raise DataError(
+            f'{sentence}{before}.{way_out}, or set "Bad rows" to skip to train on these rows alone.',
+            option="--set bad_rows=skip",
+            setting="bad_rows",
+        )

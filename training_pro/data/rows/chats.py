@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from training_pro.data.rows.bad_rows import RowFault
+from training_pro.data.rows.bad_rows import RowFault, Unwanted
 from training_pro.data.rows.exports import exported_turns, pairs_to_turns
 from training_pro.data.rows.fields import (
     CHAT_FIELDS,
@@ -24,9 +24,19 @@ from training_pro.data.rows.fields import (
     folded,
     samples_of,
 )
-from training_pro.data.rows.turns import TRAIN_FIELDS, Message, Turn, is_off, tools_of, turn_of, value_of_text
+from training_pro.data.rows.turn_shapes import plain_turns
+from training_pro.data.rows.turns import (
+    TRAIN_FIELDS,
+    Message,
+    Turn,
+    is_off,
+    text_of,
+    tools_of,
+    turn_of,
+    value_of_text,
+)
 
-_TOOL_FIELDS = ("tools", "functions")
+_TOOL_FIELDS = ("tools", "functions", "toolconfig", "tool_config")
 _COMPLETIONS = ("completion", "chosen")
 _WRITTEN = re.compile(
     r"(?:^|\n+)[ \t]*(human|user|assistant|gpt|bot|function response|system)[ \t]*:[ \t]?", re.IGNORECASE
@@ -51,13 +61,11 @@ class Chat:
     unused: tuple[str, ...] = ()
 
 
-class Unwanted(RowFault):
-    """The row says itself that it is not to be learned."""
-
-
 def chat_field(row: Mapping[str, Any]) -> str | None:
     """The field that holds the conversation, if there is one."""
-    name = field_named(row, CHAT_FIELDS)
+    name = field_named(
+        {name: value for name, value in row.items() if isinstance(value, list | Mapping | str)}, CHAT_FIELDS
+    )
     if name is None:
         said = row.get("data")
         return (
@@ -212,7 +220,7 @@ def listed(name: str, turns: Any) -> list[Any]:
 
 def _made(turns: list[Any]) -> list[Turn]:
     """The turns as messages; an empty system turn, which exports write where nobody typed one, is left out."""
-    return [turn_of(number, turn) for number, turn in enumerate(turns, 1) if not _is_blank_system(turn)]
+    return [turn_of(number, turn) for number, turn in plain_turns(turns) if not _is_blank_system(turn)]
 
 
 def _is_blank_system(turn: Any) -> bool:
@@ -325,12 +333,12 @@ def _texts(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
 def _system_of_row(row: Mapping[str, Any], turns: list[Turn], used: set[str], columns: Columns) -> None:
     """Puts the row's system text before turns that have none."""
     name = field_named(row, columns["system"] or USUAL["system"])
-    if name is None or name in used or turns[0].message["role"] == "system" or not isinstance(row[name], str):
+    if name is None or name in used or turns[0].message["role"] == "system":
         return
-    text = re.sub(r"^system:\s*", "", row[name], flags=re.IGNORECASE)
+    text = re.sub(r"^system:\s*", "", text_of(row[name]), flags=re.IGNORECASE)
     if text.strip():
         turns.insert(0, _said("system", text))
-    used.add(name)
+        used.add(name)
 
 
 def _name_roles(turns: list[Turn], columns: Columns) -> str:

@@ -103,6 +103,7 @@ def _next_record(reader: Any, number: int, bad: BadRows) -> list[str] | None:
         try:
             return next(reader, None)
         except csv.Error as error:
-            raise bad.broken(number, f"it is not valid CSV near line {reader.line_num} ({error})", "") from None
+            bad.broken(number, f"it is not valid CSV near line {reader.line_num} ({error})", "")
+            return None
         finally:
             csv.field_size_limit(usual)

@@ -1,5 +1,5 @@
-"""What chat programs export, as turns: assistants on their websites, the WebUI's own chat logs, LM Studio, Agnai,
-KoboldAI, Discord, Telegram, Google Chat, Messenger and Instagram.
+"""What chat programs export, as turns: assistants on their websites, characters' sites, the WebUI's own chat logs, LM
+Studio, Agnai, KoboldAI, Discord, Telegram, Google Chat, Messenger and Instagram.
 
 What is known and can't be trained (a character card, a lorebook) is named for what it is.
 """
@@ -13,16 +13,29 @@ from typing import Any
 from training_pro.data.rows.assistant_exports import (
     objects_in,
     of_ai_studio,
+    of_character_ai,
     of_claude,
+    of_copilot,
+    of_flagged,
     of_grok,
+    of_risu,
+    of_takeout,
     of_tree,
 )
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.data.rows.fields import filled, folded
 from training_pro.data.rows.message_rows import best_thread
+from training_pro.data.rows.request_logs import refuse_half
+from training_pro.data.rows.turns import ROLES
 
 _PAIRS = (("human", "assistant"), ("user", "assistant"), ("input", "output"), ("prompt", "response"))
-_PAIRS_MORE = (("question", "answer"), ("instruction", "output"), ("user", "bot"), ("human", "gpt"))
+_PAIRS_MORE = (
+    ("question", "answer"),
+    ("query", "answer"),
+    ("instruction", "output"),
+    ("user", "bot"),
+    ("human", "gpt"),
+)
 _CARD = {"first_mes", "mes_example", "char_persona", "char_greeting", "chara_card_v2"}
 _NOTICES = {  # types of Discord's messages that nobody wrote
     *("RecipientAdd", "RecipientRemove", "Call", "ChannelNameChange", "ChannelIconChange", "ChannelPinnedMessage"),
@@ -67,6 +80,11 @@ def _of_assistant(row: Mapping[str, Any]) -> Exported | None:
         return Exported(of_tree(row), ("mapping", "current_node"))
     if isinstance(row.get("chat_messages"), list):
         return Exported(of_claude(row), ("chat_messages",))
+    found = next(((name, read) for name, (read, wanted) in _BY_FIELD.items() if _holds(row.get(name), wanted)), None)
+    if found is not None:
+        return Exported(found[1](row), (found[0],))
+    if {"header", "products", "time"} <= row.keys() and isinstance(row.get("title"), str):
+        return Exported(of_takeout(row), ("header", "title", "time", "products", "safeHtmlItem", "activityControls"))
     if isinstance(row.get("chunkedPrompt"), Mapping):
         return Exported(of_ai_studio(row), ("chunkedPrompt", "systemInstruction"))
     if isinstance(row.get("responses"), list) and isinstance(row.get("conversation"), Mapping):
@@ -75,6 +93,21 @@ def _of_assistant(row: Mapping[str, Any]) -> Exported | None:
     if isinstance(prompt, Mapping) and isinstance(prompt.get("replies"), list):
         return Exported(best_thread(prompt), ("prompt",))
     return None
+
+
+def _holds(value: Any, wanted: str) -> bool:
+    """Whether it is a list whose first object has this field."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping) and wanted in value[0]
+
+
+_BY_FIELD = {  # a list of this name, by a field of what is in it
+    "turns": (of_character_ai, "candidates"),
+    "msgs": (of_flagged, "src__is_human"),
+    "messages": (of_flagged, "src__is_human"),
+    "chatMessages": (of_flagged, "is_bot"),
+    "message": (of_risu, "data"),
+    "requests": (of_copilot, "response"),
+}
 
 
 def _refuse_known(row: Mapping[str, Any]) -> None:
@@ -89,6 +122,7 @@ def _refuse_known(row: Mapping[str, Any]) -> None:
         isinstance(entry, Mapping) and {"key", "keys"} & entry.keys() for entry in row["entries"].values()
     ):
         raise RowFault("it is a lorebook (world info), which holds no chat; choose chat logs")
+    refuse_half(row)
 
 
 def pairs_to_turns(turns: list[Any]) -> list[Any]:
@@ -122,6 +156,8 @@ def _pair(asked: Any, said: Any, flags: Mapping[str, Any] | None = None) -> list
 def _is_log(row: Mapping[str, Any]) -> bool:
     """Whether it is a chat of Discord, Telegram, Messenger, Instagram, LM Studio or Agnai."""
     first = next((turn for turn in row["messages"] if isinstance(turn, Mapping)), {})
+    if {"role", "lc"} & first.keys() or folded(first.get("type")) in ROLES:
+        return False
     marks = ({"id", "type"}, {"sender_name"}, {"senderName"}, {"versions"}, {"_id", "msg"}, {"creator", "created_date"})
     return isinstance(first.get("author"), Mapping) or any(mark <= first.keys() for mark in marks)
 

@@ -16,8 +16,8 @@ ROLES = ("prompt", "input", "answer", "system", "history", "thoughts", "text", "
 USUAL: Mapping[str, tuple[str, ...]] = {
     "prompt": (
         "instruction", "prompt", "question", "query", "user", "human", "problem", "request", "q", "input_text",
-        "user_input", "user_message", "inputs", "source", "frage", "anweisung", "consigne", "pregunta", "instrucción",
-        "domanda", "pergunta", "вопрос", "问题", "指令", "質問", "질문", "input",
+        "user_input", "user_message", "inputs", "source", "message", "frage", "anweisung", "consigne", "pregunta",
+        "instrucción", "domanda", "pergunta", "вопрос", "问题", "指令", "質問", "질문", "input",
     ),
     "input": ("input", "context", "passage", "paragraph"),
     "answer": (
@@ -26,8 +26,8 @@ USUAL: Mapping[str, tuple[str, ...]] = {
         "targets", "summary", "highlights", "answerkey", "antwort", "réponse", "respuesta", "risposta", "resposta",
         "ответ", "答案", "回答", "답변",
     ),
-    "system": ("system", "system_prompt", "systemprompt", "system_message"),
-    "history": ("history",),
+    "system": ("system", "system_prompt", "systemprompt", "system_message", "system_instruction", "systeminstruction"),
+    "history": ("history", "chat_history"),
     "thoughts": ("reasoning_content", "reasoning", "thinking", "thoughts", "thought"),
     "text": (
         "text", "content", "body", "story", "article", "document", "passage", "contents", "page_content", "full_text",
@@ -142,6 +142,7 @@ def exchange_fields(row: Mapping[str, Any], columns: Columns) -> dict[str, tuple
     if len(present["answer"]) > 1:
         present["answer"] = _only_chosen(present["answer"], own)
     prompts = [name for name in present["prompt"] if folded(name) not in _INPUTS]
+    prompts = [name for name in prompts if folded(name) != "source"] or prompts  # beside a prompt: where it is from
     inputs = present["input"]
     if not prompts and inputs:
         prompts, inputs = inputs[:1], inputs[1:]

@@ -32,6 +32,7 @@ _OTHER_FILES = {
     "invalid username": ("an error message of a website", "Download the file again"),
 }
 _NO_JSON = ("no JSON", "Rows begin with { or [. Rename running text to end in .txt, a table to end in .csv")
+_LIST_IN_OBJECT = re.compile(r'\{\s*"(?:data|rows|train|examples|items|dataset|samples)"\s*:\s*\[')
 _BLANK = re.compile(r"[ \t\n\r]*")
 Numbered = Iterator[tuple[int, Any]]
 
@@ -105,8 +106,8 @@ def json_rows(file: BinaryIO, bad: BadRows, apart: bool = False) -> Numbered:
     join = iter if apart else joined_logs
     if shape == "lines":
         return _unless_one_object(join(line_rows(file, bad)), bad)
-    window = _Window(file, bad)
-    return join(window.array()) if shape == "array" else _unless_one_object(window.objects(), bad)
+    rows = _Window(file, bad).rows(shape)
+    return join(rows) if shape == "array" else _unless_one_object(rows, bad)
 
 
 def _beginning(file: BinaryIO) -> str:
@@ -137,7 +138,7 @@ def _shape(text: str) -> str:
     except json.JSONDecodeError as error:
         if text.startswith("["):
             return "array"
-        unfinished = _is_unfinished(error, text) and "\n" in text.rstrip()
+        unfinished = _is_unfinished(error, text) and ("\n" in text.rstrip() or _LIST_IN_OBJECT.match(text) is not None)
         misplaced = error.lineno > 1 and not text.startswith("{", error.pos)
         return "objects" if text.startswith("{") and (unfinished or misplaced) else "lines"
     except RecursionError:
@@ -182,6 +183,10 @@ def _inner_value(text: str) -> Any:
     return value if isinstance(value, Mapping | list) and end == len(text.strip()) else text
 
 
+class _BrokenError(Exception):
+    """Why no further row can be found; a clause for after "row 17:"."""
+
+
 class _Window:
     """A window of text that moves over the file; `position` is where the next value begins in it."""
 
@@ -191,7 +196,21 @@ class _Window:
         self.text, self.position, self.bytes_read, self.at_end = "", 0, 0, False
         self.number = 1
 
-    def array(self) -> Numbered:
+    def rows(self, shape: str) -> Numbered:
+        """The values of an array, or of objects one after the other; of a file that breaks off, those before that.
+
+        Raises:
+            DataError: it breaks off, and bad rows are to stop the preparation; or no row before is whole.
+        """
+        try:
+            if shape == "objects":
+                yield from self._objects()
+                return
+            yield from self._array()
+        except _BrokenError as broken:
+            self.bad.broken(self.number, str(broken), self._rest())
+
+    def _array(self) -> Numbered:
         """The values of an array, whose "[" comes next."""
         self.peek()
         self.position += 1
@@ -206,7 +225,7 @@ class _Window:
         if follows := self.peek():
             raise self._broken(f"{_shown(follows)} stands after the closing ]")
 
-    def objects(self) -> Numbered:
+    def _objects(self) -> Numbered:
         """Values one after the other, with white space or a comma between."""
         while follows := self.peek():
             if follows == "," and self.number > 1:
@@ -214,7 +233,18 @@ class _Window:
             elif follows != "{":
                 raise self._broken(f"an object should follow the row before, not {_shown(follows)}")
             else:
-                yield from self._value()
+                yield from self._row_or_list()
+
+    def _row_or_list(self) -> Numbered:
+        """A value; of a single object that breaks off within its list of rows, the rows of that list."""
+        try:
+            yield from self._value()
+        except _BrokenError:
+            head = _LIST_IN_OBJECT.match(self.text, self.position)
+            if head is None or not self.at_end or self.number > 1:
+                raise
+            self.position = head.end() - 1
+            yield from self._array()
 
     def peek(self) -> str:
         """The next character that is not white space, where `position` then is; "" at the end."""
@@ -281,8 +311,8 @@ class _Window:
     def _rest(self) -> str:
         return self.text[self.position : self.position + 400]
 
-    def _broken(self, reason: str) -> DataError:
-        return self.bad.broken(self.number, reason, self._rest())
+    def _broken(self, reason: str) -> Exception:
+        return _BrokenError(reason)
 
 
 def _is_unfinished(error: json.JSONDecodeError, text: str) -> bool:

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from training_pro.data.rows.bad_rows import BadRows, RowFault
-from training_pro.data.rows.chats import Unwanted, chat_field, chat_of, listed
+from training_pro.data.rows.bad_rows import BadRows, RowFault, Unwanted
+from training_pro.data.rows.chats import chat_field, chat_of, listed
 from training_pro.data.rows.fields import (
     NO_COLUMNS,
     USUAL,

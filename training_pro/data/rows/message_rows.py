@@ -15,8 +15,9 @@ from training_pro.data.rows.assistant_exports import inside, joined_turns
 from training_pro.data.rows.fields import field_named, filled, folded
 
 Numbered = Iterator[tuple[int, Any]]
-_TALKERS = {"system", "user", "human", "assistant", "model"}
-_THREADS = {"conversation_id", "conv_id", "session_id", "thread_id", "parent_id", "message_tree_id", "chat_id"}
+_TALKERS = {"system", "user", "human", "assistant", "model", "ai", "humanmessage", "aimessage", "systemmessage"}
+_THREADS = ("conversation_id", "conv_id", "session_id", "thread_id", "chat_id", "dialogue_id", "dialog_id")
+_TREES = {"parent_id", "message_tree_id"}
 _SPEAKERS = (
     "author",
     "sender",
@@ -63,8 +64,9 @@ def _way_of(first: Mapping[str, Any]) -> Callable[[Iterable[tuple[int, Any]]], N
         return _of_slack
     if {"message_id", "message_tree_id", "role", "text"} <= first.keys():
         return _of_openassistant
-    if {"role", "content"} <= first.keys() and folded(first["role"]) in _TALKERS and not _THREADS & first.keys():
-        return _of_turns
+    says = first.get("role", first.get("type"))
+    if "content" in first and folded(says) in _TALKERS and not _TREES & first.keys():
+        return _of_threads if field_named(first, _THREADS) else _of_turns
     own = {folded(name) for name in first}
     is_table = all(own & {*names} for names in (_SPEAKERS, _WORDS, _TIMES)) and not own & {*_NO_CHAT}
     return _of_table if is_table else None
@@ -72,6 +74,16 @@ def _way_of(first: Mapping[str, Any]) -> Callable[[Iterable[tuple[int, Any]]], N
 
 def _of_turns(rows: Iterable[tuple[int, Any]]) -> Numbered:
     yield 1, {"messages": [row for _, row in rows if row]}
+
+
+def _of_threads(rows: Iterable[tuple[int, Any]]) -> Numbered:
+    """A chat for each conversation that the rows name, whatever their order."""
+    threads: dict[Any, tuple[int, list[Any]]] = {}
+    for number, row in rows:
+        name = field_named(row, _THREADS)
+        left = {key: value for key, value in row.items() if key != name}
+        threads.setdefault(str(row[name]) if name else None, (number, []))[1].append(left)
+    yield from ((number, {"messages": turns}) for number, turns in threads.values())
 
 
 def _of_slack(rows: Iterable[tuple[int, Any]]) -> Numbered:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from training_pro.data.rows.fields import USUAL, filled, folded
+from training_pro.data.rows.request_logs import with_chat
 
 _NOTHING = {"<noinput>", "no input", "noinput", "nan", "null", "none", "n/a", "-"}
 _INPUTS = frozenset(USUAL["input"])
@@ -19,13 +20,18 @@ _SAID = frozenset({*USUAL["answer"]} - {"chosen"})
 _LINES = frozenset({*USUAL["text"], "context"})
 _WRAPPINGS = ("data", "row", "example", "item", "json")
 _CHOICES = ("choices", "options")
+_SEVERAL = ("completions", "responses", "answers", "generations", "candidates", "outputs")
+_SCORES = ("overall_score", "score", "rating", "reward")
+_RANKS = ("rank", "ranking")  # of these the lowest is the best
 
 
 def tidied(row: dict[str, Any]) -> dict[str, Any]:
     """The row; what was no plain text and clearly stands for one is."""
     inner = next(iter(row.values())) if len(row) == 1 and next(iter(row)) in _WRAPPINGS else None
-    row = inner if isinstance(inner, dict) else row
+    row = with_chat(inner if isinstance(inner, dict) else row)
     tidy = {name: _tidied(folded(name), value) for name, value in row.items()}
+    if any(name in row for name in _SEVERAL):
+        return _with_best(tidy)
     return _with_choice(tidy) if any(name in row for name in _CHOICES) else tidy
 
 
@@ -62,6 +68,45 @@ def _with_choice(row: dict[str, Any]) -> dict[str, Any]:
     listed = "\n".join(f"{label}. {text}" for label, text in choices.items())
     left = {name: value for name, value in row.items() if name not in (field, said)}
     return {**left, asked: f"{row[asked]}\n\n{listed}", "answer": f"{right}. {choices[right]}"}
+
+
+def _with_best(row: dict[str, Any]) -> dict[str, Any]:
+    """A question with several answers and their scores as one with the best of them and the number of the others."""
+    field = next(name for name in _SEVERAL if name in row)
+    scored = _scored(row[field], next((row[name] for name in ("scores", "ratings", "rewards") if name in row), None))
+    if not scored or any(folded(name) in _ANSWERS and name != field for name in row if filled(row[name])):
+        return row
+    best = max(scored, key=lambda one: one[0])[1]
+    others = {f"other {field}": len(scored) - 1} if len(scored) > 1 else {}
+    return {**{name: value for name, value in row.items() if name != field}, "answer": best, **others}
+
+
+def _scored(items: Any, scores: Any) -> list[tuple[float, str]]:
+    """Each answer with what it is worth; [] where that is not known of all of them."""
+    if not isinstance(items, list) or not items:
+        return []
+    if isinstance(scores, list) and len(scores) == len(items):
+        items = [{"answer": item, "score": score} for item, score in zip(items, scores, strict=True)]
+    found = []
+    for item in items:
+        said = (
+            next((item[name] for name in (*_SAID, "text", "content") if isinstance(item.get(name), str)), "")
+            if isinstance(item, Mapping)
+            else ""
+        )
+        worth = _worth(item) if said.strip() else None
+        if worth is None:
+            return []
+        found.append((worth, said))
+    return found
+
+
+def _worth(item: Mapping[str, Any]) -> float | None:
+    for names, sign in ((_SCORES, 1.0), (_RANKS, -1.0)):
+        for name in names:
+            if isinstance(item.get(name), int | float):
+                return sign * float(item[name])
+    return None
 
 
 def _choices(value: Any) -> dict[str, str]:

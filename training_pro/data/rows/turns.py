@@ -46,6 +46,10 @@ ROLES = {
     "ipython": "tool",
     "function_call": "tool call",
     "tool_call": "tool call",
+    **{f"human{end}": "user" for end in ("message", "messagechunk")},  # LangChain's classes
+    **{f"ai{end}": "assistant" for end in ("message", "messagechunk")},
+    **{f"{kind}message": kind for kind in ("system", "tool")},
+    "functionmessage": "tool",
 }
 ROLE_FIELDS = ("role", "from", "sender", "speaker", "author", "type")
 CONTENT_FIELDS = ("content", "value", "text", "message", "mes", "msg", "body", "parts")
@@ -62,6 +66,10 @@ TRAIN_FIELDS = (
     "loss_weight",
 )
 _PASSED_ON = ("tool_call_id", "name")
+_ARGUMENTS = ("arguments", "parameters", "input", "args", "kwargs", "params")
+_BESIDE_ARGUMENTS = {"name", "id", "type", "index", "call_id", "description"}
+_MEDIA = ("image", "document", "file", "audio", "video", "input_")
+_THOUGHTS = ("thinking", "reasoning", "reasoning_text")  # types of parts
 _NO = {"0", "0.0", "false", "no"}
 
 
@@ -115,7 +123,8 @@ def turn_of(number: int, turn: Any) -> Turn:
     own = {folded(name): name for name, value in turn.items() if value is not None}
     role_field = _role_field(turn, own)
     if role_field is None:
-        raise RowFault(f"turn {number} has no role")
+        kind = turn.get("type")
+        raise RowFault(f"turn {number} has no role" + (f" ({str(kind)[:40]})" if kind else ""))
     role, speaker = _role(number, turn[role_field])
     message, read = _message(number, role, turn, own)
     flags = {own[name] for name in TRAIN_FIELDS if name in own}
@@ -161,7 +170,7 @@ def _message(number: int, role: str, turn: Mapping[str, Any], own: Mapping[str, 
         read.add(thoughts_field)
     if role == "tool" and _is_data(raw):
         raw = json.dumps(raw, ensure_ascii=False)
-    said = _content(number, raw, bool(calls_field), thoughts)
+    said = _content(number, raw, bool(calls_field) or role == "tool", thoughts)
     if role == "assistant":
         inner, said = _parted_thoughts(said)
         thoughts += [inner] if inner else []
@@ -176,10 +185,14 @@ def _message(number: int, role: str, turn: Mapping[str, Any], own: Mapping[str, 
 
 
 def _is_data(raw: Any) -> bool:
-    """Whether a tool's result is an object, or a list of things that are no parts of a text."""
+    """Whether a tool's result is an object, or a list of things that are no parts of a message."""
     if not isinstance(raw, list):
         return isinstance(raw, Mapping)
-    return not any(isinstance(part, str) or (isinstance(part, Mapping) and "text" in part) for part in raw)
+    return not any(isinstance(part, str) or (isinstance(part, Mapping) and _is_part(part)) for part in raw)
+
+
+def _is_part(part: Mapping[str, Any]) -> bool:
+    return "text" in part or str(part.get("type")).startswith(_MEDIA)
 
 
 def _calls_in_text(number: int, raw: Any) -> list[Any]:
@@ -205,7 +218,11 @@ def _tool_call(call: Any) -> dict[str, Any]:
     function = call.get("function", call) if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
         raise RowFault("a tool call of it has no name")
-    arguments: Any = next((function[name] for name in ("arguments", "parameters", "input") if name in function), {})
+    field = next((name for name in _ARGUMENTS if name in function), None)
+    left = [str(name) for name, value in function.items() if filled(value) and name not in _BESIDE_ARGUMENTS]
+    if field is None and left:
+        raise RowFault(f'a tool call of it has no "arguments" but {", ".join(left)[:80]}')
+    arguments: Any = {} if field is None else function[field]
     named = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
     return {**named, "type": "function", "function": {"name": function["name"], "arguments": arguments}}
 
@@ -223,16 +240,27 @@ def tools_of(value: Any) -> list[Any] | None:
             raise RowFault("its tools are text that is no JSON list") from None
     if not value:
         return None
+    if isinstance(value, Mapping):  # Bedrock's toolConfig
+        value = value.get("tools")
     if not isinstance(value, list):
         raise RowFault("its tools are not a list")
-    return [_tool(tool) for tool in value]
+    return [made for tool in value for made in _tools(tool)]
 
 
-def _tool(tool: Any) -> Any:
-    """A function that stands alone, in the wrapping that templates expect."""
-    if isinstance(tool, Mapping) and "function" not in tool and {"name", "parameters"} <= tool.keys():
-        return {"type": "function", "function": dict(tool)}
-    return tool
+def _tools(tool: Any) -> list[Any]:
+    """A function that stands alone, or several as Gemini has them, in the wrapping that templates expect."""
+    if not isinstance(tool, Mapping) or "function" in tool:
+        return [tool]
+    several = next((tool[name] for name in ("functionDeclarations", "function_declarations") if name in tool), None)
+    if isinstance(several, list):
+        return [made for one in several for made in _tools(one)]
+    function = tool.get("toolSpec", tool)
+    field = next((name for name in ("parameters", "input_schema", "inputSchema") if name in function), None)
+    if field is None or "name" not in function:
+        return [tool]
+    schema = function[field].get("json", function[field]) if isinstance(function[field], Mapping) else function[field]
+    kept = {name: value for name, value in function.items() if name not in (field, "type", "cache_control")}
+    return [{"type": "function", "function": {**kept, "parameters": schema}}]
 
 
 def _content(number: int, content: Any, may_be_empty: bool, thoughts: list[str]) -> str:
@@ -252,12 +280,23 @@ def _content(number: int, content: Any, may_be_empty: bool, thoughts: list[str])
     return content.replace("\r\n", "\n") if "\r" in content else content
 
 
+def text_of(value: Any) -> str:
+    """The text of a value that is one, or that holds one in parts; "" where there is none."""
+    if isinstance(value, Mapping):
+        value = next((value[name] for name in ("parts", "text", "content") if value.get(name)), "")
+    if isinstance(value, list):
+        value = "\n".join(filter(None, map(text_of, value)))
+    return value if isinstance(value, str) else ""
+
+
 def _part(number: int, part: Any, thoughts: list[str]) -> str:
     if isinstance(part, str):
         return part
-    if isinstance(part, Mapping) and isinstance(part.get("thinking"), str):
-        thoughts.append(part["thinking"])
+    if isinstance(part, Mapping) and (part.get("type") in _THOUGHTS or part.get("thought") is True):
+        thoughts.append(text_of(part.get("thinking") or part.get("text") or part.get("reasoning")))
         return ""
+    if isinstance(part, Mapping) and isinstance(part.get("refusal"), str):
+        return str(part["refusal"])
     if isinstance(part, Mapping) and isinstance(part.get("text"), str):
         return str(part["text"])
     if (

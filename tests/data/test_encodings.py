@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from training_pro.data.encodings import decoded, guessed, is_utf8, not_utf8
+from training_pro.data.rows.bad_rows import BadRows
+from training_pro.data.rows.rows import read_rows
 from training_pro.errors import DataError
+from training_pro.text.reading import NotUtf8, read_text
 
 FRENCH = "Il était une fois un garçon. « Où vas-tu ? » dit-il. L’âge d’or — fini…\n" * 3
 GERMAN = "Was für ein schöner Tag, sagte Jürgen auf der Straße.\n"
@@ -64,3 +69,51 @@ def test_the_way_out_is_to_convert() -> None:
 def test_a_wrong_encoding_is_one_sentence(encoding: str) -> None:
     with pytest.raises(DataError, match=encoding):
         decoded(FRENCH.encode("cp1252"), encoding, "a.txt")
+
+
+SPANISH = "El niño comió una piña. ¿Dónde está la canción? ¡Qué día!\n" * 3
+SWEDISH = "Det var en gång en åldrig käring på ön.\n" * 3
+KOREAN = "옛날 옛적에 할머니가 살았습니다.\n" * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (JAPANESE, "iso2022_jp"),
+        (KOREAN, "iso2022_kr"),
+        (GERMAN + "Ärger über Öl.\n", "cp850"),
+        (GERMAN, "cp437"),
+        (FRENCH.replace("’", "'").replace("—", "-").replace("…", "..."), "cp850"),
+        (SPANISH, "cp850"),
+        (SWEDISH, "cp850"),
+        (POLISH, "cp852"),
+        (RUSSIAN, "cp866"),
+        (GERMAN, "mac_roman"),
+        (FRENCH, "mac_roman"),
+        (SPANISH, "mac_roman"),
+    ],
+)
+def test_texts_of_dos_the_mac_and_mail_come_back(text: str, encoding: str) -> None:
+    data = text.encode(encoding)
+    guess = guessed(data)
+    assert guess is not None and not is_utf8(data)
+    assert decoded(data, guess.codec, "a.txt") == text
+    assert guess.name != guess.codec, "people know it by a name"
+
+
+def test_letters_between_escapes_are_no_utf8_though_every_byte_is_ascii(tmp_path: Path) -> None:
+    file = tmp_path / "mail.txt"
+    file.write_bytes(b"Subject: old\n" * 3 + JAPANESE.encode("iso2022_jp"))
+    with pytest.raises(NotUtf8) as caught:
+        read_text(file)
+    assert caught.value.offset == 39
+    rows = tmp_path / "rows.csv"
+    rows.write_bytes(b"prompt,answer\n" + JAPANESE.replace("\n", ",a\n").encode("iso2022_jp"))
+    with pytest.raises(DataError, match="ISO-2022-JP"):
+        list(read_rows(rows, BadRows("rows.csv", "skip")))
+
+
+def test_colours_of_a_terminal_are_no_shift(tmp_path: Path) -> None:
+    file = tmp_path / "log.txt"
+    file.write_bytes(b"\x1b[31mred\x1b[0m costs \x1b[1m$5\n")
+    assert "red" in read_text(file) and is_utf8(file.read_bytes())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from training_pro.text.blocks.corpus import Corpus
-from training_pro.text.look_alikes import CutLookAlike, cut_look_alikes, with_hard_cuts
+from training_pro.text.look_alikes import LOOK_ALIKES, CutLookAlike, cut_look_alikes, with_hard_cuts
 from training_pro.text.sections import section_spans, unescape
 
 SCENES = [
@@ -29,6 +29,14 @@ def found(text: str, cut: str = "\n\n\n") -> list[CutLookAlike]:
         ("\n\n  \u2022   \u2022   \u2022 \n\n", "stars", "\u2022   \u2022   \u2022"),
         ("\n---\n", "rules", "\\n---\\n"),
         ("\n\n#\n\n", "rules", "\\n#\\n"),
+        ("\n\n\u25c6\n\n", "stars", "\u25c6"),
+        ("\n\no O o\n\n", "ornaments", "\\no O o\\n"),
+        ("\n\n~*~\n\n", "ornaments", "\\n~*~\\n"),
+        ("\n-*-*-\n", "ornaments", "\\n-*-*-\\n"),
+        ("\n\nx x x\n\n", "ornaments", "\\nx x x\\n"),
+        ("\n\n[PAGE BREAK]\n\n", "break marks", "\\n[PAGE BREAK]\\n"),
+        ("\n(scene break)\n", "break marks", "\\n(scene break)\\n"),
+        ("\n\\newpage\n", "break marks", "\\n\\\\newpage\\n"),
         ("\f", "form feeds", "\\f"),
         ("\f\n", "form feeds", "\\f"),
     ],
@@ -77,4 +85,46 @@ def test_headings_are_counted_and_stay_in_the_text(heading: str) -> None:
     ],
 )
 def test_other_texts_show_none(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        ["Erstes Kapitel", "Zweites Kapitel", "Einundzwanzigstes Kapitel", "22. Kapitel: Der Turm"],
+        ["Premier chapitre", "Deuxi\u00e8me chapitre", "TROISI\u00c8ME PARTIE", "Derni\u00e8re partie"],
+        ["Primera parte", "Segundo libro", "Tercer acto", "Quinta parte"],
+        ["Primo capitolo", "Seconda parte", "Terzo libro", "Quarto atto"],
+        ["The First Part", "THE SECOND PART", "Twelfth Chapter", "3rd Scene"],
+        ["\u041f\u0435\u0440\u0432\u0430\u044f \u0433\u043b\u0430\u0432\u0430"] * 4,
+        ["Eerste hoofdstuk", "Tweede hoofdstuk", "Vierde deel", "Vijfde deel"],
+    ],
+    ids=["German", "French", "Spanish", "Italian", "English", "Russian", "Dutch"],
+)
+def test_headings_may_have_their_number_first(headings: list[str]) -> None:
+    text = "".join(f"\n\n{heading}\n\n{scene}" for heading, scene in zip(headings, SCENES, strict=True))
+    assert [(one.kind, one.count) for one in found(text)] == [("headings", 4)]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [["1", "2", "3", "4"], ["I", "II", "III", "IV"], ["[1]", "[2]", "[3]", "[4]"], ["v.", "VI.", "VII.", "I."]],
+)
+def test_lone_numbers_that_count_up_are_chapters(numbers: list[str]) -> None:
+    text = "".join(f"\n\n{number}\n\n{scene}" for number, scene in zip(numbers, SCENES, strict=True))
+    assert [(one.kind, one.count, one.cut_string) for one in found(text)] == [("numbers", 4, "")]
+    made, count = with_hard_cuts(text, LOOK_ALIKES)
+    sections = [made[start:end] for start, end in section_spans(made, ["\n\n\n"])]
+    assert count == 4 and sections == [f"{number}\n\n{scene}" for number, scene in zip(numbers, SCENES, strict=True)]
+
+
+def test_numbers_of_pages_and_results_are_no_chapters() -> None:
+    pages = "".join(f"\n\nthe keeper went up\n\n{page}\n\nto the lamp again." for page in range(1, 9))
+    results = "".join(f"\n\n{scene}\n\n{number}" for number, scene in zip((512, 9, 70, 3), SCENES, strict=True))
+    for text in (pages, results):
+        assert found(text) == [] and with_hard_cuts(text, LOOK_ALIKES) == (text, 0)
+
+
+def test_sentences_and_marks_of_code_are_no_ornaments() -> None:
+    text = "\n\n".join([*SCENES, "(x)", "->", "x = 0", "The best part", "Zweite Wahl", "x", "000", "[break the glass]"])
     assert found(text) == []

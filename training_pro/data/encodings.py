@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training_pro.errors import DataError
+from training_pro.text.reading import is_shifted
 
 LOOKED_AT_BYTES = 1 << 18
 _SAMPLE_CHARS = 70
+_KOREAN = b"\x1b$)C"
+_SHIFTED = ("iso2022_jp_2", "iso2022_jp_3")  # all of it valid UTF-8: letters between escapes
 MIXED = "utf-8 and cp1252"  # no codec of Python's: files that were pasted together
 _VALID_PER_BROKEN = 4  # so many characters in UTF-8 for each broken byte: it is UTF-8, with a few bytes of another
 _PLAUSIBLE = [
     *("utf_8", "utf_16", "utf_16_le", "utf_16_be", "utf_32"),
     *("cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_r", "cp866", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
-    *("cp874", "gb18030", "big5", "cp932", "euc_jp", "cp949", "mac_roman", "cp850"),
+    *("cp874", "gb18030", "big5", "cp932", "euc_jp", "cp949", "mac_roman", "cp850", "cp852"),
 ]
 _NAMES = {
     "cp1252": "Windows-1252 (Western European)",
@@ -32,6 +35,13 @@ _NAMES = {
     "euc_jp": "EUC-JP (Japanese)",
     "gb18030": "GB 18030 (Chinese)",
     "big5": "Big5 (Chinese)",
+    "cp850": "DOS, code page 850 (Western European)",
+    "mac_roman": "Mac Roman (Western European)",
+    "cp852": "DOS, code page 852 (Central European)",
+    "cp866": "DOS, code page 866 (Cyrillic)",
+    "iso2022_jp_2": "ISO-2022-JP (Japanese)",
+    "iso2022_jp_3": "ISO-2022-JP (Japanese)",
+    "iso2022_kr": "ISO-2022-KR (Korean)",
     "utf_16": "UTF-16",
     "utf_16_le": "UTF-16",
     "utf_16_be": "UTF-16",
@@ -44,8 +54,14 @@ _WESTERN = re.compile(
     "\u2013\u2014\u2018\u2019\u201a\u201c\u201d\u201e\u2020\u2021\u2022\u2026\u2030\u2039\u203a\u2122]*"
 )
 _UNUSUAL = re.compile(
-    "[\u00a1-\u00a6\u00a8\u00a9\u00ac-\u00af\u00b1-\u00b3\u00b5\u00b6\u00b8-\u00ba\u00bc-\u00be\u00d0\u00de\u00f0\u00fe]"
+    "[\u00a2-\u00a6\u00a8\u00a9\u00ac-\u00af\u00b1-\u00b3\u00b5\u00b6\u00b8-\u00ba\u00bc-\u00be\u00d0\u00de\u00f0\u00fe]"
 )
+# Quotation marks and capitals inside words: letters of DOS or of the Mac, read as another encoding's.
+_LETTER, _SMALL = "[a-zA-Z\u00c0-\u00ff]", "[a-z\u00df-\u00ff]"
+_INSIDE_WORDS = re.compile(
+    f"{_LETTER}[\u201e\u201a\u0192\u02c6\u2020\u2021\u2030]|{_LETTER}[\u201c\u201d]{_SMALL}|{_SMALL}[\u00a7\u00c0-\u00d6\u00d8-\u00de\u0152\u0160\u0178\u017d](?:{_SMALL}|\\b)"
+)
+_MOST_INSIDE_WORDS = 0.05  # of the characters beyond ASCII
 _KANA = re.compile("[\u3041-\u30ff]")
 _TURKISH = re.compile(
     "[\x00-\x7f\u00e7\u011f\u0131\u00f6\u015f\u00fc\u00c7\u011e\u0130\u00d6\u015e\u00dc\u00e2\u00ee\u00fb\u2013-\u2026]*"
@@ -88,7 +104,7 @@ def is_utf8(data: bytes) -> bool:
         data.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return not _wide(data)
+    return not _wide(data) and not is_shifted(data)
 
 
 def not_utf8(name: str, offset: int, guess: Guess | None, row: int | None = None) -> DataError:
@@ -134,6 +150,10 @@ def _codec(data: bytes) -> str | None:
             return codec
     if _wide(data):
         return "utf_16_le" if data[1:2] == b"\x00" else "utf_16_be"
+    if is_shifted(data):
+        return (
+            "iso2022_kr" if _KOREAN in data else next((one for one in _SHIFTED if _whole(data, one) is not None), None)
+        )
     if _whole(data, "utf_8") is not None:
         return "utf_8"
     if b"\x00" in data:
@@ -175,6 +195,7 @@ def _is_western(text: str) -> bool:
     beyond = sum(not character.isascii() for character in text)
     letters = sum(character.isalpha() for character in text)
     few = beyond <= letters * _MOST_ACCENTS and len(_UNUSUAL.findall(text)) <= beyond * 0.05
+    few &= len(_INSIDE_WORDS.findall(text)) <= beyond * _MOST_INSIDE_WORDS
     return bool(text) and few and _WESTERN.fullmatch(text) is not None
 
 
@@ -186,7 +207,13 @@ def _is_japanese(text: str) -> bool:
     return len(_KANA.findall(text)) > len(text) / 10
 
 
-_CERTAIN: dict[str, Callable[[str], bool]] = {"cp1254": _is_turkish, "cp1252": _is_western, "euc_jp": _is_japanese}
+_CERTAIN: dict[str, Callable[[str], bool]] = {
+    "cp1254": _is_turkish,
+    "cp1252": _is_western,
+    "cp850": _is_western,
+    "mac_roman": _is_western,
+    "euc_jp": _is_japanese,
+}
 
 
 def _whole(data: bytes, codec: str) -> str | None:

@@ -20,6 +20,9 @@ from training_pro.words import counted
 LOOK_ALIKE_WORDS = {
     "stars": ("line of stars", "lines of stars"),
     "rules": ("line of dashes or the like", "lines of dashes or the like"),
+    "ornaments": ("ornament", "ornaments"),
+    "break marks": ("written page or scene break", "written page or scene breaks"),
+    "numbers": ("lone number of a chapter", "lone numbers of chapters"),
     "form feeds": ("form feed (page break)", "form feeds (page breaks)"),
     "headings": ("chapter heading", "chapter headings"),
     "end marks": ("mark of a text's end", "marks of a text's end"),

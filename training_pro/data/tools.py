@@ -29,14 +29,13 @@ from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
 from training_pro.record.whole_files import strict_json, whole_file
-from training_pro.text.look_alikes import with_hard_cuts
+from training_pro.text.look_alikes import LOOK_ALIKES, with_hard_cuts
 from training_pro.text.reading import read_text
 from training_pro.text.sections import section_spans, unescape
 from training_pro.text.splitting.unwrapping import Unwrapped, unwrapped
 from training_pro.text.stray_characters import clean
 
 _REPORT_EVERY = 500
-LOOK_ALIKES = frozenset({"stars", "rules", "form feeds", "headings", "end marks"})
 _BETWEEN_FILES = "\n\n\n"  # the usual hard cut, which a file's end is too
 
 

@@ -1,4 +1,4 @@
-"""Places that look like hard cuts and are none: scene breaks, form feeds and chapter headings.
+"""Places that look like hard cuts and are none: scene breaks, ornaments, form feeds, headings and chapters' numbers.
 
 People mark where one idea ends in many ways; a text whose marks are not the Hard Cut String is one long section. Costs
 one fast search a kind over the text. Beside the way of a block: Verify shows what is found and offers it.
@@ -6,16 +6,19 @@ one fast search a kind over the text. Beside the way of a block: Verify shows wh
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.sections import Span, cut_pattern
 
 _LINE_END = r"(?=[ \t]*(?:\n|\Z))"
-_STAR = "(?:[*]|•|·|⁂|⁑|⁕|※|❦|❧)"  # alternatives, since the patterns are for UTF-8
+_GLYPHS = "⁂|❦|❧|◆|◇|◊|❖|☙|✦|✶|❋|■|§"
+_STAR = f"(?:[*]|•|·|⁑|⁕|※|★|☆|♦|♥|○|●|{_GLYPHS})"  # alternatives, since the patterns are for UTF-8
 _RULES = ("-", "_", "=", "~", "[+]", "–", "—", "─")
 _WORDS = (
     "chapter|part|book|volume|act|scene|canto|letter|section|prologue|epilogue|interlude|preface|afterword|adventure|"
@@ -23,16 +26,40 @@ _WORDS = (
     "Глава|глава|ГЛАВА|Часть|часть|ЧАСТЬ|Розділ|розділ|РОЗДІЛ"
 )
 _NUMBERED = r"[ \t]+(?:\d{1,4}|[ivxlcIVXLC]{1,8}|[a-zA-Z]+)\b[^\n]{0,60}|[ \t]*[.:]?"
+_ORDINALS = {  # what stands before the word, and the words
+    r"(?:\d{1,3}\.|[^\s]{2,30}t(?:es|er|e))": "kapitel|teil|buch|abschnitt|akt|band",
+    r"(?:(?:prem|dern)i(?:er|ère|Ère)|seconde?|[^\s]{3,20}i(?:è|È)me|\d{1,3}(?:er|e))": "chapitre|partie|livre|acte",
+    r"(?:prim(?:er|era|o|a)|segund[oa]|tercer[oa]?|cuart[oa]|quint[oa])": "capítulo|parte|libro|acto",
+    r"(?:prim[oa]|second[oa]|terz[oa]|quart[oa]|quint[oa])": "capitolo|parte|libro|atto",
+    r"(?:the[ ])?(?:first|second|third|[a-z]{3,12}th|\d{1,3}(?:st|nd|rd|th))": "chapter|part|book|act|scene|letter",
+    r"(?:eerste|[^\s]{2,20}de)": "hoofdstuk|deel",
+    r"[^\s]{4,30}(?:ая|АЯ|ья|ЬЯ)": "глава|Глава|ГЛАВА|часть|Часть|ЧАСТЬ",
+}
+_ORDINAL_FIRST = "|".join(f"{ordinal}[ ](?:{words})" for ordinal, words in _ORDINALS.items())
+_ORNAMENTS = (  # "o O o", "~ o ~", "-*-", "x x x"
+    r"[oO](?:[ ]?[oO0]){2,4}|[xX](?:[ ][xX]){2,4}|[.](?:[ ][.]){2,4}"
+    r"|[-~=_+]{1,5}[ ]?(?:(?:[*oOxX0@]|{star})[ ]?[-~=_+]{1,5}[ ]?){1,6}".replace("{star}", _STAR)
+)
+_BREAK_WORDS = "(?:page|section|scene|chapter|time|line)[ _-]?(?:break|skip)|new[ _-]?page|break"
+_NUMBER = r"(?:\d{1,3}|[IVXLC]{1,8}|[ivxlc]{1,8})"
 _KINDS = {  # each starts at a line end, which is fast to find
-    "stars": rf"\n[ \t]*(?:{_STAR}(?:[ \t]*{_STAR}){{2,}}|⁂|❦|❧){_LINE_END}",
+    "stars": rf"\n[ \t]*(?:{_STAR}(?:[ \t]*{_STAR}){{2,}}|{_GLYPHS}){_LINE_END}",
+    "ornaments": rf"\n[ \t]*(?:{_ORNAMENTS}){_LINE_END}",
+    "break marks": rf"\n[ \t]*(?:[\[(<{{](?i:{_BREAK_WORDS})[\])>}}]|\\(?:newpage|pagebreak|clearpage)){_LINE_END}",
     "rules": rf"\n[ \t]*(?:{'|'.join(f'{mark}(?:[ ]?{mark}){{2,}}' for mark in _RULES)}|[#~]|—){_LINE_END}",
     "end marks": r"<\|endoftext\|>|<\|end_of_text\|>|</s>|<eos>",
     "form feeds": r"\f",
     "headings": rf"\n[ \t]*\n[ \t]*(?:[#]{{1,3}}[ \t]+[^\s][^\n]{{0,70}}|(?i:{_WORDS})(?:{_NUMBERED})"
-    rf"|第[^\n]{{1,24}}(?:章|回|节|節|話|话)[^\n]{{0,60}}){_LINE_END}",
+    rf"|(?i:{_ORDINAL_FIRST})(?:[ ]*[.:-][^\n]{{0,60}})?|第[^\n]{{1,24}}(?:章|回|节|節|話|话)[^\n]{{0,60}}){_LINE_END}",
+    "numbers": rf"\n[ \t]*\n[ \t]*(?:{_NUMBER}[.]?|\[{_NUMBER}\]){_LINE_END}(?=[ \t]*\n[ \t]*(?:\n|\Z))",
 }
+_KEPT = ("headings", "numbers")  # they belong to the text: the cut comes before them
+LOOK_ALIKES = frozenset(_KINDS)
 _PATTERNS = {kind: re.compile(pattern.encode()) for kind, pattern in _KINDS.items()}
-_FEWEST_HEADINGS = 2  # a single one is the book's own
+_FEWEST = {"headings": 2, "numbers": 3}  # a single heading is the book's own
+_MOST_BROKEN = 0.2  # of numbers, in mid-sentence: more are the numbers of pages
+_STOPS = ".!?…:*\"'”’“»)]。！？」"
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _SHOWN_CHARS = 40
 _GAP_BYTES = 64  # the search for a cut goes no farther
 
@@ -56,15 +83,43 @@ def cut_look_alikes(corpus: Corpus, cut_strings: list[str]) -> list[CutLookAlike
     cuts = cut_pattern(cut_strings)
     is_cut = re.compile(cuts.encode("utf-8", "surrogatepass")) if cuts else None
     found = []
-    for kind, pattern in _PATTERNS.items():
-        places = [match.span() for match in pattern.finditer(corpus.buffer)]
+    for kind in _KINDS:
+        places = _places(kind, corpus.buffer)
+        if kind == "numbers" and not _count_chapters(corpus, places):
+            continue
         uncut = [place for place in places if not _is_cut(corpus, place, kind, is_cut)]
         texts = Counter(corpus.text(*place).strip(" \t\n") for place in uncut)
         count = texts.total()
-        if count >= (_FEWEST_HEADINGS if kind == "headings" else 1):
+        if count >= _FEWEST.get(kind, 1):
             example = texts.most_common(1)[0][0][:_SHOWN_CHARS]
             found.append(CutLookAlike(kind, count, example, _cut_string(kind, texts)))
     return found
+
+
+def _places(kind: str, buffer: bytes | mmap.mmap) -> list[Span]:
+    return [match.span() for match in _PATTERNS[kind].finditer(buffer)]
+
+
+def _count_chapters(corpus: Corpus, places: list[Span]) -> bool:
+    """Whether lone numbers count up from the first one, and stand between sentences; those of pages break into some."""
+    values = [_value(corpus.text(*place)) for place in places]
+    steps = sum(after == before + 1 for before, after in pairwise(values))
+    broken = sum(corpus.text(*_before_it(corpus, start)).rstrip()[-1:] not in _STOPS for start, _ in places)
+    rising = 2 * steps >= len(values) - 1 and min(values, default=0) in (1, 2)  # the first may begin the text
+    return len(places) >= _FEWEST["numbers"] and rising and broken <= _MOST_BROKEN * len(places)
+
+
+def _before_it(corpus: Corpus, start: int) -> Span:
+    return corpus.border(max(0, start - _GAP_BYTES), start), start
+
+
+def _value(written: str) -> int:
+    """The number that a lone number is, in figures or Roman."""
+    text = "".join(filter(str.isalnum, written)).lower()
+    if text.isdecimal():
+        return int(text)
+    digits = [_ROMAN.get(letter, 0) for letter in text]
+    return sum(-one if one < after else one for one, after in pairwise([*digits, 0]))
 
 
 def with_hard_cuts(text: str, kinds: frozenset[str], cut: str = "\n\n\n") -> tuple[str, int]:
@@ -72,9 +127,12 @@ def with_hard_cuts(text: str, kinds: frozenset[str], cut: str = "\n\n\n") -> tup
 
     Scene breaks and form feeds give way to it; headings stay, after it.
     """
+    corpus = Corpus.of_texts([text])
     count = 0
     for kind in sorted(_KINDS.keys() & kinds):
-        put = partial(_before, cut) if kind == "headings" else partial(_instead, cut)
+        if kind == "numbers" and not _count_chapters(corpus, _places(kind, corpus.buffer)):
+            continue
+        put = partial(_before, cut) if kind in _KEPT else partial(_instead, cut)
         text, changed = re.subn(_KINDS[kind], put, text)
         count += changed
     return text, count
@@ -93,7 +151,7 @@ def _is_cut(corpus: Corpus, place: Span, kind: str, cuts: re.Pattern[bytes] | No
     if cuts is None:
         return False
     start, end = place
-    if kind == "headings":
+    if kind in _KEPT:
         before = corpus.buffer[max(0, start - _GAP_BYTES) : end]
         gap = before[: len(before) - len(corpus.buffer[start:end].lstrip())]
         return any(not gap[found.end() :].strip() for found in cuts.finditer(gap))
@@ -104,7 +162,7 @@ def _is_cut(corpus: Corpus, place: Span, kind: str, cuts: re.Pattern[bytes] | No
 def _cut_string(kind: str, texts: Counter[str]) -> str:
     if kind == "form feeds":
         return "\\f"
-    if kind == "headings" or len(texts) > 1:
+    if kind in _KEPT or len(texts) > 1:
         return ""
-    mark = next(iter(texts))
+    mark = next(iter(texts)).replace("\\", "\\\\")
     return mark if kind == "stars" else f"\\n{mark}\\n"  # "#" and "---" may stand in the text as well

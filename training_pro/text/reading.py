@@ -7,6 +7,7 @@ way: file -> sections -> sentences -> blocks -> token ids.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from training_pro.progress import Progress, no_progress
 from training_pro.words import natural_key
 
 _READ_BYTES = 1 << 20
+_SHIFT = b"\x1b$"
+_SHIFTED = re.compile(rb"\x1b\$(?:[@AB]|[()][A-Z])")
 
 
 class NotUtf8(DataError):
@@ -85,6 +88,9 @@ def _cleaned(file: Path, pieces: Iterable[bytes], size_bytes: int, progress: Pro
         progress(done_bytes, size_bytes, f"Reading {file.name}")
         if first and _looks_like_utf16(raw):
             raise NotUtf8(f"{file} is UTF-16. Open it in an editor and save it with the encoding UTF-8.", file, 0)
+        if is_shifted(raw):
+            at = done_bytes - len(raw) + raw.index(_SHIFT)
+            raise NotUtf8(f"{file} is ISO-2022: byte {at} shifts to other letters. Save it with UTF-8.", file, at)
         piece = raw.removeprefix(codecs.BOM_UTF8) if first else raw
         first = False
         if after_return and piece.startswith(b"\n"):
@@ -96,6 +102,11 @@ def _cleaned(file: Path, pieces: Iterable[bytes], size_bytes: int, progress: Pro
     left, _ = decoder.getstate()
     if left:
         raise _not_utf8(file, done_bytes - len(left), left[0])
+
+
+def is_shifted(data: bytes) -> bool:
+    """Whether these are bytes of ISO-2022, which is ASCII with escapes that shift to other letters."""
+    return _SHIFT in data and _SHIFTED.search(data) is not None
 
 
 def _looks_like_utf16(start: bytes) -> bool:

@@ -1,5 +1,6 @@
 """What a text holds by accident: control characters, byte order marks in its middle, HTML entities and tags, soft
-hyphens, and letters that another program has read in the wrong encoding ("donâ€™t").
+hyphens, marks of wikis and LaTeX, Project Gutenberg's notices, and letters that another program has read in the wrong
+encoding ("donâ€™t").
 
 Files that were joined, printed or copied from a page bring them; a model learns them like any word. Costs one search a
 kind over the text. Beside the way of a block: Verify shows what is found, and cleaning is a tool.
@@ -25,6 +26,17 @@ _CP1252 = bytes(range(0x80, 0xA0)).decode("cp1252", "ignore")
 _MORE = f"[\u0080-\u00bf{_CP1252}]"
 _WRONG = f"[\u00c3-\u00df]{_MORE}|\u00c2[\u0080-\u00bf]|[\u00e0-\u00ef]{_MORE}{{2}}|\u00f0{_MORE}{{3}}"
 _MORE_UTF8 = b"(?:\xc2[\x80-\xbf]|%b)" % b"|".join(re.escape(one.encode()) for one in _CP1252)
+# Links, templates and notes of wikis, their bold words and headings.
+_WIKI = (
+    r"\[\[(?![\s\d\"'$-])[^\[\]\n]{1,300}\]\]|\{\{[a-zA-Z][^{}\n|]{0,80}\|[^{}\n]{0,500}\}\}"
+    r"|<ref(?:\s[^<>\n]{0,200})?(?:/>|>[^<]{0,500}</ref>)|'''[^'\n]{1,120}'''(?=[ ,.;:()])"
+    r"|\n={2,5}[ ]?[^=\n]{1,100}[ ]?={2,5}(?=[ \t]*\n)"
+)
+_LATEX = (
+    r"\\(?:documentclass|usepackage|begin|end|(?:sub){0,2}section|chapter|emph|textbf|textit|cite[a-z]{0,3}|ref|label"
+    r"|footnote|item|maketitle)\b\*?(?:\[[^\]\n]{0,80}\])?(?:\{[^{}\n]{0,80}\})?"
+)
+_GUTENBERG = r"[*]{3} ?%s OF TH(?:E|IS) PROJECT GUTENBERG[^\n]{0,200}"
 _KINDS = {
     "control characters": "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]",
     "byte order marks": "\ufeff",
@@ -34,22 +46,29 @@ _KINDS = {
     "replacement characters": "\ufffd",
     "HTML entities": _ENTITY,
     "HTML tags": rf"(?i:{_TAG})",
+    "wiki marks": _WIKI,
+    "LaTeX commands": _LATEX,
+    "Project Gutenberg notices": rf"(?s:\A.{{0,20000}}?{_GUTENBERG % 'START'}\n?|{_GUTENBERG % 'END'}.*)",
     "placeholders": r"(?:\{\{(?:user|char)\}\}|<(?:USER|BOT)>)",
 }
 _HINT = re.compile(  # of any kind that rows are searched for: one class of characters is found fast
     f"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\u00ad\u200b\u2060\ufffd]|&[#a-zA-Z]|[\u00c2\u00c3\u00e2]{_MORE}"
     r"|\{\{(?:user|char)|<(?:USER|BOT)>"
 )
-_NOT_IN_ROWS = frozenset({"HTML tags"})  # rows of code have them on purpose
+_NOT_IN_ROWS = frozenset({"HTML tags", "wiki marks", "LaTeX commands", "Project Gutenberg notices"})  # on purpose there
+_FEWEST = {"wiki marks": 3, "LaTeX commands": 3}  # fewer may be meant
+_SHOWN_CHARS = 60
 _IN_ROWS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items() if kind not in _NOT_IN_ROWS}
 _IN_UTF8 = {
     **{kind: re.compile(pattern.encode()) for kind, pattern in _KINDS.items()},
     "wrongly decoded letters": re.compile(
         b"\xc3(?:[\x83-\x9f]%b|\x82\xc2[\x80-\xbf]|[\xa0-\xaf]%b{2}|\xb0%b{3})" % ((_MORE_UTF8,) * 3)
     ),
+    "Project Gutenberg notices": re.compile((_GUTENBERG % "(?:START|END)").encode()),
     "control characters": re.compile(b"[\x00-\x08\x0b\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]"),
 }
-CLEANED = frozenset(_KINDS) - {"replacement characters", "placeholders"}  # what was there instead of these is lost
+# What was there instead of these is lost, or has to stay.
+CLEANED = frozenset(_KINDS) - {"replacement characters", "placeholders", "LaTeX commands"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,7 @@ def strays(corpus: Corpus) -> list[Stray]:
             texts = Counter(
                 {text: count for text, count in texts.items() if translated(text.decode()) != text.decode()}
             )
-        if texts:
+        if texts.total() >= _FEWEST.get(kind, 1):
             example = texts.most_common(1)[0][0].decode()
             found.append(Stray(kind, texts.total(), _shown(example)))
     return found
@@ -116,17 +135,21 @@ def _is_stray(kind: str, text: str) -> bool:
 
 
 def _shown(stray: str) -> str:
-    return stray if stray.isprintable() else f"U+{ord(stray[0]):04X}"
+    shown = stray.strip("\n")[:_SHOWN_CHARS]
+    return shown if shown and shown.isprintable() else f"U+{ord(stray[0]):04X}"
 
 
 def clean(text: str, kinds: frozenset[str] = CLEANED) -> tuple[str, int]:
     """`text` without strays of these kinds, and how many there were.
 
+    Links of a wiki become their words; of Project Gutenberg's notices goes what stands before and after the book too.
     Entities and wrongly decoded letters become the characters they stand for, `<br>` and the ends of paragraphs line
     ends; the rest goes.
     """
     count = 0
     for kind in (name for name in reversed(_KINDS) if name in kinds & CLEANED):  # tags first: entities may spell some
+        if len(re.findall(_KINDS[kind], text)) < _FEWEST.get(kind, 1):
+            continue
         text, changed = re.subn(_KINDS[kind], partial(_cleaned, kind), text)
         count += changed
     return text, count
@@ -152,4 +175,19 @@ def _decoded(wrong: str) -> str:
         return wrong
 
 
-_TRANSLATED: dict[str, Callable[[str], str]] = {"HTML entities": _meant, "wrongly decoded letters": _decoded}
+def _unmarked(wiki: str) -> str:
+    """The words that a wiki's mark shows."""
+    if wiki.startswith("[["):
+        target, _, label = wiki[2:-2].rpartition("|")
+        named = target or label
+        return "" if ":" in named and named[0].isupper() else label  # a picture, a category
+    if wiki.startswith("\n"):
+        return "\n" + wiki.strip("\n= ")
+    return wiki.strip("'") if wiki.startswith("'") else ""
+
+
+_TRANSLATED: dict[str, Callable[[str], str]] = {
+    "HTML entities": _meant,
+    "wrongly decoded letters": _decoded,
+    "wiki marks": _unmarked,
+}

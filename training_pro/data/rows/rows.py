@@ -20,6 +20,7 @@ from training_pro.data.rows.message_rows import joined_logs
 from training_pro.data.rows.table_rows import is_saved_dataset, table_rows
 from training_pro.data.rows.tidy import tidied
 from training_pro.errors import DataError
+from training_pro.text.reading import is_shifted
 
 Row = dict[str, Any]
 TEXT_TABLES = (".csv", ".tsv")
@@ -109,12 +110,12 @@ def _guess(path: Path, offset: int) -> Guess | None:
 
 
 def _check_start(path: Path, file: BinaryIO, bad: BadRows) -> None:
-    head = file.read(4)
+    head = file.read(LOOKED_AT_BYTES)
     file.seek(0)
     for signature, what in _SIGNATURES.items():
         if head.startswith(signature):
             raise DataError(f"{bad.file}, row 1: the file is {what}. Unpack it or save it as UTF-8 text.")
-    if b"\0" in head or head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if b"\0" in head[:4] or head[:2] in (b"\xff\xfe", b"\xfe\xff") or is_shifted(head):
         raise not_utf8(bad.file, 0, _guess(path, 0), 1)
 
 

@@ -115,3 +115,23 @@ def gradient_at_the_bottom(model: torch.nn.Module) -> torch.Tensor:
     embedded = model.get_input_embeddings()(IDS).detach().requires_grad_()
     model(inputs_embeds=embedded, labels=IDS).loss.backward()
     return embedded.grad
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+    ids=["card", "processor"],
+)
+def test_a_model_that_is_too_large_is_not_called_broken(
+    error: Exception, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(model_folder, "_load", load)
+    with pytest.raises(ModelError, match="does not fit in memory") as refused:
+        load_model_folder(tiny_folder)
+    assert "--quantization 4-bit" in refused.value.options

@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -353,3 +354,11 @@ def test_a_folder_moved_is_certain_in_its_new_place_before_it_is_gone_from_the_o
     with failing_call(1, errno.EACCES), pytest.raises(RunError, match="no permission"):
         move_folder(tmp_path / "new" / "run", tmp_path / "new" / "other")
     assert (tmp_path / "new" / "run").is_dir()
+
+
+def test_nothing_is_renamed_without_the_patience_that_windows_needs() -> None:
+    """What is new is looked at by virus scanners there."""
+    package = Path(files.__file__).parents[1]
+    impatient = re.compile(r"\.rename\(|os\.(rename|replace)\(|shutil\.move\(")
+    sources = (path for path in package.rglob("*.py") if path != Path(files.__file__))
+    assert [path.name for path in sources if impatient.search(path.read_text(encoding="utf-8"))] == []

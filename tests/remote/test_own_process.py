@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,7 @@ from training_pro.hosts.standalone import StandaloneHost
 from training_pro.record.runs import summarize
 from training_pro.remote.channel import channels, read_live
 from training_pro.remote.launching import OwnProcess, shell_line, train_command
-from training_pro.remote.own_process import exit_words, refusal_in
+from training_pro.remote.own_process import OwnProcessRun, exit_words, refusal_in
 from training_pro.session import NameTaken, Session
 from training_pro.settings import Settings
 from training_pro.training.run import Run
@@ -186,6 +188,20 @@ def test_all_faults_of_a_place_at_once() -> None:
 )
 def test_exit_codes_in_words(code: int, said: str) -> None:
     assert exit_words(code) == said
+
+
+def test_a_child_that_bitsandbytes_has_ended_is_explained(tmp_path: Path) -> None:
+    """Its native code prints a line and ends the process with code 1."""
+    log = tmp_path / "log"
+    run: Any = SimpleNamespace(_child=SimpleNamespace(returncode=1), _log=log, _way_out=lambda: "Start it again.")
+    for line, explained in (
+        ("Error out of memory at line 380 in file /src/csrc/pythonInterface.cpp", True),
+        ("", False),
+    ):
+        log.write_text(f"noise\n{line}\n")
+        reason = OwnProcessRun._gone(run, None).reason
+        assert "exit code 1" in reason and "Start it again." in reason
+        assert ("bitsandbytes got no memory" in reason) is explained
 
 
 def test_what_a_child_refused_with_is_found_in_its_output(tmp_path: Path) -> None:

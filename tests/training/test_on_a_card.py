@@ -15,8 +15,11 @@ from tests.training.loop.syncs import Waits
 from tests.training.memory.test_largest_batch import find
 from tests.training.tiny import TinyOwner, TinySamples, prepared, small_settings, train
 from training_pro.errors import ModelError
+from training_pro.progress import no_progress
 from training_pro.training import job as job_module
-from training_pro.training.job import Job
+from training_pro.training.loop import evaluation as evaluation_module
+from training_pro.training.loop import update as update_module
+from training_pro.training.loop.batches import pad
 from training_pro.training.loop.evaluation import Evaluation
 from training_pro.training.loop.trainer import LoraTrainer
 from training_pro.training.memory import card_limit, in_use, largest_batch
@@ -110,21 +113,64 @@ def test_each_kind_of_card_is_asked_for_its_own_memory(
 
 
 @pytest.mark.parametrize(
-    ("device", "sharded", "harmless", "masked"),
-    [
-        ("cuda", False, True, False),
-        ("cuda", False, False, True),
-        ("cuda", True, True, True),
-        ("cpu", False, True, True),
-    ],
+    ("needed", "sharded", "masked"), [(False, False, False), (True, False, True), (False, True, True)]
 )
-def test_padding_is_masked_only_where_a_model_needs_it(
-    device: str, sharded: bool, harmless: bool, masked: bool, monkeypatch: pytest.MonkeyPatch
+def test_what_a_run_found_about_its_padding_holds_in_updates_and_evaluations(
+    needed: bool, sharded: bool, masked: bool, owner: TinyOwner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_module, "padding_is_harmless", lambda model: harmless)
-    job: Any = SimpleNamespace(order=SimpleNamespace(base=SimpleNamespace(model=OnDevice(torch.device(device)))))
-    trainer: Any = SimpleNamespace(sharded=sharded)
-    assert Job._needs_mask(job, trainer) is masked
+    seen: set[tuple[str, bool]] = set()
+    monkeypatch.setattr(job_module, "needs_mask", lambda model: needed)
+    if sharded:
+        made = LoraTrainer.__init__
+
+        def as_if_sharded(self: Any, *given: Any) -> None:
+            made(self, *given)
+            self.sharded = True  # asked by what comes after, while the runs of this test are those of one process
+
+        monkeypatch.setattr(LoraTrainer, "__init__", as_if_sharded)
+    for module in (update_module, evaluation_module):
+
+        def padding(samples: Any, *rest: Any, masked: bool = True, name: str = module.__name__) -> Any:
+            seen.add((name.rpartition(".")[2], masked))
+            return pad(samples, *rest, masked=masked)
+
+        monkeypatch.setattr(module, "pad", padding)
+    train(owner, small_settings(eval_steps=2), prepared(evaluation=TinySamples(4, seed=1)))
+    assert seen == {("update", masked), ("evaluation", masked)}
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_the_search_pads_as_the_run_does(masked: bool, owner: TinyOwner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mask takes memory of its own, and other kernels."""
+    seen: set[bool] = set()
+
+    def padding(samples: Any, *rest: Any, masked: bool = True) -> Any:
+        seen.add(masked)
+        return pad(samples, *rest, masked=masked)
+
+    monkeypatch.setattr(largest_batch, "needs_mask", lambda model: masked)
+    monkeypatch.setattr(largest_batch, "pad", padding)
+    find(owner, small_settings(), count=2)
+    assert seen == {masked}
+
+
+@pytest.mark.parametrize("kind", ["cuda", "xpu"])
+def test_a_trial_waits_for_its_card(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[torch.device] = []
+
+    def padding(samples: Any, pad_id: int, device: torch.device, masked: bool) -> Any:
+        return pad(samples, pad_id, torch.device("cpu"), masked=masked)
+
+    def nothing(*_: Any, **__: Any) -> Any:
+        return SimpleNamespace(loss=SimpleNamespace(backward=nothing))
+
+    monkeypatch.setattr(getattr(torch, kind), "synchronize", waited.append)
+    monkeypatch.setattr(largest_batch, "pad", padding)
+    optimizer: Any = SimpleNamespace(step=nothing, zero_grad=nothing)
+    card = torch.device(kind, 0)
+    trials = largest_batch.Trials(nothing, optimizer, card, None, 0, no_progress, order=[0], samples=TinySamples(1))
+    trials.update(1)
+    assert waited == [card]
 
 
 @pytest.mark.parametrize("wanted", [True, False])
@@ -166,12 +212,13 @@ def test_a_loss_that_is_no_number_is_overflow_in_float16_and_a_matter_of_the_rat
         assert ("65,504" in error.value.advice) is fp16
 
 
+@pytest.mark.parametrize(("kind", "variable"), [("cuda", "CUDA_VISIBLE_DEVICES"), ("xpu", "ZE_AFFINITY_MASK")])
 @pytest.mark.parametrize(("rank", "number", "refused"), [("0", 1, True), ("1", 1, False), ("0", 0, False)])
 def test_a_model_on_another_card_than_the_one_that_trains_is_refused_with_the_way_out(
-    rank: str, number: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+    rank: str, number: int, refused: bool, kind: str, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOCAL_RANK", rank)
-    model: Any = OnDevice(torch.device("cuda", number))
+    model: Any = OnDevice(torch.device(kind, number))
     with pytest.raises(ModelError if refused else AttributeError) as error:
         ready(model, small_settings(), lambda note: None)
-    assert (f"CUDA_VISIBLE_DEVICES={number}" in str(error.value)) is refused
+    assert (f"{variable}={number}" in str(error.value)) is refused

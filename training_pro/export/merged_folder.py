@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from training_pro.progress import Progress
 from training_pro.record.safetensors_file import tensor_places
-from training_pro.record.whole_files import staged_folder, write_fault, write_json_whole, write_whole
+from training_pro.record.whole_files import rename, staged_folder, write_fault, write_json_whole, write_whole
 
 if TYPE_CHECKING:
     import torch
@@ -121,11 +121,11 @@ def _number_files(folder: Path) -> None:
     size = 0
     for number, path in enumerate(files, start=1):
         new = folder / f"model-{number:05}-of-{len(files):05}.safetensors.new"
-        path.rename(new)
+        rename(path, new)
         where |= dict.fromkeys(tensor_places(new), new.stem)
         size += new.stat().st_size
     for path in folder.glob("*.safetensors.new"):
-        path.rename(path.with_suffix(""))
+        rename(path, path.with_suffix(""))
     write_json_whole(folder / _INDEX_FILE, {"metadata": {"total_size": size}, "weight_map": where})
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from training_pro.errors import ModelError
 from training_pro.packages import installed
 from training_pro.progress import Progress, no_progress
+from training_pro.record.whole_files import rename
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -123,11 +124,11 @@ def _give_name(unfinished: Path, folder: Path) -> None:
     made.mkdir()
     for item in list(unfinished.iterdir()):
         if item != made:
-            item.rename(made / item.name)
+            rename(item, made / item.name)
     if folder.is_dir() and not (folder / "config.json").is_file():
         shutil.rmtree(folder)
     try:
-        made.rename(folder)
+        rename(made, folder)
     except OSError:
         if not (folder / "config.json").is_file():
             raise

@@ -44,11 +44,13 @@ def load_model_folder(
     Raises:
         ModelError: not a model folder, a broken one, or bitsandbytes is missing; with the way out.
     """
+    from training_pro.training.memory.out_of_memory import is_out_of_memory
+
     check_model_folder(folder)
     try:
         return _load(folder, quantizing or Quantizing("4-bit" if load_in_4bit else "none"), dtype)
     except loading_errors() as error:
-        if type(error).__name__ == "OutOfMemoryError":
+        if is_out_of_memory(error):
             raise ModelError(
                 f"The model in {folder} does not fit in memory; close other programs, or choose a smaller model.",
                 option=("--model DIR", "--quantization 4-bit"),

@@ -20,7 +20,7 @@ from typing import Any
 from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.record.lock import alone, short_lock
-from training_pro.record.whole_files import write_fault, write_whole
+from training_pro.record.whole_files import rename, write_fault, write_whole
 from training_pro.words import utc_now, utc_stamp
 
 TABLE_FILE = "perplexity.csv"
@@ -149,7 +149,7 @@ class PerplexityTable:
     def _moved_aside(self, error: Exception) -> str:
         stamp = utc_stamp()
         aside = self.path.with_name(f"{self.path.stem}-bad-{stamp}-{secrets.token_hex(2)}.csv")
-        self.path.rename(aside)
+        rename(self.path, aside)
         return f"{self.path} is no longer the table ({error}). It is kept as {aside.name}, and a new table is started."
 
 

@@ -86,7 +86,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _sync_file(temporary)
-        _rename(temporary, path)
+        rename(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
         raise write_fault(path, error) from error
@@ -129,7 +129,7 @@ def files_into(folder: Path) -> Iterator[Path]:
         yield staging
         _sync_tree(staging)
         for path in sorted(staging.iterdir()):
-            _rename(path, folder / path.name)
+            rename(path, folder / path.name)
         _sync_folder(folder)
     except OSError as error:
         raise write_fault(folder, error) from error
@@ -159,6 +159,24 @@ def make_folder(folder: Path) -> None:
         raise write_fault(folder, error) from error
 
 
+def rename(source: Path, target: Path) -> None:
+    """Rename a file or folder; a file takes the place of an older `target`.
+
+    Windows refuses for as long as another program has it open, as virus scanners have what is new: it is tried for a
+    second there.
+
+    Raises:
+        OSError: it stays where it was.
+    """
+    for _ in range(20 if _WINDOWS else 0):
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            time.sleep(0.05)
+    source.replace(target)
+
+
 def move_folder(source: Path, target: Path) -> Path:
     """Rename a folder, and make that last in both places; gives `target`.
 
@@ -166,7 +184,7 @@ def move_folder(source: Path, target: Path) -> Path:
         RunError: the disk refuses; the folder is still where it was, or already where it should be.
     """
     try:
-        _rename(source, target)
+        rename(source, target)
         _sync_folder(target.parent)  # should power fail between the two, it is in both places rather than in none
         if source.parent != target.parent:
             _sync_folder(source.parent)
@@ -183,7 +201,7 @@ def remove_folder(folder: Path) -> None:
     """
     try:
         doomed = _beside(folder, "writing")
-        _rename(folder, doomed)
+        rename(folder, doomed)
     except OSError as error:
         raise write_fault(folder, error) from error
     _remove(doomed)
@@ -256,28 +274,17 @@ def _sync_tree(folder: Path) -> None:
         _sync_folder(Path(root))
 
 
-def _rename(source: Path, target: Path) -> None:
-    """Windows refuses for as long as a reader has `target` open: wait a little there."""
-    for _ in range(20 if _WINDOWS else 0):
-        try:
-            source.replace(target)
-            return
-        except PermissionError:
-            time.sleep(0.05)
-    source.replace(target)
-
-
 def _put_in_place(staging: Path, final: Path) -> None:
     if not os.path.lexists(final):
-        _rename(staging, final)
+        rename(staging, final)
         _sync_folder(final.parent)
         return
     replaced = _beside(final, "replaced")
-    _rename(final, replaced)
+    rename(final, replaced)
     try:
-        _rename(staging, final)
+        rename(staging, final)
     except OSError:
-        _rename(replaced, final)
+        rename(replaced, final)
         raise
     _sync_folder(final.parent)  # the new one is certain before the old one goes
     _remove(replaced)
@@ -294,7 +301,7 @@ def _swept(path: Path) -> bool:
     final = path.with_name(match[3]) if match and match[3] else None
     try:
         if final is not None and not os.path.lexists(final):
-            path.rename(final)
+            rename(path, final)
         else:
             _remove(path)
     except OSError:

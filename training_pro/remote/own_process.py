@@ -31,6 +31,7 @@ from training_pro.words import time_words
 logger = logging.getLogger(__name__)
 
 _LOG_TAIL_BYTES = 65536
+_NO_MEMORY = "Error out of memory at line"  # printed by bitsandbytes' native code, which then ends the process
 _WORDS = {
     9: "by a kill, or by the system because memory ran out",
     15: "it was ended from outside",
@@ -139,9 +140,8 @@ class OwnProcessRun(RemoteRun):
     def _gone(self, told: Live | None) -> Ending:
         code = self._child.returncode if self._child is not None else 0
         self._died = True
-        return Ending(
-            "failed", f"The training process {exit_words(code)}. {self._way_out()} Its output is in {self._log}."
-        )
+        said = f"{exit_words(code)}{library_gave_up(self._log)}"
+        return Ending("failed", f"The training process {said}. {self._way_out()} Its output is in {self._log}.")
 
 
 def exit_words(code: int) -> str:
@@ -157,19 +157,32 @@ def exit_words(code: int) -> str:
     return f"was ended by signal {number}, {name}{words}"
 
 
+def library_gave_up(log: Path) -> str:
+    """What is known of the end of a child that a library ended by itself, as a part of a sentence; "" for nothing."""
+    if not any(_NO_MEMORY in line for line in _last_lines(log)):
+        return ""
+    return (
+        ": bitsandbytes got no memory for its optimizer and ended it. Choose another Optimizer, or lower the True "
+        "Batch Size"
+    )
+
+
 def refusal_in(log: Path) -> str | None:
     """What the child refused with, in its last lines; None where it said nothing of the kind."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return None
-    for line in reversed(lines):
+    for line in reversed(_last_lines(log)):
         values = _object(line)
         if "refused" in values or "reason" in values:
             return str(values.get("refused") or values.get("reason"))
     return None
+
+
+def _last_lines(log: Path) -> list[str]:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
+            return file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
 
 
 def _object(line: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from training_pro.training.behaviours.evaluate import Evaluate
 from training_pro.training.behaviours.forgetting import Forgetting
 from training_pro.training.behaviours.health import Health, Untaught
 from training_pro.training.behaviours.meter import MemoryPeak, Meter
+from training_pro.training.behaviours.overflow import Overflow
 from training_pro.training.behaviours.samples import Said, SampleAnswers, measured_answer
 from training_pro.training.behaviours.steered import EpochOrder, LearningRateScale, Pause
 from training_pro.training.behaviours.stops import StopAtEpoch, StopAtLoss, Watchdog
@@ -42,7 +43,7 @@ from training_pro.training.memory.run_memory import RunMemory
 from training_pro.training.model import adapter as adapters
 from training_pro.training.model.new_words import new_words_of
 from training_pro.training.model.packed import packed_asked_once
-from training_pro.training.model.padding import padding_is_harmless
+from training_pro.training.model.padding import needs_mask
 from training_pro.training.model.prepare import ready
 from training_pro.training.model.start_weights import load_weights
 from training_pro.training.model.vocabulary import embedding_rows
@@ -118,7 +119,7 @@ class Job:
             trainer.blocks_at_once(self.memory.at_once)
             trainer.runner.ways_out, trainer.runner.options = self.memory.ways_out(self._longest_tokens)
             trainer.runner.checkpoint_more = self.memory.checkpoint_more
-        trainer.runner.masked = trainer.evaluation.masked = self._needs_mask(trainer)
+        trainer.runner.masked = trainer.evaluation.masked = trainer.sharded or needs_mask(base)
         checkpoint = continuation.checkpoint
         state = {**continuation.state, "live": live}
         if checkpoint is not None:
@@ -158,12 +159,6 @@ class Job:
         self.board.change(trainable_parameters=attached.trainable_parameters)
         return attached
 
-    def _needs_mask(self, trainer: LoraTrainer) -> bool:
-        """Whether padding is masked. Always on processors, where a mask costs little and results stay as they were."""
-        model = self.order.base.model
-        on_card = model.get_input_embeddings().weight.device.type == "cuda"
-        return not on_card or trainer.sharded or not padding_is_harmless(model)
-
     @property
     def _longest_tokens(self) -> int:
         return int(self.order.data.train.lengths.max())
@@ -202,6 +197,7 @@ class Job:
             meter,
             self._watchdog,
             self._health,
+            Overflow(self.reports.note),
             *(self._watching(meter) if self.team.main else []),
             at_loss,
             StopAtEpoch(controls),

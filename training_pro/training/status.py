@@ -171,6 +171,12 @@ class NothingLeft(Exception):
     """A continued run has nothing more to do: all updates are done, or a stop is reached."""
 
 
+OVERFLOW = (  # advice for it
+    "In float16, numbers above 65,504 overflow, which some models reach at any learning rate: load the model in "
+    "bfloat16 or float32"
+)
+
+
 class Diverged(RunError):
     """Training has gone wrong: the loss or the gradient is no longer a number, or the loss has exploded.
 

@@ -89,6 +89,7 @@ def test_what_was_measured_corrects_what_depends_on_the_batch() -> None:
 def test_a_card_and_a_machine_may_be_filled_to_their_share() -> None:
     card, machine = forecast(work(10), 1, 256), forecast(work(10, "cpu"), 1, 256)
     assert card.limit_bytes == int(card.free_bytes * CARD_SHARE)
+    assert 0.92 <= CARD_SHARE <= 0.95  # fragments and the desktop take the rest
     assert machine.limit_bytes == int(machine.free_bytes * CPU_SHARE)
 
 

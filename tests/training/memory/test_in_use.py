@@ -91,6 +91,15 @@ def test_a_cards_free_memory_counts_what_torch_holds_unused(card: SimpleNamespac
     assert free_bytes(CARD) == 1000 + 400 - 100
 
 
+def test_what_a_person_sees_of_a_card_is_what_torch_holds_of_it(
+    card: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is what other programs can't have; unused pieces count."""
+    card.reserved = 400 * MB
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    assert memory.process_memory_mb() == 400
+
+
 def test_the_machines_free_memory() -> None:
     import psutil
 

@@ -129,6 +129,15 @@ def test_kinds_of_runs_are_kept_apart(tmp_path: Path) -> None:
     assert correction(tmp_path / "new", replace(KIND, dtype="float16")) == 1.0
 
 
+def test_a_run_is_of_another_kind_with_other_targets_or_another_type(owner: TinyOwner, tmp_path: Path) -> None:
+    def key(**changes: Any) -> str:
+        return RunMemory.of(owner.loaded, small_settings(**changes), tmp_path).kind.key
+
+    keys = [key(), key(targets="all"), key(targets="own list", target_modules="q_proj")]
+    owner.loaded.model.to(torch.bfloat16)
+    assert len({*keys, key()}) == 4
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", '{"a": 1}', "\x00", json.dumps({KIND.key: "x"}), json.dumps({KIND.key: True})]
 )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from tests.training import zoo
 from training_pro.errors import ModelError
@@ -149,6 +150,15 @@ def test_the_head_never_sees_more_than_a_chunk_and_no_untrained_token() -> None:
 @pytest.mark.parametrize(("vocabulary", "tokens"), [(32_000, 256), (49_152, 256), (128_256, 128), (262_144, 64)])
 def test_a_large_vocabulary_is_computed_in_smaller_chunks(vocabulary: int, tokens: int) -> None:
     assert losses.chunk_tokens(vocabulary) == tokens
+
+
+def test_a_model_computes_no_more_logits_at_once_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses, "chunk_tokens", lambda vocabulary: 7)
+    model, rows = zoo.make("llama"), []
+    assert make_lean(model).chunked
+    model.lm_head.register_forward_pre_hook(lambda head, given: rows.append(given[0].shape[-2]))
+    model(**batch()).loss.backward()
+    assert max(rows) == 7
 
 
 def test_places_of_trained_tokens_that_are_given_change_nothing() -> None:
@@ -316,13 +326,37 @@ def test_hooks_of_accelerate_still_run() -> None:
     assert Counting.calls == 1
 
 
-def test_a_probe_that_runs_out_of_memory_is_no_answer() -> None:
+@pytest.mark.parametrize("fails_at", [1, 2, 3], ids=["its own loss", "its head", "training"])
+def test_a_probe_that_runs_out_of_memory_is_no_answer(fails_at: int) -> None:
     """Else the run would be trained with all its logits, which take far more."""
-    model = zoo.make("llama")
+    model, calls = zoo.make("llama"), [0]
 
-    def short(*args: Any, **kwargs: Any) -> Any:
-        raise torch.OutOfMemoryError("CUDA out of memory.")
+    def short(*args: Any) -> None:
+        calls[0] += 1
+        if calls[0] == fails_at:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    model.lm_head.forward = short
+    model.lm_head.register_forward_pre_hook(short)
     with pytest.raises(torch.OutOfMemoryError):
         make_lean(model)
+
+
+# -- a model that is spread over several cards: fake tensors, for no machine of ours has two ---------------------
+
+
+def test_tokens_on_the_first_card_and_logits_on_the_last() -> None:
+    first, last = torch.device("cuda", 0), torch.device("cuda", 1)
+    with FakeTensorMode(), torch.no_grad():
+        logits, ids = torch.empty((12, 64), device=last), torch.empty(12, dtype=torch.int64, device=first)
+        assert losses._token_losses(logits, ids).device == last
+
+
+def test_a_head_on_another_card_than_the_last_layer() -> None:
+    """A head that is the embeddings is on the first card."""
+    first, last = torch.device("cuda", 0), torch.device("cuda", 1)
+    with FakeTensorMode(), torch.no_grad():
+        weight = torch.empty((64, 8), device=first)
+        hidden, labels = torch.empty((1, 12, 8), device=last), torch.empty((1, 12), dtype=torch.int64, device=last)
+        places = torch.empty(11, dtype=torch.int64, device=last)
+        total = chunked_loss_sum(hidden, labels, lambda given: given.to(first) @ weight.T, [], places, 4)
+        assert total.device == last

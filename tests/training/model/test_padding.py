@@ -10,8 +10,9 @@ import torch
 
 from tests.training import zoo
 from training_pro.training.loop.batches import pad
+from training_pro.training.model import padding
 from training_pro.training.model.chunked_loss import make_lean
-from training_pro.training.model.padding import _needs_slow_kernel, padding_is_harmless
+from training_pro.training.model.padding import _needs_slow_kernel, needs_mask, padding_is_harmless
 
 CAUSAL = sorted(set(zoo.FAMILIES) - {"mixtral", "qwen2moe"})
 
@@ -69,13 +70,26 @@ def test_the_mode_stays_and_a_lack_of_memory_is_passed_on() -> None:
 
 
 class OnCard:
-    """A model on an NVIDIA card, as far as it is asked."""
+    """A model on a card, as far as it is asked."""
 
-    def __init__(self, heads: int, shared: int) -> None:
+    def __init__(self, heads: int, shared: int, kind: str = "cuda") -> None:
         self.config = SimpleNamespace(num_attention_heads=heads, num_key_value_heads=shared)
+        self._kind = kind
 
     def get_input_embeddings(self) -> Any:
-        return SimpleNamespace(weight=SimpleNamespace(device=torch.device("cuda", 0)))
+        return SimpleNamespace(weight=SimpleNamespace(device=torch.device(self._kind, 0)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "harmless", "masked"),
+    [("cuda", True, False), ("cuda", False, True), ("xpu", True, False), ("cpu", True, True), ("mps", True, True)],
+)
+def test_padding_is_masked_only_where_a_model_needs_it(
+    kind: str, harmless: bool, masked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(padding, "padding_is_harmless", lambda model: harmless)
+    model: Any = OnCard(32, 32, kind)
+    assert needs_mask(model) is masked
 
 
 @pytest.mark.parametrize(

@@ -111,3 +111,39 @@ def test_the_stream_of_an_fp16_base_is_of_half_precision(monkeypatch: pytest.Mon
         ids = torch.arange(3, 15)[None]
         attached.model(input_ids=ids, labels=ids, use_cache=False)
     assert set(seen) == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("targets", ["q-v", "k-v-down"])
+def test_attention_gets_queries_keys_and_values_of_one_type(targets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """flash-attention refuses others: a layer that has no LoRA on its queries would give them in the host's type."""
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    monkeypatch.setattr(DeviceFacts, "of", lambda device: AMPERE)
+    seen: list[set[torch.dtype]] = []
+    own = ALL_ATTENTION_FUNCTIONS["sdpa"]
+
+    def noting(layer: Any, query: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append({query.dtype, key.dtype, value.dtype})
+        return own(layer, query, key, value, *args, **kwargs)
+
+    attached = ready(four_bit(torch.float16, torch.float16), small_settings(targets=targets), lambda note: None)
+    monkeypatch.setitem(ALL_ATTENTION_FUNCTIONS, "sdpa", noting)
+    with torch.autocast("cpu", torch.bfloat16):
+        attached.model(input_ids=torch.arange(3, 15)[None], use_cache=False)
+    assert seen == [{torch.bfloat16}] * 2
+
+
+@pytest.mark.parametrize("device", [AMPERE, TURING])
+@pytest.mark.parametrize("changes", [{"use_dora": True, "targets": "all"}, {"train_head": True}], ids=["dora", "head"])
+def test_all_that_learns_is_float32_with_float32_gradients(
+    changes: dict[str, Any], device: DeviceFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gradient scaler refuses gradients in float16."""
+    monkeypatch.setattr(DeviceFacts, "of", lambda asked: device)
+    attached = ready(four_bit(torch.float16, torch.float16), small_settings(**changes), lambda note: None)
+    ids = torch.arange(3, 15)[None]
+    with torch.autocast("cpu", torch.bfloat16 if device.native_bf16 else torch.float16):
+        attached.model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+    learning = [p for p in attached.model.parameters() if p.requires_grad]
+    assert {p.dtype for p in learning} == {torch.float32}
+    assert {p.grad.dtype for p in learning if p.grad is not None} == {torch.float32}

@@ -84,7 +84,8 @@ class Behaviour:
         """Before the forward passes of an update."""
 
     def before_step(self) -> None:
-        """The gradients are there and finite; the optimizer's step comes next."""
+        """The gradients are there, the optimizer's step comes next. With a gradient scaler they may be infinite: then
+        it leaves the step out."""
 
     def after_update(self) -> None:
         """The weights are changed and the update counts as done."""

@@ -52,13 +52,9 @@ from training_pro.training.model.adapter import adapter_tensors, save_adapter, w
 from training_pro.training.planning import shape_of
 from training_pro.training.reports import Reports
 from training_pro.training.several.team import ALONE, Team
-from training_pro.training.status import Diverged, Ending, NothingLeft
+from training_pro.training.status import OVERFLOW, Diverged, Ending, NothingLeft
 from training_pro.words import utc_now
 
-_OVERFLOW = (
-    "In float16, numbers above 65,504 overflow, which some models reach at any learning rate: load the model in "
-    "bfloat16 or float32"
-)
 _JUDGED_BLOCKS = 4
 Stage = Literal["settled", "stepping", "stepped"]
 
@@ -320,7 +316,7 @@ class LoraTrainer(Trainer):
         """
         if not math.isfinite(value):
             self.runner.clear(self.model)
-            advice = _OVERFLOW if self.args.fp16 else ""
+            advice = OVERFLOW if self.args.fp16 else ""
             raise Diverged(f"The {what} became {value} at update {self.update + 1}.", advice)
 
     def floating_point_ops(self, inputs: Any) -> int:

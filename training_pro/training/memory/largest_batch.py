@@ -30,10 +30,11 @@ from training_pro.training.loop.optimizers import Rates, make_optimizer
 from training_pro.training.memory.card_limit import card_limit
 from training_pro.training.memory.checkpointing import Checkpointing, layers_at_first
 from training_pro.training.memory.forecast import CARD_SHARE, CPU_SHARE
-from training_pro.training.memory.in_use import PeakMemory, free_bytes, give_freed_memory_back
+from training_pro.training.memory.in_use import CARDS, PeakMemory, free_bytes, give_freed_memory_back
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
 from training_pro.training.memory.run_memory import RunMemory
 from training_pro.training.model.new_words import new_words_of
+from training_pro.training.model.padding import needs_mask
 from training_pro.training.model.precision import DeviceFacts, autocast_dtype, mixed_precision
 from training_pro.training.model.prepare import ready
 from training_pro.training.model.snapshot import ModelSnapshot
@@ -126,6 +127,7 @@ class Trials:
     size: int = 0
     start: int | None = None
     most_bytes: int | None = None  # of a card
+    masked: bool = True  # as in a run: whether the model must know which tokens are padding
 
     @property
     def may_raise(self) -> bool:
@@ -162,14 +164,17 @@ class Trials:
         """A real update on the first `size` blocks of `order`; waits for the device."""
         assert self.samples is not None
         blocks = [self.samples[index] for index in self.order[:size]]
-        batch = pad(blocks, self.pad_id, self.device)
+        batch = pad(blocks, self.pad_id, self.device, masked=self.masked)
+        count = float(max(1, trained_tokens(blocks)))
         with self._autocast():
-            loss = self.model(**batch.inputs(), num_items_in_batch=max(1, trained_tokens(blocks)), use_cache=False).loss
-        loss.backward()
+            output = self.model(
+                **batch.inputs(), trained_at=batch.trained_at, num_items_in_batch=count, use_cache=False
+            )
+        output.loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        if self.device.type in CARDS:
+            getattr(torch, self.device.type).synchronize(self.device)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         if self.dtype is None:
@@ -205,6 +210,7 @@ def _make_trials(loaded: Trainable, settings: Settings, progress: Progress) -> T
     trials = Trials(
         model, optimizer, weight.device, autocast_dtype(precision), pad_id(loaded.tokenizer, len(weight)), progress
     )
+    trials.masked = needs_mask(loaded.model)
     for module in loaded.model.modules():
         if isinstance(module, torch.nn.ModuleList):
             for layer in module:

@@ -52,7 +52,10 @@ def chunk_tokens(vocabulary: int) -> int:
 
 
 def _chunk_loss(head: Head, hidden: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return functional.cross_entropy(head(hidden).float(), labels, reduction="sum")
+    """Summed, where `hidden` is. The head may be on another card: one that is the embeddings is on the first."""
+    logits = head(hidden)
+    loss = functional.cross_entropy(logits.float(), labels.to(logits.device), reduction="sum")
+    return loss.to(hidden.device)
 
 
 class _ChunkedLoss(torch.autograd.Function):
@@ -224,12 +227,16 @@ _CANT = (TypeError, AttributeError, ValueError, NotImplementedError, RuntimeErro
 
 def _same_loss(found: torch.Tensor, logits: torch.Tensor, ids: torch.Tensor, loss: float) -> bool:
     """Token by token, and their mean against the model's own loss; half precision rounds each logit."""
-    wanted = functional.cross_entropy(logits[:-1], ids[1:], reduction="none")
-    ours = functional.cross_entropy(found[:-1], ids[1:], reduction="none")
+    wanted, ours = _token_losses(logits, ids), _token_losses(found, ids)
     rounding = 4 * float(torch.finfo(found.dtype).eps) * float(logits.abs().max())
     token = max(_SAME, rounding if found.dtype != torch.float32 else 0.0)
     close = bool(((ours - wanted).abs() <= token * wanted.abs().clamp(min=1.0)).all())
     return close and abs(float(ours.mean()) - loss) <= token * max(1.0, abs(loss))
+
+
+def _token_losses(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Of a model that is spread over several cards the logits are on another one than the tokens."""
+    return functional.cross_entropy(logits[:-1], ids[1:].to(logits.device), reduction="none")
 
 
 def _probe_ids(model: PreTrainedModel) -> torch.Tensor:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from training_pro.training.memory.in_use import CARDS
 from training_pro.training.memory.out_of_memory import is_out_of_memory
 from training_pro.training.model.config import text_config, value_of
 
@@ -22,6 +23,12 @@ logger = logging.getLogger(__name__)
 _MIXTURES = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 _REAL, _PADDED = 7, 12  # tokens
 _SHARED_KEYS_FROM = (8, 0)  # compute capability
+
+
+def needs_mask(model: PreTrainedModel) -> bool:
+    """Whether padding is masked. Always on processors, where a mask costs little and results stay as they were."""
+    device = model.get_input_embeddings().weight.device
+    return device.type not in CARDS or not padding_is_harmless(model)
 
 
 def padding_is_harmless(model: PreTrainedModel) -> bool:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+# Variables of the environment that say which cards a program sees; ROCm reads NVIDIA's too.
+_SEES_ONLY = {"cuda": "CUDA_VISIBLE_DEVICES", "xpu": "ZE_AFFINITY_MASK"}
+
 
 def ready(
     model: PreTrainedModel, settings: Settings, on_note: Callable[[str], None], words: NewWords = NO_WORDS
@@ -65,8 +68,8 @@ def _check_card(device: torch.device) -> None:
         ModelError: the model is on another one.
     """
     own = int(os.environ.get("LOCAL_RANK", 0))
-    if device.type == "cuda" and device.index not in (None, own):
+    if device.type in _SEES_ONLY and device.index not in (None, own):
         raise ModelError(
             f"The model is on graphics card {device.index}, but training runs on card {own}. Start this program so "
-            f"that it sees only that card: CUDA_VISIBLE_DEVICES={device.index}."
+            f"that it sees only that card: {_SEES_ONLY[device.type]}={device.index}."
         )

@@ -1,4 +1,4 @@
-"""A run in float16 with its gradient scaler, as on cards before Ampere: real numbers on a processor, where torch's scaler
+"""A run in float16 with its gradient scaler, as on cards before Ampere: real numbers on a processor, where the scaler
 is the same code. Faked is only that accelerate was asked for it, which refuses float16 on processors."""
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from training_pro.settings import Settings
 from training_pro.training.memory.checkpointing import Checkpointing
 from training_pro.training.model import chunked_loss, run_dtype
 from training_pro.training.model.head_path import head_paths
+from training_pro.training.model.heads import frozen_embeddings
 from training_pro.training.model.precision import DeviceFacts, autocast_dtype, mixed_precision
 from training_pro.training.model.prepare import ready
 
@@ -294,7 +295,7 @@ def update(
     for layer in model.model.layers:
         layer.register_forward_hook(lambda module, given, made: stream.add(_first(made).dtype))
     ids = torch.zeros((batch, tokens), dtype=torch.int64)
-    dtype = autocast_dtype(mixed_precision(facts, model.get_input_embeddings().weight.dtype))
+    dtype = autocast_dtype(mixed_precision(facts, frozen_embeddings(model).dtype))
     with Allocations(_known(attached.model)) as allocations:
         with autocast(dtype):
             count = float(batch * (tokens - 1))

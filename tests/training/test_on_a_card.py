@@ -18,7 +18,9 @@ from training_pro.errors import ModelError
 from training_pro.progress import no_progress
 from training_pro.training import job as job_module
 from training_pro.training.loop import evaluation as evaluation_module
+from training_pro.training.loop import trainer as trainer_module
 from training_pro.training.loop import update as update_module
+from training_pro.training.loop.arguments import training_arguments
 from training_pro.training.loop.batches import pad
 from training_pro.training.loop.evaluation import Evaluation
 from training_pro.training.loop.trainer import LoraTrainer
@@ -110,6 +112,23 @@ def test_each_kind_of_card_is_asked_for_its_own_memory(
 
 
 # -- work -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{}, {"train_head": True}, {"new_words": "lamp"}], ids=["plain", "head", "words"])
+def test_the_precision_of_a_run_is_that_of_its_model_not_of_what_learns(
+    changes: dict[str, Any], owner: TinyOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trained head is float32: taken for the model's type, it would leave the run without autocast and scaler."""
+    asked: list[torch.dtype] = []
+
+    def arguments(settings: Any, plan: Any, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
+        asked.append(dtype)
+        return training_arguments(settings, plan, folder, device, dtype)
+
+    monkeypatch.setattr(trainer_module, "training_arguments", arguments)
+    owner.loaded.model.to(torch.bfloat16)
+    train(owner, small_settings(epochs=1.0, **changes))
+    assert asked == [torch.bfloat16]
 
 
 @pytest.mark.parametrize(

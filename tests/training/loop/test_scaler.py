@@ -51,13 +51,16 @@ def losses(folder: Path) -> list[float]:
     return [point.loss for point in read_history(folder / HISTORY_FILE).points]
 
 
-def test_it_learns_and_its_scaler_is_in_the_checkpoint(owner: TinyOwner, trainers: list[Any]) -> None:
+@pytest.mark.parametrize("changes", [{}, {"train_head": True}, {"use_dora": True}], ids=["plain", "head", "dora"])
+def test_it_learns_and_its_scaler_is_in_the_checkpoint(
+    changes: dict[str, Any], owner: TinyOwner, trainers: list[Any]
+) -> None:
     stream: set[torch.dtype] = set()
     layer = owner.loaded.model.model.layers[0]
     hook = layer.register_forward_hook(
         lambda module, given, out: stream.add((out[0] if isinstance(out, tuple) else out).dtype)
     )
-    status = train(owner, small_settings(epochs=5.0, save_steps=6))
+    status = train(owner, small_settings(epochs=5.0, save_steps=6, **changes))
     hook.remove()
     found = losses(status.folder)
     assert found[-1] < found[0] - 0.5 and stream == {torch.float16}

@@ -23,7 +23,7 @@ from training_pro.training.model.adapter import (
     untaught,
     untaught_note,
 )
-from training_pro.training.model.chunked_loss import make_lean
+from training_pro.training.model.chunked_loss import chunked_loss_sum, make_lean
 
 IDS = torch.arange(3, 15)[None]
 
@@ -222,6 +222,23 @@ def test_a_half_precision_head_learns_in_float32(dtype: torch.dtype) -> None:
     attached.model(input_ids=IDS, labels=IDS, use_cache=False).loss.backward()
     assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in heads)
     assert model.model.layers[0].self_attn.k_proj.weight.dtype == dtype
+
+
+def test_a_head_that_learns_is_computed_in_float32_under_autocast_too() -> None:
+    """Else autocast would hold a copy of the whole head in half precision, and its gradient would be rounded."""
+    model = zoo.make("llama").to(torch.bfloat16)
+    assert make_lean(model).chunked
+    attached = attach(model, small_settings(train_head=True, dropout=0.0), seed=1)
+    head = model.lm_head.modules_to_save["default"]
+    hidden, labels = torch.randn(1, 12, 16, generator=torch.Generator().manual_seed(3)).bfloat16(), IDS
+    found = []
+    for on in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=on):
+            chunked_loss_sum(hidden.requires_grad_(True), labels, model.lm_head, [head.weight]).backward()
+        found.append((head.weight.grad.clone(), hidden.grad.clone()))
+        attached.model.zero_grad()
+        hidden.grad = None
+    assert torch.equal(found[0][0], found[1][0]) and torch.equal(found[0][1], found[1][1])
 
 
 def test_a_quantized_head_can_not_be_trained() -> None:

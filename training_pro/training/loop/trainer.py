@@ -49,6 +49,7 @@ from training_pro.training.loop.random_state import RandomState
 from training_pro.training.loop.stepping import survive_out_of_memory
 from training_pro.training.loop.update import UpdateRunner
 from training_pro.training.model.adapter import adapter_tensors, save_adapter, whole_tensor
+from training_pro.training.model.heads import frozen_embeddings
 from training_pro.training.planning import shape_of
 from training_pro.training.reports import Reports
 from training_pro.training.several.team import ALONE, Team
@@ -150,7 +151,7 @@ class LoraTrainer(Trainer):
         self._continued_from: Path | None = None
         self._begins_part = False  # of a run that is trained further
         self._last_blocks: list[Any] = []
-        weight = task.model.get_input_embeddings().weight
+        weight = frozen_embeddings(task.model)
         super().__init__(
             model=task.model,
             args=training_arguments(settings, plan, task.folder, weight.device, weight.dtype),

@@ -73,7 +73,8 @@ class _ChunkedLoss(torch.autograd.Function):
             part = hidden[piece].detach().requires_grad_(True)
             with torch.enable_grad():
                 loss = _chunk_loss(head, part, labels[piece])
-                grads = torch.autograd.grad(loss, (part, *parameters), allow_unused=True)
+                with torch.autocast(hidden.device.type, enabled=False):  # else a head in float32 would be cast for it
+                    grads = torch.autograd.grad(loss, (part, *parameters), allow_unused=True)
             total += loss.detach()
             hidden_grad[piece] = 0 if grads[0] is None else grads[0]
             sums = [_added(one, grad) for one, grad in zip(sums, grads[1:], strict=True)]

@@ -9,7 +9,7 @@ Costs 4 bytes a number for the copy, as much again for its gradient, and the opt
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,14 @@ def is_tied(model: PreTrainedModel) -> bool:
     """Whether head and embeddings are the same tensor."""
     output, given = model.get_output_embeddings(), model.get_input_embeddings()
     return output is not None and getattr(output, "weight", None) is getattr(given, "weight", object())
+
+
+def frozen_embeddings(model: Any) -> torch.Tensor:
+    """The weight of the embeddings as the run has it, below a copy that learns: that one is float32, whatever the run
+    computes in."""
+    module = model.get_input_embeddings()
+    weight: torch.Tensor = getattr(module, "original_module", module).weight
+    return weight
 
 
 def head_names(model: PreTrainedModel) -> list[str]:
@@ -80,7 +88,7 @@ def make_ready(wrapped: PeftModel, base: PreTrainedModel, tied: bool) -> None:
     if embeddings is not None:
         embeddings.register_forward_hook(_OutputAs(embeddings.weight.dtype))
     if head is not None:
-        head.register_forward_pre_hook(_input_as_float32)
+        head.forward = _InFloat32(head.forward)
     for copy in (embeddings, head):
         for parameter in copy.parameters() if copy is not None else ():
             parameter.data = parameter.data.float()
@@ -102,5 +110,13 @@ class _OutputAs:
         return output.to(self._dtype)
 
 
-def _input_as_float32(module: nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-    return (given[0].float(), *given[1:])
+class _InFloat32:
+    """In place of a head's forward: the same in float32, whatever the run computes in. Autocast would hold the whole head
+    a second time in half precision, and its gradient too."""
+
+    def __init__(self, forward: Callable[..., torch.Tensor]) -> None:
+        self._forward = forward
+
+    def __call__(self, hidden: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self._forward(hidden.float(), *args, **kwargs)

@@ -111,8 +111,8 @@ class _OutputAs:
 
 
 class _InFloat32:
-    """In place of a head's forward: the same in float32, whatever the run computes in. Autocast would hold the whole head
-    a second time in half precision, and its gradient too."""
+    """In place of a head's forward: the same in float32, whatever the run computes in. Autocast would hold the whole
+    head a second time in half precision, and its gradient too."""
 
     def __init__(self, forward: Callable[..., torch.Tensor]) -> None:
         self._forward = forward

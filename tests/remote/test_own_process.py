@@ -21,7 +21,7 @@ from training_pro.hosts.standalone import StandaloneHost
 from training_pro.record.runs import summarize
 from training_pro.remote.channel import channels, read_live
 from training_pro.remote.launching import OwnProcess, shell_line, train_command
-from training_pro.remote.own_process import OwnProcessRun, exit_words, refusal_in
+from training_pro.remote.own_process import OwnProcessRun, check_device, exit_words, refusal_in
 from training_pro.session import NameTaken, Session
 from training_pro.settings import Settings
 from training_pro.training.run import Run
@@ -188,6 +188,20 @@ def test_all_faults_of_a_place_at_once() -> None:
 )
 def test_exit_codes_in_words(code: int, said: str) -> None:
     assert exit_words(code) == said
+
+
+@pytest.mark.parametrize("kind", ["xpu", "mps"])
+def test_a_device_that_a_child_would_not_use_is_refused_while_the_model_is_still_there(kind: str) -> None:
+    weight = SimpleNamespace(device=SimpleNamespace(type=kind))
+    model = SimpleNamespace(get_input_embeddings=lambda: SimpleNamespace(weight=weight))
+    released: list[bool] = []
+    host = SimpleNamespace(trainable_model=lambda: SimpleNamespace(model=model), release=lambda: released.append(True))
+    run: Any = SimpleNamespace(_host=host)
+    with pytest.raises(RunError, match=f"{kind}.*In this process"):
+        OwnProcessRun._with_room(run)
+    assert released == []
+    for usual in ("cpu", "cuda"):
+        check_device(usual)
 
 
 def test_a_child_that_bitsandbytes_has_ended_is_explained(tmp_path: Path) -> None:

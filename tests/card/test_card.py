@@ -28,14 +28,15 @@ SMALL = replace(SIZES["7b"], layers=2, hidden=1024, feed_forward=2752, heads=8, 
 @pytest.mark.parametrize("number", range(3))
 def test_the_quick_checks_pass(number: int) -> None:
     for found in checks(quick=True)[number]():
-        assert found.ok or found.name == "gradient_error_compute_fp16" and found.value < 0.03, found.line()
+        assert found.ok, found.line()
 
 
 @pytest.mark.parametrize("base", [FP16, BF16])
+@pytest.mark.parametrize("targets", ["q-v", "all"])
 @pytest.mark.parametrize("layers", [0, 1, 2])
-def test_the_forecast_of_a_small_model_is_near_its_peak(base: torch.dtype, layers: int) -> None:
-    found, expected = _measured(SMALL, base, Settings(targets="all"), layers)
-    assert _error(found, expected) < 0.15
+def test_the_forecast_of_a_small_model_is_near_its_peak(base: torch.dtype, targets: str, layers: int) -> None:
+    found, expected = _measured(SMALL, base, Settings(targets=targets), layers)
+    assert _error(found, expected) < 0.10
     assert found.stream == {torch.bfloat16} and found.lora_grads == {torch.float32}
 
 

@@ -19,6 +19,17 @@ def test_the_dtype_follows_the_hardware() -> None:
     assert best_dtype("cpu", native_bf16=False) == "float32"
 
 
+@pytest.mark.parametrize(("native", "wanted"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_model_is_loaded_in_what_the_hardware_computes(
+    native: bool, wanted: torch.dtype, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's own answer counts imitation."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_: not native)
+    monkeypatch.setattr("training_pro.training.model.precision.native_bf16", lambda device: native)
+    loaded = load_model_folder(tiny_folder, load_in_4bit=False)
+    assert loaded.model.get_input_embeddings().weight.dtype == wanted
+
+
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [

@@ -311,6 +311,7 @@ def test_windows_waits_for_a_folder_that_is_looked_at(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(files, "_WINDOWS", True)
     monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(os, "rename", replace)
     (tmp_path / "a").mkdir()
     assert move_folder(tmp_path / "a", tmp_path / "b").is_dir()
     assert not (tmp_path / "a").exists()

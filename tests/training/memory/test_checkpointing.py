@@ -9,13 +9,16 @@ import pytest
 import torch
 
 from tests.training import zoo
+from tests.training.memory.test_largest_batch import find
 from tests.training.model.fingerprint import model_fingerprint
 from tests.training.tiny import TinyOwner, TinySamples, prepared, small_settings, train
 from training_pro.errors import ModelError
 from training_pro.record.history import read_history
+from training_pro.training.loop.update import UpdateRunner
 from training_pro.training.memory import run_memory
 from training_pro.training.memory.checkpointing import Checkpointing, checkpointable_layers
 from training_pro.training.memory.forecast import CPU_SHARE
+from training_pro.training.memory.largest_batch import Trials
 from training_pro.training.model.prepare import ready
 from training_pro.training.model.snapshot import ModelSnapshot
 
@@ -115,12 +118,38 @@ def test_a_run_with_little_memory_checkpoints_some_layers_and_learns_the_same_by
     data = prepared(TinySamples(12, 24))
     settings: dict[str, Any] = {"dropout": 0.2, "gradient_checkpointing": "auto"}
     plain = train(owner, small_settings(name="plain", **settings), data)
-    taken = Counted(monkeypatch, fits_from=1)
+    taken, seen = Counted(monkeypatch, fits_from=1), checkpointed_in_updates(owner, monkeypatch)
     limited = train(owner, small_settings(name="limited", **settings), data)
-    assert taken.used == [1]
+    assert taken.used == [1] and seen == {1}
     assert any("1 of 2 layers are checkpointed" in note for note in limited.notes)
     files = [Path(run.folder, "adapter_model.safetensors").read_bytes() for run in (plain, limited)]
     assert files[0] == files[1]
+
+
+def checkpointed_in_updates(owner: TinyOwner, monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Gets how many layers are checkpointed while updates are done, those of trials too."""
+    seen: set[int] = set()
+    layers = checkpointable_layers(owner.loaded.model)
+
+    def noting(work: Any) -> Any:
+        def update(*given: Any) -> Any:
+            seen.add(sum(layer.gradient_checkpointing for layer in layers))
+            return work(*given)
+
+        return update
+
+    for place, name in ((UpdateRunner, "run"), (Trials, "update")):
+        monkeypatch.setattr(place, name, noting(getattr(place, name)))
+    return seen
+
+
+@pytest.mark.parametrize(("way", "layers"), [("auto", 2), ("on", 2), ("off", 0)])
+def test_the_search_knows_what_a_run_can_checkpoint(
+    way: str, layers: int, owner: TinyOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = checkpointed_in_updates(owner, monkeypatch)
+    find(owner, small_settings(gradient_checkpointing=way), count=2)
+    assert seen == {layers}
 
 
 class Counted:
@@ -148,8 +177,6 @@ class Counted:
 def test_running_out_of_memory_checkpoints_more_layers_before_it_cuts_the_batch(
     owner: TinyOwner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training_pro.training.loop.update import UpdateRunner
-
     data = prepared(TinySamples(12, 24))
     plain = train(owner, small_settings(name="plain", dropout=0.2), data)
     inner, failures = UpdateRunner._micro_batch, [2]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.text.indexing import byte_encoder
 from tests.text.tokenizer_zoo import PythonTokenizer, encoder_of
-from training_pro.text.blocks.long_sentences import _last_that_holds
+from training_pro.text.blocks.long_sentences import _last_that_holds, _Sentence
 from training_pro.text.blocks.slicing import Slicing, slice_documents
 from training_pro.text.tokenizing.encoding import TextEncoder
 from training_pro.text.tokenizing.token_lengths import TokenLengths
@@ -146,3 +146,23 @@ def test_what_a_stretch_without_a_space_costs_grows_with_its_length_alone(words:
         encoded.append(encoder.encoded)
     assert encoded[2] - encoded[1] <= 2.2 * (encoded[1] - encoded[0])
     assert encoded[2] < 20 * 16000
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+@settings(max_examples=25, deadline=None)
+@given(text=UNSPACED, max_tokens=st.sampled_from([8, 16, 40]))
+def test_places_of_cuts_that_are_added_up_are_those_that_encoding_gives(name: str, text: str, max_tokens: int) -> None:
+    encoder = bounded(name)
+    for slicing in (Slicing(max_tokens), Slicing(max_tokens, hard_cut="")):
+        found = everything(text, slicing, encoder)
+        with patch.object(_Sentence, "_measured", lambda *_: None):
+            assert everything(text, slicing, encoder) == found
+
+
+def test_words_without_a_stop_are_encoded_once() -> None:
+    encoder = copy.copy(byte_encoder())
+    encoder.__class__ = CountingEncoder
+    assert isinstance(encoder, CountingEncoder)
+    text = "the keeper went up the stair and lit the lamp and then " * 400
+    slice_documents([text], Slicing(64, overlap=False), encoder)
+    assert encoder.encoded < 1.5 * len(text)

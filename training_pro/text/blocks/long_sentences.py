@@ -254,10 +254,25 @@ class _Sentence:
         around = self._text.corpus.text(seen_from, self._offsets[-1])
         found = byte_offsets(around, seen_from)[encoder.cut_rule.safe(around)]
         offsets = sorted({head, *found[(head < found) & (found < tail)].tolist(), tail})
+        measured = self._measured(np.array(offsets, dtype=np.int64))
+        if measured is not None:
+            return _Cuts(offsets, measured)
         parts = [self._text.corpus.text(start, stop) for start, stop in pairwise(offsets)]
         at_start = [self._starts_section, *([False] * len(parts))][: len(parts)]
         counts = map(len, encoder.encode_parts(parts, at_start))
         return _Cuts(offsets, list(accumulate(counts, initial=int(self._text.sentences.head_ids[self._number]))))
+
+    def _measured(self, offsets: Offsets) -> list[int] | None:
+        """The id at each of these cuts, by adding up the bytes of the ids that are there; None: that doesn't tell."""
+        text, number, lengths = self._text, self._number, self._text.encoder.token_lengths
+        if lengths is None or not lengths.hold_for(text.corpus.text(int(offsets[0]), int(offsets[-1]))):
+            return None
+        first, last = int(text.sentences.head_ids[number]), int(text.sentences.tail_ids[number])
+        ends = np.concatenate([[0], np.cumsum(lengths.by_id[text.ids[first:last]])])
+        wanted = offsets - offsets[0]
+        wanted[1:] += lengths.added_at_start if self._starts_section else 0
+        places = np.searchsorted(ends, wanted, side="right") - 1
+        return (first + places).tolist() if np.array_equal(ends[places], wanted) else None
 
     def _too_small(self, start: int) -> DataError:
         character = self._string[start]

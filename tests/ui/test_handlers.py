@@ -40,3 +40,8 @@ def test_a_defect_becomes_a_sentence_and_its_trace_goes_to_the_log(caplog: pytes
 
 def test_gradio_still_sees_what_the_function_asks_for() -> None:
     assert "request" in inspect.signature(answering(watched, "box", "testing")).parameters
+
+
+def test_an_answer_that_changes_nothing_still_names_its_message() -> None:
+    """Gradio 4 takes an empty answer for too few of them, and shows "Error"."""
+    assert list(answering(lambda: {}, "box", "testing")()) == ["box"]

@@ -9,11 +9,14 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import gradio as gr
+
 from training_pro.errors import explain
 from training_pro.ui.views.markup import box
 
 Handler = Callable[..., Any]
 QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
+LATEST: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}  # of choices in a row the last one counts
 AT_ONCE: dict[str, Any] = {**QUIET, "queue": False}  # never waits behind other work
 CHECK = "() => window.trainingProPage.check()"  # for `js`: the page asks for a check of its form
 
@@ -23,7 +26,8 @@ def answering(function: Handler, message: Any, doing: str) -> Handler:
 
     def handler(*given: Any, **more: Any) -> Any:
         try:
-            return function(*given, **more)
+            answer = function(*given, **more)
+            return {message: gr.update()} if answer == {} else answer  # gradio 4 wants one update at least
         except Exception as error:  # noqa: BLE001 - the page's last stop: a sentence, never a trace
             return {message: box("error", explain(error, doing))}
 

@@ -14,6 +14,7 @@ from tests.training.memory.test_forecast import work
 from tests.ui.made import NASTY
 from tests.ui.stand_ins import StandInSession, build_form, no_bar, page
 from tests.ui.views.test_markup import Reader
+from training_pro.data.repairs import Repair
 from training_pro.data.verify import Facts, Suggestion, Verification
 from training_pro.errors import DataError, Fault
 from training_pro.folders import Folders
@@ -22,6 +23,7 @@ from training_pro.training.memory.forecast import forecast
 from training_pro.training.pace import Pace
 from training_pro.ui.cancelling import Telling
 from training_pro.ui.form import TEXT, Form
+from training_pro.ui.panels import check
 from training_pro.ui.panels.check import Check
 from training_pro.ui.views.check import MOST_REMARKS, memory_meter, your_run
 
@@ -119,6 +121,12 @@ def test_suggestions_get_a_button_that_changes_the_form(panel: Panel) -> None:
     assert panel.check._take({**told, panel.check.use.given: "7"}) == {}
 
 
+def test_numbers_are_written_as_people_write_them(panel: Panel) -> None:
+    panel.session.checked = found(Suggestion("More", {"epochs": 4.0}), Suggestion("Less", {"learning_rate": 1e-4}))
+    assert [words for _, words in buttons(panel.run()[panel.check.lines])] == ["Use 4", "Use 1e-4"]
+    assert panel.marks(epochs=2)["changed"]["epochs"] == "3"
+
+
 def test_what_has_no_room_is_folded_away_and_counted_and_keeps_its_button(panel: Panel) -> None:
     panel.session.checked = found(*(Suggestion(f"Better {n}", {"rank": n + 1}) for n in range(5)))
     rows = panel.run()[panel.check.lines]
@@ -174,7 +182,7 @@ def test_a_defect_is_a_sentence_too(panel: Panel) -> None:
 
 
 def test_the_last_check_is_kept_for_the_same_settings_alone(panel: Panel) -> None:
-    assert panel.check.number == 0 and panel.check.last is None
+    assert panel.check.number == 0 and panel.check._last is None
     panel.run()
     assert panel.check.number == 1
     first = panel.session.checked
@@ -220,3 +228,26 @@ def test_progress_is_told_a_few_times_a_second_only() -> None:
         telling(done, 1000, "Reading")
     assert told[0] == ((0, 1000), "Reading")
     assert len(told) < 100
+
+
+def test_what_is_drawn_beside_is_of_the_very_check_that_a_page_asked_for(panel: Panel) -> None:
+    shown = object()
+    panel.check.draw_with(shown, lambda settings, checked: {shown: f"rank {settings.rank}"})
+    assert shown in panel.check.shown
+    assert [panel.run(who, rank=rank)[shown] for who, rank in (("one", 8), ("two", 16))] == ["rank 8", "rank 16"]
+    assert shown not in panel.run(rank="x")
+
+
+def test_a_fault_in_drawing_is_said_in_its_place(panel: Panel) -> None:
+    shown = object()
+    panel.check.draw_with(shown, lambda settings, checked: {shown: 1 / 0})
+    updates = panel.run()
+    assert "drawing what was found" in updates[shown] and "Ready" in updates[panel.check.card]
+
+
+def test_whose_words_were_chosen_outlives_a_check(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Repair("chats", "a.txt", "A chat log.", (), ("Bob", "Ann"))
+    monkeypatch.setattr(check, "repairs", lambda *_: [log])
+    offered, who = panel.check.repairs.repair, panel.check.repairs.who
+    assert panel.run()[who]["value"] == "Bob"
+    assert who not in panel.check._check({**panel.data(rank=4), offered: log}, page("one"))

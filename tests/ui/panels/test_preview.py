@@ -52,7 +52,7 @@ def press(tab: Tab, move: str, **typed: Any) -> tuple[int, str, str]:
 def test_blocks_with_pieces_of_a_split_sentence(tab: Tab) -> None:
     first, part, shown = press(tab, "split")
     assert (first, part) == (2, "training") and "So" in shown
-    last = tab.check.last[1].plan.blocks if tab.check.last else 0
+    last = tab.check._last[1].plan.blocks if tab.check._last else 0
     assert press(tab, "split", number=last)[0] == 2  # round
     with pytest.raises(DataError, match="none was split"):
         press(tab, "split", max_tokens=2048)

@@ -77,6 +77,15 @@ def test_a_chat_log_asks_whose_words_are_learned(panel: Panel) -> None:
     assert not panel.panel.updates(Settings(text_file="a.txt"))[panel.panel.log]["visible"]
 
 
+def test_who_was_chosen_stays_for_as_long_as_it_is_the_same_log(panel: Panel) -> None:
+    repair = Repair("chats", "chat.txt", "A chat log.", (), ("Bob", "Ann"))
+    settings = Settings(text_file="chat.txt")
+    again = panel.panel.updates(settings, [repair], before=repair)
+    assert again[panel.panel.log]["visible"] and panel.panel.who not in again
+    other = panel.panel.updates(settings, [repair], before=Repair("chats", "b.txt", "", (), ("Eve",)))
+    assert other[panel.panel.who]["value"] == "Bob"
+
+
 def test_columns_that_are_not_plain_are_shown_with_a_sample_each(panel: Panel) -> None:
     faults = [Fault("It is not plain.", "columns")]
     shown = panel.panel.updates(Settings(dataset="rows.jsonl"), faults=faults)

@@ -7,7 +7,7 @@ The page's script (``assets/page.js``) presses the hidden button; a newer check 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,8 @@ from training_pro.settings import Settings
 from training_pro.training.checks import name_faults
 from training_pro.ui.form import Form, Values
 from training_pro.ui.hand import Hand
-from training_pro.ui.handlers import AT_ONCE, CHECK, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, CHECK, LATEST, answering
+from training_pro.ui.newest import Newest
 from training_pro.ui.panels.readiness import obstacle
 from training_pro.ui.panels.repairs import Repairs
 from training_pro.ui.pieces import area, button
@@ -33,10 +34,11 @@ NOT_CHOSEN = "Choose a text or upload one."
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a page holds: the form's `values`, and the `columns` that it shows."""
+    """What a page holds: the form's `values`, the `columns` that it shows, and whose chat log it offers to mend."""
 
     values: Mapping[str, Any]
     columns: Sequence[str]
+    repair: Repair | None
 
 
 class Check:
@@ -45,9 +47,10 @@ class Check:
     def __init__(self, session: Session, form: Form) -> None:
         self._session = session
         self._form = form
-        self._newest: dict[str, threading.Event] = {}  # by page: ends the check that runs for it
+        self._newest = Newest()  # ends the check that runs for a page
         self._lock = threading.Lock()
         self._last: tuple[Settings, Checked, object] | None = None
+        self._drawn: dict[Any, Callable[..., dict[Any, Any]]] = {}
         self.number = 0  # of the last check; 0: there was none
         self.repairs = Repairs(session, form)
 
@@ -75,25 +78,24 @@ class Check:
     @property
     def shown(self) -> list[Any]:
         """All that a check changes."""
-        return [self.strip, self.marks, self.card, self.told, self.lines, self.bar, *self.repairs.shown]
+        return [self.strip, self.marks, self.card, self.told, self.lines, self.bar, *self._drawn, *self.repairs.shown]
 
     def connect(self) -> None:
-        inputs = self._form.inputs | {self.repairs.names}
-        self.done = self.button.click(self._check, inputs, self.shown, **QUIET, trigger_mode="always_last")
+        inputs = self._form.inputs | {self.repairs.names, self.repairs.repair}
+        self.done = self.button.click(self._check, inputs, self.shown, **LATEST)
         taken = [*self._form.outputs, self.repairs.said, self.strip]
         take = answering(self._take, self.repairs.said, "using a suggestion")
         used = self.use.connect(take, taken, {self.told, *self._form.inputs})
         used.then(None, None, None, js=CHECK, **AT_ONCE)
         self.repairs.connect()
 
+    def draw_with(self, shown: Any, draw: Callable[[Settings, Checked], dict[Any, Any]]) -> None:
+        """Let `draw` give what the HTML `shown` is to be after each check that finds nothing wrong."""
+        self._drawn[shown] = answering(draw, shown, "drawing what was found")
+
     def forget(self) -> None:
         """Check again next time: something is known by now that was a guess."""
         self._last = None
-
-    @property
-    def last(self) -> tuple[Settings, Checked] | None:
-        """The settings of the last check and what it found."""
-        return self._last[:2] if self._last is not None else None
 
     def checked(self, settings: Settings, progress: Progress) -> Checked:
         """The check of these settings; the last one is kept for as long as the files and the model are the same.
@@ -114,21 +116,16 @@ class Check:
     # -- what is shown ----------------------------------------------------------------------------------------------
 
     def _check(self, data: Values, request: gr.Request) -> dict[Any, Any]:
-        page, newest = str(request.session_hash), threading.Event()
-        before = self._newest.get(page)
-        if before is not None:
-            before.set()
-        self._newest[page] = newest
+        overtaken = self._newest.begin(request)
         try:
-            return self._found(data, newest)
+            return self._found(data, overtaken)
         except Cancelled:
             return {self.strip: gr.update()}
         finally:
-            if self._newest.get(page) is newest:
-                del self._newest[page]
+            self._newest.end(request, overtaken)
 
     def _found(self, data: Values, cancelled: threading.Event) -> dict[Any, Any]:
-        asked = _Asked(self._form.values(data), data.get(self.repairs.names) or ())
+        asked = _Asked(self._form.values(data), data.get(self.repairs.names) or (), data.get(self.repairs.repair))
         try:
             settings = self._form.settings(data)
         except SettingsError as error:
@@ -158,7 +155,8 @@ class Check:
             self.card: views.your_run(checked, fault=fault),
             self.bar: views.bar_line(checked, len(told), fault),
             **self._remarks(told),
-            **self.repairs.updates(settings, found, names=asked.columns),
+            **{control: update for draw in self._drawn.values() for control, update in draw(settings, checked).items()},
+            **self.repairs.updates(settings, found, names=asked.columns, before=asked.repair),
         }
 
     def _empty(self, settings: Settings, asked: _Asked) -> dict[Any, Any]:

@@ -22,7 +22,7 @@ from training_pro.record.lora_choices import chosen_lora
 from training_pro.session import Session
 from training_pro.ui.cancelling import Cancels
 from training_pro.ui.form import Values
-from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, LATEST, QUIET, answering
 from training_pro.ui.lora_chooser import LoraChooser
 from training_pro.ui.panels.folder_button import copy_on_click, folder_said
 from training_pro.ui.pieces import area, button, button_row, card, head
@@ -97,10 +97,10 @@ class Export:
 
     def connect(self) -> None:
         asked = {self.chooser.control, self.kind, self.dtype, self.overwrite, self.base, self.ollama}
-        self.kind.input(self._types, self.kind, [self.dtype, self.ollama], **QUIET)
+        self.kind.input(self._types, self.kind, [self.dtype, self.ollama], **LATEST)
         look = answering(self._forecast, self.forecast, "estimating the export")
         for event in (self.chooser.control.input, self.kind.input, self.dtype.input, self.base.submit, self.base.blur):
-            event(look, asked, self.forecast, **QUIET)
+            event(look, asked, self.forecast, **LATEST)
         begun = self.begin.click(self._begun, None, [self.cancel, self.said, self.result, self.after], **AT_ONCE)
         export = answering(self._export, self.said, "exporting the LoRA")
         done = begun.then(export, asked, [self.said, self.result, self.after, self.prepare, self.files], **_JOB)

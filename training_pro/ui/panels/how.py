@@ -6,9 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from training_pro.session import Session
+from training_pro.session import Checked, Session
+from training_pro.settings import Settings
 from training_pro.training.learning_rate import check_schedule
-from training_pro.ui.form import NUMBERS, WHILE_IT_LEARNS, Form, Group, Values, groups
+from training_pro.ui.form import NUMBERS, WHILE_IT_LEARNS, Form, Group, groups
 from training_pro.ui.handlers import AT_ONCE, CHECK, QUIET, answering
 from training_pro.ui.panels.check import Check
 from training_pro.ui.panels.largest_batch import LargestBatch
@@ -46,6 +47,7 @@ class How:
             with gr.Row(elem_classes=["tp-curve"]):
                 self._form.build_fields("lr_scheduler_type")
                 self.curve = area("curve")
+                self._check.draw_with(self.curve, self._draw)
         with gr.Accordion("All settings", open=False, elem_id="tp-all", elem_classes=["tp-card"]):
             gr.HTML(_TOOLS, elem_classes=["tp-html"])
             for group in groups():
@@ -65,8 +67,6 @@ class How:
                 self._form.build_fields(*group.names)
 
     def connect(self) -> None:
-        draw = answering(self._draw, self.curve, "drawing the schedule")
-        self._check.done.then(draw, self._form.inputs, self.curve, **QUIET)
         self._form.controls["lr_scheduler_type"].change(None, None, None, js=CHECK, **AT_ONCE)
         reset = answering(self._defaults, self.curve, "resetting the settings")
         self.reset.click(reset, None, [*self._form.outputs, self.curve], **QUIET).then(
@@ -76,11 +76,7 @@ class How:
     def _defaults(self) -> dict[Any, Any]:
         return self._form.change(preset_values("Defaults", self._session.host.folders))
 
-    def _draw(self, data: Values) -> dict[Any, Any]:
-        last = self._check.last
-        if last is None:
-            return {self.curve: ""}
-        settings, checked = last
+    def _draw(self, settings: Settings, checked: Checked) -> dict[Any, Any]:
         schedules = self._session.host.folders.schedules
         check_schedule(settings.lr_scheduler_type, schedules, has_eval=True)
         return {self.curve: small_curve(settings, checked.plan, schedules)}

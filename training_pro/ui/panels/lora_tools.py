@@ -17,7 +17,7 @@ from training_pro.record.lora_choices import chosen_lora
 from training_pro.record.names import check_name
 from training_pro.session import Session
 from training_pro.ui.form import Values
-from training_pro.ui.handlers import QUIET, answering
+from training_pro.ui.handlers import LATEST, answering
 from training_pro.ui.lora_chooser import LoraChooser
 from training_pro.ui.panels.ask import strengths_in
 from training_pro.ui.pieces import area, button, button_row, card, head
@@ -74,7 +74,7 @@ class LoraTools:
 
     def connect(self) -> None:
         fields = [self.explained, self.strength, self.rank, self.name, self.go, self.said, self.result]
-        self.tool.input(self._show, self.tool, fields, **QUIET)
+        self.tool.input(self._show, self.tool, fields, **LATEST)
         asked = {self.tool, self.chooser.control, self.strength, self.rank, self.name}
         work = answering(self._work, self.said, "working on LoRAs")
         self.go.click(work, asked, [self.said, self.result], api_name=False)

@@ -10,7 +10,7 @@ import gradio as gr
 from training_pro.session import Session
 from training_pro.settings import to_dict
 from training_pro.ui.form import Form, Values
-from training_pro.ui.handlers import AT_ONCE, CHECK, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, CHECK, LATEST, QUIET, answering
 from training_pro.ui.pieces import area, button, head
 from training_pro.ui.presets import drop_preset, keep_preset, preset_tiles, preset_values
 from training_pro.ui.views.markup import box
@@ -45,7 +45,7 @@ class OwnPresets:
     def connect(self) -> None:
         filled = [*self._form.outputs, self.said]
         use = answering(self._use, self.said, "using the preset")
-        self.tile.input(use, self.tile, filled, **QUIET).then(None, None, None, js=CHECK, **AT_ONCE)
+        self.tile.input(use, self.tile, filled, **LATEST).then(None, None, None, js=CHECK, **AT_ONCE)
         keep = answering(self._keep, self.said, "saving the preset")
         self.keep.click(keep, self._form.inputs | {self.own}, [self.said, self.tile], **QUIET)
         drop = answering(self._drop, self.said, "removing the preset")

@@ -15,7 +15,7 @@ from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITH
 from training_pro.record.perplexity_table import PerplexityTable
 from training_pro.record.runs import RunSummary
 from training_pro.session import Session
-from training_pro.ui.handlers import AT_ONCE, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, LATEST, QUIET, answering
 from training_pro.ui.live import Follows, Pulled, Shown, slot_area
 from training_pro.ui.lora_chooser import THE_BASE, LoraChooser
 from training_pro.ui.pieces import area, button, button_row
@@ -102,7 +102,7 @@ class Perplexity(Follows):
         end = answering(self._end, self.said, "ending the measuring")
         self.interrupt.click(end, None, [self.said, self.interrupt], **AT_ONCE)
         show = answering(self._show, self.said, "showing the comment")
-        self.line.input(show, self.line, [self.comment, self.said], **QUIET)
+        self.line.input(show, self.line, [self.comment, self.said], **LATEST)
         tabled = [self.line, self.comment, self.said]
         keep = answering(self._keep, self.said, "saving the comment")
         self.keep.click(keep, [self.line, self.comment], tabled, **QUIET)

@@ -24,4 +24,6 @@ def host_line(session: Session) -> str:
         megabytes(run.status.point.memory_mb) if run is not None and run.status.running and run.status.point else ""
     )
     loras = [] if session.busy else session.host.loras_in_use()
-    return status_line(session.host.model_label(), memory, run, obstacle(session), loras)
+    asking = session.asking is not None and session.asking.status.running  # which the answers say themselves
+    stands = "" if asking else obstacle(session)
+    return status_line(session.host.model_label(), memory, run, stands, loras)

@@ -80,18 +80,21 @@ class Repairs:
         found: Sequence[Repair] = (),
         faults: Sequence[Fault] = (),
         names: Sequence[str] = (),
+        before: Repair | None = None,
     ) -> dict[Any, Any]:
         """Shows the row of a chat log and the columns where they are needed, hides them elsewhere.
 
-        `names`: the columns that the page shows already; what somebody has chosen there stays.
+        `names`: the columns that the page shows already, `before`: the chat log; what somebody has chosen there stays.
         """
         log = next((repair for repair in found if repair.names), None)
         needed = any(fault.setting == "columns" for fault in faults)
-        return {**self._log(log), **self._editor(settings, needed, names)}
+        return {**self._log(log, before), **self._editor(settings, needed, names)}
 
-    def _log(self, repair: Repair | None) -> dict[Any, Any]:
+    def _log(self, repair: Repair | None, before: Repair | None) -> dict[Any, Any]:
         if repair is None:
             return {self.log: gr.update(visible=False), self.repair: None}
+        if repair == before:
+            return {self.log: gr.update(visible=True)}
         says = f'<p class="tp-small">{text(repair.sentence)} Learn to answer like one of its people instead:</p>'
         return {
             self.log: gr.update(visible=True),

@@ -21,8 +21,9 @@ from training_pro.session import Session
 from training_pro.ui.choices import BY_NAME, NEWEST, ordered_runs
 from training_pro.ui.fields import Choice, meant
 from training_pro.ui.hand import Hand
-from training_pro.ui.handlers import QUIET, answering
+from training_pro.ui.handlers import LATEST, QUIET, answering
 from training_pro.ui.live import Follows, Pulled
+from training_pro.ui.newest import Newest
 from training_pro.ui.panels.after import continue_run, use_in_chat
 from training_pro.ui.panels.ask import Ask
 from training_pro.ui.panels.export import Export
@@ -57,6 +58,7 @@ class RunsPanel(Follows):
         self.hand = Hand(HAND)
         self.ask = Ask(session, "runs-ask")
         self.further = Further(session, "runs")
+        self._newest = Newest()
         self._deleted: list[Path] = []
 
     def build(self) -> None:
@@ -123,10 +125,10 @@ class RunsPanel(Follows):
         """What everybody may do: look."""
         page.load(None, None, None, js=SCRIPT.read_text(encoding="utf-8"))
         over = answering(self._over, self.said, "comparing the runs")
-        self.over.input(over, [self.open_names, self.over], [self.view, self.said], **QUIET)
-        self.order.input(self._set_order, self.order, None, **QUIET)
+        self.over.input(over, [self.open_names, self.over], [self.view, self.said], **LATEST)
+        self.order.input(self._set_order, self.order, None, **LATEST)
         if not self._editable:
-            acts = _Acts({"open": self._open, "show": self._open})
+            acts = _Acts({"open": self._open, "show": self._open}, self._newest)
             self.hand.connect(answering(acts.do, self.said, "opening the run"), [self.said, *self._view])
 
     def connect_work(self, recipes: Recipes, export: Export, perplexity: Perplexity) -> None:
@@ -147,7 +149,7 @@ class RunsPanel(Follows):
         }
         others = [*recipes.filled, export.chooser.control, export.forecast, export.said, *perplexity.asked_about]
         outputs = [*self._changing, self.asking, self.ask.chooser.control, self.ask.said]
-        do = answering(_Acts(acts).do, self.said, "working on the run")
+        do = answering(_Acts(acts, self._newest).do, self.said, "working on the run")
         self.hand.connect(do, list(dict.fromkeys([*outputs, *others])))
         edits: list[tuple[Any, Callable[..., Any], list[Any], str]] = [
             (self.keep_notes, self._keep_notes, [self.open_names, self.notes], "saving the notes"),
@@ -222,9 +224,12 @@ class RunsPanel(Follows):
             updates[self.new_name] = ""
         return updates
 
-    def _over(self, names: list[str], over: str) -> dict[Any, Any]:
+    def _over(self, names: list[str], over: str, request: gr.Request) -> dict[Any, Any]:
+        """The comparison over something else, unless other runs were opened meanwhile."""
+        overtaken = self._newest.begin(request)
         records = [read_run(self._path(name)) for name in names]
-        return {self.view: comparison(records, meant(over, OVERS)), self.said: ""}  # type: ignore[arg-type]  # one of OVERS
+        view = comparison(records, meant(over, OVERS))  # type: ignore[arg-type]  # one of OVERS
+        return {self.said: ""} if overtaken.is_set() else {self.view: view, self.said: ""}
 
     def _path(self, name: str) -> Path:
         return find_run(self._session.host.folders, name)
@@ -332,10 +337,12 @@ class RunsPanel(Follows):
 class _Acts:
     """What the script asks for, by name; the one that opens a folder is told who asks."""
 
-    def __init__(self, acts: dict[str, Callable[..., dict[Any, Any]]]) -> None:
+    def __init__(self, acts: dict[str, Callable[..., dict[Any, Any]]], newest: Newest) -> None:
         self._acts = acts
+        self._newest = newest
 
     def do(self, given: str, request: gr.Request) -> dict[Any, Any]:
+        self._newest.begin(request)
         asked = json.loads(given or "{}")
         what, names = asked.get("do"), [str(name) for name in asked.get("names", [])]
         action = self._acts.get(what)

@@ -19,7 +19,7 @@ from training_pro.record.whole_files import write_whole
 from training_pro.session import Session
 from training_pro.ui.choices import choice_updates, file_choices
 from training_pro.ui.form import ROWS, Form, Values
-from training_pro.ui.handlers import AT_ONCE, CHECK, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, CHECK, LATEST, QUIET, answering
 from training_pro.ui.panels.check import Check
 from training_pro.ui.pieces import area, button, card, head
 from training_pro.ui.views.markup import box
@@ -60,12 +60,12 @@ class What:
         form, controls = self._form, self._form.controls
         named = [*form.outputs, self.named, self.said]
         kind = answering(self._kind, self.said, "choosing what to learn")
-        form.kind.input(kind, form.kind, [*form.outputs, self.said], **QUIET).then(
+        form.kind.input(kind, form.kind, [*form.outputs, self.said], **LATEST).then(
             None, None, None, js=CHECK, **AT_ONCE
         )
         for name in ("text_file", "dataset"):
             follow = answering(self._named, self.said, "naming the run")
-            controls[name].input(follow, form.inputs | {self.named}, named, **QUIET).then(
+            controls[name].input(follow, form.inputs | {self.named}, named, **LATEST).then(
                 None, None, None, js=CHECK, **AT_ONCE
             )
         upload = answering(self._upload, self.said, "uploading a file")

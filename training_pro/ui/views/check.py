@@ -77,7 +77,13 @@ def _button(changes: Mapping[str, Any]) -> str:
     if len(changes) != 1:
         return "Use them"
     ((name, value),) = changes.items()
-    return f"Use {shown_value(name, value)}" if not isinstance(value, bool) else "Turn on" if value else "Turn off"
+    return f"Use {_written(name, value)}" if not isinstance(value, bool) else "Turn on" if value else "Turn off"
+
+
+def _written(name: str, value: Any) -> str:
+    """A setting's value in words: 4, not 4.0."""
+    shown = shown_value(name, value)
+    return f"{shown:g}" if isinstance(shown, float) else str(shown)
 
 
 def remark(one: Remark) -> str:
@@ -233,7 +239,7 @@ def bar_line(checked: Checked | None, count: int, fault: str) -> str:
     fits = "" if checked.memory is None else "Fits in memory" if checked.memory.fits else "Does not fit in memory"
     remarks = f"{count} remark{'s' if count != 1 else ''}" if count else ""
     shown = f'<button type="button" class="tp-link" data-do="to-remarks">{remarks}</button>' if remarks else ""
-    said = " · ".join(part for part in (fits, shown) if part)
+    said = " ".join(part for part in (fits, shown) if part)
     return f'<b class="tp-num">{what}</b><br><span class="tp-small tp-soft">{said}</span>'
 
 
@@ -242,7 +248,7 @@ def marks(settings: Settings | None, faults: Sequence[Fault], values: Mapping[st
     wrong = {fault.setting: without_setting(fault) for fault in faults if fault.setting}
     chosen = to_dict(settings) if settings is not None else {}
     changed = {
-        name: str(shown_value(name, DEFAULTS[name]))
+        name: _written(name, DEFAULTS[name])
         for name, value in chosen.items()
         if name not in _NOT_COUNTED and value != DEFAULTS[name]
     }

@@ -98,18 +98,17 @@ def encoded_rows(source: Source, workshop: Workshop, format_: Format | None) -> 
     bad = BadRows(source.name, settings.bad_rows)
     renderer = _renderer(workshop, format_)
     arrays = RowArrays(workshop.rows, settings.max_tokens, settings.too_long, bad)
-    chars, size = 0, source.path.stat().st_size
     strays = RowStrays()
-    for batch in _batches(
-        _ready_rows(read_rows(source.path, bad, workshop.reading.columns.names_fields), renderer, workshop.loss, bad)
-    ):
+    chars, size = 0, source.path.stat().st_size
+    rows = read_rows(source.path, bad, workshop.reading.columns.names_fields)
+    ready_rows = _ready_rows(rows, renderer, workshop.loss, bad)
+    for batch in _batches(ready_rows):
         arrays.add(batch)
-        chars += sum(len(ready.row.text) for ready in batch)
         strays.look(ready.row.text for ready in batch)
+        chars += sum(len(ready.row.text) for ready in batch)
         progress(min(chars, size), size, f"Tokenizing {source.name}")
     notes = (*bad.unread_notes(), *_way_notes(source, settings, format_), *renderer.notes(), *strays.notes())
-    report = _report(source, arrays, bad, notes)
-    report = dataclasses.replace(report, rows_read=report.rows_read - renderer.more_rows)
+    report = _report(source, arrays, bad, renderer.more_rows, notes)
     if not len(arrays):
         raise nothing_left(report)
     progress(size, size, f"Tokenizing {source.name}")
@@ -199,14 +198,15 @@ def _batches(rows: Iterator[ReadyRow]) -> Iterator[list[ReadyRow]]:
         yield batch
 
 
-def _report(source: Source, arrays: RowArrays, bad: BadRows, notes: tuple[str, ...]) -> SourceReport:
+def _report(source: Source, arrays: RowArrays, bad: BadRows, more_rows: int, notes: tuple[str, ...]) -> SourceReport:
+    """What became of the rows, of which `more_rows` were made by splitting others."""
     counts = arrays.counts
     left_out = bad.count + bad.unwanted + counts.eliminated_long + counts.eliminated_untrained
     return SourceReport(
         name=source.name,
         kind=source.kind,
         samples=len(arrays),
-        rows_read=len(arrays) + left_out,
+        rows_read=len(arrays) + left_out - more_rows,
         bad_rows=bad.count,
         bad_row_examples=tuple(bad.examples),
         trimmed=counts.trimmed,

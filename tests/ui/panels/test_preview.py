@@ -9,11 +9,13 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from tests.ui.stand_ins import page
 from tests.ui.views.test_markup import Reader
 from training_pro.data.prepare import prepare
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
+from training_pro.progress import no_progress
 from training_pro.session import Session
 from training_pro.ui.form import TEXT as TEXT_KIND
 from training_pro.ui.tab import Tab
@@ -34,7 +36,7 @@ def tab(folders: Folders, tiny_folder: Path) -> Tab:
 def form(tab: Tab, **typed: Any) -> dict[Any, Any]:
     """What the page sends: the form with what is typed."""
     preview, controls = tab.preview, tab.form.controls
-    own = {part: getattr(preview, part) for part in ("number", "kind", "part", "words", "of")}
+    own = {part: getattr(preview, part) for part in ("number", "kind", "part", "words")}
     data = {control: control.value for control in (*controls.values(), *own.values())} | {tab.form.kind: TEXT_KIND}
     typed = {"text_file": "tales.txt", "max_tokens": 32, "min_block_chars": 5, **typed}
     for name, value in typed.items():
@@ -45,7 +47,7 @@ def form(tab: Tab, **typed: Any) -> dict[Any, Any]:
 def press(tab: Tab, move: str, **typed: Any) -> tuple[int, str, str]:
     """The number of the block shown, the part it is of, and the page's words on it."""
     preview = tab.preview
-    answer = preview._show(move, form(tab, **typed))
+    answer = preview._show(move, form(tab, **typed), page())
     return answer[preview.number], answer[preview.part], Reader(answer[preview.shown]).words
 
 
@@ -97,11 +99,13 @@ def test_a_file_that_was_changed_since_is_read_again(tab: Tab, folders: Folders)
 
 
 def test_what_was_found_stands_when_the_redraw_after_the_check_comes_late(tab: Tab) -> None:
-    preview = tab.preview
-    assert preview._again(form(tab)) == {preview.shown: ""}  # nothing was checked
-    typed = {"words": "goat"}
-    found = preview._show("find", form(tab, **typed))
-    assert preview._again(form(tab, **typed, of=found[preview.of])) == {}
-    other = form(tab, max_tokens=16, **typed, of=found[preview.of])
-    preview._show("show", other)  # another check has come
-    assert preview._again(other)[preview.of] == found[preview.of] + 1
+    """The redraw was asked for before the answer of the search had come: it says what the page had then."""
+    preview, here = tab.preview, page()
+    assert preview._again(form(tab), here) == {preview.shown: ""}  # nothing was checked
+    before = form(tab, words="goat")
+    preview._show("find", before, here)
+    assert preview._again(before, here) == {}
+    other = form(tab, max_tokens=16, words="goat")
+    tab.check.checked(tab.form.settings(other), no_progress)
+    assert preview.number in preview._again(other, here)
+    assert preview._again(other, here) == {} and preview.number in preview._again(other, page("two"))

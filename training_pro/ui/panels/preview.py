@@ -32,6 +32,7 @@ class Preview:
     def __init__(self, form: Form, check: Check) -> None:
         self._form = form
         self._check = check
+        self._of: dict[str, int] = {}  # by page: the number of the check that its block is of
 
     def build(self) -> None:
         with card("preview", "tp-blocks-card"):
@@ -74,24 +75,24 @@ class Preview:
                     "find": button("Find next", "block-find"),
                 }
             self.shown = area("block-shown")
-            self.of = gr.State(0)  # the number of the check that the block is of
 
     def connect(self) -> None:
         inputs = self._form.inputs | {self.number, self.kind, self.part, self.words}
-        outputs = [self.shown, self.number, self.part, self.of]
+        outputs = [self.shown, self.number, self.part]
         events = [(pressed.click, name) for name, pressed in self.moves.items()]
         for event, name in (*events, (self.words.submit, "find"), (self.number.submit, "show")):
             event(answering(partial(self._show, name), self.shown, "showing a block"), inputs, outputs, **_IN_TURN)
         again = answering(self._again, self.shown, "showing a block")
-        self._check.done.then(again, inputs | {self.of}, outputs, **_IN_TURN)
+        self._check.done.then(again, inputs, outputs, **_IN_TURN)
 
-    def _again(self, data: Values) -> dict[Any, Any]:
+    def _again(self, data: Values, request: gr.Request) -> dict[Any, Any]:
         """After a check: the block of the same number, unless somebody has moved on in this check's blocks by now."""
         if not self._check.number:
             return {self.shown: ""}
-        return self._show("show", data) if data[self.of] != self._check.number else {}
+        moved = self._of.get(str(request.session_hash)) == self._check.number
+        return {} if moved else self._show("show", data, request)
 
-    def _show(self, move: str, data: Values) -> dict[Any, Any]:
+    def _show(self, move: str, data: Values, request: gr.Request) -> dict[Any, Any]:
         checked = self._check.checked(self._form.settings(data), no_progress)
         part = PARTS[2] if move == "left" else data[self.part]
         samples = _samples_of(checked.prepared, part)
@@ -102,7 +103,8 @@ class Preview:
         near = [samples.preview(other) for other in (place - 1, place + 1) if 0 <= other < len(samples)]
         borders = neighbour_borders(preview, near) if preview.kind in ("packed", "overlap") else []
         view = preview_view(preview, len(samples), borders, words)
-        return {self.shown: view, self.number: place + 1, self.part: part, self.of: self._check.number}
+        self._of[str(request.session_hash)] = self._check.number
+        return {self.shown: view, self.number: place + 1, self.part: part}
 
     def _moved(self, move: str, samples: Samples, here: int, words: str, kind: str) -> int:
         ends: dict[str, Callable[[Samples], int]] = {

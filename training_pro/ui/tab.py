@@ -241,15 +241,19 @@ class Tab:
         return choice_updates(self.form.controls, installed_choices(self._session.host.folders))
 
     def _fill(self, kept: str) -> dict[Any, Any]:
-        """The settings of the run in progress; else what this browser had; else the newest text that lies there."""
+        """The settings of the run in progress; else what this browser had, with the newest text
+        that lies there where no file was chosen."""
         run = self._session.run
         if run is not None and run.status.running:
             return {**self.form.fill(run.settings), self.what.named: "", self.watch.said: ""}
         values = self.form.kept(kept)
-        if values:
-            return {**self.form.change(values), self.watch.said: ""}
-        first = self.what.first()
-        return {**self.form.change(first), self.what.named: first.get("name", ""), self.watch.said: ""}
+        first = {} if values.get("text_file") or values.get("dataset") else self.what.first()
+        typed = {"name": values["name"]} if values.get("name") else {}
+        return {
+            **self.form.change({**values, **first, **typed}),
+            self.what.named: first.get("name", ""),
+            self.watch.said: "",
+        }
 
 
 def _pace_s(session: Session) -> float:

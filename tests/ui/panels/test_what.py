@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,18 @@ def test_a_page_that_nobody_filled_in_has_the_newest_text_and_a_free_name(tab: T
         os.utime(path, (age, age))
     (folders.loras / "new").mkdir()
     assert tab.what.first() == {"text_file": "new.txt", "name": "new-2"}
+
+
+def test_a_form_that_was_kept_without_a_file_gets_the_newest_text(tab: Tab, folders: Folders) -> None:
+    kept = {"text_file": "", "epochs": 7.0, "name": ""}
+    name, text = tab.form.controls["name"], tab.form.controls["text_file"]
+    assert text not in tab._fill(json.dumps(kept)) or not tab._fill(json.dumps(kept))[text].get("value")
+    (folders.datasets / "new.txt").write_text("A text.", encoding="utf-8")
+    filled = tab._fill(json.dumps(kept))
+    assert (filled[text]["value"], filled[name]["value"], filled[tab.what.named]) == ("new.txt", "new", "new")
+    assert filled[tab.form.controls["epochs"]]["value"] == 7.0
+    assert tab._fill(json.dumps({**kept, "name": "mine"}))[name]["value"] == "mine"
+    assert tab._fill(json.dumps({**kept, "text_file": "old.txt"}))[text]["value"] == "old.txt"
 
 
 @pytest.mark.parametrize(("file", "name"), [("My Tales.txt", "My_Tales"), ("a.b.c.jsonl", "a_b_c"), ("...", "lora")])

@@ -18,10 +18,11 @@ from training_pro.data.text_notes import text_notes, text_offers
 from training_pro.errors import Fault
 from training_pro.plan import Plan, suggested_save_steps, suggested_warmup_steps
 from training_pro.progress import Progress, no_progress
-from training_pro.settings import Settings
+from training_pro.settings import DEFAULTS, Settings
 from training_pro.words import counted
 
 CONTEXT_STEP_TOKENS = 32
+_MANY_CUTS, _SHORT_SECTION_TOKENS = 50, 24
 
 
 @dataclass(frozen=True)
@@ -286,7 +287,7 @@ def _text_notes(source: SourceReport, settings: Settings) -> list[str]:
     slicing = source.slicing
     if slicing is None:
         return []
-    notes = []
+    notes = _cut_notes(source, settings)
     if slicing.split_sentences:
         notes.append(
             f"{source.name}: split {counted(slicing.split_sentences, 'sentence')} of more than "
@@ -302,6 +303,22 @@ def _text_notes(source: SourceReport, settings: Settings) -> list[str]:
     missing = [name for name, is_missing in (("BOS", slicing.bos_missing), ("EOS", slicing.eos_missing)) if is_missing]
     notes += [f"The model's tokenizer has no {name} token; none was added." for name in missing]
     return notes
+
+
+def _cut_notes(source: SourceReport, settings: Settings) -> list[str]:
+    """A Hard Cut String that cuts nowhere, or nearly everywhere."""
+    slicing, found, cut = source.slicing, source.found, settings.hard_cut
+    if slicing is None or found is None or source.kind != "text":
+        return []
+    if not found.hard_cuts and cut not in ("", DEFAULTS["hard_cut"]):
+        return [f"{source.name}: the Hard Cut String {cut[:40]} does not occur in it. Check how it is written."]
+    mean = slicing.text_tokens / max(slicing.sections, 1)
+    if found.hard_cuts >= _MANY_CUTS and mean < min(_SHORT_SECTION_TOKENS, settings.max_tokens / 8):
+        return [
+            f"{source.name}: the Hard Cut String cuts it into {slicing.sections:,} sections of {mean:.0f} tokens on "
+            "average. No block crosses a cut, so all are that short. Use a rarer one, such as \\n\\n\\n."
+        ]
+    return []
 
 
 def refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> list[Fault]:

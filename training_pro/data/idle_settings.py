@@ -1,0 +1,63 @@
+"""Settings of the data that do nothing in a run, or contradict each other: one sentence each, with the way out.
+
+Nothing of it prevents the run. Pure; costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from training_pro.settings import DEFAULTS, SPECS, Settings
+
+_TEXTS, _CHATS = {"text", "text rows"}, {"messages", "sharegpt"}
+_ROWS = {"alpaca", *_CHATS}
+_NEEDS = {  # by setting: the kinds of data that it is for, and what people call them
+    "dementor": (_TEXTS, "running text"),
+    "min_block_chars": (_TEXTS, "running text"),
+    "hard_cut": (_TEXTS, "running text"),
+    "control_tokens": (_TEXTS, "running text"),
+    "format": ({"alpaca"}, "instruction rows"),
+    "chat_template": (_ROWS, "chat and instruction rows"),
+    "too_long": (_ROWS, "chat and instruction rows"),
+    "columns": ({"text rows", *_ROWS}, "rows"),
+}
+
+
+def idle_settings(settings: Settings, kinds: Collection[str]) -> list[str]:
+    """The sentences; `kinds` are those of the data to train on."""
+    return [*_without_data(settings, {*kinds}), *_without_each_other(settings, {*kinds})]
+
+
+def _without_data(settings: Settings, kinds: set[str]) -> Iterator[str]:
+    for name, (needed, words) in _NEEDS.items():
+        value, usual = getattr(settings, name), DEFAULTS[name]
+        if value != usual and not kinds & needed:
+            shown = "" if isinstance(value, bool) else f" {value!r}"[:62]
+            back = "Turn it off" if isinstance(value, bool) else f"Set it to {usual}" if usual != "" else "Clear it"
+            yield f"{SPECS[name].label}{shown} has no effect: it is for {words}, and the data has none. {back}."
+
+
+def _without_each_other(settings: Settings, kinds: set[str]) -> Iterator[str]:
+    if settings.dataset_kind != "auto" and not settings.dataset:
+        yield f"Kind of dataset is {settings.dataset_kind}, but no Dataset is chosen. Set it to auto."
+    if settings.format and settings.chat_template and "alpaca" in kinds and not kinds & _CHATS:
+        yield (
+            f"Data Format {settings.format} and Chat template {settings.chat_template} are both chosen: the rows go "
+            "through the Data Format alone. Clear one of them."
+        )
+    if settings.too_long == "split" and "alpaca" in kinds:
+        yield "Only chats are split between their turns: instruction rows that are too long are trimmed."
+    if settings.eval_dataset and settings.eval_percent:
+        yield (
+            f"An Evaluation Dataset is chosen, so that Hold out for evaluation {settings.eval_percent:g} % has no "
+            "effect. Set it to 0 or clear the Evaluation Dataset."
+        )
+    for name in ("hybrid_data_percent", "hybrid_text_percent"):
+        percent = getattr(settings, name)
+        if settings.hybrid and percent == 0:
+            yield f"{SPECS[name].label} is 0 %: nothing of it is trained. Raise it or turn Hybrid Training off."
+        elif not settings.hybrid and percent != DEFAULTS[name]:
+            yield (
+                f"{SPECS[name].label} {percent:g} % has no effect without Hybrid Training. To use a part of a file, "
+                f"write NAME {percent:g}%."
+            )

@@ -89,7 +89,7 @@ class PlainSlicer:
         runs: list[tuple[str, int, int]] = []
         for i in range(len(self.sentences)):
             j = self._longest(i, whole=False)
-            if not runs or runs[-1][2] != j:
+            if not runs or runs[-1][2] < j:
                 runs.append(("window", i, j))
             if j == len(self.sentences) - 1:
                 break

@@ -87,6 +87,14 @@ def test_a_window_that_ends_with_the_one_before_is_not_repeated(encoder: TextEnc
     assert shown(made.windows(), runs) == ["w: Stop. Wait. Cccc dddd.", "w: Cccc dddd. Ee ff."]
 
 
+def test_a_window_inside_the_one_before_is_not_repeated(encoder: TextEncoder) -> None:
+    """A run can take more tokens without its first words than with them, and then end earlier."""
+    made, _ = packer("A bc. D ef. G hi. J kl.", encoder, 12)
+    made._any = SimpleNamespace(longest=np.array([2, 1, 3, 3], np.int32), unsure=np.zeros(4, np.bool_))  # type: ignore
+    windows = made.windows()
+    assert (windows.firsts.tolist(), windows.lasts.tolist()) == ([0, 2], [2, 3])
+
+
 def test_a_longer_run_of_fewer_ids_is_found() -> None:
     """Ids of the first one, two and three sentences: 3, 6 and 5."""
     far = np.zeros(3, dtype=np.int64)

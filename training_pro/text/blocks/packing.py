@@ -84,13 +84,14 @@ class Packer:
         return self._overlapped(packing) if overlap else packing
 
     def windows(self) -> Packing:
-        """The longest run from every sentence on; of those that end alike the first, up to the section's end."""
+        """The longest run from every sentence on, but for those inside an earlier one, up to the section's end."""
         ends = self._any.longest
         for number in np.flatnonzero(self._any.unsure).tolist():
             if number % _REPORT_EVERY == 0:
                 self._progress(number, len(ends), "Packing windows")
             ends[number] = self._any.of(number, guess=int(ends[number - 1]) if number else 0)
-        new = np.append(True, ends[1:] != ends[:-1])[: len(ends)]
+        # One more sentence at the start can take fewer tokens: the window after it may lie inside.
+        new = np.append(True, ends[1:] > np.maximum.accumulate(ends)[:-1])[: len(ends)]
         firsts = np.flatnonzero(new).astype(np.int32)
         return Packing(firsts, ends[firsts], np.full(len(firsts), WINDOW, dtype=np.uint8))
 

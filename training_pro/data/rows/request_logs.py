@@ -20,6 +20,7 @@ _RESPONSES = (
     *("response", "response_body", "responsebody", "outputs", "output", "result", "preferred_output", "choices"),
     *("candidates", "generations"),
 )
+_SIDES = frozenset({*_REQUESTS, *_RESPONSES, *CHAT_FIELDS})
 _ENVELOPES = ("body", "message", "json")
 _ASKED = ("messages", "contents", "chat_history", "input", "prompt")
 _HEAD = {
@@ -36,7 +37,7 @@ def with_chat(row: dict[str, Any]) -> dict[str, Any]:
     The fields that were neither stay.
     """
     own = {folded(name): name for name, value in row.items() if filled(value)}
-    if not own.keys() & {*_REQUESTS, *_RESPONSES, *CHAT_FIELDS}:
+    if not _may_be_log(row, own):
         return row
     request_name, request, asked = _request(row, own)
     response_name, said = _response(row, own, asked)
@@ -70,6 +71,8 @@ def refuse_half(row: Mapping[str, Any]) -> None:
     own = {folded(name): name for name, value in row.items() if filled(value)}
     if _failed(row, own):
         raise Unwanted("its request failed: it has no answer")
+    if not _may_be_log(row, own):
+        return
     request_name, _, asked = _request(row, own)
     said = _response(row, own, [])[1]
     if asked and request_name and not said and not own.keys() & {*USUAL["answer"]}:
@@ -82,6 +85,15 @@ def refuse_half(row: Mapping[str, Any]) -> None:
             "it is an answer without its question, as the results of a batch have them; bring them together by their "
             "ids (custom_id), with the question under messages"
         )
+
+
+def _may_be_log(row: Mapping[str, Any], own: Mapping[str, str]) -> bool:
+    """Whether a field that may be a side of an exchange holds more than words: nearly all other rows end here."""
+    return any(_holds_more(row[own[name]]) for name in own.keys() & _SIDES)
+
+
+def _holds_more(value: Any) -> bool:
+    return isinstance(value, Mapping | list) or (isinstance(value, str) and value[:64].lstrip()[:1] in ("{", "["))
 
 
 def _failed(row: Mapping[str, Any], own: Mapping[str, str]) -> bool:
@@ -110,8 +122,8 @@ def _request(row: Mapping[str, Any], own: Mapping[str, str]) -> tuple[str, Mappi
 
 def _response(row: Mapping[str, Any], own: Mapping[str, str], asked: Turns) -> tuple[str, Turns]:
     """The field of the response and the turns in it; a plain text is one where the turns before end with a question."""
-    for name in _RESPONSES:
-        value = _opened(row[own[name]]) if name in own else None
+    for name in (name for name in _RESPONSES if name in own):
+        value = _opened(row[own[name]])
         said = _said({name: value} if name in ("choices", "candidates", "generations") else value)
         if said:
             return own[name], said

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import save_tiny_lora
-from tests.ui.browser import PHONE, Tab
+from tests.ui.browser import DESKTOP, PHONE, Tab
 from tests.ui.desk import Desk
 from training_pro.folders import Folders
 from training_pro.record.history import HISTORY_FILE, Event, History
@@ -78,6 +78,10 @@ def test_runs_are_opened_compared_noted_deleted_and_brought_back(loras: Folders,
     tab.until(lambda: "LoRA Rank" in tab.words("runs-shown"), "the comparison")
     assert tab.part("runs-shown").locator("path.tp-c1").count() == 1
     assert "Learning Rate" not in tab.words("runs-shown")
+    assert not tab.part("notes").is_visible()  # they are one run's
+    tab.page.set_viewport_size(PHONE)
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    tab.page.set_viewport_size(DESKTOP)
     tab.part("runs-over").get_by_text("Over epochs").click()
     tab.until(lambda: "epoch" in tab.words("runs-shown"), "the curves over epochs")
     tab.part("runs-order").get_by_text("By name").click()

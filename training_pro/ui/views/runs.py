@@ -203,6 +203,8 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
     written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return written if len(written) <= 300 else written[:297] + "..."
 

@@ -8,6 +8,7 @@ click to the changed page. Takes a minute.
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
 import threading
 import time
@@ -38,6 +39,7 @@ from training_pro.ui.views.runs import run_in_full
 
 UPDATES = 100_000
 CLICKS = 7
+OTHERS = ("other-1", "other-2", "other-3", "other-4", "other-5")
 _PACE_S = 0.2
 # Resolves with the milliseconds from doing `act` to the first moment at which `seen` holds.
 _TIMED = """([act, seen]) => new Promise(done => {
@@ -53,11 +55,13 @@ def figures(data: Path) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         folders = Folders.under(Path(folder) / "user_data")
         folders.make()
-        for name in ("long", "other"):
+        for name in ("long", OTHERS[0]):
             make_run(folders, name)
+        for name in OTHERS[1:]:
+            shutil.copytree(folders.loras / OTHERS[0], folders.loras / name)
         server = Server(folders, save_tiny_model(Path(folder) / "tiny"))
         with LiveRun(server, folders.loras / "long"):
-            yield from _handlers(server, folders.loras / "other")
+            yield from _handlers(server, folders.loras / OTHERS[0])
             yield from _clicks(server)
         server.close()
 
@@ -140,8 +144,8 @@ def _clicks(server: Server) -> Iterator[dict[str, Any]]:
         yield _clicked("page_click_pause_ms", [_press(tab, name, "live-said") for name in ("pause", "continue") * 3])
         yield _clicked("page_click_log_scale_ms", [_tick(tab) for _ in range(CLICKS)])
         tab.show_tab("Runs")
-        tab.until(lambda: "other" in tab.words("runs-table"), "the list")
-        yield _clicked("page_click_open_run_ms", [_open_run(tab)])
+        tab.until(lambda: OTHERS[-1] in tab.words("runs-table"), "the list")
+        yield _clicked("page_click_open_run_ms", [_open_run(tab, name) for name in OTHERS[1:]])
 
 
 def _press(tab: Tab, name: str, answer: str) -> float:
@@ -156,12 +160,15 @@ def _tick(tab: Tab) -> float:
     return _timed(tab, "#tp-log input", f"{ticks} != {before!r}")
 
 
-def _open_run(tab: Tab) -> float:
-    row = tab.page.locator('.tp-runs tr[data-run="other"] .tp-open')
+def _open_run(tab: Tab, name: str) -> float:
+    """For the first time, so that its history is read."""
+    row = tab.page.locator(f'.tp-runs tr[data-run="{name}"] .tp-open')
     row.wait_for()
     begin = time.perf_counter()
     row.click()
-    tab.part("runs-shown").locator(".tp-chart").wait_for()
+    shown = tab.part("runs-shown")
+    shown.locator("h2", has_text=name).wait_for()
+    shown.locator(".tp-chart").wait_for()
     return 1000 * (time.perf_counter() - begin)
 
 

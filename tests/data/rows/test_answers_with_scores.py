@@ -11,6 +11,7 @@ import pytest
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.chats import chat_of
 from training_pro.data.rows.rows import read_rows
+from training_pro.data.rows.tidy import tidied
 
 ASKED, BEST = "Name a color.", "Blue."
 ULTRA = {
@@ -51,3 +52,17 @@ def test_an_object_that_names_its_source_still_holds_its_rows(tmp_path: Path, wh
     file = tmp_path / "file.json"
     file.write_text(json.dumps(whole), encoding="utf-8")
     assert len([*read_rows(file, BadRows("file.json", "stop"))]) == 2
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": "Which?", "choices": ["red", "blue"], "answers": "B"},
+        {"question": "Which?", "choices": ["red", "blue"], "answer": 1, "outputs": ["a note"]},
+        {"question": "Which?", "options": ["red", "blue"], "answer": "blue", "responses": ["a", "b"]},
+        {"question": "Which?", "options": ["red", "blue"], "answer": "B", "candidates": ["a"]},
+    ],
+)
+def test_a_question_with_choices_keeps_them_whatever_stands_beside(row: dict[str, Any]):
+    tidy = tidied(row)
+    assert (tidy["question"], tidy["answer"]) == ("Which?\n\nA. red\nB. blue", "B. blue")

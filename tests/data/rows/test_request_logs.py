@@ -11,6 +11,7 @@ import pytest
 from training_pro.data.rows.bad_rows import BadRows, RowFault, Unwanted
 from training_pro.data.rows.chats import chat_of
 from training_pro.data.rows.kinds import detect_kind
+from training_pro.data.rows.request_logs import with_chat
 from training_pro.data.rows.rows import read_rows
 from training_pro.errors import DataError
 
@@ -129,3 +130,57 @@ def test_a_prompt_of_turns_with_a_completion_is_no_half_of_a_log():
     ]
     with pytest.raises(RowFault):
         chat_of({"prompt": [USER]})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"candidates": [{"content": {"parts": [{"text": "Worse."}]}}]},
+        {"response": {"choices": [{"message": {"role": "assistant", "content": "Worse."}}]}},
+        {
+            "result": {
+                "messages": [{"role": "user", "content": "How good is it?"}, {"role": "assistant", "content": "9"}]
+            }
+        },
+    ],
+    ids=["candidates", "response", "judge"],
+)
+def test_a_chat_that_has_its_answer_gets_no_second_one(tmp_path: Path, more: dict[str, Any]):
+    chat = chat_of(first_row(tmp_path, {"messages": [USER, ANSWER], **more}))
+    assert [message["content"] for message in chat.messages] == [ASKED, SAID]
+    assert chat.unused == (*more,)
+
+
+def test_another_chat_is_no_answer():
+    judged = [{"role": "user", "content": "How good is it?"}, {"role": "assistant", "content": "9"}]
+    row = {"messages": [USER], "result": {"messages": judged}}
+    assert with_chat(row) == row
+
+
+def test_a_response_that_repeats_its_question_continues_it(tmp_path: Path):
+    said = [{**USER, "id": "m1"}, {**ANSWER, "id": "m2"}]
+    row = first_row(tmp_path, {"inputs": REQUEST, "outputs": {"messages": said}})
+    assert [message["content"] for message in chat_of(row).messages] == ["Be brief.", ASKED, SAID]
+
+
+def test_only_what_was_read_of_a_request_is_taken_away(tmp_path: Path):
+    row = {"messages": [USER], "conversations": [ANSWER], "system": "Be brief.", "instructions": "?", "response": SAID}
+    chat = chat_of(first_row(tmp_path, row))
+    assert [message["content"] for message in chat.messages] == ["Be brief.", ASKED, SAID]
+    assert {*chat.unused} == {"conversations", "instructions"}
+
+
+def test_answers_that_were_not_taken_are_counted_also_within_a_response(tmp_path: Path):
+    several = {"choices": [*RESPONSE["choices"], {"message": {"role": "assistant", "content": "Three."}}]}
+    for row in ({"request": REQUEST, "response": several}, {"request": REQUEST, "candidates": several["choices"]}):
+        assert first_row(tmp_path, row)["other choices"] == 1
+
+
+@pytest.mark.parametrize("asks", ["instruction", "question", "prompt"])
+@pytest.mark.parametrize(
+    "about", [[USER], {"model": "m", "prompt": ASKED}, REQUEST], ids=["turns", "prompt", "request"]
+)
+def test_an_instruction_about_json_keeps_its_words(tmp_path: Path, asks: str, about: Any):
+    row = {asks: "Complete this.", "input": json.dumps(about), "output": json.dumps([ANSWER])}
+    asked, said = chat_of(first_row(tmp_path, row)).messages
+    assert asked["content"] == f"Complete this.\n\n{row['input']}" and said["content"] == row["output"]

@@ -28,6 +28,10 @@ _HEAD = {
     "tools": ("tools", "toolconfig", "functions"),
 }
 _ANSWERS = ("response", "output", "completion", "answer", "reply", "chosen")
+_ASKS_ITSELF = ({*USUAL["prompt"]} - {*_REQUESTS, "user", "human", "source", "message"}) | {"prompt"}
+_OTHER_CHAT = ("user", "human", "system")  # who begins a chat, and no answer
+_PLAIN_SIDES = ("input", "inputs", "prompt")  # which are also what an instruction is about
+_SEVERAL = ("choices", "candidates", "generations")
 _FAILED = 400  # from this status on
 
 
@@ -44,17 +48,56 @@ def with_chat(row: dict[str, Any]) -> dict[str, Any]:
     sides = row.get("inputs"), row.get("outputs")
     if not said and all(isinstance(side, Mapping) for side in sides):
         return {**_without(row, ("inputs", "outputs")), **row["inputs"], **row["outputs"]}
-    if not asked or not (said or (request_name and _role(asked[-1]) == "assistant")):
+    if not _is_exchange(request_name, asked, said) or _is_instruction(row, own, request_name):
         return row
-    head = _head(request)
-    taken = {name for role in head for name in _HEAD[role]} if request is row else set()
-    taken |= set() if request_name else {*CHAT_FIELDS}
-    rest = _without(
-        {name: value for name, value in row.items() if folded(name) not in taken}, (request_name, response_name)
-    )
-    others = len(row["choices"]) - 1 if response_name == "choices" else 0
-    turns = said if said[: len(asked)] == asked else [*asked, *said]
-    return {**head, **rest, **({"other choices": others} if others else {}), "messages": turns}
+    heads = _heads(request)
+    used = {name for name, _ in heads.values()} if request is row else set()
+    rest = _without(row, (*used, request_name or _chat_field(row, own), response_name))
+    unread = {"other messages": rest.pop("messages", None), "other choices": _others(response_name, row)}
+    turns = [*(asked[: _repeated(said, asked)]), *said]
+    head = {role: value for role, (_, value) in heads.items()}
+    return {**head, **rest, **{name: value for name, value in unread.items() if value}, "messages": turns}
+
+
+def _is_exchange(request_name: str, asked: Turns, said: Turns) -> bool:
+    """Whether `said` answers `asked`, or repeats and continues it; a chat that has its answer takes no second one."""
+    if not asked or not said or _repeated(said, asked) < len(asked):
+        return bool(asked and (said or (request_name and _role(asked[-1]) == "assistant")))
+    return _role(said[0]) not in _OTHER_CHAT and (bool(request_name) or _role(asked[-1]) != "assistant")
+
+
+def _repeated(said: Turns, asked: Turns) -> int:
+    """From which turn on `said` begins with what was asked, maybe without its system text; all of them: it doesn't."""
+    head = int(bool(asked) and _role(asked[0]) == "system")
+    words, again = [_words(turn) for turn in asked], [_words(turn) for turn in said[: len(asked)]]
+    starts = (start for start in (0, head) if words[start:] and again[: len(words) - start] == words[start:])
+    return next(starts, len(asked))
+
+
+def _words(turn: Any) -> tuple[str, Any]:
+    """Who says what in a turn, without its ids and the like."""
+    inner = next((turn[name] for name in ("kwargs", "data") if isinstance(turn.get(name), Mapping)), turn)
+    return _role(turn), inner.get("content", inner.get("parts", inner))
+
+
+def _is_instruction(row: Mapping[str, Any], own: Mapping[str, str], request_name: str) -> bool:
+    """Whether the row asks in words of its own, and what looks like a request is only what it asks about."""
+    if folded(request_name) not in _PLAIN_SIDES:
+        return False
+    asks = (row[own[name]] for name in own.keys() & _ASKS_ITSELF if own[name] != request_name)
+    return any(isinstance(asked, str) and not _holds_more(asked) for asked in asks)
+
+
+def _others(response_name: str, row: Mapping[str, Any]) -> int:
+    """How many answers stand beside the one that is taken."""
+    value = _opened(row[response_name]) if response_name else None
+    if isinstance(value, Mapping):
+        value = next((value[name] for name in _SEVERAL if isinstance(value.get(name), list)), None)
+    elif folded(response_name) not in _SEVERAL:
+        return 0
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return len(value) - 1 if isinstance(value, list) and value else 0
 
 
 def _without(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
@@ -106,10 +149,9 @@ def _failed(row: Mapping[str, Any], own: Mapping[str, str]) -> bool:
 
 def _request(row: Mapping[str, Any], own: Mapping[str, str]) -> tuple[str, Mapping[str, Any], Turns]:
     """The field of the request ("": the row is one itself), the request, and the turns in it."""
-    for name in CHAT_FIELDS:
-        turns = _turns(row[own[name]]) if name in own else []
-        if turns:
-            return "", row, turns
+    chat = _chat_field(row, own)
+    if chat:
+        return "", row, _turns(row[chat])
     for name in _REQUESTS:
         value = _opened(row[own[name]]) if name in own else None
         asked = _asked(value)
@@ -120,11 +162,15 @@ def _request(row: Mapping[str, Any], own: Mapping[str, str]) -> tuple[str, Mappi
     return "", row, []
 
 
+def _chat_field(row: Mapping[str, Any], own: Mapping[str, str]) -> str:
+    return next((own[name] for name in CHAT_FIELDS if name in own and _turns(row[own[name]])), "")
+
+
 def _response(row: Mapping[str, Any], own: Mapping[str, str], asked: Turns) -> tuple[str, Turns]:
     """The field of the response and the turns in it; a plain text is one where the turns before end with a question."""
     for name in (name for name in _RESPONSES if name in own):
         value = _opened(row[own[name]])
-        said = _said({name: value} if name in ("choices", "candidates", "generations") else value)
+        said = _said({name: value} if name in _SEVERAL else value)
         if said:
             return own[name], said
     waits = bool(asked) and _role(asked[-1]) != "assistant"
@@ -159,7 +205,7 @@ def _asked(value: Any) -> Turns:
 def _said(value: Any) -> Turns:
     if not isinstance(value, Mapping):
         return _turns(value)
-    for name in ("choices", "candidates", "generations"):
+    for name in _SEVERAL:
         if isinstance(value.get(name), list) and value[name]:
             return _of_choice(value[name][0])
     for name in ("output", "messages"):
@@ -204,8 +250,8 @@ def _role(turn: Any) -> str:
     return known.get(str(said).lower(), str(said).lower())
 
 
-def _head(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The request's system text and tools."""
-    own = {folded(name): value for name, value in request.items() if filled(value)}
+def _heads(request: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+    """The request's system text and tools, each with its name there."""
+    own = {folded(name): name for name, value in request.items() if filled(value)}
     found = {role: next((own[name] for name in names if name in own), None) for role, names in _HEAD.items()}
-    return {role: value for role, value in found.items() if value is not None}
+    return {role: (name, request[name]) for role, name in found.items() if name is not None}

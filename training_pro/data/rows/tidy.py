@@ -30,8 +30,9 @@ def tidied(row: dict[str, Any]) -> dict[str, Any]:
     inner = next(iter(row.values())) if len(row) == 1 and next(iter(row)) in _WRAPPINGS else None
     row = with_chat(inner if isinstance(inner, dict) else row)
     tidy = {name: _tidied(folded(name), value) for name, value in row.items()}
-    if any(name in row for name in _SEVERAL):
-        return _with_best(tidy)
+    best = _with_best(tidy) if any(name in row for name in _SEVERAL) else tidy
+    if best is not tidy:
+        return best
     return _with_choice(tidy) if any(name in row for name in _CHOICES) else tidy
 
 

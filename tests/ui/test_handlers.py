@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
+from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.helpers import special_args
 
 from training_pro.errors import UserError
 from training_pro.ui.handlers import answering
@@ -38,8 +40,17 @@ def test_a_defect_becomes_a_sentence_and_its_trace_goes_to_the_log(caplog: pytes
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_gradio_still_sees_what_the_function_asks_for() -> None:
-    assert "request" in inspect.signature(answering(watched, "box", "testing")).parameters
+def told(number: int, value: str, request: gr.Request) -> dict[str, str]:
+    return {"box": value * number}
+
+
+@pytest.mark.parametrize("function", [watched, partial(told, 2)], ids=["a function", "a part of one"])
+def test_gradio_still_sees_what_the_function_asks_for(function: Any) -> None:
+    handler = answering(function, "box", "testing")
+    assert list(inspect.signature(handler).parameters) == ["value", "request"]
+    request = gr.Request(username="somebody")
+    given, *_ = special_args(handler, ["x"], request)
+    assert given == ["x", request]
 
 
 def test_an_answer_that_changes_nothing_still_names_its_message() -> None:

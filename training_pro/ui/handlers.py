@@ -6,6 +6,8 @@ Gradio shows a handler's exception as the word "Error"; here every handler answe
 from __future__ import annotations
 
 import functools
+import inspect
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +33,9 @@ def answering(function: Handler, message: Any, doing: str) -> Handler:
         except Exception as error:  # noqa: BLE001 - the page's last stop: a sentence, never a trace
             return {message: box("error", explain(error, doing))}
 
-    if isinstance(function, functools.partial):  # gradio can't read the annotations of what has no module
-        return handler
-    return functools.wraps(function)(handler)
+    if not isinstance(function, functools.partial):
+        return functools.wraps(function)(handler)
+    # Gradio reads from these what to pass beside the inputs; it can't read those of a partial.
+    handler.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    handler.__annotations__ = typing.get_type_hints(function.func)
+    return handler

@@ -25,11 +25,12 @@ def found(text: str, cut: str = "\n\n\n") -> list[CutLookAlike]:
     [
         ("\n\n* * *\n\n", "stars", "* * *"),
         ("\n***\n", "stars", "***"),
-        ("\n\n\u2042\n\n", "stars", "\u2042"),
+        ("\n\n\u2042\n\n", "stars", "\\n\u2042\\n"),
         ("\n\n  \u2022   \u2022   \u2022 \n\n", "stars", "\u2022   \u2022   \u2022"),
         ("\n---\n", "rules", "\\n---\\n"),
         ("\n\n#\n\n", "rules", "\\n#\\n"),
-        ("\n\n\u25c6\n\n", "stars", "\u25c6"),
+        ("\n\n\u25c6\n\n", "stars", "\\n\u25c6\\n"),
+        ("\n\n\u00a7\n\n", "stars", "\\n\u00a7\\n"),
         ("\n\no O o\n\n", "ornaments", "\\no O o\\n"),
         ("\n\n~*~\n\n", "ornaments", "\\n~*~\\n"),
         ("\n-*-*-\n", "ornaments", "\\n-*-*-\\n"),
@@ -50,6 +51,22 @@ def test_marks_written_in_one_way_come_with_the_cut_string_that_cuts_there(
     sections = [text[start:end] for start, end in section_spans(text, [unescape(one.cut_string)])]
     assert sections == SCENES
     assert found(text, unescape(one.cut_string)) == []
+
+
+@pytest.mark.parametrize("mark", ["\u00a7", "\u25a0", "\u25c6", "***", "\u2022 \u2022 \u2022"])
+def test_a_mark_that_is_in_running_text_too_cuts_only_on_lines_of_its_own(mark: str) -> None:
+    scenes = [f"As {mark} 5 says, {scene}" for scene in SCENES]
+    text = f"\n\n{mark}\n\n".join(scenes) + f"\n\n{mark}"
+    (one,) = found(text)
+    assert (one.count, one.cut_string) == (4, f"\\n{mark}\\n")
+    sections = [text[start:end] for start, end in section_spans(text, [unescape(one.cut_string)])]
+    assert sections == [*scenes[:3], f"{scenes[3]}\n\n{mark}"]
+
+
+@pytest.mark.parametrize("mark", ["\u00a7", "#", "---"])
+def test_no_string_is_offered_that_would_miss_a_mark(mark: str) -> None:
+    (one,) = found(f"\n\n   {mark}  \n\n".join(SCENES))
+    assert (one.count, one.cut_string) == (3, "")
 
 
 def test_marks_written_in_several_ways_are_counted_together() -> None:

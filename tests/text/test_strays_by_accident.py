@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.stray_characters import clean, strays
 
@@ -55,6 +57,57 @@ def test_a_link_or_two_may_be_meant() -> None:
 def test_what_stands_around_a_book_of_project_gutenberg_goes() -> None:
     assert kinds(GUTENBERG) == {"Project Gutenberg notices": 2}
     assert clean(GUTENBERG)[0].strip() == "Call me so."
+
+
+BOOK = f"The Project Gutenberg eBook of A Book\n\nTitle: A Book\n\n{MARK.format('START')}\n{{}}\n{MARK.format('END')}\n"
+LICENSE = "A license.\nsubscribe to our email\nnewsletter to hear about new eBooks.\n"
+OWN = "My own story.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (BOOK.format("One.") + LICENSE + BOOK.format("Two.") + LICENSE, "One.\nTwo.\n"),
+        (BOOK.format("One.") + "A license.\n" + BOOK.format("Two.") + "A license.\n", "One.\nTwo.\n"),
+        (GUTENBERG + GUTENBERG, "\nCall me so.\n\n\nCall me so.\n\n"),
+        (BOOK.format("One.").partition("*** END")[0] + BOOK.format("Two."), "One.\nTwo.\n"),
+        (OWN + BOOK.format("One.") + LICENSE + OWN, f"{OWN}One.\n{OWN}"),
+        (BOOK.format("One.") + LICENSE + OWN + BOOK.format("Two."), f"One.\n{OWN}Two.\n"),
+        (BOOK.format("One.").partition("***\n")[2] + LICENSE + BOOK.format("Two."), "One.\nTwo.\n"),
+        (BOOK.format("One.") + "\n" + OWN * 3000, "One.\n\n\n" + OWN * 3000),
+    ],
+    ids=[
+        *("two books", "short licenses", "other heads", "first without END", "own text around", "own text between"),
+        *("first without START", "long text without a license"),
+    ],
+)
+def test_every_book_of_a_file_stays(text: str, left: str) -> None:
+    assert clean(text)[0] == left
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        ("[[Star Wars: Episode IV|the film]]", "the film"),
+        ("[[Mission: Impossible]]", "Mission: Impossible"),
+        ("[[Category:Cities]]", ""),
+        ("[[:Category:Cities]]", "Category:Cities"),
+        ("[[Datei:Rom.jpg|mini|Die Stadt: ein Bild]]", ""),
+        ("[[file:rome.png|thumb]]", ""),
+        ("[[Catégorie:Ville]][[Категория:Город]]end[[ファイル:a.jpg]]", "end"),
+        ("[[日本]][[東京|都]]は", "日本都は"),
+    ],
+)
+def test_links_of_a_wiki_keep_their_words_but_for_files_and_categories(link: str, shown: str) -> None:
+    assert clean(f"[[A]], [[B]], [[C]]: {link}")[0] == f"A, B, C: {shown}"
+
+
+@pytest.mark.parametrize(
+    "code", ["x[[i]][[j]]", "f(x)[[name]]", "[[nodiscard]] int f", "[[gnu::cold]]", "\n[[package]]\n"]
+)
+def test_brackets_of_code_beside_a_wikis_links_stay(code: str) -> None:
+    assert kinds(4 * f"{code} ") == {}
+    assert clean(f"[[A]], [[B]], [[C]]: {code}")[0] == f"A, B, C: {code}"
 
 
 def test_latex_is_shown_and_stays() -> None:

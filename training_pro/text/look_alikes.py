@@ -92,7 +92,7 @@ def cut_look_alikes(corpus: Corpus, cut_strings: list[str]) -> list[CutLookAlike
         count = texts.total()
         if count >= _FEWEST.get(kind, 1):
             example = texts.most_common(1)[0][0][:_SHOWN_CHARS]
-            found.append(CutLookAlike(kind, count, example, _cut_string(kind, texts)))
+            found.append(CutLookAlike(kind, count, example, _cut_string(kind, corpus, uncut)))
     return found
 
 
@@ -159,10 +159,24 @@ def _is_cut(corpus: Corpus, place: Span, kind: str, cuts: re.Pattern[bytes] | No
     return cut is not None and cut.start() < end
 
 
-def _cut_string(kind: str, texts: Counter[str]) -> str:
+def _cut_string(kind: str, corpus: Corpus, uncut: list[Span]) -> str:
+    """The Hard Cut String that cuts at these places and nowhere else, as typed; "" where there is none."""
     if kind == "form feeds":
         return "\\f"
-    if kind in _KEPT or len(texts) > 1:
+    marks = {corpus.text(*place).strip(" \t\n") for place in uncut}
+    if kind in _KEPT or len(marks) > 1:
         return ""
-    mark = next(iter(texts)).replace("\\", "\\\\")
-    return mark if kind == "stars" else f"\\n{mark}\\n"  # "#" and "---" may stand in the text as well
+    mark = marks.pop()
+    typed = mark.replace("\\", "\\\\")
+    if kind == "stars" and len(mark) > 1 and _stands_alone(corpus, mark):
+        return typed
+    line = re.compile(f"\n{re.escape(mark)}\n".encode())
+    followed = [place for place in uncut if corpus.buffer[place[1] : place[1] + _GAP_BYTES].strip()]
+    return f"\\n{typed}\\n" if all(_is_cut(corpus, place, kind, line) for place in followed) else ""
+
+
+def _stands_alone(corpus: Corpus, mark: str) -> bool:
+    """Whether the mark is on lines of its own alone, never inside running text."""
+    pattern = re.escape(mark).encode()
+    alone = re.compile(rb"^[ \t]*%b[ \t]*$" % pattern, re.MULTILINE)
+    return len(alone.findall(corpus.buffer)) == len(re.findall(pattern, corpus.buffer))

@@ -26,9 +26,25 @@ _CP1252 = bytes(range(0x80, 0xA0)).decode("cp1252", "ignore")
 _MORE = f"[\u0080-\u00bf{_CP1252}]"
 _WRONG = f"[\u00c3-\u00df]{_MORE}|\u00c2[\u0080-\u00bf]|[\u00e0-\u00ef]{_MORE}{{2}}|\u00f0{_MORE}{{3}}"
 _MORE_UTF8 = b"(?:\xc2[\x80-\xbf]|%b)" % b"|".join(re.escape(one.encode()) for one in _CP1252)
+_HIDDEN = (  # the namespaces of wikis whose links show no words of the text: files and categories
+    "file|image|media|category|datei|bild|medium|kategorie|fichier|média|catégorie|archivo|imagen|categoría|ficheiro"
+    "|arquivo|imagem|categoria|immagine|bestand|afbeelding|categorie|plik|grafika|kategoria|fil|bilde|billede|kategori"
+    "|tiedosto|kuva|luokka|soubor|súbor|kategória|fájl|kép|dosya|resim|fișier|imagine|fitxer|imatge|berkas|gambar"
+    "|tập tin|hình|thể loại|dosiero|kategorio|datoteka|slika|kategorija|файл|изображение|категория|зображення|категорія"
+    "|картинка|датотека|слика|категорија|αρχείο|εικόνα|κατηγορία|ファイル|画像|カテゴリ|文件|档案|檔案|图像|圖像|分类|分類"
+    "|파일|그림|분류|ملف|صورة|تصنيف|پرونده|تصویر|رده|קובץ|תמונה|קטגוריה"
+)
+_HIDES = re.compile(rf"[ ]?(?:{_HIDDEN})[ ]?:", re.IGNORECASE)
+# Code has these too: x[[name]], [[nodiscard]], [[gnu::cold]], and [[package]] on a line of its own.
+_IN_CODE = (
+    r"[\s\d\"'$-]|nodiscard|maybe_unused|fallthrough|noreturn|deprecated|(?:un)?likely\]|\w+::"
+    r"|(?<=\n\[\[)[a-z0-9_.-]+\]\][ \t]*\n"
+)
+_LINK = rf"(?!{_IN_CODE})[^\[\]\n]{{1,300}}\]\]"
 # Links, templates and notes of wikis, their bold words and headings.
 _WIKI = (
-    r"\[\[(?![\s\d\"'$-])[^\[\]\n]{1,300}\]\]|\{\{[a-zA-Z][^{}\n|]{0,80}\|[^{}\n]{0,500}\}\}"
+    rf"\[\[(?:(?<![a-zA-Z0-9_)\]]\[\[)|(?=(?i:{_HIDDEN})[ ]?:)){_LINK}(?:\[\[{_LINK})*"
+    r"|\{\{[a-zA-Z][^{}\n|]{0,80}\|[^{}\n]{0,500}\}\}"
     r"|<ref(?:\s[^<>\n]{0,200})?(?:/>|>[^<]{0,500}</ref>)|'''[^'\n]{1,120}'''(?=[ ,.;:()])"
     r"|\n={2,5}[ ]?[^=\n]{1,100}[ ]?={2,5}(?=[ \t]*\n)"
 )
@@ -37,6 +53,15 @@ _LATEX = (
     r"|footnote|item|maketitle)\b\*?(?:\[[^\]\n]{0,80}\])?(?:\{[^{}\n]{0,80}\})?"
 )
 _GUTENBERG = r"[*]{3} ?%s OF TH(?:E|IS) PROJECT GUTENBERG[^\n]{0,200}"
+_BOOK_STARTS, _BOOK_ENDS = rf"{_GUTENBERG % 'START'}\n?", _GUTENBERG % "END"
+_BOOK_HEAD = r"(?:(?<=\n)|\A)\W{0,4}(?i:The )?Project Gutenberg(?:['’]s|(?i: e-?(?:book|text)) of)\b"
+_LICENSE_ENDS = r"newsletter\s+to\s+hear\s+about\s+new\s+eBooks[.]\n?"
+# Before a book: from its head or the text's beginning. After it: up to the license's end, the next book or the end.
+_AROUND_BOOKS = (
+    rf"(?s:{_BOOK_HEAD}(?:(?!{_BOOK_ENDS}).){{0,20000}}?{_BOOK_STARTS}"
+    rf"|\A(?:(?!{_BOOK_HEAD}|{_BOOK_ENDS}).){{0,20000}}?{_BOOK_STARTS}"
+    rf"|{_BOOK_ENDS}(?:.{{0,30000}}?(?:{_LICENSE_ENDS}|{_BOOK_STARTS}|\Z))?|{_BOOK_STARTS})"
+)
 _KINDS = {
     "control characters": "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]",
     "byte order marks": "\ufeff",
@@ -48,7 +73,7 @@ _KINDS = {
     "HTML tags": rf"(?i:{_TAG})",
     "wiki marks": _WIKI,
     "LaTeX commands": _LATEX,
-    "Project Gutenberg notices": rf"(?s:\A.{{0,20000}}?{_GUTENBERG % 'START'}\n?|{_GUTENBERG % 'END'}.*)",
+    "Project Gutenberg notices": _AROUND_BOOKS,
     "placeholders": r"(?:\{\{(?:user|char)\}\}|<(?:USER|BOT)>)",
 }
 _HINT = re.compile(  # of any kind that rows are searched for: one class of characters is found fast
@@ -142,7 +167,7 @@ def _shown(stray: str) -> str:
 def clean(text: str, kinds: frozenset[str] = CLEANED) -> tuple[str, int]:
     """`text` without strays of these kinds, and how many there were.
 
-    Links of a wiki become their words; of Project Gutenberg's notices goes what stands before and after the book too.
+    Links of a wiki become their words; of Project Gutenberg's notices goes what stands before and after a book too.
     Entities and wrongly decoded letters become the characters they stand for, `<br>` and the ends of paragraphs line
     ends; the rest goes.
     """
@@ -178,12 +203,16 @@ def _decoded(wrong: str) -> str:
 def _unmarked(wiki: str) -> str:
     """The words that a wiki's mark shows."""
     if wiki.startswith("[["):
-        target, _, label = wiki[2:-2].rpartition("|")
-        named = target or label
-        return "" if ":" in named and named[0].isupper() else label  # a picture, a category
+        return "".join(map(_label, wiki[2:-2].split("]][[")))
     if wiki.startswith("\n"):
         return "\n" + wiki.strip("\n= ")
     return wiki.strip("'") if wiki.startswith("'") else ""
+
+
+def _label(link: str) -> str:
+    """The words that a wiki's link shows: none for a picture or a category."""
+    target, _, label = link.rpartition("|")
+    return "" if _HIDES.match(link) else (label or target).removeprefix(":")
 
 
 _TRANSLATED: dict[str, Callable[[str], str]] = {

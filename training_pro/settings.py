@@ -350,7 +350,7 @@ class Settings:
     optimizer: str = _schedule(
         "adamw_torch",
         "Optimizer",
-        "adamw_torch is the standard. 8-bit and paged ones need less memory. Paged ones: in a process of its own.",
+        "adamw_torch is the standard. 8-bit and paged ones need less memory. Run paged ones in a process of their own.",
     )
     weight_decay: float = _schedule(
         0.0, "Weight decay", "Pulls the weights towards 0. Usual: 0 to 0.1.", low=0, high=1, step=0.01

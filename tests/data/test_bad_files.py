@@ -185,6 +185,7 @@ def test_skipping_does_not_hide_that_an_array_breaks_off(folders: Folders):
     cut = f'[{GOOD}, {{"instruction": "say'
     sentence = attempt(folders, "a.json", cut)
     assert "row 2" in sentence and "Nothing after it" in sentence and "the 1 row before it" in sentence
+    assert "Correct the file or download it again" in sentence
     chosen = Settings(dataset="a.json", format="alpaca-chatbot-format", bad_rows="skip")
     (report,) = prepare(chosen, tiny_tokenizer(templates.CHATML), folders, cache=False).report.sources
     assert report.samples == 1 and report.bad_rows == 1

@@ -25,10 +25,12 @@ from training_pro.settings import Settings
         ({"text"}, {"columns": "prompt=a,answer=b"}, ["Columns", "rows", "Clear it"]),
         ({"text"}, {"dataset_kind": "alpaca"}, ["Kind of dataset", "alpaca", "auto"]),
         ({"alpaca"}, {"format": "a", "chat_template": "b"}, ["Data Format a", "Chat template b", "Clear one"]),
-        ({"alpaca"}, {"too_long": "split"}, ["instruction rows", "trimmed"]),
+        ({"alpaca"}, {"too_long": "split", "format": "a"}, ["Data Format a", "trimmed", "Clear the Data Format"]),
+        ({"alpaca"}, {"hard_cut": "\\n***\\n"}, ["Hard Cut String '\\n***\\n' has no"]),
+        ({"alpaca"}, {"hard_cut": "#\n" * 99}, ["'#\\n#", "#\\n' has no"]),
         ({"text"}, {"eval_dataset": "e.txt", "eval_percent": 5}, ["Evaluation Dataset", "5 %", "Set it to 0"]),
         ({"text"}, {"hybrid_text_percent": 50}, ["Text file", "50 %", "write NAME 50%"]),
-        ({"text"}, {"hybrid": True, "hybrid_data_percent": 0}, ["Dataset", "nothing of it", "Raise it"]),
+        ({"text"}, {"hybrid": True, "hybrid_data_percent": 0}, ["Dataset", "none of it", "Raise it"]),
     ],
 )
 def test_one_sentence_names_what_does_nothing_and_the_way_out(
@@ -46,6 +48,9 @@ def test_one_sentence_names_what_does_nothing_and_the_way_out(
         ({"text rows"}, {"columns": "text=body", "hard_cut": "#", "dataset": "a.json", "dataset_kind": "text rows"}),
         ({"alpaca"}, {"format": "a", "too_long": "stop", "columns": "prompt=a,answer=b"}),
         ({"messages"}, {"chat_template": "a", "too_long": "split"}),
+        ({"alpaca"}, {"too_long": "split"}),  # rows with a history are split
+        ({"alpaca"}, {"hard_cut": ""}),
+        ({"text", "alpaca"}, {"dataset_kind": "alpaca", "eval_dataset": "a.json"}),
         ({"alpaca", "messages"}, {"format": "a", "chat_template": "b"}),
         ({"text", "alpaca"}, {"hybrid": True, "hybrid_text_percent": 50, "format": "a", "dementor": True}),
     ],
@@ -57,6 +62,11 @@ def test_settings_that_count_are_no_matter(kinds: set[str], choices: dict[str, A
 def test_verify_says_so(folders: Folders) -> None:
     notes = verified(folders, text_file="story.txt", eval_percent=0, columns="prompt=a,answer=b").notes
     assert any(note.startswith("Columns") for note in notes)
+
+
+def test_a_setting_for_the_evaluation_dataset_alone_is_not_idle(folders: Folders) -> None:
+    notes = verified(folders, text_file="story.txt", eval_dataset="talks.jsonl", too_long="eliminate").notes
+    assert not any("Rows that are too long" in note for note in notes)
 
 
 def test_a_cut_string_that_is_not_there_is_said(folders: Folders) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from training_pro.data.cache import PreparedCache
 from training_pro.data.fingerprint import BLOCKS_OF, ROWS_OF, fingerprint, settings_parts, tokenizer_digest
+from training_pro.data.idle_settings import idle_settings
 from training_pro.data.rendering.formats import reading_of
 from training_pro.data.rendering.rendering import loss_place
 from training_pro.data.report import DataReport, run_notes
@@ -80,7 +81,11 @@ def prepare(
         twins_left_out=selection.twins,
         eval_sources=tuple(one.report for one in evaluated),
         model_max_tokens=model_max_tokens,
-        notes=(*run_notes([one.source for one in trained], settings, tools.loss, model_max_tokens), *selection.notes),
+        notes=(
+            *run_notes([one.source for one in trained], settings, tools.loss, model_max_tokens),
+            *idle_settings(settings, {one.source.kind for one in made}),
+            *selection.notes,
+        ),
     )
     return Prepared(selection.train, eval_samples, report, fingerprint(parts), parts, selection.dropped)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training_pro.data.idle_settings import idle_settings
 from training_pro.data.rendering.rendering import LossPlace
 from training_pro.data.sources import Source
 from training_pro.settings import Settings
@@ -88,4 +87,4 @@ def run_notes(
             f"The Maximum context length is {settings.max_tokens} tokens, but the model was made for "
             f"{model_max_tokens}. Lower it."
         )
-    return [*notes, *idle_settings(settings, {source.kind for source in sources})]
+    return notes

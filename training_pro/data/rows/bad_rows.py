@@ -86,7 +86,7 @@ class BadRows:
             self.count += 1
             self.examples.insert(0, f"{sentence}{before}.")
             return
-        way_out = " Correct the file or get it whole again"
+        way_out = " Correct the file or download it again"
         if whole <= 0:
             raise DataError(f"{sentence}.{way_out}.")
         raise DataError(

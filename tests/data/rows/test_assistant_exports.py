@@ -11,7 +11,9 @@ import pytest
 from training_pro.data.rows.bad_rows import BadRows, RowFault, Unwanted
 from training_pro.data.rows.chats import Chat, chat_of
 from training_pro.data.rows.fields import parse_columns
+from training_pro.data.rows.kinds import detect_kind
 from training_pro.data.rows.rows import read_rows
+from training_pro.errors import DataError
 
 ASKED, SAID = "How deep is it?", "Two metres."
 TALK = [("user", ASKED), ("assistant", SAID)]
@@ -258,3 +260,47 @@ def test_thoughts_kept_inside_an_answer_are_thoughts(answer: str) -> None:
 def test_a_character_card_of_any_version_is_named() -> None:
     with pytest.raises(RowFault, match="character card"):
         chat_of({"spec": "chara_card_v3", "data": {"name": "Wren"}})
+
+
+def test_thoughts_and_names_in_an_answer_of_copilot_are_what_they_are(tmp_path: Path):
+    answer = [
+        {"kind": "thinking", "value": "A thought."},
+        {"kind": "thinking", "value": ["Another", " one."]},
+        {"value": "Call "},
+        {"kind": "inlineReference", "name": "depth()", "inlineReference": {"path": "/a/pond.py"}},
+        {"value": " in "},
+        {"kind": "inlineReference", "inlineReference": {"uri": {"path": "/a/pond.py"}, "range": {}}},
+        {"kind": "markdownContent", "content": {"value": "."}},
+    ]
+    (chat,) = chats(tmp_path, {"requests": [{"message": {"text": ASKED}, "response": answer}]})
+    assert turns(chat) == [("user", ASKED), ("assistant", "Call depth() in pond.py.")]
+    assert chat.messages[1]["reasoning_content"] == "A thought.\nAnother one."
+
+
+def takeout(title: str) -> dict[str, Any]:
+    row = {"header": "Gemini Apps", "title": title, "time": "2024", "products": ["Gemini Apps"]}
+    return {**row, "safeHtmlItem": [{"html": f"<p>{SAID}</p>"}]}
+
+
+@pytest.mark.parametrize("title", ["Created Gemini Canvas titled foo", "Used an Assistant feature"])
+def test_what_was_done_in_gemini_besides_asking_is_no_chat(title: str):
+    assert turns(chat_of(takeout(f"Prompted {ASKED}"))) == TALK
+    with pytest.raises(Unwanted):
+        chat_of(takeout(title))
+
+
+def test_a_title_of_gemini_in_an_unknown_language_is_named(tmp_path: Path):
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps([takeout(f"Eingegeben: {ASKED}")]), encoding="utf-8")
+    with pytest.raises(DataError, match=r"Eingegeben: How deep.*set the Google account to English"):
+        detect_kind(file, "a.json")
+
+
+def test_thoughts_that_no_answer_follows_are_counted():
+    fragments = [
+        [{"type": "REQUEST", "content": ASKED}, {"type": "THINK", "content": "Broken off."}],
+        [{"type": "REQUEST", "content": ASKED}, {"type": "RESPONSE", "content": SAID}],
+        [{"type": "THINK", "content": "Broken off."}],
+    ]
+    for kept in (fragments, fragments[:2], fragments[1:]):
+        assert chat_of(tree(*({"fragments": one} for one in kept))).unused == ("thoughts without an answer (in turns)",)

@@ -11,6 +11,7 @@ import pytest
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.chats import chat_of
 from training_pro.data.rows.kinds import kind_of_row
+from training_pro.data.rows.message_rows import joined_logs
 from training_pro.data.rows.rows import read_rows
 
 ASKED, SAID = "How deep is it?", "Two metres."
@@ -182,3 +183,30 @@ def test_rows_of_messages_that_name_their_conversation_are_one_chat_each(tmp_pat
     assert [turns(row) for row in found] == [
         [("user", f"{ASKED} {thread}"), ("assistant", f"{SAID} {thread}")] for thread in "ab"
     ]
+
+
+ESSAYS = [{"type": ("human", "ai")[place % 2], "content": f"Essay {place}."} for place in range(60)]
+EVENTS = [{"type": kind, "content": "Restarted."} for kind in ("system", "network", "system")]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [ESSAYS, ESSAYS[:1] * 3, [ESSAYS[0], ESSAYS[0], ESSAYS[1]], [row | {"topic": "a"} for row in ESSAYS[:4]], EVENTS],
+    ids=["in turn", "one kind", "not in turn", "more columns", "events"],
+)
+def test_texts_of_a_type_are_no_chat(rows: list[Any]):
+    assert [row for _, row in joined_logs(enumerate(rows, 1))] == rows
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row | {"additional_kwargs": {}} for row in ESSAYS],
+        [{"type": "system", "content": "Be brief."}, *ESSAYS[:6]],
+        [{"type": ("HumanMessage", "AIMessage")[place % 2], "content": "Hm."} for place in range(60)],
+        [{"type": ("user", "assistant")[place % 2], "content": "Hm."} for place in range(60)],
+    ],
+    ids=["langchain", "a short one", "classes", "roles"],
+)
+def test_messages_that_say_by_their_type_who_speaks_are_one_chat(rows: list[Any]):
+    assert [row for _, row in joined_logs(enumerate(rows, 1))] == [{"messages": rows}]

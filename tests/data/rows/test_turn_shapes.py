@@ -133,8 +133,9 @@ def test_calls_made_at_once_and_the_thoughts_before_them_are_one_turn():
         {"type": "reasoning", "text": "Hm."},
         {"text": "Hm.", "thought": True},
         {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+        {"thinking": "Hm."},
     ],
-    ids=["ai sdk", "gemini", "mistral"],
+    ids=["ai sdk", "gemini", "mistral", "no type"],
 )
 def test_thoughts_in_parts_are_thoughts_and_not_words(part: dict[str, Any]):
     (_, answer) = chat_of(
@@ -200,3 +201,25 @@ def test_tools_are_written_as_templates_read_them(field: str, value: Any):
 def test_a_system_text_in_parts_is_the_first_turn(head: dict[str, Any]):
     chat = chat_of({**head, "messages": [USER, ANSWER]})
     assert chat.messages[0] == {"role": "system", "content": "Be brief."} and not chat.unused
+
+
+def thought(text: str) -> dict[str, Any]:
+    return {"type": "reasoning", "summary": [{"type": "summary_text", "text": text}]}
+
+
+def test_thoughts_before_each_of_several_calls_are_all_kept():
+    calls = [{"type": "function_call", "call_id": name, "name": "weather", "arguments": "{}"} for name in "ab"]
+    (_, called) = chat_of({"messages": [USER, thought("One."), calls[0], thought("Two."), calls[1]]}).messages
+    assert called["reasoning_content"] == "One.\nTwo." and len(called["tool_calls"]) == 2
+
+
+def test_thoughts_beside_an_answer_and_before_it_are_all_kept():
+    (_, answer) = chat_of({"messages": [USER, thought("One."), {**ANSWER, "reasoning_content": "Two."}]}).messages
+    assert answer["reasoning_content"] == "One.\nTwo."
+
+
+def test_thoughts_that_no_answer_follows_are_counted():
+    for turns in ([thought("Hm."), USER, ANSWER], [USER, ANSWER, thought("Hm.")]):
+        chat = chat_of({"messages": turns})
+        assert [message["content"] for message in chat.messages] == [ASKED, SAID]
+        assert chat.unused == ("thoughts without an answer (in turns)",)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from training_pro.data.documents.html import html_text
-from training_pro.data.rows.bad_rows import RowFault
+from training_pro.data.rows.bad_rows import RowFault, beginning
 from training_pro.packages import installed
 
 # "\ue200cite\ue202turn0search1\ue201" and "【4†source】"
@@ -22,6 +22,12 @@ _NO_BLOCK = "This block is not supported on your current device yet."
 _WORDS = ("text", "multimodal_text")  # kinds of content that are what somebody said
 _FLAGGED = ("msgs", "messages", "chatMessages")
 _DONE = re.compile(r"^(?:Prompted|Asked|Said)\s+")  # what Google writes before a question
+_NO_QUESTION = re.compile(  # nor before other things that were done
+    r"(?:Created|Used|Gave|Selected|Chose|Uploaded|Viewed|Visited|Shared|Searched|Opened|Generated|Deleted|Edited|"
+    r"Started|Saved|Listened|Watched|Turned|Removed|Added|Changed|Updated|Exported|Published|Rated|Received)\b"
+)
+_MARKDOWN = ("markdownContent", "markdownVuln")
+UNANSWERED = "thoughts without an answer"  # the field that has them counted as not used
 _FRAGMENTS = {"REQUEST": "user", "RESPONSE": "assistant"}
 Turns = list[dict[str, Any]]
 
@@ -185,23 +191,49 @@ def of_copilot(row: Mapping[str, Any]) -> Turns:
     """A chat that Copilot exported from VS Code; what its tools did is left out."""
     turns: Turns = []
     for request in objects_in(row, "requests"):
-        parts = [part.get("value") for part in objects_in(request, "response")]
-        said = "".join(part for part in parts if isinstance(part, str))
+        parts = objects_in(request, "response")
+        said = "".join(_of_copilot(part) for part in parts if part.get("kind") != "thinking")
+        thoughts = "\n".join(filter(None, (_thought(part) for part in parts if part.get("kind") == "thinking")))
         asked = inside(request, "message").get("text")
         if isinstance(asked, str) and asked.strip() and said.strip():
-            turns += [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+            more = {"reasoning_content": thoughts} if thoughts.strip() else {}
+            turns += [{"role": "user", "content": asked}, {"role": "assistant", "content": said, **more}]
     return turns
+
+
+def _of_copilot(part: Mapping[str, Any]) -> str:
+    """The words of a part of an answer; a link to a file or a name in the code is its name."""
+    if part.get("kind") in _MARKDOWN:
+        part = inside(part, "content")
+    value = _reference(part) if part.get("kind") == "inlineReference" else part.get("value")
+    return value if isinstance(value, str) else ""
+
+
+def _reference(part: Mapping[str, Any]) -> str:
+    target = inside(part, "inlineReference")
+    place = inside(inside(target, "location"), "uri") or inside(target, "uri") or target
+    return str(part.get("name") or target.get("name") or str(place.get("path") or "").rpartition("/")[2])
+
+
+def _thought(part: Mapping[str, Any]) -> str:
+    value = part.get("value")
+    return "".join(str(piece) for piece in value) if isinstance(value, list) else str(value or "")
 
 
 def of_takeout(row: Mapping[str, Any]) -> Turns:
     """A question to Gemini with its answer, as Google Takeout lists what was done; other things done are no turns.
 
     Raises:
-        RowFault: what reads the pages that the answers are is not installed.
+        RowFault: its title is in an unknown language, or what reads the pages that the answers are is not installed.
     """
     pages = [item["html"] for item in objects_in(row, "safeHtmlItem") if isinstance(item.get("html"), str)]
-    if not pages:
+    if not pages or _NO_QUESTION.match(row["title"]):
         return []
+    if not _DONE.match(row["title"]):
+        raise RowFault(
+            f"its title ({beginning(row['title'], 60)}) does not begin with Prompted, Asked or Said, so it is unknown "
+            "whether it is a question; set the Google account to English and export again"
+        )
     if not installed("bs4"):
         raise RowFault("its answers are web pages, which beautifulsoup4 reads: pip install beautifulsoup4")
     answer = "\n\n".join(html_text(page, chapters=False).text for page in pages)
@@ -209,7 +241,7 @@ def of_takeout(row: Mapping[str, Any]) -> Turns:
 
 
 def with_thoughts(parts: Turns) -> Turns:
-    """The turns; thoughts that stand alone go into the assistant's turn after them."""
+    """The turns; thoughts that stand alone go into the assistant's turn after them, and are counted where none is."""
     turns: Turns = []
     waiting: list[str] = []
     for part in parts:
@@ -218,8 +250,12 @@ def with_thoughts(parts: Turns) -> Turns:
             continue
         if waiting and part.get("role") in ("assistant", "model"):
             part = {**part, "reasoning_content": "\n".join(waiting)}
+        elif waiting:
+            part = {**part, UNANSWERED: len(waiting)}
         waiting = []
         turns.append(part)
+    if waiting and turns:
+        turns[-1] = {**turns[-1], UNANSWERED: len(waiting)}
     return turns
 
 

@@ -102,6 +102,8 @@ def json_rows(file: BinaryIO, bad: BadRows, apart: bool = False) -> Numbered:
     start = _beginning(file)
     _refuse_other(start, bad)
     shape = _shape(start)
+    if shape == "objects" and "\n" not in start.rstrip() and _is_first_of_lines(start, file):
+        shape = "lines"
     file.seek(0)
     join = iter if apart else joined_logs
     if shape == "lines":
@@ -147,6 +149,21 @@ def _shape(text: str) -> str:
         next_is_list = bool(value) and isinstance(value[0], Mapping) and text[end:].lstrip().startswith("[")
         return "lines" if next_is_list and "\n" not in text[:end] else "array"
     return "objects" if "\n" in text[:end] and isinstance(value, Mapping) else "lines"
+
+
+def _is_first_of_lines(text: str, file: BinaryIO) -> bool:
+    """Whether the file's first line, which begins with `text` and goes on where `file` is, has a row of its own after
+    it; an object that goes on in the next line may also be broken there."""
+    last = text.rstrip()[-1:].encode()
+    while not text.endswith("\n") and (piece := file.readline(CHUNK_BYTES)):
+        last = piece.rstrip()[-1:] or last
+        if piece.endswith(b"\n"):
+            break
+    follows = file.readline(CHUNK_BYTES)
+    while follows and not follows.strip():
+        follows = file.readline(CHUNK_BYTES)
+    head = follows[:200].strip().decode("utf-8", "replace")
+    return bool(head) and (_LIST_IN_OBJECT.match(head) is not None or (last == b"}" and head[0] not in ",]}"))
 
 
 def _unless_one_object(rows: Numbered, bad: BadRows) -> Numbered:

@@ -13,6 +13,7 @@ from typing import Any
 
 from training_pro.data.rows.assistant_exports import inside, joined_turns
 from training_pro.data.rows.fields import field_named, filled, folded
+from training_pro.data.rows.turns import ROLES
 
 Numbered = Iterator[tuple[int, Any]]
 _TALKERS = {"system", "user", "human", "assistant", "model", "ai", "humanmessage", "aimessage", "systemmessage"}
@@ -36,6 +37,8 @@ _NO_CHAT = (  # posts, letters and ratings have an author and a time as well
     *("subreddit", "score", "title", "likes", "like_count", "retweets", "rating", "stars", "subject", "to", "label"),
     *("url", "permalink", "ups", "comments", "category", "genre", "poem", "book", "parent_id"),
 )
+_LANGCHAIN = {"additional_kwargs", "response_metadata", "tool_calls", "usage_metadata"}
+_OF_A_MESSAGE = {"type", "content", "id", "name"}
 _LOOKED_AT_ROWS = 40
 _MESSAGES_A_SPEAKER = 3
 _SLACK_LINK = re.compile(r"<(?:(?P<mark>[@#!])(?P<id>[^<>|]+)|(?P<link>[^<>|\s]+))(?:\|(?P<shown>[^<>]*))?>")
@@ -49,9 +52,10 @@ def joined_logs(values: Iterable[tuple[int, Any]]) -> Numbered:
         return
     way = _way_of(first[1]) if isinstance(first[1], Mapping) else None
     head = [first]
-    if way is _of_table:
+    proof = _is_talk if way is _of_table else _is_typed_talk if way is _of_typed else None
+    if proof is not None:
         head += islice(rows, _LOOKED_AT_ROWS)
-        way = way if _is_talk([row for _, row in head]) else None
+        way = way if proof([row for _, row in head]) else None
     every = chain(head, rows)
     yield from every if way is None else way((number, row) for number, row in every if isinstance(row, Mapping))
 
@@ -66,7 +70,7 @@ def _way_of(first: Mapping[str, Any]) -> Callable[[Iterable[tuple[int, Any]]], N
         return _of_openassistant
     says = first.get("role", first.get("type"))
     if "content" in first and folded(says) in _TALKERS and not _TREES & first.keys():
-        return _of_threads if field_named(first, _THREADS) else _of_turns
+        return _of_threads if field_named(first, _THREADS) else _of_turns if "role" in first else _of_typed
     own = {folded(name) for name in first}
     is_table = all(own & {*names} for names in (_SPEAKERS, _WORDS, _TIMES)) and not own & {*_NO_CHAT}
     return _of_table if is_table else None
@@ -74,6 +78,28 @@ def _way_of(first: Mapping[str, Any]) -> Callable[[Iterable[tuple[int, Any]]], N
 
 def _of_turns(rows: Iterable[tuple[int, Any]]) -> Numbered:
     yield 1, {"messages": [row for _, row in rows if row]}
+
+
+def _of_typed(rows: Iterable[tuple[int, Any]]) -> Numbered:
+    """As `_of_turns`, where only `type` says who speaks."""
+    return _of_turns(rows)
+
+
+def _is_typed_talk(rows: list[Any]) -> bool:
+    """Whether rows whose type is "human" or "ai" are a chat: texts of people and of models, as those who tell them
+    apart collect them, have such a type as well."""
+    messages = [row for row in rows if isinstance(row, Mapping)]
+    types = [folded(row.get("type")) for row in messages]
+    roles = [ROLES.get(kind, "") for kind in types]
+    if not all(roles) or "assistant" not in roles:
+        return False
+    if any(_LANGCHAIN & row.keys() for row in messages) or all(kind.endswith("message") for kind in types):
+        return True
+    said = roles[roles[0] == "system" :]
+    in_turn = all(role == ("user", "assistant")[place % 2] for place, role in enumerate(said))
+    named = {*types} <= {"user", "assistant", "system"}
+    short = len(rows) <= _LOOKED_AT_ROWS and all(row.keys() <= _OF_A_MESSAGE for row in messages)
+    return in_turn and (named or short)
 
 
 def _of_threads(rows: Iterable[tuple[int, Any]]) -> Numbered:

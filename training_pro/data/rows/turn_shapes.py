@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from training_pro.data.rows.assistant_exports import UNANSWERED
 from training_pro.data.rows.fields import filled
+from training_pro.data.rows.turns import THOUGHT_FIELDS
 
 Turn = Any
 _PARTS = ("content", "parts")
@@ -34,15 +36,34 @@ def plain_turns(turns: list[Turn]) -> list[tuple[int, Turn]]:
         if isinstance(turn, Mapping) and turn.keys() == {"thoughts"}:
             thoughts += [turn["thoughts"]] if turn["thoughts"] else []
             continue
-        if thoughts and isinstance(turn, Mapping) and turn.get("role") in ("assistant", "model"):
-            turn = {**turn, "reasoning_content": "\n".join(thoughts)}
+        turn = _with_thoughts(turn, thoughts) if thoughts else turn
         thoughts = []
         last = made[-1][1] if made else None
         if last is not None and _is_bare_call(turn) and _is_bare_call(last):  # made at once
-            made[-1] = number, {**last, "tool_calls": [*last["tool_calls"], *turn["tool_calls"]]}
+            made[-1] = number, _made_at_once(last, turn)
         else:
             made.append((number, turn))
+    if thoughts and made and isinstance(made[-1][1], Mapping):
+        made[-1] = made[-1][0], {**made[-1][1], UNANSWERED: len(thoughts)}
     return made
+
+
+def _with_thoughts(turn: Turn, thoughts: list[str]) -> Turn:
+    """The turn with the thoughts before it; they are only counted where it is none of the assistant."""
+    if not isinstance(turn, Mapping):
+        return turn
+    if turn.get("role") not in ("assistant", "model"):
+        return {**turn, UNANSWERED: len(thoughts)}
+    own = turn.get("reasoning_content")
+    return {**turn, "reasoning_content": "\n".join([*thoughts, *([own] if isinstance(own, str) and own else [])])}
+
+
+def _made_at_once(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    joined = {**second, **first, "tool_calls": [*first["tool_calls"], *second["tool_calls"]]}
+    for name in THOUGHT_FIELDS:
+        texts = [turn[name] for turn in (first, second) if isinstance(turn.get(name), str) and turn[name]]
+        joined |= {name: "\n".join(texts)} if texts else {}
+    return joined
 
 
 def _numbered(turns: list[Turn]) -> Iterator[tuple[int, Turn]]:

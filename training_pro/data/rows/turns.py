@@ -292,7 +292,7 @@ def text_of(value: Any) -> str:
 def _part(number: int, part: Any, thoughts: list[str]) -> str:
     if isinstance(part, str):
         return part
-    if isinstance(part, Mapping) and (part.get("type") in _THOUGHTS or part.get("thought") is True):
+    if isinstance(part, Mapping) and _is_thought(part):
         thoughts.append(text_of(part.get("thinking") or part.get("text") or part.get("reasoning")))
         return ""
     if isinstance(part, Mapping) and isinstance(part.get("refusal"), str):
@@ -307,6 +307,14 @@ def _part(number: int, part: Any, thoughts: list[str]) -> str:
         return str(part["text"]["value"])
     kind = part.get("type") if isinstance(part, Mapping) else None
     raise RowFault(f"turn {number} holds something that is not text" + (f" ({str(kind)[:40]})" if kind else ""))
+
+
+def _is_thought(part: Mapping[str, Any]) -> bool:
+    return (
+        part.get("type") in _THOUGHTS
+        or part.get("thought") is True
+        or ("text" not in part and isinstance(part.get("thinking"), str))
+    )
 
 
 def _parted_thoughts(answer: str) -> tuple[str, str]:

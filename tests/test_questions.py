@@ -271,4 +271,4 @@ def test_a_tokenizer_without_template_continues_examples(session: Session, monke
     status = written(session)
     assert len(prompts) == COUNT and all(prompt.endswith("\nQuestion:") for prompt in prompts)
     assert "chat template" in status.notes[0]
-    assert all(isinstance(line, Line) and not line.why for line in status.questions.lines)  # type: ignore[union-attr]
+    assert all(isinstance(line, Line) and not line.why for line in status.questions.lines)  # type: ignore[union-attr]  # it has some

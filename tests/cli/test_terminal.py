@@ -71,7 +71,8 @@ def test_a_line_is_written_only_where_there_is_a_new_update(
 
     seen = [at(update, "training") for update in (1, 1, 1, 2, 2)]
     begun = RunStatus("tales", Path(), "preparing", (3, 10, "Slicing"))
-    watch(Told(begun, *seen, at(2, "ended", ending=Ending("finished", "all done"))))  # type: ignore[arg-type]
+    ended = at(2, "ended", ending=Ending("finished", "all done"))
+    watch(Told(begun, *seen, ended))  # type: ignore[arg-type]  # a stand-in
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(",")[0] for line in lines] == [
         *("Slicing: 3 of 10", "Slicing: done"),  # of the data, before the first line of the training

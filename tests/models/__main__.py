@@ -106,7 +106,7 @@ def _child(family: str, quantization: Any, queue: Any) -> None:
     from tests.models.checks import Case, cells_of
     from training_pro.training import results
 
-    results.draw_graph = lambda *_: "no picture"  # type: ignore[assignment]
+    results.draw_graph = lambda *_: "no picture"  # type: ignore[assignment]  # nobody looks at it
     folder = WORK / f"{family}-{quantization}"
     case = Case(family, quantization, folder)
     found = cells_of(case)

@@ -247,12 +247,12 @@ def _trained(case: Case, settings: Settings, begin: Begin | None = None, stop_at
             self.parts.controls.interrupt("the check")
         return step(self, *args, **kwargs)
 
-    Job._write_adapter, LoraTrainer.training_step = kept, stopped  # type: ignore[method-assign]
+    Job._write_adapter, LoraTrainer.training_step = kept, stopped  # type: ignore[method-assign]  # put back below
     try:
         owner = TinyOwner(case.folders, case.loaded)
         return finish(make_run(owner, settings, prepared(TinySamples(6)), begin))
     finally:
-        Job._write_adapter, LoraTrainer.training_step = write, step  # type: ignore[method-assign]
+        Job._write_adapter, LoraTrainer.training_step = write, step  # type: ignore[method-assign]  # as they were
 
 
 def run(case: Case) -> Result:

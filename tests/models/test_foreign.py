@@ -87,7 +87,7 @@ class OddModel(PreTrainedModel, GenerationMixin):
 
 class Speechless(OddModel):
     def get_input_embeddings(self) -> nn.Module:
-        raise NotImplementedError
+        raise NotImplementedError  # as models without words do
 
 
 @pytest.fixture(autouse=True)

@@ -75,3 +75,14 @@ def test_none_is_empty_and_one_that_cannot_be_read_says_so(tmp_path: Path) -> No
     assert len(read_thinned(tmp_path / "none").points) == 0
     with pytest.raises(RunError, match="can't be read"):
         read_thinned(tmp_path)
+
+
+def test_a_loss_that_is_no_number_costs_that_line_alone(tmp_path: Path) -> None:
+    path = tmp_path / "h.jsonl"
+    write(path, [(3.0, False, False)] * 200)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[100] = lines[100].replace('"loss": 3.0, "smoothed', '"loss": null, "smoothed')
+    path.write_text("".join(lines), encoding="utf-8")
+    found, whole = read_thinned(path, MOST), read_history(path)
+    assert found.torn_lines == whole.torn_lines
+    assert len(found.points) == len(whole.points)

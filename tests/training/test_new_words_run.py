@@ -61,7 +61,7 @@ def test_interrupted_and_continued_it_is_the_same(owner: TinyOwner, number: int)
     whole = train(owner, settings.changed(name="whole"), full_data())
     run = make_run(owner, settings, full_data())
     with at_micro_batch(number, run.controls.interrupt):
-        assert finish(run).ending.kind == "interrupted"  # type: ignore[union-attr]
+        assert finish(run).ending.kind == "interrupted"  # type: ignore[union-attr]  # it has ended
     again = train(owner, settings, full_data(), Begin(continue_exactly=True))
     assert adapter_bytes(again.folder) == adapter_bytes(whole.folder)
 

@@ -92,7 +92,7 @@ def test_a_failed_run_tells_too(owner: TinyOwner, told: list[threading.Thread]) 
     with hook() as (address, got):
         add_address(owner.folders, address)
         settings = small_settings(tell_when_it_ends=True, targets="own list", target_modules="nowhere")
-        assert finish(make_run(owner, settings)).ending.kind == "failed"  # type: ignore[union-attr]
+        assert finish(make_run(owner, settings)).ending.kind == "failed"  # type: ignore[union-attr]  # it has ended
         told[0].join(60)
     assert "failed" in got[0]["title"] and "nowhere" in got[0]["message"]
 
@@ -105,7 +105,7 @@ def test_nothing_that_goes_wrong_reaches_the_run(
 
     monkeypatch.setattr(notify, "tell", broken)
     run = make_run(owner, small_settings(tell_when_it_ends=True))
-    assert finish(run).ending.kind == "finished"  # type: ignore[union-attr]
+    assert finish(run).ending.kind == "finished"  # type: ignore[union-attr]  # it has ended
     told[0].join(60)
     assert not told[0].is_alive() and SECRET not in str(run.status)
 

@@ -35,9 +35,9 @@ def test_a_measured_speed_counts_and_a_guess_is_called_one(tiny_model: LoadedMod
     remember_speed(tmp_path, work_of(tiny_model, settings, DATA, plan), Speed(50.0, "tales"))
     found = pace_of(tiny_model, settings, DATA, plan, tmp_path)
     tokens = float(update_tokens(DATA.train.lengths, plan, settings).sum())
-    evaluations = 4 * float(DATA.eval.lengths.sum()) / 3  # type: ignore[union-attr]  # after 10, 20, 30 and 40
+    evaluations = 4 * float(DATA.eval.lengths.sum()) / 3  # type: ignore[union-attr]  # there is some; after 10, 20, 30 and 40
     assert plan.total_updates == 40
-    assert found == Pace(pytest.approx((tokens + evaluations) / 50.0), "tales")  # type: ignore[arg-type]
+    assert found == Pace(pytest.approx((tokens + evaluations) / 50.0), "tales")  # type: ignore[arg-type]  # nearly that
     assert 'speed of the run "tales"' in found.sentence()
 
 

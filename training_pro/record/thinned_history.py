@@ -64,14 +64,22 @@ def _kept(block: bytes, most: float) -> list[bytes]:
     """Some `most` of the updates, and all other lines, each after the update that it may belong to."""
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + 1
     special = set(np.searchsorted(ends, list(_places(block)), side="right").tolist())
-    losses = _LOSS.findall(block)
+    losses = _losses(block)
     if not len(ends) or len(losses) != len(ends) - len(special):  # torn, or no numbers: each line is looked at
         return io.BytesIO(block).readlines()
     updates = np.delete(np.arange(len(ends)), list(special))
     before = {place - 1 for place in special if place}
-    chosen = {0, len(ends) - 1} | special | before | set(_outermost(updates, np.array(list(map(float, losses))), most))
+    chosen = {0, len(ends) - 1} | special | before | set(_outermost(updates, losses, most))
     begins = np.concatenate(([0], ends))
     return [block[begins[place] : ends[place]] for place in sorted(chosen)]
+
+
+def _losses(block: bytes) -> NDArray[np.float64]:
+    """The losses of the updates in the block; none where one of them is no number."""
+    try:
+        return np.array(list(map(float, _LOSS.findall(block))))
+    except ValueError:
+        return np.empty(0)
 
 
 def _places(block: bytes) -> Iterator[int]:

@@ -36,6 +36,6 @@ def answering(function: Handler, message: Any, doing: str) -> Handler:
     if not isinstance(function, functools.partial):
         return functools.wraps(function)(handler)
     # Gradio reads from these what to pass beside the inputs; it can't read those of a partial.
-    handler.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    handler.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # any function may have one
     handler.__annotations__ = typing.get_type_hints(function.func)
     return handler

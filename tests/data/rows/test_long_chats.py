@@ -36,7 +36,7 @@ def test_pieces_hold_every_exchange_once_and_begin_with_the_system_text():
 
 def test_turns_not_to_learn_stay_so_in_their_piece():
     row = chat(3)
-    row["messages"][4]["weight"] = 0  # type: ignore[assignment]
+    row["messages"][4]["weight"] = 0  # type: ignore[assignment]  # rows are any JSON
     pieces = pieces_of(chat_of(row), lambda piece: len(piece.messages) <= 3)
     assert [piece.silent for piece in pieces] == [frozenset(), frozenset({2}), frozenset()]
 

@@ -66,7 +66,8 @@ def test_exports_become_chats(tmp_path: Path, whole: Any) -> None:
 
 def test_words_that_messenger_wrote_byte_by_byte_are_mended(tmp_path: Path) -> None:
     broken = "Très drôle".encode().decode("latin-1")
-    whole = {**MESSENGER, "messages": [{**MESSENGER["messages"][0], "content": broken}, MESSENGER["messages"][1]]}  # type: ignore[index]
+    first, second = MESSENGER["messages"]
+    whole = {**MESSENGER, "messages": [{**first, "content": broken}, second]}
     assert turns(rows_of(tmp_path, whole)[0])[1] == ("assistant", "Très drôle")
 
 

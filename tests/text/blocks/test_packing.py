@@ -90,7 +90,7 @@ def test_a_window_that_ends_with_the_one_before_is_not_repeated(encoder: TextEnc
 def test_a_window_inside_the_one_before_is_not_repeated(encoder: TextEncoder) -> None:
     """A run can take more tokens without its first words than with them, and then end earlier."""
     made, _ = packer("A bc. D ef. G hi. J kl.", encoder, 12)
-    made._any = SimpleNamespace(longest=np.array([2, 1, 3, 3], np.int32), unsure=np.zeros(4, np.bool_))  # type: ignore
+    made._any = SimpleNamespace(longest=np.array([2, 1, 3, 3], np.int32), unsure=np.zeros(4, np.bool_))  # type: ignore[assignment]  # a stand-in
     windows = made.windows()
     assert (windows.firsts.tolist(), windows.lasts.tolist()) == ([0, 2], [2, 3])
 

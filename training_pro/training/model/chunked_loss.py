@@ -190,7 +190,7 @@ def _signed(forward: Callable[..., Any], own: Callable[..., Any]) -> Callable[..
         else parameter
         for parameter in rest
     ]
-    forward.__signature__ = signature.replace(parameters=[model, *rest])  # type: ignore[attr-defined]
+    forward.__signature__ = signature.replace(parameters=[model, *rest])  # type: ignore[attr-defined]  # as any function
     return forward
 
 

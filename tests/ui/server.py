@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import socket
 from pathlib import Path
 
 import gradio as gr
@@ -25,7 +27,7 @@ class Server:
     def __init__(self, folders: Folders, model: Path, *, load_in_4bit: bool = False, port: int = 0) -> None:
         self.session = Session(StandaloneHost(folders, model, load_in_4bit=load_in_4bit), folders.queue)
         self.session.attach_own()
-        self.page: gr.Blocks = launch(self.session, "127.0.0.1", port)
+        self.page: gr.Blocks = launch(self.session, "127.0.0.1", port or free_port())
         self.url = f"{self.page.local_url}?__theme=light"
 
     @property
@@ -40,3 +42,17 @@ class Server:
             run.controls.interrupt("the test is over")
             run.wait(60)
         self.page.close(verbose=False)
+
+
+def free_port() -> int:
+    """A port that no other program has, nor will soon: tests of several sets run at the same time, and gradio's own
+    choice is the first free one of a hundred, which another takes as soon as a server here is closed to be started
+    again."""
+    for port in random.sample(range(20_000, 32_000), 50):  # below the ports that Linux gives to connections
+        with socket.socket() as attempt:
+            try:
+                attempt.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port among 50 tried")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import gradio as gr
@@ -21,6 +21,17 @@ QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
 LATEST: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}  # of choices in a row the last one counts
 AT_ONCE: dict[str, Any] = {**QUIET, "queue": False}  # never waits behind other work
 CHECK = "() => window.trainingProPage.check()"  # for `js`: the page asks for a check of its form
+
+
+def progress_at(place: Any, handlers: Iterable[Any]) -> None:
+    """Of `handlers`, as gradio holds them, those that show no progress tell `place` alone of it.
+
+    Gradio 6 tells each of a handler's outputs, at each of its stages, and looks through the whole page for every one:
+    with a form's eighty, that was most of what a click or a page load took. Gradio 4 does not, and has no such choice.
+    """
+    for handler in handlers:
+        if handler.show_progress == "hidden" and hasattr(handler, "show_progress_on"):
+            handler.show_progress_on = [place]
 
 
 def answering(function: Handler, message: Any, doing: str) -> Handler:

@@ -18,7 +18,7 @@ from training_pro.ui.choices import FILES, choice_updates, file_choices, install
 from training_pro.ui.form import Form
 from training_pro.ui.hand import SCRIPT as HANDS_SCRIPT
 from training_pro.ui.hand import Hand
-from training_pro.ui.handlers import CHECK, QUIET, answering
+from training_pro.ui.handlers import CHECK, QUIET, answering, progress_at
 from training_pro.ui.lists import Listed, Lists
 from training_pro.ui.live import ANSWER_PACE_S, PACE_S, QUIET_PACE_S, Follows, LiveUpdates
 from training_pro.ui.live_chart import LiveChart
@@ -103,6 +103,9 @@ class Tab:
         self.live = LiveUpdates(following, partial(pulse, session), partial(_pace_s, session), LiveChart(session))
 
     def build(self) -> None:
+        page = Context.root_block
+        assert page is not None, "a tab is built while a page is"
+        of_others = set(page.fns)
         with gr.Column(elem_classes=["training-pro"]):
             with gr.Row(elem_classes=["tp-top"]):
                 self.watch.build_top()
@@ -117,7 +120,8 @@ class Tab:
             self.live.build()
             self.answers.build()
             self.kept = gr.Textbox(visible=False)
-        self._connect()
+        self._connect(page)
+        progress_at(self.watch.host, [handler for number, handler in page.fns.items() if number not in of_others])
 
     def _build_train(self) -> None:
         if self._editable:
@@ -164,9 +168,7 @@ class Tab:
 
     # -- connecting -----------------------------------------------------------------------------------------------
 
-    def _connect(self) -> None:
-        page = Context.root_block
-        assert page is not None, "build_tab is called while a page is built"
+    def _connect(self, page: Any) -> None:
         runs = answering(self.runs.lists, self.runs.said, "listing the runs")
         self.runs_tab.select(runs, None, [*self.runs.listed, self.runs.said], **QUIET)
         for script in (SCRIPT, HANDS_SCRIPT):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from training_pro.text.blocks.corpus import Corpus
-from training_pro.text.stray_characters import clean, strays
+from training_pro.text.stray_characters import RowStrays, clean, strays
 
 HONEST = "São Paulo, ça va? L’été à l'âme; « oui », Ärger, €5 — “Well”"
 
@@ -30,6 +30,69 @@ def test_honest_letters_stay(tmp_path: Path) -> None:
     assert clean(HONEST) == (HONEST, 0)
 
 
+def kinds(text: str) -> dict[str, int]:
+    return {stray.kind: stray.count for stray in strays(Corpus.of_texts([text]))}
+
+
+RIGHT = [
+    "„Das macht Spaß“, sagte er. »Spaß« und Fuß’, Groß–klein, 3 Fuß³",
+    "« La liberté\u00a0», dit-il. Il a marché…» Voilà l’été\u00a0! liberté»²",
+    "«LIBERTÉ» “CAFÉ” CAFÉ™ «AMANHû LIBERTÉ—ÉGALITÉ É…",
+    "«Ya está»… Así…» PERÚ”",
+    "10ד zoom”, 5×–7×",
+]
+
+
+@pytest.mark.parametrize("text", RIGHT)
+def test_words_that_end_in_an_accented_letter_and_their_marks_are_right(text: str) -> None:
+    assert kinds(text) == {} and clean(text) == (text, 0)
+    rows = RowStrays()
+    rows.look([text])
+    assert rows.notes() == []
+
+
+def test_one_wrong_letter_does_not_make_a_right_text_wrong() -> None:
+    text = " ".join(RIGHT)
+    assert kinds(f"{text} donâ€™t") == {"wrongly decoded letters": 1}
+    assert clean(f"{text} donâ€™t") == (f"{text} don’t", 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Schöne Grüße aus Köln, „Ärger“ – Öl.",
+        "L’été, à la plage, « voilà » dû à l’âge.",
+        "Привет, мир! И в доме был снег; он ел.",
+        "Nguyễn dễ thương, lễ hội",
+        "20 °C, 5\u00a0£, a → b",
+    ],
+)
+def test_what_is_wrong_throughout_is_mended_throughout(text: str) -> None:
+    wrong = "".join(
+        chr(byte) if byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else bytes([byte]).decode("cp1252")
+        for byte in text.encode()
+    )
+    assert clean(wrong)[0] == text
+    assert kinds(wrong)["wrongly decoded letters"] == clean(wrong, frozenset({"wrongly decoded letters"}))[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "p = &current; q = &region; *r = &params; return &notify;\n",
+        "if a <b and c> d:\n",
+        "tr -d [[:alpha:]] [[:digit:]] [[:space:]] [[:upper:]]\n",
+        "{{item|safe}} {{ user|upper }} {{name|default('you')}} {{x.y|join}} {{names|first}}\n",
+    ],
+)
+def test_code_that_looks_like_marks_stays(text: str) -> None:
+    assert kinds(text) == {} and clean(text) == (text, 0)
+
+
+def test_only_what_changes_is_counted() -> None:
+    assert clean("R&D; &foo; &amp; <p class='a'>one</p>") == ("R&D; &foo; & one\n", 3)
+
+
 WIKI = (
     "'''Rome''' is the capital of [[Italy]].\n\n== History ==\nIt was [[Romulus|founded]] early."
     '<ref name="a">Livy, 1.</ref>{{cite web|url=x}}\n[[Category:Cities]]The end.\n'
@@ -38,10 +101,6 @@ LATEX = "\\documentclass[a4paper]{article}\n\\begin{document}\n\\section{One}\nT
 MARK = "*** {} OF THE PROJECT GUTENBERG EBOOK A BOOK ***"
 GUTENBERG = f"The eBook of a book\n\n{MARK.format('START')}\n\nCall me so.\n\n{MARK.format('END')}\n\nA license.\n"
 CODE = "a = [[1, 2], [3, 4]]\nif [[ -f x ]]; then\n'''a doc'''\n{{ name }} {{name}} {{#if x}}\nx == y == z\n\\n\\item\n"
-
-
-def kinds(text: str) -> dict[str, int]:
-    return {stray.kind: stray.count for stray in strays(Corpus.of_texts([text]))}
 
 
 def test_marks_of_a_wiki_become_the_words_that_they_show() -> None:
@@ -75,10 +134,14 @@ OWN = "My own story.\n"
         (BOOK.format("One.") + LICENSE + OWN + BOOK.format("Two."), f"One.\n{OWN}Two.\n"),
         (BOOK.format("One.").partition("***\n")[2] + LICENSE + BOOK.format("Two."), "One.\nTwo.\n"),
         (BOOK.format("One.") + "\n" + OWN * 3000, "One.\n\n\n" + OWN * 3000),
+        (BOOK.format("One.") + OWN, f"One.\n\n{OWN}"),
+        (BOOK.format("One.") + OWN + BOOK.format("Two."), f"One.\n\n{OWN}Two.\n"),
+        (OWN + BOOK.format("One.").partition("A Book\n\n")[2].partition("A Book\n\n")[2], f"{OWN}One.\n"),
     ],
     ids=[
         *("two books", "short licenses", "other heads", "first without END", "own text around", "own text between"),
-        *("first without START", "long text without a license"),
+        *("first without START", "long text without a license", "own text after", "own text between, no license"),
+        "own text before, no head",
     ],
 )
 def test_every_book_of_a_file_stays(text: str, left: str) -> None:

@@ -14,18 +14,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from html.entities import html5
 
+from training_pro.text import wrong_letters
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.words import counted
 
+_WRONG = "wrongly decoded letters"
 _ENTITY = r"&(?:#\d{2,7}|#[xX][0-9a-fA-F]{2,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
 _TAG_NAMES = "p|div|span|i|b|em|strong|u|a|h[1-6]|ul|ol|li|blockquote|font|center"
-_TAG = rf"<(?:/?(?:{_TAG_NAMES})(?:\s[^<>\n]{{0,200}})?|br\s?/?|hr\s?/?)>"
-# UTF-8 whose bytes were read as Windows-1252: the first byte, and as many more as it asks for.
-_CP1252 = bytes(range(0x80, 0xA0)).decode("cp1252", "ignore")
-_MORE = f"[\u0080-\u00bf{_CP1252}]"
-_WRONG = f"[\u00c3-\u00df]{_MORE}|\u00c2[\u0080-\u00bf]|[\u00e0-\u00ef]{_MORE}{{2}}|\u00f0{_MORE}{{3}}"
-_MORE_UTF8 = b"(?:\xc2[\x80-\xbf]|%b)" % b"|".join(re.escape(one.encode()) for one in _CP1252)
+_ATTRIBUTES = r"\s[^<>\n=]{0,200}=[^<>\n]{0,200}|\s{0,3}/?"  # "a <b and c> d" has none
+_TAG = rf"<(?:/?(?:{_TAG_NAMES})(?:{_ATTRIBUTES})|br\s?/?|hr\s?/?)>"
 _HIDDEN = (  # the namespaces of wikis whose links show no words of the text: files and categories
     "file|image|media|category|datei|bild|medium|kategorie|fichier|média|catégorie|archivo|imagen|categoría|ficheiro"
     "|arquivo|imagem|categoria|immagine|bestand|afbeelding|categorie|plik|grafika|kategoria|fil|bilde|billede|kategori"
@@ -35,16 +34,21 @@ _HIDDEN = (  # the namespaces of wikis whose links show no words of the text: fi
     "|파일|그림|분류|ملف|صورة|تصنيف|پرونده|تصویر|رده|קובץ|תמונה|קטגוריה"
 )
 _HIDES = re.compile(rf"[ ]?(?:{_HIDDEN})[ ]?:", re.IGNORECASE)
-# Code has these too: x[[name]], [[nodiscard]], [[gnu::cold]], and [[package]] on a line of its own.
+# Code has these too: x[[name]], [[nodiscard]], [[gnu::cold]], [[:alpha:]], and [[package]] on a line of its own.
 _IN_CODE = (
     r"[\s\d\"'$-]|nodiscard|maybe_unused|fallthrough|noreturn|deprecated|(?:un)?likely\]|\w+::"
-    r"|(?<=\n\[\[)[a-z0-9_.-]+\]\][ \t]*\n"
+    r"|:[a-z]{4,6}:\]|(?<=\n\[\[)[a-z0-9_.-]+\]\][ \t]*\n"
 )
 _LINK = rf"(?!{_IN_CODE})[^\[\]\n]{{1,300}}\]\]"
+# {{name|upper}} is a text to be filled in, of Jinja and its kin.
+_FILTERED = (
+    r"[\w.]+\|(?:safe|e|escape|upper|lower|title|capitalize|trim|length|tojson|default|join|int|float|round|replace|first"
+    r"|last|list|sort|unique|indent)\b[(|}]"
+)
 # Links, templates and notes of wikis, their bold words and headings.
 _WIKI = (
     rf"\[\[(?:(?<![a-zA-Z0-9_)\]]\[\[)|(?=(?i:{_HIDDEN})[ ]?:)){_LINK}(?:\[\[{_LINK})*"
-    r"|\{\{[a-zA-Z][^{}\n|]{0,80}\|[^{}\n]{0,500}\}\}"
+    rf"|\{{\{{(?!{_FILTERED})[a-zA-Z][^{{}}\n|]{{0,80}}\|[^{{}}\n]{{0,500}}\}}\}}"
     r"|<ref(?:\s[^<>\n]{0,200})?(?:/>|>[^<]{0,500}</ref>)|'''[^'\n]{1,120}'''(?=[ ,.;:()])"
     r"|\n={2,5}[ ]?[^=\n]{1,100}[ ]?={2,5}(?=[ \t]*\n)"
 )
@@ -56,18 +60,21 @@ _GUTENBERG = r"[*]{3} ?%s OF TH(?:E|IS) PROJECT GUTENBERG[^\n]{0,200}"
 _BOOK_STARTS, _BOOK_ENDS = rf"{_GUTENBERG % 'START'}\n?", _GUTENBERG % "END"
 _BOOK_HEAD = r"(?:(?<=\n)|\A)\W{0,4}(?i:The )?Project Gutenberg(?:['’]s|(?i: e-?(?:book|text)) of)\b"
 _LICENSE_ENDS = r"newsletter\s+to\s+hear\s+about\s+new\s+eBooks[.]\n?"
+_SAYS_SO = r"(?i:gutenberg|licen[sc]e|\be-?(?:book|text)s?\b)"  # what is around a book and doesn't is somebody's text
+_BEFORE_START = rf"(?:(?!{_BOOK_HEAD}|{_GUTENBERG % '(?:START|END)'}).)"
 # Before a book: from its head or the text's beginning. After it: up to the license's end, the next book or the end.
 _AROUND_BOOKS = (
     rf"(?s:{_BOOK_HEAD}(?:(?!{_BOOK_ENDS}).){{0,20000}}?{_BOOK_STARTS}"
-    rf"|\A(?:(?!{_BOOK_HEAD}|{_BOOK_ENDS}).){{0,20000}}?{_BOOK_STARTS}"
-    rf"|{_BOOK_ENDS}(?:.{{0,30000}}?(?:{_LICENSE_ENDS}|{_BOOK_STARTS}|\Z))?|{_BOOK_STARTS})"
+    rf"|\A(?={_BEFORE_START}{{0,20000}}?{_SAYS_SO}){_BEFORE_START}{{0,20000}}?{_BOOK_STARTS}"
+    rf"|{_BOOK_ENDS}(?:\s*\Z"
+    rf"|(?={_BEFORE_START}{{0,1500}}?{_SAYS_SO}).{{0,30000}}?(?:{_LICENSE_ENDS}|{_BOOK_STARTS}|\Z))?|{_BOOK_STARTS})"
 )
 _KINDS = {
     "control characters": "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]",
     "byte order marks": "\ufeff",
     "soft hyphens": "\u00ad",
     "zero-width spaces": "(?:\u200b|\u2060)",
-    "wrongly decoded letters": _WRONG,
+    _WRONG: wrong_letters.PATTERN,
     "replacement characters": "\ufffd",
     "HTML entities": _ENTITY,
     "HTML tags": rf"(?i:{_TAG})",
@@ -77,8 +84,8 @@ _KINDS = {
     "placeholders": r"(?:\{\{(?:user|char)\}\}|<(?:USER|BOT)>)",
 }
 _HINT = re.compile(  # of any kind that rows are searched for: one class of characters is found fast
-    f"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\u00ad\u200b\u2060\ufffd]|&[#a-zA-Z]|[\u00c2\u00c3\u00e2]{_MORE}"
-    r"|\{\{(?:user|char)|<(?:USER|BOT)>"
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\u00ad\u200b\u2060\ufffd]|&[#a-zA-Z]"
+    rf"|[\u00c2\u00c3\u00e2]{wrong_letters.MORE}|\{{\{{(?:user|char)|<(?:USER|BOT)>"
 )
 _NOT_IN_ROWS = frozenset({"HTML tags", "wiki marks", "LaTeX commands", "Project Gutenberg notices"})  # on purpose there
 _FEWEST = {"wiki marks": 3, "LaTeX commands": 3}  # fewer may be meant
@@ -86,9 +93,7 @@ _SHOWN_CHARS = 60
 _IN_ROWS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items() if kind not in _NOT_IN_ROWS}
 _IN_UTF8 = {
     **{kind: re.compile(pattern.encode()) for kind, pattern in _KINDS.items()},
-    "wrongly decoded letters": re.compile(
-        b"\xc3(?:[\x83-\x9f]%b|\x82\xc2[\x80-\xbf]|[\xa0-\xaf]%b{2}|\xb0%b{3})" % ((_MORE_UTF8,) * 3)
-    ),
+    _WRONG: re.compile(wrong_letters.PATTERN_UTF8),
     "Project Gutenberg notices": re.compile((_GUTENBERG % "(?:START|END)").encode()),
     "control characters": re.compile(b"[\x00-\x08\x0b\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]"),
 }
@@ -109,16 +114,19 @@ def strays(corpus: Corpus) -> list[Stray]:
     """What the documents hold by accident."""
     found = []
     for kind, pattern in _IN_UTF8.items():
-        texts = Counter(match[0] for match in pattern.finditer(corpus.buffer))
-        if kind in _TRANSLATED:
-            translated = _TRANSLATED[kind]
-            texts = Counter(
-                {text: count for text, count in texts.items() if translated(text.decode()) != text.decode()}
-            )
+        texts = _meant_to_go(kind, pattern.finditer(corpus.buffer))
         if texts.total() >= _FEWEST.get(kind, 1):
-            example = texts.most_common(1)[0][0].decode()
-            found.append(Stray(kind, texts.total(), _shown(example)))
+            found.append(Stray(kind, texts.total(), _shown(texts.most_common(1)[0][0])))
     return found
+
+
+def _meant_to_go(kind: str, places: Iterable[re.Match[bytes]]) -> Counter[str]:
+    """What these places hold, without those that are none after all."""
+    if kind == _WRONG:
+        sure, doubtful = wrong_letters.tallied(places)
+        return sure + doubtful if sure.total() > doubtful.total() else sure
+    texts = Counter(place[0].decode() for place in places)
+    return Counter({text: count for text, count in texts.items() if _is_stray(kind, text)})
 
 
 class RowStrays:
@@ -149,7 +157,8 @@ def _strays_in(text: str) -> list[tuple[str, str]]:
         return []
     found = []
     for kind, pattern in _IN_ROWS.items():
-        match = next((one[0] for one in pattern.finditer(text) if _is_stray(kind, one[0])), None)
+        places = (one for one in pattern.finditer(text) if kind != _WRONG or wrong_letters.is_sure(one))
+        match = next((one[0] for one in places if _is_stray(kind, one[0])), None)
         if match is not None:
             found.append((kind, _shown(match)))
     return found
@@ -173,10 +182,15 @@ def clean(text: str, kinds: frozenset[str] = CLEANED) -> tuple[str, int]:
     """
     count = 0
     for kind in (name for name in reversed(_KINDS) if name in kinds & CLEANED):  # tags first: entities may spell some
-        if len(re.findall(_KINDS[kind], text)) < _FEWEST.get(kind, 1):
+        pattern = re.compile(_KINDS[kind])
+        if sum(1 for _ in pattern.finditer(text)) < _FEWEST.get(kind, 1):
             continue
-        text, changed = re.subn(_KINDS[kind], partial(_cleaned, kind), text)
-        count += changed
+        put: Callable[[re.Match[str]], str] = partial(_cleaned, kind)
+        if kind == _WRONG:
+            sure, doubtful = wrong_letters.tallied(pattern.finditer(text))
+            put = _mended if sure.total() <= doubtful.total() else put
+        count += sum(put(place) != place[0] for place in pattern.finditer(text))
+        text = pattern.sub(put, text)
     return text, count
 
 
@@ -187,17 +201,16 @@ def _cleaned(kind: str, found: re.Match[str]) -> str:
     return "\n" if kind == "HTML tags" and tag.startswith(("<br", "<hr", "</p", "</div", "</h", "</li")) else ""
 
 
+def _mended(found: re.Match[str]) -> str:
+    """A wrongly decoded letter where it surely is one."""
+    return wrong_letters.decoded(found[0]) if wrong_letters.is_sure(found) else found[0]
+
+
 def _meant(entity: str) -> str:
+    """The character that an entity stands for; an address in C that begins like one (&current;) is none."""
+    if entity[1] != "#" and entity[1:] not in html5:
+        return entity
     return html.unescape(entity).replace("\u00a0", " ")
-
-
-def _decoded(wrong: str) -> str:
-    """The character whose UTF-8 these are, read as Windows-1252; unchanged where they are none."""
-    try:
-        data = b"".join(bytes([ord(one)]) if ord(one) < 0x100 else one.encode("cp1252") for one in wrong)
-        return data.decode("utf-8")
-    except UnicodeError:
-        return wrong
 
 
 def _unmarked(wiki: str) -> str:
@@ -217,6 +230,6 @@ def _label(link: str) -> str:
 
 _TRANSLATED: dict[str, Callable[[str], str]] = {
     "HTML entities": _meant,
-    "wrongly decoded letters": _decoded,
+    _WRONG: wrong_letters.decoded,
     "wiki marks": _unmarked,
 }

@@ -20,6 +20,7 @@ ULTRA = {
     "completions": [{"response": "Red.", "overall_score": 7.5}, {"response": BEST, "overall_score": 9}],
 }
 RANKED = {"prompt": ASKED, "answers": [{"answer": "Red.", "rank": 2}, {"answer": BEST, "rank": 1}]}
+WRITTEN = {"question": ASKED, "answers": [{"text": "Red.", "score": "3"}, {"text": BEST, "score": "9.5"}]}
 PARALLEL = {"question": ASKED, "responses": ["Red.", BEST], "scores": [0.2, 0.9]}
 
 
@@ -66,3 +67,40 @@ def test_an_object_that_names_its_source_still_holds_its_rows(tmp_path: Path, wh
 def test_a_question_with_choices_keeps_them_whatever_stands_beside(row: dict[str, Any]):
     tidy = tidied(row)
     assert (tidy["question"], tidy["answer"]) == ("Which?\n\nA. red\nB. blue", "B. blue")
+
+
+def test_scores_that_are_written_as_text_count_as_well():
+    chat = chat_of(tidied(WRITTEN))
+    assert [message["content"] for message in chat.messages] == [ASKED, BEST]
+    assert chat.unused == ("other answers",)
+
+
+@pytest.mark.parametrize(
+    ("answers", "others"),
+    [
+        ([{"text": "Red."}, {"text": BEST}, {"text": BEST}], 1),
+        ({"text": ["Red.", BEST], "answer_start": [1, 2]}, 1),
+        ({"text": ["Red.", "Red."], "answer_start": [1, 2]}, 0),
+    ],
+)
+def test_answers_beside_the_first_are_counted_where_none_is_said_to_be_the_best(answers: Any, others: int):
+    tidy = tidied({"question": ASKED, "answers": answers})
+    assert tidy.get("other answers", 0) == others
+    assert chat_of(tidy).messages[-1]["content"] == "Red."
+
+
+@pytest.mark.parametrize(
+    ("row", "asked"),
+    [
+        ({"question": "Which?", "options": ["A. red", "B. blue"], "answer": "B"}, "Which?\n\nA. red\nB. blue"),
+        ({"question": "Which?\nA) red\nB) blue", "options": ["red", "blue"], "answer": "B"}, "Which?\nA) red\nB) blue"),
+        ({"question": "Who?", "options": ["A. Lincoln", "Hen"], "answer": "A"}, "Who?\n\nA. A. Lincoln\nB. Hen"),
+    ],
+)
+def test_choices_that_are_labelled_or_listed_already_are_not_so_twice(row: dict[str, Any], asked: str):
+    assert tidied(row)["question"] == asked
+
+
+def test_the_answer_of_a_question_with_choices_keeps_its_name():
+    row = {"question": "Which?", "choices": ["red", "blue"], "output": "B"}
+    assert tidied(row) == {"question": "Which?\n\nA. red\nB. blue", "output": "B. blue"}

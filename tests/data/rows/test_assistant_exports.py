@@ -257,6 +257,13 @@ def test_thoughts_kept_inside_an_answer_are_thoughts(answer: str) -> None:
     assert (message["reasoning_content"], message["content"]) == ("A rod.", SAID)
 
 
+def test_a_call_of_a_tool_in_the_channels_of_an_answer_stays() -> None:
+    call = '<|channel|>commentary to=functions.depth <|constrain|>json<|message|>{"at": 1}<|call|>'
+    answer = f"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant{call}<|channel|>final<|message|>{SAID}"
+    talk = {"messages": [{"role": "user", "content": ASKED}, {"role": "assistant", "content": answer}]}
+    assert chat_of(talk).messages[1] == {"role": "assistant", "content": answer}
+
+
 def test_a_character_card_of_any_version_is_named() -> None:
     with pytest.raises(RowFault, match="character card"):
         chat_of({"spec": "chara_card_v3", "data": {"name": "Wren"}})

@@ -318,6 +318,24 @@ def test_columns_by_choice(folders: Folders):
     assert found.train.text(0) == "The lock\n\nIt was open. The ferryman slept."
 
 
+@pytest.mark.parametrize(
+    ("row", "columns"),
+    [
+        ({"request": json.dumps({"messages": [{"role": "user", "content": ASKED}]}), "response": SAID}, "request"),
+        ({"prompt": json.dumps([{"role": "user", "content": ASKED}]), "response": SAID}, "prompt"),
+    ],
+)
+def test_chosen_columns_are_read_as_they_are_named(row: dict[str, Any], columns: str, folders: Folders):
+    found = ready(folders, "a.jsonl", lines(row), columns=f"prompt={columns},answer=response")
+    assert row[columns] in shown(found)
+
+
+def test_a_question_with_choices_has_its_answer_in_the_column_that_was_chosen(folders: Folders):
+    row = {"question": ASKED, "choices": ["One metre.", SAID], "output": "B"}
+    found = ready(folders, "a.jsonl", lines(row), columns="prompt=question,answer=output")
+    assert "A. One metre." in shown(found) and f"B. {SAID}" in shown(found)
+
+
 def test_the_assistant_is_chosen_by_name(folders: Folders):
     said = [("wren", "Morning."), ("otter", "Aye."), ("owl", "Hoo."), ("otter", "Aye, aye."), ("otter", "Off we go.")]
     row = sharegpt(*said)

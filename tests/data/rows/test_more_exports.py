@@ -211,3 +211,45 @@ def test_texts_of_a_type_are_no_chat(rows: list[Any]):
 )
 def test_messages_that_say_by_their_type_who_speaks_are_one_chat(rows: list[Any]):
     assert [row for _, row in joined_logs(enumerate(rows, 1))] == [{"messages": rows}]
+
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+def test_a_system_text_after_an_answer_begins_the_next_chat():
+    rows = [SYSTEM, *PLAIN_TURNS, SYSTEM, *PLAIN_TURNS, *PLAIN_TURNS]
+    found = [*joined_logs(enumerate(rows, 1))]
+    assert found == [(1, {"messages": rows[:3]}), (4, {"messages": rows[3:]})]
+    in_the_middle = [*PLAIN_TURNS, SYSTEM, *PLAIN_TURNS]
+    assert [row for _, row in joined_logs(enumerate(in_the_middle, 1))] == [{"messages": in_the_middle}]
+
+
+def test_what_is_no_message_is_a_row_of_its_own_and_a_bad_one(tmp_path: Path):
+    lines = [*PLAIN_TURNS, "stray", 5, *PLAIN_TURNS]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    bad = BadRows("a.jsonl", "skip")
+    rows = [row for _, row in read_rows(tmp_path / "a.jsonl", bad)]
+    assert rows == [{"messages": [*PLAIN_TURNS, *PLAIN_TURNS]}, {"text": "stray"}] and bad.count == 1
+
+
+TABLE = [
+    {"author": ("Wren", "Otter")[place % 2], "date": f"2025-01-0{place + 1} 10:00", "text": f"Line {place}."}
+    for place in range(4)
+]
+
+
+def test_messages_of_a_table_without_words_are_counted():
+    ((_, chat),) = joined_logs(enumerate([*TABLE, {**TABLE[0], "text": ""}], 1))
+    assert len(chat["messages"]) == 4 and chat_of(chat).unused == ("messages without words or author",)
+
+
+def test_essays_and_poems_of_two_authors_are_no_chat():
+    essays = [{**row, "text": row["text"] * 100} for row in TABLE]
+    assert [row for _, row in joined_logs(enumerate(essays, 1))] == essays
+
+
+def test_hidden_messages_of_sillytavern_are_counted():
+    head = {"user_name": "You", "character_name": "Wren"}
+    said = [{"name": "You", "is_user": True, "mes": ASKED}, {"name": "Wren", "is_user": False, "mes": SAID}]
+    ((_, chat),) = joined_logs(enumerate([head, *said, {**said[1], "is_system": True}], 1))
+    assert turns(chat) == TALK and chat_of(chat).unused == ("hidden messages",)

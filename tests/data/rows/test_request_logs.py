@@ -117,6 +117,9 @@ def test_failed_requests_are_left_out(row: dict[str, Any]):
         {"prompt": ASKED, "response": SAID},
         {"text": "A story.", "body": "x"},
         {"messages": [USER, ANSWER], "output": "kept"},
+        {"prompt": json.dumps([{"type": "article", "summary": "Rain fell."}]), "response": SAID},
+        {"input": json.dumps([{"type": "event", "data": "x"}]), "output": SAID},
+        {"input": json.dumps([{"name": "Wren", "role": "admin"}]), "output": SAID},
     ],
 )
 def test_rows_that_are_no_logs_stay_as_they_are(tmp_path: Path, row: dict[str, Any]):

@@ -94,6 +94,8 @@ def test_quotation_marks_with_backslashes_and_single_ones_in_tables(tmp_path: Pa
     assert (
         rows_of(tmp_path, 'prompt,response\n"How \\"deep\\", say?",Two.\n', "a.csv")[0]["prompt"] == 'How "deep", say?'
     )
+    ends = rows_of(tmp_path, 'prompt,response\n"Say \\"deep\\"","\\"Two.\\""\n"a","b"\n', "b.csv")
+    assert [(row["prompt"], row["response"]) for row in ends] == [('Say "deep"', '"Two."'), ("a", "b")]
     assert rows_of(tmp_path, 'text\tn\n"Deep.\t1\nWide.\t2\n', "a.tsv")[0]["text"] == '"Deep.'
 
 

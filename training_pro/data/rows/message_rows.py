@@ -41,6 +41,7 @@ _LANGCHAIN = {"additional_kwargs", "response_metadata", "tool_calls", "usage_met
 _OF_A_MESSAGE = {"type", "content", "id", "name"}
 _LOOKED_AT_ROWS = 40
 _MESSAGES_A_SPEAKER = 3
+_MOST_MESSAGE_CHARS = 600  # on average
 _SLACK_LINK = re.compile(r"<(?:(?P<mark>[@#!])(?P<id>[^<>|]+)|(?P<link>[^<>|\s]+))(?:\|(?P<shown>[^<>]*))?>")
 
 
@@ -57,7 +58,21 @@ def joined_logs(values: Iterable[tuple[int, Any]]) -> Numbered:
         head += islice(rows, _LOOKED_AT_ROWS)
         way = way if proof([row for _, row in head]) else None
     every = chain(head, rows)
-    yield from every if way is None else way((number, row) for number, row in every if isinstance(row, Mapping))
+    if way is None:
+        yield from every
+        return
+    others: list[tuple[int, Any]] = []
+    yield from way(_objects_in(every, others))
+    yield from others  # what is no message is a row of its own, so that it is not lost unseen
+
+
+def _objects_in(rows: Iterable[tuple[int, Any]], others: list[tuple[int, Any]]) -> Numbered:
+    """The rows that are objects; those that are not go into `others`."""
+    for number, row in rows:
+        if isinstance(row, Mapping):
+            yield number, row
+        else:
+            others.append((number, row))
 
 
 def _way_of(first: Mapping[str, Any]) -> Callable[[Iterable[tuple[int, Any]]], Numbered] | None:
@@ -77,7 +92,20 @@ def _way_of(first: Mapping[str, Any]) -> Callable[[Iterable[tuple[int, Any]]], N
 
 
 def _of_turns(rows: Iterable[tuple[int, Any]]) -> Numbered:
-    yield 1, {"messages": [row for _, row in rows if row]}
+    """One chat; where it begins with a system text, the next one from every further such text after an answer on."""
+    chat: list[tuple[int, Any]] = []
+    for number, row in rows:
+        if chat and _says(row) == "system" == _says(chat[0][1]) and _says(chat[-1][1]) == "assistant":
+            yield chat[0][0], {"messages": [one for _, one in chat]}
+            chat = []
+        chat += [(number, row)] if row else []
+    if chat:
+        yield chat[0][0], {"messages": [one for _, one in chat]}
+
+
+def _says(row: Mapping[str, Any]) -> str:
+    """The role of who speaks in a row."""
+    return ROLES.get(folded(row.get("role", row.get("type"))), "")
 
 
 def _of_typed(rows: Iterable[tuple[int, Any]]) -> Numbered:
@@ -162,7 +190,8 @@ def _sillytavern_chat(lines: list[tuple[int, Any]]) -> tuple[int, Any]:
     characters = {str(line.get("name") or "") for line in said if not line.get("is_user")}
     names = {"user": head.get("user_name"), "char": head.get("character_name")}
     turns = [_sillytavern_turn(line, names, len(characters) > 1) for line in said]
-    return number, {"messages": joined_turns(turns)}
+    hidden = sum(filled(line.get("mes")) and bool(line.get("is_system")) for _, line in lines)
+    return number, {"messages": joined_turns(turns), **({"hidden messages": hidden} if hidden else {})}
 
 
 def _sillytavern_turn(line: Mapping[str, Any], names: Mapping[str, Any], in_group: bool) -> dict[str, Any]:
@@ -207,16 +236,22 @@ def _rank(reply: Mapping[str, Any]) -> float:
 
 
 def _is_talk(rows: list[Any]) -> bool:
-    """Whether the authors of these rows talk with each other: two of them, or a few who come again and again."""
+    """Whether the authors of these rows talk with each other: two of them, or a few who come again and again;
+    long texts are essays or poems."""
+    texts = [str(row[name]) for row in rows if isinstance(row, Mapping) and (name := field_named(row, _WORDS))]
+    if sum(map(len, texts)) > _MOST_MESSAGE_CHARS * len(texts):
+        return False
     speakers = [row[name] for row in rows if isinstance(row, Mapping) and (name := field_named(row, _SPEAKERS))]
     count = len(set(map(str, speakers)))
     return count == 2 or (count > 2 and len(speakers) >= _MESSAGES_A_SPEAKER * count)
 
 
 def _of_table(rows: Iterable[tuple[int, Any]]) -> Numbered:
-    turns = []
+    turns, unspoken = [], 0
     for _, row in rows:
         speaker, words = field_named(row, _SPEAKERS), field_named(row, _WORDS)
         if speaker is not None and words is not None and str(row[words]).strip():
             turns.append({"speaker": str(row[speaker]), "content": str(row[words])})
-    yield 1, {"messages": turns}
+        else:
+            unspoken += 1
+    yield 1, {"messages": turns, **({"messages without words or author": unspoken} if unspoken else {})}

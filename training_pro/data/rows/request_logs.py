@@ -13,6 +13,7 @@ from typing import Any
 
 from training_pro.data.rows.bad_rows import RowFault, Unwanted
 from training_pro.data.rows.fields import CHAT_FIELDS, USUAL, filled, folded
+from training_pro.data.rows.turns import CONTENT_FIELDS, ROLES
 
 Turns = list[Any]
 _REQUESTS = ("request", "request_body", "requestbody", "body", "params", "inputs", "input", "payload", "prompt")
@@ -33,6 +34,8 @@ _OTHER_CHAT = ("user", "human", "system")  # who begins a chat, and no answer
 _PLAIN_SIDES = ("input", "inputs", "prompt")  # which are also what an instruction is about
 _SEVERAL = ("choices", "candidates", "generations")
 _FAILED = 400  # from this status on
+_TYPES = {*ROLES, "message", "reasoning", "function_call_output", "tool_use", "tool_result", "custom_tool_call"}
+_SAYING = {*CONTENT_FIELDS, "tool_calls", "function_call", "contents"}
 
 
 def with_chat(row: dict[str, Any]) -> dict[str, Any]:
@@ -244,7 +247,9 @@ def _role(turn: Any) -> str:
     """Who speaks in a turn; "" where it is none."""
     if not isinstance(turn, Mapping):
         return ""
-    said = turn.get("role") or (turn.get("type") if {"content", "data", "call_id", "summary"} & turn.keys() else "")
+    said = turn.get("role") if _SAYING & turn.keys() else ""
+    typed = {"content", "data", "call_id", "summary"} & turn.keys() and folded(turn.get("type")) in _TYPES
+    said = said or (turn.get("type") if typed else "")
     said = said or ("constructor" if "lc" in turn else "")
     known = {"model": "assistant", "ai": "assistant", "chatbot": "assistant"}
     return known.get(str(said).lower(), str(said).lower())

@@ -44,7 +44,7 @@ def row_type(path: Path) -> str:
 def read_rows(path: Path, bad: BadRows, apart: bool = False) -> Iterator[tuple[int, Row]]:
     """(row number from 1, row) for each row of `path`; a line-delimited file is numbered by its lines.
 
-    `apart`: rows that are messages of one chat stay rows, since their columns were chosen.
+    `apart`: rows that are messages of one chat stay rows with their own fields, since their columns were chosen.
 
     Raises:
         DataError: the file can't be read, has no rows, or breaks off; a bad row when `bad.way` is "stop".
@@ -54,7 +54,7 @@ def read_rows(path: Path, bad: BadRows, apart: bool = False) -> Iterator[tuple[i
         for number, row in _values(path, bad, apart):
             found = True
             if isinstance(row, dict):
-                yield number, tidied(row)
+                yield number, tidied(row, apart)
             elif _is_turns(row):
                 yield number, {"messages": row}
             elif isinstance(row, str) and row.strip():

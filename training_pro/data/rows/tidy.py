@@ -6,6 +6,7 @@ Costs a look at each field. Stands between the readers of files and all that rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,12 +26,13 @@ _SCORES = ("overall_score", "score", "rating", "reward")
 _RANKS = ("rank", "ranking")  # of these the lowest is the best
 
 
-def tidied(row: dict[str, Any]) -> dict[str, Any]:
-    """The row; what was no plain text and clearly stands for one is."""
+def tidied(row: dict[str, Any], as_named: bool = False) -> dict[str, Any]:
+    """The row; what was no plain text and clearly stands for one is. `as_named`: every field stays under its name."""
     inner = next(iter(row.values())) if len(row) == 1 and next(iter(row)) in _WRAPPINGS else None
-    row = with_chat(inner if isinstance(inner, dict) else row)
+    row = inner if isinstance(inner, dict) else row
+    row = row if as_named else with_chat(row)
     tidy = {name: _tidied(folded(name), value) for name, value in row.items()}
-    best = _with_best(tidy) if any(name in row for name in _SEVERAL) else tidy
+    best = _with_best(tidy) if not as_named and any(name in row for name in _SEVERAL) else tidy
     if best is not tidy:
         return best
     return _with_choice(tidy) if any(name in row for name in _CHOICES) else tidy
@@ -66,20 +68,44 @@ def _with_choice(row: dict[str, Any]) -> dict[str, Any]:
     right = _right(choices, row[said])
     if not right:
         return row
-    listed = "\n".join(f"{label}. {text}" for label, text in choices.items())
+    lines = _lines(choices)
     left = {name: value for name, value in row.items() if name not in (field, said)}
-    return {**left, asked: f"{row[asked]}\n\n{listed}", "answer": f"{right}. {choices[right]}"}
+    answer = said if folded(said) in _SAID - {"answers"} else "answer"
+    return {**left, asked: _with_list(row[asked], lines), answer: lines[list(choices).index(right)]}
+
+
+def _lines(choices: Mapping[str, str]) -> list[str]:
+    """Each choice with its label, which they may all have already."""
+    if all(re.match(rf"\W?{re.escape(label)}[.:)\]]", text) for label, text in choices.items()):
+        return list(choices.values())
+    return [f"{label}. {text}" for label, text in choices.items()]
+
+
+def _with_list(asked: str, lines: list[str]) -> str:
+    """The question with its choices below, where it doesn't list them itself."""
+    plain = [{re.sub(r"\W+", " ", line).strip() for line in some} for some in (lines, asked.split("\n"))]
+    return asked if plain[0] <= plain[1] else "\n".join([asked, "", *lines])
 
 
 def _with_best(row: dict[str, Any]) -> dict[str, Any]:
     """A question with several answers and their scores as one with the best of them and the number of the others."""
     field = next(name for name in _SEVERAL if name in row)
     scored = _scored(row[field], next((row[name] for name in ("scores", "ratings", "rewards") if name in row), None))
-    if not scored or any(folded(name) in _ANSWERS and name != field for name in row if filled(row[name])):
+    if any(folded(name) in _ANSWERS and name != field for name in row if filled(row[name])):
         return row
+    if not scored:
+        count = _other_answers(row[field]) if folded(field) in USUAL["answer"] else 0
+        return {**row, f"other {field}": count} if count else row
     best = max(scored, key=lambda one: one[0])[1]
     others = {f"other {field}": len(scored) - 1} if len(scored) > 1 else {}
     return {**{name: value for name, value in row.items() if name != field}, "answer": best, **others}
+
+
+def _other_answers(several: Any) -> int:
+    """How many answers stand beside the first one, which is taken where nothing says which is the best."""
+    several = several.get("text") if isinstance(several, Mapping) else several
+    items = several if isinstance(several, list) else []
+    return len({str(item.get("text") if isinstance(item, Mapping) else item) for item in items}) - 1 if items else 0
 
 
 def _scored(items: Any, scores: Any) -> list[tuple[float, str]]:
@@ -105,9 +131,17 @@ def _scored(items: Any, scores: Any) -> list[tuple[float, str]]:
 def _worth(item: Mapping[str, Any]) -> float | None:
     for names, sign in ((_SCORES, 1.0), (_RANKS, -1.0)):
         for name in names:
-            if isinstance(item.get(name), int | float):
-                return sign * float(item[name])
+            if isinstance(item.get(name), int | float | str):
+                return _number(item[name], sign)
     return None
+
+
+def _number(value: float | str, sign: float) -> float | None:
+    """A score, which tables have as text."""
+    try:
+        return sign * float(value)
+    except ValueError:
+        return None
 
 
 def _choices(value: Any) -> dict[str, str]:

@@ -325,7 +325,8 @@ def _parted_thoughts(answer: str) -> tuple[str, str]:
         for found in _CHANNELS.finditer(answer):
             name = "final" if found["name"] == "final" else "analysis"
             said[name] = "\n".join(filter(None, [said[name], found["said"].strip()]))
-        return (said["analysis"], said["final"]) if said["final"] else ("", answer)
+        whole = said["final"] and not _CHANNELS.sub("", answer).strip()  # a call of a tool stays where it is
+        return (said["analysis"], said["final"]) if whole else ("", answer)
     if '<details type="reasoning"' not in answer:
         return "", answer
     thoughts = [html.unescape(_QUOTED.sub("", found["said"])).strip() for found in _BOX.finditer(answer)]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.data.test_repairs import LOG, WRAPPED
-from tests.ui.browser import Tab
+from tests.ui.browser import DESKTOP, PHONE, Tab
 from tests.ui.desk import Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -61,6 +61,9 @@ def test_a_chat_log_becomes_chats_of_one_of_its_people(desk: Desk) -> None:
     tab = desk.open()
     tab.choose("text-file", "chat.txt")
     tab.until(lambda: tab.part("log-chats").is_visible(), "the offer")
+    tab.page.set_viewport_size(PHONE)
+    assert tab.part("log-says").bounding_box()["width"] > PHONE["width"] / 2
+    tab.page.set_viewport_size(DESKTOP)
     tab.choose("log-who", "Ann")
     tab.press("log-chats")
     tab.until(lambda: tab.typed("dataset") == "chat.jsonl", "the chats")

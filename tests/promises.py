@@ -68,7 +68,7 @@ PROMISES = (
     ),
     Promise(
         "parts",
-        "A loss gone wrong, a broken row, a part that raises or an unreachable hub loses nothing",
+        "A loss that is not a number, a broken row, a part of the program that fails, or no network: nothing is lost",
         "Each happens in a whole run; then as above. Without a network, nothing even tries to use one",
     ),
     Promise(
@@ -90,14 +90,14 @@ PROMISES = (
         "prepared data, live statuses, commands, texts, hard cuts, abbreviations, addresses, answers of hosts and GGUF "
         "files: each returns a valid value (sentences tile the text, a history resumes whole) "
         "or one clear sentence, and writes nothing; by hypothesis in `make test`, by atheris, which is guided by the "
-        "code that an input reaches, a minute each in `make stress`; counted are the inputs",
+        "code that an input reaches, a minute each in `make stress`; the figures count the inputs",
         "make test stress",
     ),
     Promise(
         "many hands",
         "One run at a time, no deadlock, no lost command, whatever people press at the same time",
         "ten clients that start, steer, pause, interrupt, delete, undo, rename, verify and ask, two pages in a browser "
-        "and the command line on the same folders (counted are the actions); in `make test` without the pages",
+        "and the command line on the same folders (the figures count the actions); in `make test` without the pages",
         "make stress",
     ),
     Promise(
@@ -196,7 +196,8 @@ def page(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     sets = sorted(found, key=lambda name: [int(part) for part in name.split(".")[:3]], reverse=True)
     yield "# Reliability"
     yield ""
-    yield "What we promise, and the results of trying to break it: survived of tried, per set of installed libraries."
+    yield 'What we promise, and how often it held when we tried to break it: "20 of 20" means 20 times in 20 tries.'
+    yield "There is a column for each set of installed libraries."
     yield "Made by `python -m tests.promises` from the last counts of `make test` and `make stress`."
     yield ""
     yield "| promise | how it is tested | " + " | ".join(f"transformers {name}" for name in sets) + " | command |"

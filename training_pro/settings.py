@@ -102,10 +102,12 @@ class Settings:
     text_file: str = _data(
         "",
         "Text file",
-        "A text, book or PDF, or a folder of them, to learn as running text. Several: a.txt x2; b.txt 50%.",
+        "A text, book or PDF, or a folder of them. Several: a.txt x2 (twice per epoch); b.txt 50% (half of it).",
     )
     dataset: str = _data(
-        "", "Dataset", "Rows in JSON, JSONL, CSV or Parquet: instructions, chats or texts. Several: a.json; b.csv 50%."
+        "",
+        "Dataset",
+        "Rows in JSON, JSONL, CSV or Parquet: instructions, chats or texts. Several: a.json; b.csv 50% (half of it).",
     )
     dataset_kind: str = _data(
         "auto",
@@ -327,7 +329,7 @@ class Settings:
         auto=0,
     )
     lr_scheduler_type: str = _schedule(
-        "FP_low_epoch_annealing", "LR Scheduler", "How the rate changes during the run; see the curve below."
+        "FP_low_epoch_annealing", "LR Scheduler", "How the rate changes during the run; the page draws its curve."
     )
     warmup_steps: int = _schedule(
         -1,

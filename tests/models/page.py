@@ -6,22 +6,28 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 from tests.models.families import FAMILIES
+from training_pro.export.gguf_families import MERGE_INSTEAD
 
 HEAD = """# Which models train
 
 Made by `make models`: a tiny model of each family, with random weights and the class that transformers has for it, is
 put through all tests below. So you know whether a *kind* of model works before you download 20 GB of one. The name in
-the first column is `model_type` in the model's `config.json`. Of a model that also sees or hears, only the text part is
-trained.
+the first column is `model_type` in the model's `config.json`, sometimes with a suffix for one form of the family
+(`falcon_new`). Of a model that also sees or hears, only the text part is trained.
 
 - **Trains**: loss and gradients are the same as the model's own; the whole run finishes; afterwards the base is bit for
   bit as before; plain PEFT loads the LoRA and gives the same answers; a run that was interrupted and resumed ends with
   the same bytes.
-- **4-bit, 8-bit**: the same with bitsandbytes. Experts that share one tensor stay in 16 bit there.
-- **Head, Checkpoint, Experts**: Train Head, Gradient Checkpoint and Train Experts; a dash: the model has none.
+- **4-bit, 8-bit**: the same with bitsandbytes, but without resuming. Experts that share one tensor stay in 16 bit.
+- **Head, Checkpoint, Experts**: Train Head, Gradient Checkpoint and Train Experts.
 - **Merge, GGUF**: the LoRA merged into the model, and written for llama.cpp.
 
-"yes": it works. "no": refused with an explanation. "-": does not apply, or needs something that is refused.
+"yes": it works. "no": refused with an explanation. "-": the model has no such part, it needs something that is
+refused, or it was not tried. Most families were not tried in 4-bit and 8-bit; that doesn't mean that they fail.
+"""
+NOTES = """\
+What a run says (with the first preset that fits), and why something is refused. Sizes are those of the tiny models.
+Where no GGUF LoRA can be made, merge the LoRA (the command `merge`) and convert the merged model.
 """
 COLUMNS = (
     ("Trains", "none", ("load", "loss", "run", "reload", "resume")),
@@ -51,8 +57,8 @@ def _counts(cells: Cells, families: list[str]) -> Iterator[str]:
     words = [line["result"] for line in cells.values() if line["cell"] != "notes"]
     versions = ", ".join(f"{name} {version(name)}" for name in ("transformers", "peft", "torch", "bitsandbytes"))
     yield (
-        f"{len(built)} families, {len(words)} cells: {words.count('sound')} sound, {words.count('refused')} refused "
-        f"with a sentence, {words.count('FAULT')} faults. With {versions}."
+        f"{len(built)} families, {len(words)} checks: {words.count('sound')} passed, {words.count('refused')} "
+        f"refused with a reason, {words.count('FAULT')} failed. With {versions}."
     )
 
 
@@ -75,9 +81,9 @@ def _shown(cells: Cells, family: str, quantization: str, of: tuple[str, ...]) ->
 
 
 def _remarks(cells: Cells, families: list[str]) -> Iterator[str]:
-    yield "## What is said about them"
+    yield "## Notes and refusals"
     yield ""
-    yield "Notes of a run with the first preset that fits, and the sentences of what is refused."
+    yield from NOTES.splitlines()
     yield ""
     for family in families:
         said = [line for (name, *_), line in cells.items() if name == family and _is_remark(line)]
@@ -96,4 +102,6 @@ def _remark(line: dict[str, str]) -> str:
     if line["cell"] == "notes":
         return f"  - {line['detail']}"
     where = "" if line["quantization"] == "none" else f" ({line['quantization']})"
-    return f"  - {line['cell'].replace('_', ' ')}{where}: {line['result']}. {line['detail']}"
+    return (
+        f"  - {line['cell'].replace('_', ' ')}{where}: {line['result']}. {line['detail'].removesuffix(MERGE_INSTEAD)}"
+    )

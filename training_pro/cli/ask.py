@@ -49,7 +49,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--temperature", type=float, default=_USUAL.temperature, help="0: always the likeliest (default)"
     )
-    parser.add_argument("--top-p", type=float, default=_USUAL.top_p, help=f"default: {_USUAL.top_p}")
+    parser.add_argument(
+        "--top-p",
+        type=float,
+        default=_USUAL.top_p,
+        help=f"only the likeliest words up to this probability (default: {_USUAL.top_p})",
+    )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same answer (default: 0)")
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
 

@@ -17,20 +17,30 @@ from training_pro.words import reason_of
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="a .txt file or a folder of them")
     parser.add_argument(
-        "--max-tokens", type=int, default=DEFAULTS["max_tokens"], help="tokens in a block, BOS/EOS included"
+        "--max-tokens", type=int, default=DEFAULTS["max_tokens"], help="most tokens in a block, BOS and EOS included"
     )
     parser.add_argument(
         "--hard-cut", default=DEFAULTS["hard_cut"], help=r"hard cut string, escapes as typed (default \n\n\n)"
     )
-    parser.add_argument("--overlap", action=argparse.BooleanOptionalAction, default=DEFAULTS["overlap"])
-    parser.add_argument("--dementor", action="store_true", help="a window from every sentence on")
+    parser.add_argument(
+        "--overlap",
+        action=argparse.BooleanOptionalAction,
+        default=DEFAULTS["overlap"],
+        help="add blocks across the borders of blocks, or not",
+    )
+    parser.add_argument("--dementor", action="store_true", help="one block starts at every sentence")
     parser.add_argument("--min-chars", type=int, default=0, help="drop blocks of at most this many characters")
-    parser.add_argument("--eos", choices=EOS_PLACES, default=DEFAULTS["eos"])
-    parser.add_argument("--no-bos", action="store_true")
+    parser.add_argument(
+        "--eos",
+        choices=EOS_PLACES,
+        default=DEFAULTS["eos"],
+        help="which blocks end with EOS: none, every block, or those at a hard cut",
+    )
+    parser.add_argument("--no-bos", action="store_true", help="no BOS before each block")
     parser.add_argument(
         "--control-tokens", action="store_true", help="special strings like <|im_end|> are those tokens, not text"
     )
-    parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="a model folder (default: the embedded model's)")
+    parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="a model folder (default: the included model's)")
     add_user_data_option(parser)
 
 

@@ -23,7 +23,7 @@ DEFAULT_USER_DATA = Path("user_data")
 MODEL_OPTION: dict[str, Any] = {
     "type": Path,
     "metavar": "DIR",
-    "help": "a model folder in Hugging Face's layout (default: the embedded SmolLM2-135M-Instruct)",
+    "help": "a model folder in Hugging Face's layout (default: the included SmolLM2-135M-Instruct)",
 }
 
 
@@ -38,7 +38,7 @@ class CliCommand:
 def add_host_options(parser: argparse.ArgumentParser) -> None:
     """``--model``, where things live, and how the model is loaded."""
     parser.add_argument("--model", **MODEL_OPTION)
-    parser.add_argument("--model-name", metavar="NAME", help="what records call the model (default: its folder's name)")
+    parser.add_argument("--model-name", metavar="NAME", help="the model's name in records (default: its folder's name)")
     add_folder_options(parser)
 
 
@@ -56,9 +56,15 @@ def add_folder_options(parser: argparse.ArgumentParser) -> None:
     kinds.add_argument(
         "--no-4bit", action="store_const", const="none", dest="quantization", help="the same as --quantization none"
     )
-    parser.add_argument("--dtype", choices=DTYPES, help="of weights that stay unquantized (default: what suits it)")
-    parser.add_argument("--compute-dtype", choices=DTYPES, help="to compute in with 4-bit weights (default: --dtype)")
-    parser.add_argument("--quant-type", choices=("nf4", "fp4"), default="nf4", help="of 4-bit weights (default: nf4)")
+    parser.add_argument(
+        "--dtype", choices=DTYPES, help="type of the weights that stay unquantized (default: what suits the hardware)"
+    )
+    parser.add_argument(
+        "--compute-dtype", choices=DTYPES, help="type in which 4-bit weights are computed (default: --dtype)"
+    )
+    parser.add_argument(
+        "--quant-type", choices=("nf4", "fp4"), default="nf4", help="kind of the 4-bit weights (default: nf4)"
+    )
     parser.add_argument("--double-quant", action="store_true", help="quantize the 4-bit weights' own scales too")
 
 

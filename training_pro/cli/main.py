@@ -19,7 +19,7 @@ from training_pro.cli.terminal import complain, say_json, with_options
 from training_pro.errors import Cancelled, UserError, explain, faults_of
 
 COMMANDS = {  # name: where it is (a module of this folder, or an attribute of one), what it does
-    "demo": ("demo", "train the embedded 4-bit model on the sample text and show what it learned"),
+    "demo": ("demo", "train the included model in 4-bit on the sample text and show what it learned"),
     "ui": ("ui", "open the training page in a browser, without the WebUI"),
     "train": ("train", "train a LoRA; after an interruption the same command resumes it"),
     "control": ("control", "steer a run in progress: stops, checkpoint, sample, pause, resume, learning rate, status"),
@@ -34,7 +34,7 @@ COMMANDS = {  # name: where it is (a module of this folder, or an attribute of o
     "merge": ("export.MERGE", "merge a LoRA into its base model and save it as a model folder"),
     "gguf": ("export.GGUF", "save a LoRA as a GGUF file for llama.cpp"),
     "bake": ("lora_tools.BAKE", "save a LoRA at another strength"),
-    "combine": ("lora_tools.COMBINE", "add LoRAs of the same base together, each at a weight"),
+    "combine": ("lora_tools.COMBINE", "add LoRAs of the same base together, each with a weight"),
     "shrink": ("lora_tools.SHRINK", "save a LoRA at a smaller rank and say how much is lost"),
     "compare": ("lora_tools.COMPARE", "show where LoRAs change the model, how much, and how alike they are"),
     "download": ("datasets.DOWNLOAD", "download a dataset or a format file into its folder"),
@@ -43,7 +43,10 @@ COMMANDS = {  # name: where it is (a module of this folder, or an attribute of o
     "split": ("datasets.SPLIT", "split a dataset into NAME_train.jsonl and NAME_eval.jsonl"),
     "rows-to-jsonl": ("datasets.ROWS_TO_JSONL", "turn the rows of a dataset into chats, one JSON object a line"),
     "text-to-jsonl": ("datasets.TEXT_TO_JSONL", "turn the sections of a text into chats, one JSON object a line"),
-    "questions": ("questions.WRITE", "let the model write a question for each section of a text; resumes"),
+    "questions": (
+        "questions.WRITE",
+        "let the model write a question for each section of a text; the same command resumes",
+    ),
     "questions-to-jsonl": ("questions.TO_JSONL", "turn the questions you keep into chats that the text answers"),
     "log-to-jsonl": ("datasets.LOG_TO_JSONL", "turn a chat log (WhatsApp, Telegram, Discord, IRC) into chats"),
     "clean": ("datasets.CLEAN", "remove control characters, HTML entities and tags from a text"),

@@ -48,13 +48,17 @@ def _write_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=SHORTEST_CHARS,
         metavar="N",
-        help=f"sections of up to so many characters are not asked about (default: {SHORTEST_CHARS})",
+        help=f"sections of up to this many characters get no question (default: {SHORTEST_CHARS})",
     )
     parser.add_argument(
-        "--at-once", type=int, default=AT_ONCE, metavar="N", help=f"sections at a time (default: {AT_ONCE})"
+        "--at-once",
+        type=int,
+        default=AT_ONCE,
+        metavar="N",
+        help=f"sections that go through the model together (default: {AT_ONCE})",
     )
     parser.add_argument(
-        "--wish", default="", metavar="TEXT", help="what to say to the model, %%text%% where the section goes"
+        "--wish", default="", metavar="TEXT", help="what to ask the model, with %%text%% where the section goes"
     )
     parser.add_argument("--again", action="store_true", help="begin again; an older table is kept aside")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table for a spreadsheet")

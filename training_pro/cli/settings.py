@@ -15,7 +15,7 @@ GROUPS = {
     "adapter": "The LoRA",
     "batch": "Batch and epochs",
     "schedule": "Learning rate",
-    "stops": "Stops (can be moved while it trains: the first four)",
+    "stops": "Stops (the first four can be changed during a run)",
     "checkpoints": "Checkpoints",
     "watch": "Watching",
 }
@@ -57,9 +57,9 @@ def settings_table() -> Iterator[str]:
     """The page of all settings, line by line, in Markdown."""
     yield "# All settings"
     yield ""
-    yield "Made by `python -m training_pro settings`. The name in code is for `--set` and for settings files."
-    yield "*Known from* is the feature of the original Training_PRO that a setting carries on. What else the page has,"
-    yield "buttons and live controls, is in [The page](page.md)."
+    yield "Made by `python -m training_pro settings`. The name is what you write after `--set` and in settings files."
+    yield "The column *known from* is for users of the original Training_PRO: it names the feature there that became"
+    yield "this setting. Buttons and live controls are in [The page](page.md)."
     for group, title in GROUPS.items():
         yield ""
         yield f"## {title}"

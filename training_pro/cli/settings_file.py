@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         metavar="SETTINGS",
         help="settings as JSON or YAML, e.g. the training_parameters.json of any run; - reads them from standard "
-        "input; left out: the defaults, with --set over them",
+        "input; without it: the defaults, which --set changes",
     )
     add_overrides(parser)
 

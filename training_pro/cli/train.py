@@ -41,21 +41,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     existing.add_argument(
         "--existing",
         choices=tuple(_WAYS),
-        help="if a LoRA of this name exists: continue it exactly (the default), train it further to the Epochs of the "
+        help="if a LoRA of this name exists: resume it exactly (the default), train it further to the Epochs of the "
         "settings, replace it (the old one is kept aside), train a new one on top of its weights, or refuse",
     )
     existing.add_argument(
         "--further",
         type=float,
         metavar="EPOCHS",
-        help="train the finished or stopped run of this name further, by so many epochs; without SETTINGS with its own "
-        "settings, --set over them. Given again after a kill, it resumes",
+        help="train the finished or stopped run of this name for so many more epochs; without SETTINGS, its own "
+        "settings are used, which --set changes. After a kill the same command resumes",
     )
     existing.add_argument(
         "--on-top", action="store_const", const="on-top", dest="existing", help="the same as --existing on-top"
     )
     parser.add_argument("--dry-run", action="store_true", help="check everything, print the plan, write nothing")
-    parser.add_argument("--watched", action="store_true", help="leave the last status for the page that started this")
+    parser.add_argument(
+        "--watched",
+        action="store_true",
+        help="for runs that a page has started: keep the last status until the page has read it",
+    )
     parser.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
 
 

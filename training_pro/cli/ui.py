@@ -12,7 +12,7 @@ from training_pro.cli.terminal import say
 def add_options(parser: argparse.ArgumentParser) -> None:
     common.add_host_options(parser)
     parser.add_argument("--listen", metavar="ADDRESS", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=7861)
+    parser.add_argument("--port", type=int, default=7861, help="port of the page (default: 7861)")
 
 
 def run(options: argparse.Namespace) -> int:

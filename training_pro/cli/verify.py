@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     settings_file.add_options(parser)
     common.add_host_options(parser)
-    parser.add_argument("--time", action="store_true", help="measure how long the run would take, by some updates")
+    parser.add_argument(
+        "--time", action="store_true", help="measure how long the run would take, with a few real updates"
+    )
     parser.add_argument("--json", action="store_true", help="print it as one line of JSON")
 
 

@@ -133,6 +133,7 @@ REFUSED: Mapping[str, str] = {
 }
 """Families that llama.cpp can't take, or that could not be proven, with the reason."""
 _UNCHANGED = (Part(),)
+MERGE_INSTEAD = " Merge the LoRA instead (the command merge) and convert the merged model."
 
 
 class GgufNames:
@@ -148,10 +149,8 @@ class GgufNames:
         family = FAMILIES.get(config.model_type)
         if family is None:
             why = REFUSED.get(config.model_type, "this family was not tried in llama.cpp")
-            raise ModelError(
-                f"{base_name} is of the kind {config.model_type}, and no LoRA for llama.cpp can be made for it: {why}. "
-                "Merge the LoRA instead (the command merge) and convert the merged model."
-            )
+            kind = "" if base_name == config.model_type else f" (its kind: {config.model_type})"
+            raise ModelError(f"No LoRA for llama.cpp can be made for {base_name}{kind}: {why}.{MERGE_INSTEAD}")
         self.config = config.get_text_config()
         self.family = family
         architecture = getattr(gguf.MODEL_ARCH, family.arch)

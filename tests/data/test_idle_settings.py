@@ -78,3 +78,8 @@ def test_a_cut_string_that_is_not_there_is_said(folders: Folders) -> None:
 def test_a_cut_string_that_leaves_no_room_for_blocks_is_said(folders: Folders) -> None:
     notes = verified(folders, text_file="story.txt", hard_cut=".", max_tokens=512).notes
     assert any("sections of" in note and "rarer" in note for note in notes)
+
+
+def test_short_texts_between_blank_lines_are_meant(folders: Folders) -> None:
+    (folders.datasets / "jokes.txt").write_text("\n\n\n".join(f"Joke {number}." for number in range(80)))
+    assert not any("rarer" in note for note in verified(folders, text_file="jokes.txt", max_tokens=512).notes)

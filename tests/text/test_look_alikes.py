@@ -98,6 +98,8 @@ def test_headings_are_counted_and_stay_in_the_text(heading: str) -> None:
         "Chapter 1\n\nOnce only.",
         "He read the chapter aloud.\n\nPart of it was dull, and so he began to skip more and more.",
         "- one\n- two\n\n**bold** words\n* a * b\n",
+        "He left\n\nPart of me\nwent too\n\nact as if\nI knew\n\nLetter from home\n\nBook a boat.\n\nScene by scene\n",
+        "The Lamp\n========\n\nIt burned.\n\nThe Stair\n---------\n\nIt creaked.\n\nThe Sea\n-------\nIt was calm.\n",
         "",
     ],
 )
@@ -145,3 +147,23 @@ def test_numbers_of_pages_and_results_are_no_chapters() -> None:
 def test_sentences_and_marks_of_code_are_no_ornaments() -> None:
     text = "\n\n".join([*SCENES, "(x)", "->", "x = 0", "The best part", "Zweite Wahl", "x", "000", "[break the glass]"])
     assert found(text) == []
+
+
+def test_titles_keep_their_underlines_and_their_texts() -> None:
+    text = "The Lamp\n========\n\nIt burned.\n\nThe Stair\n---\n\nIt creaked.\n---\nThen it was quiet.\n"
+    assert [(one.kind, one.count) for one in found(text)] == [("rules", 1)]
+    made, count = with_hard_cuts(text, LOOK_ALIKES)
+    assert count == 1 and made == text.replace("creaked.\n---", "creaked.\n\n\n")
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        ["Chapter One", "Chapter Two: Ropes", "Chapter the Third", "Chapter Twenty-four"],
+        ["LETTER FROM ADA", "LETTER TO THE KEEPER", "PART THE LAST", "BOOK OPEN"],
+        ["Kapitel eins", "Kapitel zw\u00f6lf", "Chapitre premier", "Cap\u00edtulo primero"],
+    ],
+)
+def test_headings_may_have_their_number_in_words_or_be_in_capitals(headings: list[str]) -> None:
+    text = "".join(f"\n\n{heading}\n\n{scene}" for heading, scene in zip(headings, SCENES, strict=True))
+    assert [(one.kind, one.count) for one in found(text)] == [("headings", 4)]

@@ -313,7 +313,8 @@ def _cut_notes(source: SourceReport, settings: Settings) -> list[str]:
     if not found.hard_cuts and cut not in ("", DEFAULTS["hard_cut"]):
         return [f"{source.name}: the Hard Cut String {cut[:40]} does not occur in it. Check how it is written."]
     mean = slicing.text_tokens / max(slicing.sections, 1)
-    if found.hard_cuts >= _MANY_CUTS and mean < min(_SHORT_SECTION_TOKENS, settings.max_tokens / 8):
+    rarer = cut != DEFAULTS["hard_cut"]  # who writes blank lines between jokes or quotes means it
+    if rarer and found.hard_cuts >= _MANY_CUTS and mean < min(_SHORT_SECTION_TOKENS, settings.max_tokens / 8):
         return [
             f"{source.name}: the Hard Cut String cuts it into {slicing.sections:,} sections of {mean:.0f} tokens on "
             "average. No block crosses a cut, so all are that short. Use a rarer one, such as \\n\\n\\n."

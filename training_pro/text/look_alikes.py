@@ -25,7 +25,18 @@ _WORDS = (
     "kapitel|teil|chapitre|partie|cap(?:i|í|Í)tulo|parte|capitolo|hoofdstuk|rozdział|kapitola|luku|bölüm|"
     "Глава|глава|ГЛАВА|Часть|часть|ЧАСТЬ|Розділ|розділ|РОЗДІЛ"
 )
-_NUMBERED = r"[ \t]+(?:\d{1,4}|[ivxlcIVXLC]{1,8}|[a-zA-Z]+)\b[^\n]{0,60}|[ \t]*[.:]?"
+_NUMBER_WORDS = (
+    "(?:the[ ])?(?:first|second|third|last|[a-z]{3,12}th)|one|two|three|four|five|six|seven|eight|nine|ten|eleven"
+    "|twelve|[a-z]{3,6}teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:[ -][a-z]{3,5})?"
+    "|eins|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf"
+    "|premi(?:er|ère)|deux(?:ième)?|trois(?:ième)?|quatre|cinq|sept|huit|neuf|dix|un[oa]?|dos|tres|cuatro|cinco|seis"
+    "|siete|ocho|nueve|diez|prim(?:er)?[oa]|segund[oa]|second[oa]|ter(?:cer|z)[oa]|due|tre|quattro|cinque|sei|sette"
+    "|otto|nove|dieci"
+)
+_NUMBERED = (  # "Part of me" begins a verse; a heading has a number, or is in capitals
+    rf"[ \t]+(?:\d{{1,4}}|[ivxlcIVXLC]{{1,8}}|(?i:{_NUMBER_WORDS}))\b[^\n]{{0,60}}"
+    r"|[ \t]+[A-Z][A-Z ,.:'-]{2,60}|[ \t]*[.:]?"
+)
 _ORDINALS = {  # what stands before the word, and the words
     r"(?:\d{1,3}\.|[^\s]{2,30}t(?:es|er|e))": "kapitel|teil|buch|abschnitt|akt|band",
     r"(?:(?:prem|dern)i(?:er|ère|Ère)|seconde?|[^\s]{3,20}i(?:è|È)me|\d{1,3}(?:er|e))": "chapitre|partie|livre|acte",
@@ -61,6 +72,8 @@ _MOST_BROKEN = 0.2  # of numbers, in mid-sentence: more are the numbers of pages
 _STOPS = ".!?…:*\"'”’“»)]。！？」"
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _SHOWN_CHARS = 40
+_UNDERLINE = re.compile(r"\n[ \t]*([-=~])\1{2,}")
+_TITLE_CHARS = 70
 _GAP_BYTES = 64  # the search for a cut goes no farther
 
 
@@ -97,7 +110,20 @@ def cut_look_alikes(corpus: Corpus, cut_strings: list[str]) -> list[CutLookAlike
 
 
 def _places(kind: str, buffer: bytes | mmap.mmap) -> list[Span]:
-    return [match.span() for match in _PATTERNS[kind].finditer(buffer)]
+    found = _PATTERNS[kind].finditer(buffer)
+    return [match.span() for match in found if kind != "rules" or not _is_underline(match)]
+
+
+def _is_underline(rule: re.Match[str] | re.Match[bytes]) -> bool:
+    """Whether a line of dashes or the like stands right below a title, which is no sentence and has a line of its own
+    after a blank one."""
+    text, start = rule.string, rule.start()
+    before = text[max(0, start - 4 * _TITLE_CHARS) : start]
+    words, mark = (one if isinstance(one, str) else one.decode("utf-8", "ignore") for one in (before, rule[0]))
+    *above, title = words.rsplit("\n", 2)
+    alone = not above[-1].strip() if above else len(before) == start
+    is_title = 0 < len(title.strip()) <= _TITLE_CHARS and title.rstrip()[-1] not in _STOPS
+    return alone and is_title and _UNDERLINE.fullmatch(mark) is not None
 
 
 def _count_chapters(corpus: Corpus, places: list[Span]) -> bool:
@@ -132,9 +158,9 @@ def with_hard_cuts(text: str, kinds: frozenset[str], cut: str = "\n\n\n") -> tup
     for kind in sorted(_KINDS.keys() & kinds):
         if kind == "numbers" and not _count_chapters(corpus, _places(kind, corpus.buffer)):
             continue
-        put = partial(_before, cut) if kind in _KEPT else partial(_instead, cut)
-        text, changed = re.subn(_KINDS[kind], put, text)
-        count += changed
+        put = partial(_before, cut) if kind in _KEPT else partial(_instead, cut, kind)
+        count += sum(put(mark) != mark[0] for mark in re.finditer(_KINDS[kind], text))
+        text = re.sub(_KINDS[kind], put, text)
     return text, count
 
 
@@ -142,8 +168,8 @@ def _before(cut: str, heading: re.Match[str]) -> str:
     return cut + heading[0].lstrip("\n")
 
 
-def _instead(cut: str, mark: re.Match[str]) -> str:
-    return cut
+def _instead(cut: str, kind: str, mark: re.Match[str]) -> str:
+    return mark[0] if kind == "rules" and _is_underline(mark) else cut
 
 
 def _is_cut(corpus: Corpus, place: Span, kind: str, cuts: re.Pattern[bytes] | None) -> bool:

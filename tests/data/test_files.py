@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from training_pro.data.files import find_dataset, list_datasets
+from training_pro.data.files import find_dataset, is_text, list_datasets
+from training_pro.data.rows.bad_rows import BadRows
+from training_pro.data.rows.rows import read_rows
 from training_pro.errors import DataError
 
 
@@ -48,3 +50,29 @@ def test_a_missing_file_is_one_sentence(name: str, place: Path):
         find_dataset(name, place)
     with pytest.raises(DataError, match="b2.txt, b10.txt"):
         find_dataset("none.txt", place)
+
+
+def test_a_folder_of_tables_is_a_dataset_of_which_the_training_part_is_read(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = tmp_path / "ponds" / "data"
+    folder.mkdir(parents=True)
+    for name, texts in (("train-00010-of-2", ["c"]), ("train-00002-of-2", ["a", "b"]), ("test-00000-of-1", ["d"])):
+        pq.write_table(pa.table({"text": texts}), folder / f"{name}.parquet")
+    (tmp_path / "ponds" / "README.md").write_text("# Ponds")
+    assert [(file.name, file.kind) for file in list_datasets(tmp_path)] == [("ponds", "rows")]
+    assert not is_text(tmp_path / "ponds")
+    bad = BadRows("ponds", "stop")
+    assert [row["text"] for _, row in read_rows(tmp_path / "ponds", bad)] == ["a", "b", "c"]
+    assert "data/test-00000-of-1.parquet" in bad.unread_notes()[0]
+
+
+def test_a_folder_of_tables_and_texts_is_no_dataset_of_its_own(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "mine").mkdir()
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "mine" / "a.parquet")
+    (tmp_path / "mine" / "b.txt").write_text("b")
+    assert {file.name for file in list_datasets(tmp_path)} == {"mine", "mine/a.parquet"}

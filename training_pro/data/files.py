@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from training_pro.data.rows.rows import ROW_TYPES
-from training_pro.data.rows.table_rows import is_saved_dataset
+from training_pro.data.rows.table_rows import is_row_folder
 from training_pro.errors import DataError
 from training_pro.packages import installed
 from training_pro.words import natural_key
@@ -99,7 +99,7 @@ class Unusable:
 
 def is_text(path: Path) -> bool:
     """Whether `path` is a text or a folder of texts; else it is rows."""
-    return not is_saved_dataset(path) if path.is_dir() else is_text_file(path)
+    return not is_row_folder(path) if path.is_dir() else is_text_file(path)
 
 
 def list_datasets(folder: Path) -> list[DatasetFile]:
@@ -153,7 +153,7 @@ def _walk(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         inner = sorted(name for name in folders if not name.startswith("."))
-        saved = [name for name in inner if is_saved_dataset(here / name)]
+        saved = [name for name in inner if is_row_folder(here / name)]
         folders[:] = [name for name in inner if name not in saved]
         yield from (here / name for name in saved)
         yield from (here / name for name in sorted(files) if not _is_no_data(name))

@@ -253,3 +253,24 @@ def test_hidden_messages_of_sillytavern_are_counted():
     said = [{"name": "You", "is_user": True, "mes": ASKED}, {"name": "Wren", "is_user": False, "mes": SAID}]
     ((_, chat),) = joined_logs(enumerate([head, *said, {**said[1], "is_system": True}], 1))
     assert turns(chat) == TALK and chat_of(chat).unused == ("hidden messages",)
+
+
+def test_names_of_sillytavern_come_from_its_lines_where_its_header_has_none(tmp_path: Path) -> None:
+    lines = [
+        {"user_name": "unused", "character_name": "unused", "chat_metadata": {}},
+        {"name": "Otter", "is_user": False, "mes": "Ahoy, {{user}}. {{char}} here."},
+        {"name": "Wren", "is_user": True, "mes": "Hello."},
+        {"name": "Otter", "is_user": False, "mes": "Two metres."},
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    ((_, row),) = read_rows(tmp_path / "a.jsonl", BadRows("a.jsonl", "stop"))
+    assert chat_of(row).messages[0]["content"] == "Ahoy, Wren. Otter here."
+
+
+def test_who_has_left_telegram_speaks_all_the_same() -> None:
+    messages = [
+        {"id": 1, "type": "message", "from": "Wren", "from_id": "user1", "text": "Deep?"},
+        {"id": 2, "type": "message", "from": None, "from_id": "user2", "text": "Two metres."},
+    ]
+    said = [message["content"] for message in chat_of({"type": "personal_chat", "messages": messages}).messages]
+    assert said == ["Deep?", "Two metres."]

@@ -192,3 +192,81 @@ def test_results_of_tools_that_are_lists_or_numbers(result: Any, content: str) -
     ]
     messages = chat_of({"messages": turns}).messages
     assert messages[2]["content"] == content and messages[3]["content"] == "2"
+
+
+def both(row: dict[str, Any]) -> list[str]:
+    return [message["content"] for message in chat_of(row).messages]
+
+
+TURNS = [{"role": "user", "content": "How deep?"}, {"role": "assistant", "content": "Two metres."}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["How deep?", "Two metres."]\n' * 3,
+        json.dumps([[["How deep?", "Two metres."]]] * 3),
+        f"[{LINE}][{LINE}][{LINE}]",
+        f"[\n {LINE},\n {LINE}\n]\n[\n {LINE}\n]\n",
+        json.dumps({"status": 200, "data": {"items": [ROW] * 3}}),
+    ],
+    ids=["pairs a line", "chats of pairs", "arrays on one line", "arrays in several goes", "an object in an object"],
+)
+def test_lists_of_pairs_arrays_in_a_row_and_inner_objects_are_rows(tmp_path: Path, text: str) -> None:
+    assert [both(row) for row in rows_of(tmp_path, text, "a.json")] == [["How deep?", "Two metres."]] * 3
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"conversations": [{"human": "How deep?"}, {"gpt": "Two metres."}]},
+        {"messages": "user: How deep?\nassistant: Two metres."},
+        {"my_chat": TURNS, "id": 1},
+        {"conversations": [{"from": "human", "value": "How deep?"}], "chosen": {"from": "gpt", "value": "Two metres."}},
+        {"conversations": [{"from": "human", "value": "How deep?"}], "response": "Two metres."},
+        {"input": TURNS[:1], "chosen": TURNS[1:], "rejected": [{"role": "assistant", "content": "No."}]},
+    ],
+    ids=["a name a turn", "written", "another name", "the chosen one beside", "the answer beside", "input"],
+)
+def test_turns_in_other_shapes_are_the_same_chat(row: dict[str, Any]) -> None:
+    assert both(row) == ["How deep?", "Two metres."]
+    assert kind_of_row(row) in ("messages", "sharegpt")
+
+
+def test_an_answer_beside_a_chat_that_has_one_is_not_added() -> None:
+    chat = chat_of({"conversations": TURNS, "chosen": {"from": "gpt", "value": "Three."}})
+    assert (len(chat.messages), chat.unused) == (2, ("chosen",))
+
+
+def test_two_chats_in_a_row_are_no_plain_meaning() -> None:
+    assert kind_of_row({"conversation_a": TURNS, "conversation_b": TURNS, "winner": "a"}) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "who"), [(("Agent", "Customer"), 0), (("Kunde", "Otter"), 1), (("Otter", "Wren"), 1)]
+)
+def test_who_answers_is_known_by_usual_names(names: tuple[str, str], who: int) -> None:
+    said = [{"speaker": names[place % 2], "text": f"Line {place}"} for place in range(4)]
+    roles = [message["role"] for message in chat_of({"conversation": said}).messages]
+    assert [role == "assistant" for role in roles] == [place % 2 == who for place in range(4)]
+
+
+def test_a_list_where_a_text_should_be_is_shown() -> None:
+    with pytest.raises(RowFault, match=r'"input" is not text: \["How'):
+        chat_of({"input": ["How deep?", "How wide?"], "output": "Two."})
+
+
+def test_one_chat_as_a_file_of_turns_in_parts(tmp_path: Path) -> None:
+    turns = [{"role": role, "parts": [{"text": text}]} for role, text in (("user", "How deep?"), ("model", "Two."))]
+    (row,) = rows_of(tmp_path, json.dumps(turns), "a.json")
+    assert both(row) == ["How deep?", "Two."]
+
+
+def test_bytes_of_a_table_that_are_text_are_text(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"prompt": pa.array(["Größe?".encode()]), "response": [b"Two."], "picture": [b"\xff\xd8"]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    ((_, row),) = read_rows(tmp_path / "a.parquet", BadRows("a.parquet", "stop"))
+    assert row == {"prompt": "Größe?", "response": "Two.", "picture": b"\xff\xd8"}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from training_pro.data.rows.bad_rows import RowFault, Unwanted
+from training_pro.data.rows.bad_rows import RowFault, Unwanted, beginning
 from training_pro.data.rows.exports import exported_turns, pairs_to_turns
 from training_pro.data.rows.fields import (
     CHAT_FIELDS,
@@ -38,10 +38,20 @@ from training_pro.data.rows.turns import (
 
 _TOOL_FIELDS = ("tools", "functions", "toolconfig", "tool_config")
 _COMPLETIONS = ("completion", "chosen")
+_PROMPTS = ("prompt", "question", "instruction", "input")
+_LAST_ANSWERS = ("chosen", "completion", "response", "answer", "output")  # beside a chat that ends with a question
+_NO_CHATS = {*("rejected", "completion", "data"), *(name for names in USUAL.values() for name in names)}
+_ASK = {
+    *("customer", "client", "patient", "student", "caller", "guest", "visitor", "buyer", "interviewer", "kunde"),
+    *("kundin", "cliente", "usuario", "utilisateur"),
+}
+_ANSWER = {
+    *("agent", "support", "advisor", "adviser", "operator", "representative", "rep", "doctor", "therapist"),
+    *("counselor", "counsellor", "teacher", "tutor", "expert", "seller", "coach", "berater", "agente"),
+}
 _WRITTEN = re.compile(
     r"(?:^|\n+)[ \t]*(human|user|assistant|gpt|bot|function response|system)[ \t]*:[ \t]?", re.IGNORECASE
 )
-_WRITTEN_FIELDS = ("chat", "chosen", "conversation", "dialogue")
 _STOPS = ("<|endoftext|>", "</s>")
 GOOD_FLAGS = ("label", "kto_tag", "desirable")  # of preference data: whether the answer is a good one
 
@@ -67,13 +77,24 @@ def chat_field(row: Mapping[str, Any]) -> str | None:
         {name: value for name, value in row.items() if isinstance(value, list | Mapping | str)}, CHAT_FIELDS
     )
     if name is None:
-        said = row.get("data")
-        return (
-            "data" if isinstance(said, list) and len(said) > 1 and all(isinstance(one, str) for one in said) else None
-        )
+        return _unnamed_chat(row)
     value = row[name]
     is_text = isinstance(value, str) and value.lstrip()[:1] not in ("[", "{") and not _is_written(value)
     return None if is_text and folded(name) in USUAL["text"] else name
+
+
+def _unnamed_chat(row: Mapping[str, Any]) -> str | None:
+    """The only field that holds turns though its name does not say so."""
+    said = row.get("data")
+    if isinstance(said, list) and len(said) > 1 and all(isinstance(one, str) for one in said):
+        return "data"
+    found = [name for name, value in row.items() if folded(name) not in _NO_CHATS and _says_who(value)]
+    return found[0] if len(found) == 1 else None
+
+
+def _says_who(value: Any) -> bool:
+    """Whether it is a list of turns with who speaks and what."""
+    return _is_turns(value) and any(pair <= value[0].keys() for pair in ({"role", "content"}, {"from", "value"}))
 
 
 def chat_of(row: Mapping[str, Any], columns: Columns = NO_COLUMNS) -> Chat:
@@ -169,14 +190,26 @@ def _turns(row: Mapping[str, Any], columns: Columns) -> tuple[list[Turn], set[st
         return turns, {*exported.fields}
     name = chat_field(row)
     if name is not None and not _is_written(row[name]):
-        return _made(listed(name, row[name])), {name}
+        return _with_last_answer(row, _made(listed(name, row[name])), {name})
     joined = _prompt_and_completion(row)
     if joined is not None:
         return joined
-    written = next((name for name in _WRITTEN_FIELDS if _is_written(row.get(name))), None)
+    written = next((field for field in (name, "chosen") if field and _is_written(row.get(field))), None)
     if written is not None:
         return _written_turns(row[written]), {written}
     return _exchange(row, columns)
+
+
+def _with_last_answer(row: Mapping[str, Any], turns: list[Turn], used: set[str]) -> tuple[list[Turn], set[str]]:
+    """The turns with the answer that stands beside them, where the last one is a question."""
+    name = field_named(row, _LAST_ANSWERS)
+    if name is None or not turns or turns[-1].message["role"] != "user":
+        return turns, used
+    value = row[name]
+    said = [value] if isinstance(value, Mapping) else value if _is_turns(value) else None
+    if isinstance(value, str) and value.strip():
+        said = [{"role": "assistant", "content": value}]
+    return (turns, used) if said is None else ([*turns, *_made(said)], {*used, name})
 
 
 def _is_empty(turn: Any) -> bool:
@@ -233,7 +266,7 @@ def _is_blank_system(turn: Any) -> bool:
 
 def _prompt_and_completion(row: Mapping[str, Any]) -> tuple[list[Turn], set[str]] | None:
     """Rows whose prompt and answer are lists of turns, of which the answer may repeat the prompt."""
-    prompt, answer = field_named(row, ("prompt",)), field_named(row, _COMPLETIONS)
+    prompt, answer = field_named(row, _PROMPTS), field_named(row, _COMPLETIONS)
     if answer is None or not _is_turns(row[answer]):
         return None
     turns = _made(listed(answer, row[answer]))
@@ -324,7 +357,7 @@ def _texts(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
         if isinstance(value, int | float) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str):
-            raise RowFault(f'the field "{name}" is not text')
+            raise RowFault(f'the field "{name}" is not text: {beginning(value, 40)}')
         if value.strip():
             texts.append(value)
     return texts
@@ -383,7 +416,8 @@ def _who_answers(names: list[str], roles: set[str], columns: Columns) -> str:
     if len(names) == 1 and "user" in roles:
         return names[0]
     if len(names) == 2:
-        return names[1]
+        first, second = map(folded, names)
+        return names[0] if (first in _ANSWER and second not in _ANSWER) or second in _ASK else names[1]
     shown = ", ".join(names[:8])[:120]
     raise RowFault(f'{len(names)} people speak in it ({shown}); say who is the assistant: columns "assistant=NAME"')
 

@@ -182,7 +182,11 @@ def _of_log(turn: Any) -> dict[str, Any]:
     if str(turn.get("type", "Default")) in _NOTICES:
         return {}
     author = turn.get("author") or turn.get("creator")
-    who = author.get("nickname") or author.get("name") if isinstance(author, Mapping) else turn.get("from")
+    who = (
+        author.get("nickname") or author.get("name")
+        if isinstance(author, Mapping)
+        else turn.get("from") or turn.get("from_id")
+    )
     if "senderName" in turn:
         who = turn["senderName"]
     if "sender_name" in turn:

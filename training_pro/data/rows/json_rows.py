@@ -146,8 +146,9 @@ def _shape(text: str) -> str:
     except RecursionError:
         return "array" if text.startswith("[") else "lines"
     if isinstance(value, list):
-        next_is_list = bool(value) and isinstance(value[0], Mapping) and text[end:].lstrip().startswith("[")
-        return "lines" if next_is_list and "\n" not in text[:end] else "array"
+        blank, _, follows = text[end:].partition("\n")
+        a_line_each = "\n" not in text[:end] and not blank.strip() and follows.lstrip().startswith("[")
+        return "lines" if a_line_each else "array"
     return "objects" if "\n" in text[:end] and isinstance(value, Mapping) else "lines"
 
 
@@ -223,9 +224,17 @@ class _Window:
             if shape == "objects":
                 yield from self._objects()
                 return
-            yield from self._array()
+            yield from self._arrays()
         except _BrokenError as broken:
             self.bad.broken(self.number, str(broken), self._rest())
+
+    def _arrays(self) -> Numbered:
+        """The values of an array, and of those right after it, which programs write that add their rows in several
+        goes."""
+        while self.peek() == "[":
+            yield from self._array()
+        if follows := self.peek():
+            raise self._broken(f"{_shown(follows)} stands after the closing ]")
 
     def _array(self) -> Numbered:
         """The values of an array, whose "[" comes next."""
@@ -239,8 +248,6 @@ class _Window:
             elif follows not in ("]", "{"):  # a comma that was forgotten between two rows changes nothing
                 raise self._broken(f"a comma or ] should follow the row before, not {_shown(follows)}")
         self.position += 1
-        if follows := self.peek():
-            raise self._broken(f"{_shown(follows)} stands after the closing ]")
 
     def _objects(self) -> Numbered:
         """Values one after the other, with white space or a comma between."""

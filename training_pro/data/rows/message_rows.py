@@ -84,7 +84,7 @@ def _way_of(first: Mapping[str, Any]) -> Callable[[Iterable[tuple[int, Any]]], N
     if {"message_id", "message_tree_id", "role", "text"} <= first.keys():
         return _of_openassistant
     says = first.get("role", first.get("type"))
-    if "content" in first and folded(says) in _TALKERS and not _TREES & first.keys():
+    if {"content", "parts"} & first.keys() and folded(says) in _TALKERS and not _TREES & first.keys():
         return _of_threads if field_named(first, _THREADS) else _of_turns if "role" in first else _of_typed
     own = {folded(name) for name in first}
     is_table = all(own & {*names} for names in (_SPEAKERS, _WORDS, _TIMES)) and not own & {*_NO_CHAT}
@@ -188,7 +188,11 @@ def _sillytavern_chat(lines: list[tuple[int, Any]]) -> tuple[int, Any]:
     number, head = lines[0]
     said = [line for _, line in lines if filled(line.get("mes")) and not line.get("is_system")]
     characters = {str(line.get("name") or "") for line in said if not line.get("is_user")}
-    names = {"user": head.get("user_name"), "char": head.get("character_name")}
+    # The header may have "unused" instead of names.
+    names = {
+        "user": next((line.get("name") for line in said if line.get("is_user")), head.get("user_name")),
+        "char": next((line.get("name") for line in said if not line.get("is_user")), head.get("character_name")),
+    }
     turns = [_sillytavern_turn(line, names, len(characters) > 1) for line in said]
     hidden = sum(filled(line.get("mes")) and bool(line.get("is_system")) for _, line in lines)
     return number, {"messages": joined_turns(turns), **({"hidden messages": hidden} if hidden else {})}

@@ -17,14 +17,13 @@ from training_pro.data.rows.bad_rows import BadRows
 from training_pro.data.rows.csv_rows import DELIMITERS, csv_rows
 from training_pro.data.rows.json_rows import json_rows
 from training_pro.data.rows.message_rows import joined_logs
-from training_pro.data.rows.table_rows import is_saved_dataset, table_rows
+from training_pro.data.rows.table_rows import TABLES, is_row_folder, table_rows
 from training_pro.data.rows.tidy import tidied
 from training_pro.errors import DataError
 from training_pro.text.reading import is_shifted
 
 Row = dict[str, Any]
 TEXT_TABLES = (".csv", ".tsv")
-TABLES = (".parquet", ".arrow")
 ROW_TYPES = (".json", ".jsonl", ".ndjson", *TEXT_TABLES, *TABLES)
 _SIGNATURES = {
     b"PK\x03\x04": "a zip archive",
@@ -55,7 +54,7 @@ def read_rows(path: Path, bad: BadRows, apart: bool = False) -> Iterator[tuple[i
             found = True
             if isinstance(row, dict):
                 yield number, tidied(row, apart)
-            elif _is_turns(row):
+            elif _is_turns(row) or _is_pairs(row):
                 yield number, {"messages": row}
             elif isinstance(row, str) and row.strip():
                 yield number, {"text": row}
@@ -78,9 +77,14 @@ def _is_turns(row: Any) -> bool:
     return isinstance(row, list) and bool(row) and all(isinstance(turn, dict) for turn in row)
 
 
+def _is_pairs(row: Any) -> bool:
+    """Whether it is a list of questions, each with its answer."""
+    return isinstance(row, list) and bool(row) and all(isinstance(pair, list) and len(pair) == 2 for pair in row)
+
+
 def _values(path: Path, bad: BadRows, apart: bool) -> Iterator[tuple[int, Any]]:
     kind = row_type(path)
-    if kind in TABLES or is_saved_dataset(path):
+    if kind in TABLES or is_row_folder(path):
         yield from table_rows(path, bad)
         return
     if not kind:

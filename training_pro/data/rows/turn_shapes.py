@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from training_pro.data.rows.assistant_exports import UNANSWERED
-from training_pro.data.rows.fields import filled
-from training_pro.data.rows.turns import THOUGHT_FIELDS
+from training_pro.data.rows.fields import filled, folded
+from training_pro.data.rows.turns import ROLES, THOUGHT_FIELDS
 
 Turn = Any
 _PARTS = ("content", "parts")
@@ -79,6 +79,8 @@ def _opened(turn: Turn) -> Turn:
     """A turn of LangChain without the wrapping that names its class."""
     if not isinstance(turn, Mapping):
         return turn
+    if len(turn) == 1 and folded(next(iter(turn))) in ROLES:  # {"human": "How deep?"}
+        return {"role": next(iter(turn)), "content": next(iter(turn.values()))}
     inner = turn.get("kwargs") if "lc" in turn else turn.get("data")
     if isinstance(inner, Mapping):
         names = turn.get("id")

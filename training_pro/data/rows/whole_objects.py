@@ -16,6 +16,7 @@ from training_pro.data.rows.fields import CHAT_FIELDS, NO_COLUMNS, exchange_fiel
 
 _TRAINED = ("data", "rows", "train", "examples")
 _HELD_OUT = ("test", "validation", "valid", "val", "dev", "eval")
+_WRAPPINGS = ("data", "dataset", "datasets", "result", "results", "response", "payload", "body")
 _ROW_NAMES = {*CHAT_FIELDS, "chat_messages", "mapping", "internal", "segments"}
 _FEWEST_QUESTIONS = 3
 _QUESTIONS = {"instruction", "prompt", "question", "query", "problem", "user_input", "frage", "anweisung"}
@@ -38,7 +39,7 @@ def rows_of_object(whole: Mapping[str, Any]) -> Held | None:
         _is_chats(whole[name]) for name in CHAT_FIELDS if name in whole
     ):
         return None
-    for found in (_of_lists(whole), _of_table(whole), _of_objects(whole), _of_questions(whole)):
+    for found in (_of_lists(whole), _of_table(whole), _of_objects(whole), _of_questions(whole), _of_inner(whole)):
         if found is not None:
             return found
     return None
@@ -109,6 +110,12 @@ def _of_objects(whole: Mapping[str, Any]) -> Held | None:
         return None
     by_number = all(str(name).isdigit() for name in whole)
     return Held(rows) if by_number or (len(rows) > 1 and all(_is_row(row) for row in rows)) else None
+
+
+def _of_inner(whole: Mapping[str, Any]) -> Held | None:
+    """The rows that an object in it holds, as in the answers of a website's interface."""
+    inner = next((whole[name] for name in _WRAPPINGS if isinstance(whole.get(name), Mapping)), None)
+    return None if inner is None else rows_of_object(inner)
 
 
 def _of_questions(whole: Mapping[str, Any]) -> Held | None:

@@ -165,3 +165,38 @@ def test_notices_that_whatsapp_marks_on_ios_are_no_words_of_a_person() -> None:
     picture = "[01.02.24, 10:00:01] Otter: \u200eBild weggelassen\n"
     log = chat_log(notice + picture + LOGS["iOS"])
     assert log is not None and log.removed == {"notices of the program": 1, "messages without words": 1}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "[10:{0:02}, 3/12/2024] {who}: {what}",
+        "10:{0:02} {who}: {what}",
+        "00:{0:02}:05 - {who}: {what}",
+        "{who} (12/03/2024 10:{0:02}): {what}",
+        "[2024-03-12 10:{0:02}:05] <{who}> {what}",
+        "2024-03-12T10:{0:02}:05Z <{who}> {what}",
+    ],
+    ids=["copied from WhatsApp Web", "bare times", "a transcript", "name and date", "IRC with a date", "IRC, ISO"],
+)
+def test_logs_with_times_in_other_places(form: str) -> None:
+    log = chat_log(whatsapp(form))
+    assert log is not None
+    assert [(message.name, message.text) for message in log.messages] == LONG
+
+
+@pytest.mark.parametrize(
+    "day", ["2024.03.12 화요일", "2024年3月12日(火)", "--- Tuesday, March 12, 2024 ---", "12 March 2024"]
+)
+def test_lines_with_the_day_belong_to_no_message(day: str) -> None:
+    lines = [f"10:{n:02}\t{who}\t{what}" for n, (who, what) in enumerate(LONG)]
+    log = chat_log("\n".join([*lines[:7], day, *lines[7:]]))
+    assert log is not None
+    assert [message.text for message in log.messages] == [what for _, what in LONG]
+    assert log.removed == {"lines with the day": 1}
+
+
+def test_a_name_without_letters_is_the_programs() -> None:
+    log = chat_log("10:00\t-->\tWren has joined\n" + "\n".join(f"10:01\t{who}\t{what}" for who, what in LONG))
+    assert log is not None
+    assert dict(log.names()) == {"Wren": 9, "Otter": 6} and log.removed == {"notices of the program": 1}

@@ -28,7 +28,7 @@ _DATE = (
     r"(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d{4}\. \d{1,2}\. \d{1,2}\."
     r"|(?:[^\W\d_]{2,9}\.?, )?[^\W\d_]{3,9}\.? \d{1,2},? \d{4})"
 )
-_WHEN = rf"{_DATE}[,\u060c]?(?: à| um| at| a las)? {_TIME}"
+_WHEN = rf"(?:{_DATE}[,\u060c]?(?: à| um| at| a las)? {_TIME}|{_TIME}, {_DATE})"
 _NAME = r"[^\n:<>\[\]]{1,60}?"
 _MANNERS = {
     "WhatsApp": re.compile(rf"(?P<when>{_WHEN})(?: [-\u2013]|,) (?:(?P<name>{_NAME}) ?: )?(?P<text>.*)"),
@@ -37,13 +37,13 @@ _MANNERS = {
     "Telegram": re.compile(rf"(?P<name>[^\n\[\]]{{1,60}}?), \[(?P<when>{_WHEN})\]:?(?P<text>)"),
     "Discord": re.compile(
         rf"\[(?P<when>(?:{_DATE}|\d{{1,2}}-\w{{3}}-\d{{2,4}}|[^\W\d_]{{3,10}}),? {_TIME})\] "
-        r"(?P<name>[^\n:]{1,60}?)(?P<text>)"
+        r"(?P<name>[^\n:<]{1,60}?)(?P<text>)"
     ),
     "Discord (copied)": re.compile(
         rf"(?P<name>[^\n:\u2014]{{1,60}}?) \u2014 (?P<when>[^\n:]{{0,20}}?{_TIME})(?P<text>)"
     ),
     "IRC": re.compile(
-        rf"(?:\[?(?P<when>(?:(?:{_DATE}|[^\W\d_]{{3}} \d{{1,2}}) )?{_TIME})\]? )?"
+        rf"(?:\[?(?P<when>(?:(?:{_DATE}|[^\W\d_]{{3}} \d{{1,2}})[ T])?{_TIME})Z?\]? )?"
         r"<[ @+%~&]?(?P<name>[^\s<>]{1,40})>[ \t](?P<text>.*)"
     ),
     "a log with tabs": re.compile(
@@ -51,10 +51,13 @@ _MANNERS = {
     ),
     "KakaoTalk": re.compile(rf"\[(?P<name>[^\]\n]{{1,40}})\] \[(?P<when>{_TIME})\] (?P<text>.*)"),
     "a log with times": re.compile(rf"\[(?P<when>(?:[^\]\n:]{{1,16}} )?{_TIME})\] ?(?P<name>{_NAME}): ?(?P<text>.*)"),
-    "a transcript with times": re.compile(rf"(?P<name>{_NAME}) \((?P<when>{_TIME})\): ?(?P<text>.*)"),
+    "a transcript with times": re.compile(
+        rf"(?P<name>{_NAME}) [\[(](?P<when>(?:{_DATE},? )?{_TIME})[\])]:? ?(?P<text>.*)"
+    ),
     "Zoom": re.compile(
         rf"(?P<when>{_TIME})\s+From\s+(?P<name>{_NAME})(?:\s+[Tt]o\s+[^:\n]{{1,60}})?\s*:\s*(?P<text>.*)"
     ),
+    "a log with bare times": re.compile(rf"(?P<when>{_TIME}) (?:- )?(?P<name>{_NAME}): ?(?P<text>.*)"),
     "a log with headings": re.compile(
         rf"(?P<name>[^\n\[\]:]{{1,60}}?)(?: {{2,}}\[?(?P<when>{_TIME})\]?| {_DATE} {_TIME})[ \t]*(?P<text>)"
     ),
@@ -63,12 +66,25 @@ _MANNERS = {
     "speakers by number": re.compile(r"(?P<when>)\[(?P<name>[A-Z][A-Za-z_ ]*\d{1,2})\]:? (?P<text>.*)"),
     "a dialogue": re.compile(r"(?P<when>)\*{0,2}(?P<name>[^\W\d_][\w .'-]{0,30})(?::\*{0,2}|\*{1,2}:) (?P<text>.+)"),
 }
+_ALONE = re.compile(  # a day that has a line of its own
+    rf"[-=_\u2500\u2014 ]*(?:[^\W\d_]{{2,12}}\.?,? )?(?:{_DATE}"
+    r"|\d{4}[年년] ?\d{1,2}[月월] ?\d{1,2}[日일]"
+    rf"|\d{{1,2}}\.? [^\W\d_]{{3,9}}\.? \d{{4}})[ (]*(?:[^\W\d_]{{1,12}}\)?)?[-=_\u2500\u2014 ]*"
+)
 _DAY = re.compile(rf"{_DATE}|\d{{1,2}}-\w{{3}}-\d{{2,4}}")
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2})[:.](\d{2})(?:[:.]\d{2})?(?![.\d/])")
 # The name has a line of its own.
 _WITH_HEADINGS = {"Telegram", "Discord", "Discord (copied)", "Zoom", "a log with headings", "QQ", "turns with headings"}
-_GUESSED = ("a dialogue", "a log with headings", "QQ", "turns with headings", "Zoom")  # by names that come again
+_GUESSED = (
+    "a log with bare times",
+    "a dialogue",
+    "a log with headings",
+    "QQ",
+    "turns with headings",
+    "Zoom",
+)  # by names that come again
 _FIELDS = {"From", "To", "Cc", "Sent", "Date", "Subject", "Type", "Title", "Author", "Note", "Time", "Ingredients"}
+_SOMEBODY = re.compile(r"\w")  # a program has arrows and stars for a name
 _NOTICE = "\x01"  # what the program itself wrote, which WhatsApp marks on iOS
 _LEAST_MESSAGES_A_NAME = 4
 _NO_TEXT = re.compile(
@@ -212,13 +228,16 @@ def _read(lines: Sequence[str], manner: str) -> ChatLog:
     for line in [*lines, None]:
         match = pattern.fullmatch(line) if line is not None else None
         if match is None and line is not None:
-            current = replace(current, text=f"{current.text}\n{line}") if current is not None else None
+            if _ALONE.fullmatch(line):
+                removed["lines with the day"] += 1
+            elif current is not None:
+                current = replace(current, text=f"{current.text}\n{line}")
             continue
         if current is not None:
             text = current.text.strip().replace(_NOTICE, "")
             if current.name and (not text or _NO_TEXT.fullmatch(text)):
                 removed["messages without words"] += 1
-            elif not current.name or current.text.startswith(_NOTICE):
+            elif not _SOMEBODY.search(current.name) or current.text.startswith(_NOTICE):
                 removed["notices of the program"] += 1
             else:
                 messages.append(replace(current, text=text))

@@ -112,15 +112,11 @@ class RowArrays:
         return [next(found) if id(ready) in kept else None for ready in batch]
 
     def _is_text(self, ready: ReadyRow) -> bool:
-        try:
-            ready.row.text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            code = ord(ready.row.text[error.start])
-            self._bad.reject(
-                ready.number, f"it holds a broken character (half of a pair, \\u{code:04x})", ascii(ready.row.text)
-            )
-            return False
-        return True
+        broken = broken_character(ready.row.text)
+        if broken:
+            reason = f"it holds a broken character (half of a pair, {broken})"
+            self._bad.reject(ready.number, reason, ascii(ready.row.text))
+        return not broken
 
     def _with_ends(self, ready: ReadyRow, encoded: Encoded) -> tuple[Ids, Bools]:
         """Ids and mask with BOS and EOS where they are missing; a BOS that the text wrote twice is there once."""
@@ -190,6 +186,15 @@ class RowArrays:
             ready.row.text,
         )
         return DataError(f"{sentence}. Raise the maximum, or trim or eliminate rows that are too long.")
+
+
+def broken_character(text: str) -> str:
+    """Half of a pair of surrogates that stands alone, as "\\ud83d", which no tokenizer takes; "": there is none."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        return f"\\u{ord(text[error.start]):04x}"
+    return ""
 
 
 def token_mask(text: str, offsets: npt.NDArray[np.int64], spans: Sequence[Span]) -> Bools:

@@ -12,7 +12,7 @@ from training_pro.data.rendering.formats import USUAL_FORMAT, Format, Instructio
 from training_pro.data.rendering.rendering import LossPlace, RenderedRow, RowRenderer, trained_spans
 from training_pro.data.rendering.templates import has_template, load_template, make_template
 from training_pro.data.report import SourceReport
-from training_pro.data.row_encoding import ReadyRow, RowArrays
+from training_pro.data.row_encoding import ReadyRow, RowArrays, broken_character
 from training_pro.data.rows.bad_rows import BadRows, RowFault, Unwanted
 from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import RowSamples
@@ -136,6 +136,8 @@ def _fits(workshop: Workshop) -> Callable[[RenderedRow], bool] | None:
         return None
 
     def fits(row: RenderedRow) -> bool:
+        if broken_character(row.text):
+            return True  # it is refused when its tokens are made
         ids = workshop.rows.encode([row.text], with_offsets=False)[0].ids
         return len(ids) + row.add_bos + row.add_eos <= workshop.settings.max_tokens
 

@@ -64,3 +64,14 @@ def test_a_long_chat_is_trained_whole_and_the_advice_says_so(tmp_path: Path):
     report = after.report.sources[0]
     assert report.rows_read == 2 and report.trimmed == 0
     assert any("1 long chat split" in note for note in report.notes)
+
+
+def test_a_broken_character_is_a_bad_row_also_where_chats_are_split(tmp_path: Path):
+    folders = Folders.under(tmp_path)
+    folders.make()
+    broken = chat(40)
+    broken["messages"][1]["content"] = "What is \ud83d?"
+    (folders.datasets / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in (broken, chat(1))))
+    settings = Settings(dataset="log.jsonl", max_tokens=256, too_long="split", bad_rows="skip")
+    (source,) = prepare(settings, tiny_tokenizer(CHATML), folders).report.sources
+    assert (source.samples, source.bad_rows) == (1, 1) and "\\ud83d" in source.bad_row_examples[0]

@@ -138,6 +138,19 @@ def test_controls_are_pulled_when_they_are_others(page: Page) -> None:
     assert set(pull()) == {page.panel.box}
 
 
+def test_all_controls_are_pulled_at_once_and_a_fault_in_one_leaves_the_others(page: Page) -> None:
+    with page.blocks:
+        second = gr.Textbox()
+        page.live._connect_pull(page.live.all, [Pulled("broken", dict, [second], _broken), *page.live._pulled])
+    pull = [fn.fn for fn in page.blocks.fns.values() if (page.live.all._id, "click") in map(tuple, fn.targets)][-1]
+    updates = pull()
+    assert updates[page.panel.box] == str(page.panel.chosen) and second in updates
+
+
+def _broken() -> dict[Any, Any]:
+    raise ValueError("broken")
+
+
 @pytest.mark.parametrize(
     "asked", [None, "", "{", "[]", "5", '{"have": 3, "chart": [1]}', '{"have": {"one": {}}}', "[" * 9999]
 )

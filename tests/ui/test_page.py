@@ -246,15 +246,15 @@ def test_a_server_that_is_away_is_told_of_and_one_that_is_back_is_followed(desk:
 
 def test_buttons_whose_change_was_lost_on_the_way_are_asked_for_again(desk: Desk) -> None:
     tab = desk.open()
-    blocks = desk.server.page.blocks.items()
-    (trigger,) = [number for number, block in blocks if getattr(block, "elem_id", "") == "tp-pull-buttons"]
+    triggers = pulls(desk)
+    of_buttons = [number for number, name in triggers.items() if name in ("tp-pull-buttons", "tp-pull-all")]
     asked = []
 
     def lose_the_first(route: Any) -> None:
         sent = route.request.post_data_json if route.request.method == "POST" else {}
-        if sent.get("trigger_id") == trigger:
+        if sent.get("trigger_id") in of_buttons:
             asked.append(route.request.url)
-        if sent.get("trigger_id") == trigger and len(asked) == 1:
+        if sent.get("trigger_id") in of_buttons and len(asked) == 1:
             route.fulfill(status=500, body="{}")  # an aborted one lets gradio 6 load the whole page anew
         else:
             route.continue_()
@@ -267,6 +267,29 @@ def test_buttons_whose_change_was_lost_on_the_way_are_asked_for_again(desk: Desk
     tab.until(lambda: tab.part("continue").is_visible(), "the buttons of a pause")
     assert len(asked) > 1
     tab.complaints.clear()  # the browser's own, on what was lost
+    tab.page.unroute("**/*")
+
+
+def test_a_page_that_opens_asks_for_all_its_lists_and_buttons_at_once(desk: Desk) -> None:
+    tab, triggers = desk.open(), pulls(desk)
+    pressed: list[str] = []
+
+    def note(request: Any) -> None:
+        sent = request.post_data_json if request.method == "POST" else {}
+        pressed.extend([triggers[sent["trigger_id"]]] if sent.get("trigger_id") in triggers else [])
+
+    tab.page.on("request", note)
+    tab.page.reload()
+    tab.until(lambda: pressed, "the question")
+    tab.until(lambda: tab.part("start").is_enabled(), "the form")
+    tab.page.wait_for_timeout(4000)  # two more looks, which find nothing new
+    assert pressed == ["tp-pull-all"]
+
+
+def pulls(desk: Desk) -> dict[int, str]:
+    """The hidden buttons that ask for what has changed: gradio's number, name."""
+    names = {number: str(getattr(block, "elem_id", "")) for number, block in desk.server.page.blocks.items()}
+    return {number: name for number, name in names.items() if name.startswith("tp-pull-")}
 
 
 def test_the_chart_goes_on_under_a_pointer_that_rests(desk: Desk) -> None:

@@ -39,21 +39,31 @@
   };
   // A list that is open under somebody's hand is not filled again.
   const choosing = () => document.querySelector('.training-pro :is(input, .tp-dots)[aria-expanded="true"]');
-  const pull = (name, version) => {
-    const trigger = document.getElementById("tp-pull-" + name), asked = own.asked[name];
-    if (!trigger || own.pulled[name] === version) return;
-    if (asked?.version === version && Date.now() - asked.at < PULL_MS) return;
-    own.asked[name] = { version, at: Date.now() };
-    trigger.click();
+  const ALL = "all", MANY = 3;  // so many are asked for at once, as when a page opens
+  const press = (name) => document.getElementById("tp-pull-" + name)?.click();
+  const underWay = (asked) => asked && !asked.got && Date.now() - asked.at < PULL_MS;
+  const pull = (versions) => {
+    if (underWay(own.asked[ALL])) return;  // its answer may be older than one to a single question
+    const due = Object.entries(versions).filter(([name, version]) => own.pulled[name] !== version
+      && !(own.asked[name]?.version === version && underWay(own.asked[name])));
+    const at = Date.now();
+    for (const [name, version] of due) own.asked[name] = { version, at };
+    if (due.length < MANY) return due.forEach(([name]) => press(name));
+    own.asked[ALL] = { of: due, at };
+    press(ALL);
   };
-  const got = (name) => { own.pulled[name] = own.asked[name]?.version; };
+  const got = (name) => {
+    const asked = own.asked[name] ?? {};
+    asked.got = true;
+    for (const [one, version] of asked.of ?? [[name, asked.version]]) own.pulled[one] = version;
+  };
   const show = (answer) => {
     for (const slot of slots()) {
       const drawn = answer.slots[slot.dataset.slot];
       if (drawn) put(slot, ...drawn);
     }
     window.trainingProChart?.show(answer.chart);
-    if (!choosing()) for (const [name, version] of Object.entries(answer.pulled)) pull(name, version);
+    if (!choosing()) pull(answer.pulled);
     window.trainingProPage?.follow(answer.pulse);
     window.trainingProNotices?.tell(answer.pulse);
   };

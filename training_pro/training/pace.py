@@ -43,7 +43,7 @@ class Pace:
         if self.measured_in:
             return f'The run will take about {time_words(self.seconds)}, at the speed of the run "{self.measured_in}".'
         return (
-            f"The run will take some {time_words(self.seconds)}: a rough guess, no run of this model is measured yet."
+            f"The run will take about {time_words(self.seconds)}: a rough guess, no run of this model is measured yet."
         )
 
 

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 _ASSETS = Path(__file__).resolve().parent.parent / "assets"
 SCRIPT = _ASSETS / "live.js"
 CHART_SCRIPTS = tuple(_ASSETS / name for name in ("chart.js", "chart_hands.js", "chart_save.js"))
+ALL = "all"  # in place of the name of one of the `pulled`
 LOOK = "training_pro_live"  # the name of the question, part of its address
 PACE_S = 1.5
 QUIET_PACE_S = 2.5  # while nothing is in progress
@@ -145,7 +146,7 @@ class LiveUpdates:
         self._kept: dict[str, _Kept] = {}
 
     def build(self) -> None:
-        """The question, its answer, and a button for each of the `pulled`; nobody sees them."""
+        """The question, its answer, and a button for each of the `pulled` and for all at once; nobody sees them."""
         self._shown = [shown for panel in self._panels for shown in panel.shown]
         self._pulled = [pulled for panel in self._panels for pulled in panel.pulled]
         self.asked = gr.Textbox(visible=False)
@@ -155,15 +156,20 @@ class LiveUpdates:
             pulled.name: gr.Button(pulled.name, elem_id=f"tp-pull-{pulled.name}", elem_classes=hidden)
             for pulled in self._pulled
         }
+        self.all = gr.Button(ALL, elem_id=f"tp-pull-{ALL}", elem_classes=hidden)
 
     def connect(self, page: Any) -> None:
         for script in (*CHART_SCRIPTS, SCRIPT):
             page.load(None, None, None, js=script.read_text(encoding="utf-8"))
         self.asked.change(self.look, self.asked, self.answer, **{**AT_ONCE, "api_name": LOOK})
         for pulled in self._pulled:
-            press = self.triggers[pulled.name].click
-            got = press(partial(_updates, pulled), None, list(pulled.outputs), trigger_mode="always_last", **AT_ONCE)
-            got.success(None, None, None, js=f"() => window.trainingProLive.got({json.dumps(pulled.name)})")
+            self._connect_pull(self.triggers[pulled.name], [pulled])
+        self._connect_pull(self.all, self._pulled)
+
+    def _connect_pull(self, trigger: Any, pulled: Sequence[Pulled]) -> None:
+        outputs = list(dict.fromkeys(output for one in pulled for output in one.outputs))
+        got = trigger.click(partial(_updates, pulled), None, outputs, trigger_mode="always_last", **AT_ONCE)
+        got.success(None, None, None, js=f"() => window.trainingProLive.got({json.dumps(trigger.value)})")
 
     def look(self, asked: str) -> str:
         """What a page is to show by now, as JSON.
@@ -226,9 +232,12 @@ def _parts(question: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], in
     return have if isinstance(have, dict) else {}, chart if isinstance(chart, dict) else {}, updates
 
 
-def _updates(pulled: Pulled) -> dict[Any, Any]:
-    try:
-        return pulled.updates()
-    except Exception:
-        logger.exception("The %s can't be shown.", pulled.name.replace("-", " "))
-        return {pulled.outputs[0]: gr.update()}
+def _updates(pulled: Sequence[Pulled]) -> dict[Any, Any]:
+    updates: dict[Any, Any] = {}
+    for one in pulled:
+        try:
+            updates |= one.updates()
+        except Exception:
+            logger.exception("The %s can't be shown.", one.name.replace("-", " "))
+            updates[one.outputs[0]] = gr.update()
+    return updates

@@ -50,7 +50,8 @@ def _kept_or_encoded(
     if cache is None:
         return encoded_rows(source, workshop, format_)
     relevant = {name: value for name, value in workshop.counted_settings.items() if name not in _AFTERWARDS}
-    key = cache_key(source.name, source.kind, _WAY_OF_RENDERING, made_of, relevant)
+    columns = str(workshop.reading.columns)  # which may come out of a format file
+    key = cache_key(source.name, source.kind, _WAY_OF_RENDERING, made_of, columns, relevant)
     found = cache.load(key)
     if found is not None:
         return RowSamples.from_arrays(found.arrays, source.name, workshop.rows), SourceReport.of_rows(found.facts)

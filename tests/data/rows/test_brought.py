@@ -330,6 +330,14 @@ def test_chosen_columns_are_read_as_they_are_named(row: dict[str, Any], columns:
     assert row[columns] in shown(found)
 
 
+def test_columns_of_a_format_file_that_was_changed_count(folders: Folders):
+    (folders.datasets / "a.jsonl").write_text(lines({"Frage": ASKED, "eins": SAID, "zwei": "Three metres."}))
+    for column, said in (("eins", SAID), ("zwei", "Three metres.")):
+        (folders.formats / "mine.json").write_text(json.dumps({"columns": f"prompt=Frage,answer={column}"}))
+        found = prepare(Settings(dataset="a.jsonl", format="mine", max_tokens=512), TOKENIZER, folders)
+        assert said in shown(found)
+
+
 def test_a_question_with_choices_has_its_answer_in_the_column_that_was_chosen(folders: Folders):
     row = {"question": ASKED, "choices": ["One metre.", SAID], "output": "B"}
     found = ready(folders, "a.jsonl", lines(row), columns="prompt=question,answer=output")

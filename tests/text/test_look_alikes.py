@@ -167,3 +167,54 @@ def test_titles_keep_their_underlines_and_their_texts() -> None:
 def test_headings_may_have_their_number_in_words_or_be_in_capitals(headings: list[str]) -> None:
     text = "".join(f"\n\n{heading}\n\n{scene}" for heading, scene in zip(headings, SCENES, strict=True))
     assert [(one.kind, one.count) for one in found(text)] == [("headings", 4)]
+
+
+@pytest.mark.parametrize(
+    ("between", "kind", "cut_string"),
+    [
+        ("\n\n###\n\n", "rules", "\\n###\\n"),
+        ("\n--\n", "rules", "\\n--\\n"),
+        ("\n\n*\n\n", "stars", "\\n*\\n"),
+        ("\n\n\u00b7\n\n", "stars", "\\n\u00b7\\n"),
+        ("\n\n<hr>\n\n", "break marks", "\\n<hr>\\n"),
+        (r"\n\n\n", "typed line ends", r"\\n\\n\\n"),
+    ],
+)
+def test_small_marks_and_typed_line_ends_come_with_their_cut_string(between: str, kind: str, cut_string: str) -> None:
+    text = between.join(SCENES)
+    (one,) = found(text)
+    assert (one.kind, one.count, one.cut_string) == (kind, 3, cut_string)
+    assert [text[start:end] for start, end in section_spans(text, [unescape(cut_string)])] == SCENES
+
+
+@pytest.mark.parametrize("blank", ["\u3000", " \u2003\t", "\u200b", "\ufeff"])
+def test_blank_lines_with_wide_spaces_are_offered(blank: str) -> None:
+    text = f"\n{blank}\n{blank}\n".join(SCENES)
+    (one,) = found(text)
+    assert (one.kind, one.count, one.cut_string) == ("wide blank lines", 3, "")
+    assert with_hard_cuts(text, LOOK_ALIKES) == ("\n\n\n".join(SCENES), 3)
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        ["अध्याय 1", "अध्याय २: घंटी", "अध्याय तीन"],
+        ["الفصل الأول", "الفصل الثاني: الجرس", "الباب 3"],
+        ["1장", "제2장 종", "제 3 화"],
+        ["Rozdział 1", "ROZDZIAŁ II", "Rozdział 3"],
+    ],
+)
+def test_headings_of_other_scripts(headings: list[str]) -> None:
+    text = "\n\n".join(f"{heading}\n\n{scene}" for heading, scene in zip(headings, SCENES, strict=False))
+    (one,) = found(text)
+    assert (one.kind, one.count) == ("headings", 2)
+
+
+def test_two_chapters_are_enough_where_the_first_begins_the_text() -> None:
+    (one,) = found(f"Chapter 1\n\n{SCENES[0]}\n\nChapter 2\n\n{SCENES[1]}")
+    assert (one.kind, one.count, one.example) == ("headings", 1, "Chapter 2")
+    assert found(f"{SCENES[0]}\n\nChapter 2\n\n{SCENES[1]}") == []
+
+
+def test_labels_of_instructions_are_no_headings() -> None:
+    assert found("### Instruction:\nSay it.\n\n### Response:\nIt.\n\n### Response:\nIt again.") == []

@@ -24,6 +24,11 @@ LOOK_ALIKE_WORDS = {
     "break marks": ("written page or scene break", "written page or scene breaks"),
     "numbers": ("lone number of a chapter", "lone numbers of chapters"),
     "form feeds": ("form feed (page break)", "form feeds (page breaks)"),
+    "typed line ends": (r"typed-out \n\n\n", r"typed-out \n\n\n"),
+    "wide blank lines": (
+        "place with two blank lines that hold wide spaces",
+        "places with two blank lines that hold wide spaces",
+    ),
     "headings": ("chapter heading", "chapter headings"),
     "end marks": ("mark of a text's end", "marks of a text's end"),
 }

@@ -19,10 +19,10 @@ from training_pro.text.sections import Span, cut_pattern
 _LINE_END = r"(?=[ \t]*(?:\n|\Z))"
 _GLYPHS = "⁂|❦|❧|◆|◇|◊|❖|☙|✦|✶|❋|■|§"
 _STAR = f"(?:[*]|•|·|⁑|⁕|※|★|☆|♦|♥|○|●|{_GLYPHS})"  # alternatives, since the patterns are for UTF-8
-_RULES = ("-", "_", "=", "~", "[+]", "–", "—", "─")
+_RULES = ("#", "-", "_", "=", "~", "[+]", "–", "—", "─")
 _WORDS = (
     "chapter|part|book|volume|act|scene|canto|letter|section|prologue|epilogue|interlude|preface|afterword|adventure|"
-    "kapitel|teil|chapitre|partie|cap(?:i|í|Í)tulo|parte|capitolo|hoofdstuk|rozdział|kapitola|luku|bölüm|"
+    "kapitel|teil|chapitre|partie|cap(?:i|í|Í)tulo|parte|capitolo|hoofdstuk|rozdział|ROZDZIAŁ|kapitola|luku|bölüm|"
     "Глава|глава|ГЛАВА|Часть|часть|ЧАСТЬ|Розділ|розділ|РОЗДІЛ"
 )
 _NUMBER_WORDS = (
@@ -47,21 +47,32 @@ _ORDINALS = {  # what stands before the word, and the words
     r"[^\s]{4,30}(?:ая|АЯ|ья|ЬЯ)": "глава|Глава|ГЛАВА|часть|Часть|ЧАСТЬ",
 }
 _ORDINAL_FIRST = "|".join(f"{ordinal}[ ](?:{words})" for ordinal, words in _ORDINALS.items())
+# Scripts without capitals: Hindi, Arabic, Persian, Hebrew, Thai, and Korean, which counts first.
+_UNCASED = (
+    r"(?:अध्याय|الفصل|الباب|فصل|باب|פרק|บทที่)[ \t]+[^\s]{1,50}(?:[ \t]+[^\s]{1,50})?(?:[ \t]*[:–—-][^\n]{0,120})?"
+    r"|(?:제[ ]?)?\d{1,3}[ ]?(?:장|화|부)(?:[ .:][^\n]{0,120})?"
+)
 _ORNAMENTS = (  # "o O o", "~ o ~", "-*-", "x x x"
     r"[oO](?:[ ]?[oO0]){2,4}|[xX](?:[ ][xX]){2,4}|[.](?:[ ][.]){2,4}"
     r"|[-~=_+]{1,5}[ ]?(?:(?:[*oOxX0@]|{star})[ ]?[-~=_+]{1,5}[ ]?){1,6}".replace("{star}", _STAR)
 )
+_WIDE = "|".join(map(chr, (0x1680, *range(0x2000, 0x200C), 0x202F, 0x205F, 0x3000, 0xFEFF)))  # no cut has these
+_ANY = f"(?:[ \t]|\u00a0|{_WIDE})*"
 _BREAK_WORDS = "(?:page|section|scene|chapter|time|line)[ _-]?(?:break|skip)|new[ _-]?page|break"
 _NUMBER = r"(?:\d{1,3}|[IVXLC]{1,8}|[ivxlc]{1,8})"
 _KINDS = {  # each starts at a line end, which is fast to find
-    "stars": rf"\n[ \t]*(?:{_STAR}(?:[ \t]*{_STAR}){{2,}}|{_GLYPHS}){_LINE_END}",
+    "stars": rf"\n[ \t]*(?:{_STAR}(?:[ \t]*{_STAR}){{2,}}|{_GLYPHS}|[*]|·){_LINE_END}",
     "ornaments": rf"\n[ \t]*(?:{_ORNAMENTS}){_LINE_END}",
-    "break marks": rf"\n[ \t]*(?:[\[(<{{](?i:{_BREAK_WORDS})[\])>}}]|\\(?:newpage|pagebreak|clearpage)){_LINE_END}",
-    "rules": rf"\n[ \t]*(?:{'|'.join(f'{mark}(?:[ ]?{mark}){{2,}}' for mark in _RULES)}|[#~]|—){_LINE_END}",
+    "break marks": rf"\n[ \t]*(?:[\[(<{{](?i:{_BREAK_WORDS})[\])>}}]|(?i:<hr[ ]?/?>)"
+    rf"|\\(?:newpage|pagebreak|clearpage)){_LINE_END}",
+    "rules": rf"\n[ \t]*(?:{'|'.join(f'{mark}(?:[ ]?{mark}){{2,}}' for mark in _RULES)}|--|––|——|[#~]|—){_LINE_END}",
     "end marks": r"<\|endoftext\|>|<\|end_of_text\|>|</s>|<eos>",
     "form feeds": r"\f",
-    "headings": rf"\n[ \t]*\n[ \t]*(?:[#]{{1,3}}[ \t]+[^\s][^\n]{{0,70}}|(?i:{_WORDS})(?:{_NUMBERED})"
-    rf"|(?i:{_ORDINAL_FIRST})(?:[ ]*[.:-][^\n]{{0,60}})?|第[^\n]{{1,24}}(?:章|回|节|節|話|话)[^\n]{{0,60}}){_LINE_END}",
+    "typed line ends": r"(?:\\n){3,}",  # what people read beside the Hard Cut String, and typed
+    "wide blank lines": rf"\n{_ANY}(?:{_WIDE}){_ANY}\n{_ANY}\n|\n\n{_ANY}(?:{_WIDE}){_ANY}\n",
+    "headings": rf"\n[ \t]*\n[ \t]*(?:[#]{{1,3}}[ \t]+[^\s][^\n]{{0,70}}(?<!:)|(?i:{_WORDS})(?:{_NUMBERED})"
+    rf"|(?i:{_ORDINAL_FIRST})(?:[ ]*[.:-][^\n]{{0,60}})?|第[^\n]{{1,24}}(?:章|回|节|節|話|话)[^\n]{{0,60}}"
+    rf"|{_UNCASED}){_LINE_END}",
     "numbers": rf"\n[ \t]*\n[ \t]*(?:{_NUMBER}[.]?|\[{_NUMBER}\]){_LINE_END}(?=[ \t]*\n[ \t]*(?:\n|\Z))",
 }
 _KEPT = ("headings", "numbers")  # they belong to the text: the cut comes before them
@@ -72,7 +83,7 @@ _MOST_BROKEN = 0.2  # of numbers, in mid-sentence: more are the numbers of pages
 _STOPS = ".!?…:*\"'”’“»)]。！？」"
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _SHOWN_CHARS = 40
-_UNDERLINE = re.compile(r"\n[ \t]*([-=~])\1{2,}")
+_UNDERLINE = re.compile(r"\n[ \t]*([-=~])\1+")
 _TITLE_CHARS = 70
 _GAP_BYTES = 64  # the search for a cut goes no farther
 
@@ -103,10 +114,15 @@ def cut_look_alikes(corpus: Corpus, cut_strings: list[str]) -> list[CutLookAlike
         uncut = [place for place in places if not _is_cut(corpus, place, kind, is_cut)]
         texts = Counter(corpus.text(*place).strip(" \t\n") for place in uncut)
         count = texts.total()
-        if count >= _FEWEST.get(kind, 1):
+        if count >= _FEWEST.get(kind, 1) - (kind == "headings" and _begins_with_heading(corpus)):
             example = texts.most_common(1)[0][0][:_SHOWN_CHARS]
             found.append(CutLookAlike(kind, count, example, _cut_string(kind, corpus, uncut)))
     return found
+
+
+def _begins_with_heading(corpus: Corpus) -> bool:
+    """Whether the first heading, before which nothing is to be cut, begins the text."""
+    return _PATTERNS["headings"].match(b"\n\n" + corpus.buffer[: 4 * _TITLE_CHARS].lstrip()) is not None
 
 
 def _places(kind: str, buffer: bytes | mmap.mmap) -> list[Span]:
@@ -189,8 +205,10 @@ def _cut_string(kind: str, corpus: Corpus, uncut: list[Span]) -> str:
     """The Hard Cut String that cuts at these places and nowhere else, as typed; "" where there is none."""
     if kind == "form feeds":
         return "\\f"
+    if kind == "typed line ends":
+        return r"\\n\\n\\n"
     marks = {corpus.text(*place).strip(" \t\n") for place in uncut}
-    if kind in _KEPT or len(marks) > 1:
+    if kind in (*_KEPT, "wide blank lines") or len(marks) > 1:
         return ""
     mark = marks.pop()
     typed = mark.replace("\\", "\\\\")

@@ -96,6 +96,8 @@ def test_quotation_marks_with_backslashes_and_single_ones_in_tables(tmp_path: Pa
     )
     ends = rows_of(tmp_path, 'prompt,response\n"Say \\"deep\\"","\\"Two.\\""\n"a","b"\n', "b.csv")
     assert [(row["prompt"], row["response"]) for row in ends] == [('Say "deep"', '"Two."'), ("a", "b")]
+    doubled = rows_of(tmp_path, 'prompt,response\n"C:\\""a""",b\n', "c.csv")
+    assert doubled == [{"prompt": 'C:\\"a"', "response": "b"}]
     assert rows_of(tmp_path, 'text\tn\n"Deep.\t1\nWide.\t2\n', "a.tsv")[0]["text"] == '"Deep.'
 
 

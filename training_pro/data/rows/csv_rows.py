@@ -19,7 +19,7 @@ from training_pro.errors import DataError
 DELIMITERS = ",;\t|"
 _LOOKED_AT_CHARS = 1 << 16
 _BACKSLASHED = re.compile(r'[^\\]\\"[^,;\t|\r\n]')
-_DOUBLED = re.compile(r'[^,;\t|\r\n\\]""')
+_DOUBLED = re.compile(r'[^,;\t|\r\n\\]""|\\""[^,;\t|\r\n]')  # \"" at a field's end is a marked one, and the end
 _SAYS_DELIMITER = re.compile(r'"?sep=(.)"?\s*')
 _LIMIT_LOCK = threading.Lock()
 _NUMBER_COLUMN = "index"  # how a column without a name is called, in which pandas writes the rows' numbers

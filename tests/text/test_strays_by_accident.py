@@ -159,6 +159,8 @@ def test_every_book_of_a_file_stays(text: str, left: str) -> None:
         ("[[file:rome.png|thumb]]", ""),
         ("[[Catégorie:Ville]][[Категория:Город]]end[[ファイル:a.jpg]]", "end"),
         ("[[日本]][[東京|都]]は", "日本都は"),
+        ("[[Mercury (planet)]], [[C++]], ([[Paris, Texas]])", "Mercury (planet), C++, (Paris, Texas)"),
+        ("[[Datei:a.jpg|hochkant=1.2]]", ""),
     ],
 )
 def test_links_of_a_wiki_keep_their_words_but_for_files_and_categories(link: str, shown: str) -> None:
@@ -166,7 +168,11 @@ def test_links_of_a_wiki_keep_their_words_but_for_files_and_categories(link: str
 
 
 @pytest.mark.parametrize(
-    "code", ["x[[i]][[j]]", "f(x)[[name]]", "[[nodiscard]] int f", "[[gnu::cold]]", "\n[[package]]\n"]
+    "code",
+    [
+        *("x[[i]][[j]]", "f(x)[[name]]", "[[nodiscard]] int f", "[[gnu::cold]]", "\n[[package]]\n", "= [[x, y]]"),
+        *("array([[name]])", "[[buffer(0)]]", "= [[a*b]]", "= [[True, False]]", "[[no_unique_address]] A a"),
+    ],
 )
 def test_brackets_of_code_beside_a_wikis_links_stay(code: str) -> None:
     assert kinds(4 * f"{code} ") == {}
@@ -180,3 +186,9 @@ def test_latex_is_shown_and_stays() -> None:
 
 def test_code_and_templates_are_none_of_these() -> None:
     assert kinds(CODE) == {} and clean(CODE) == (CODE, 0)
+
+
+def test_colors_of_a_terminal_go_whole() -> None:
+    text = "\x1b[1;31mred\x1b[0m and\x1b[K \x07bell\n"
+    assert kinds(text) == {"control characters": 4}
+    assert clean(text) == ("red and bell\n", 4)

@@ -34,10 +34,12 @@ _HIDDEN = (  # the namespaces of wikis whose links show no words of the text: fi
     "|파일|그림|분류|ملف|صورة|تصنيف|پرونده|تصویر|رده|קובץ|תמונה|קטגוריה"
 )
 _HIDES = re.compile(rf"[ ]?(?:{_HIDDEN})[ ]?:", re.IGNORECASE)
-# Code has these too: x[[name]], [[nodiscard]], [[gnu::cold]], [[:alpha:]], and [[package]] on a line of its own.
+# Code has these too: x[[name]], array([[a]]), [[nodiscard]], [[no_unique_address]], [[gnu::cold]], [[:alpha:]],
+# [[x, y]], [[f(x)]], [[a * b]], [[True, False]], and [[package]] on a line of its own.
 _IN_CODE = (
     r"[\s\d\"'$-]|nodiscard|maybe_unused|fallthrough|noreturn|deprecated|(?:un)?likely\]|\w+::"
-    r"|:[a-z]{4,6}:\]|(?<=\n\[\[)[a-z0-9_.-]+\]\][ \t]*\n"
+    r"|:[a-z]{4,6}:\]|(?:True|False|None)\b|[a-z](?:,[ ]?[a-z])*\]|[a-z]+_[a-z_]+[\](]"
+    r"|[^\[\]\n|]{0,300}?(?:\w\(|[*=<>{};])|(?<=\n\[\[)[a-z0-9_.-]+\]\][ \t]*\n"
 )
 _LINK = rf"(?!{_IN_CODE})[^\[\]\n]{{1,300}}\]\]"
 # {{name|upper}} is a text to be filled in, of Jinja and its kin.
@@ -47,7 +49,7 @@ _FILTERED = (
 )
 # Links, templates and notes of wikis, their bold words and headings.
 _WIKI = (
-    rf"\[\[(?:(?<![a-zA-Z0-9_)\]]\[\[)|(?=(?i:{_HIDDEN})[ ]?:)){_LINK}(?:\[\[{_LINK})*"
+    rf"\[\[(?:(?<![a-zA-Z0-9_)\]]\[\[)(?<![a-zA-Z0-9_]\(\[\[)|(?=(?i:{_HIDDEN})[ ]?:)){_LINK}(?:\[\[{_LINK})*"
     rf"|\{{\{{(?!{_FILTERED})[a-zA-Z][^{{}}\n|]{{0,80}}\|[^{{}}\n]{{0,500}}\}}\}}"
     r"|<ref(?:\s[^<>\n]{0,200})?(?:/>|>[^<]{0,500}</ref>)|'''[^'\n]{1,120}'''(?=[ ,.;:()])"
     r"|\n={2,5}[ ]?[^=\n]{1,100}[ ]?={2,5}(?=[ \t]*\n)"
@@ -69,8 +71,9 @@ _AROUND_BOOKS = (
     rf"|{_BOOK_ENDS}(?:\s*\Z"
     rf"|(?={_BEFORE_START}{{0,1500}}?{_SAYS_SO}).{{0,30000}}?(?:{_LICENSE_ENDS}|{_BOOK_STARTS}|\Z))?|{_BOOK_STARTS})"
 )
+_TERMINAL = r"\x1b\[[0-9;?]{0,20}[a-zA-Z]"  # colors and the like: what follows the control character goes with it
 _KINDS = {
-    "control characters": "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]",
+    "control characters": rf"{_TERMINAL}|[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]",
     "byte order marks": "\ufeff",
     "soft hyphens": "\u00ad",
     "zero-width spaces": "(?:\u200b|\u2060)",
@@ -95,7 +98,7 @@ _IN_UTF8 = {
     **{kind: re.compile(pattern.encode()) for kind, pattern in _KINDS.items()},
     _WRONG: re.compile(wrong_letters.PATTERN_UTF8),
     "Project Gutenberg notices": re.compile((_GUTENBERG % "(?:START|END)").encode()),
-    "control characters": re.compile(b"[\x00-\x08\x0b\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]"),
+    "control characters": re.compile(_TERMINAL.encode() + b"|[\x00-\x08\x0b\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]"),
 }
 # What was there instead of these is lost, or has to stay.
 CLEANED = frozenset(_KINDS) - {"replacement characters", "placeholders", "LaTeX commands"}

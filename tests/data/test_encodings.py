@@ -117,3 +117,50 @@ def test_colours_of_a_terminal_are_no_shift(tmp_path: Path) -> None:
     file = tmp_path / "log.txt"
     file.write_bytes(b"\x1b[31mred\x1b[0m costs \x1b[1m$5\n")
     assert "red" in read_text(file) and is_utf8(file.read_bytes())
+
+
+QUOTED = "“It is late,” she said — “too late.”\n" * 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_mark_is_known_where_it_begins_with_a_quotation_mark(tmp_path: Path, encoding: str) -> None:
+    data = QUOTED.encode(encoding)
+    guess = guessed(data)
+    assert guess is not None and decoded(data, guess.codec, "a.txt") == QUOTED and not is_utf8(data)
+    (tmp_path / "a.txt").write_bytes(data)
+    with pytest.raises(NotUtf8):
+        read_text(tmp_path / "a.txt")
+
+
+CENTRAL = {
+    "Polish": "Ty jesteś jak zdrowie. Ile cię trzeba cenić, ten się tylko dowie, kto cię stracił.",
+    "Czech": "Dávno, dávno již tomu, co jsem se dívala do té milé tváře, a přece ji vidím tak zřetelně.",
+    "Hungarian": "Nem illik tán, hogy együtt fürödnek: egy fiú meg egy leány; de ők ezt nem tudják.",
+    "Croatian": "Čovjek je sišao s brda i tražio ženu, ali već je bilo kasno; sve je šutjelo.",
+    "Slovak": "Bol raz jeden kráľ, čo mal tri dcéry, a veľmi ich ľúbil; spýtal sa ich, či ho majú rady.",
+}
+
+
+@pytest.mark.parametrize("encoding", ["cp1250", "iso8859_2", "cp852"])
+@pytest.mark.parametrize("language", CENTRAL)
+def test_central_european_prose_is_not_read_as_western(language: str, encoding: str) -> None:
+    data = CENTRAL[language].encode(encoding)
+    guess = guessed(data)
+    assert guess is not None and decoded(data, guess.codec, "a.txt") == CENTRAL[language]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "È così tardi? Sì, è già più tardi di ieri, però non può finire; chissà perché.\n" * 4,
+        "Une fête dû à l’été: le goût brûlé, coûte que coûte, où qu’il fût — voilà.\n" * 4,
+        "Det står en høne på øen og ser på åen, siger han til æblet.\n" * 4,
+        "O n.º 5 e a 1.ª são de leões, põem-se à mão.\n" * 4,
+        "The room has 20 m³ and costs £5.\n" * 4,
+    ],
+)
+def test_western_prose_is_not_read_as_central_european(text: str) -> None:
+    data = text.encode("cp1252")
+    guess = guessed(data)
+    assert guess is not None and guess.codec not in ("iso8859_2", "cp852")
+    assert guess.codec != "cp1250" or decoded(data, guess.codec, "a.txt") == text

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training_pro.errors import DataError
-from training_pro.text.reading import is_shifted
+from training_pro.text.reading import is_shifted, wide_order
 
 LOOKED_AT_BYTES = 1 << 18
 _SAMPLE_CHARS = 70
@@ -59,13 +59,23 @@ _UNUSUAL = re.compile(
 # Quotation marks and capitals inside words: letters of DOS or of the Mac, read as another encoding's.
 _LETTER, _SMALL = "[a-zA-Z\u00c0-\u00ff]", "[a-z\u00df-\u00ff]"
 _INSIDE_WORDS = re.compile(
-    f"{_LETTER}[\u201e\u201a\u0192\u02c6\u2020\u2021\u2030]|{_LETTER}[\u201c\u201d]{_SMALL}|{_SMALL}[\u00a7\u00c0-\u00d6\u00d8-\u00de\u0152\u0160\u0178\u017d](?:{_SMALL}|\\b)"
+    f"{_LETTER}[\u201e\u201a\u0192\u02c6\u2020\u2021\u2030]|{_LETTER}[\u201c\u201d]{_SMALL}|\u2122{_LETTER}|{_SMALL}[\u00a7\u00c0-\u00d6\u00d8-\u00de\u0152\u0160\u0178\u017d](?:{_SMALL}|\\b)"
 )
 _MOST_INSIDE_WORDS = 0.05  # of the characters beyond ASCII
 _KANA = re.compile("[\u3041-\u30ff]")
 _TURKISH = re.compile(
     "[\x00-\x7f\u00e7\u011f\u0131\u00f6\u015f\u00fc\u00c7\u011e\u0130\u00d6\u015e\u00dc\u00e2\u00ee\u00fb\u2013-\u2026]*"
 )
+# Each language's letters beyond ASCII, and those of them that its texts have and no Western one has in their places.
+_CENTRAL = {
+    "ąćęłńóśźż": "łę",
+    "áčďéěíňóřšťúůýž": "ěř",
+    "áäčďéíĺľňóôŕšťúýž": "ľč",
+    "áéíóöőúüű": "ő",
+    "ăâîşţ": "şţ",
+    "čćđšž": "čš",
+}
+_MARKS = frozenset("\u00a0«»§°©®„“”‘’‚‹›–—…•€™")
 _MOST_ACCENTS = 0.25  # of the letters; in other alphabets all letters are beyond ASCII
 
 
@@ -104,7 +114,7 @@ def is_utf8(data: bytes) -> bool:
         data.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return not _wide(data) and not is_shifted(data)
+    return not wide_order(data) and not is_shifted(data)
 
 
 def not_utf8(name: str, offset: int, guess: Guess | None, row: int | None = None) -> DataError:
@@ -148,8 +158,8 @@ def _codec(data: bytes) -> str | None:
     for mark, codec in marks:
         if data.startswith(mark):
             return codec
-    if _wide(data):
-        return "utf_16_le" if data[1:2] == b"\x00" else "utf_16_be"
+    if wide_order(data):
+        return f"utf_16_{wide_order(data)}"
     if is_shifted(data):
         return (
             "iso2022_kr" if _KOREAN in data else next((one for one in _SHIFTED if _whole(data, one) is not None), None)
@@ -184,17 +194,12 @@ _BROKEN_BYTES = "training_pro_cp1252"
 codecs.register_error(_BROKEN_BYTES, _as_windows_1252)
 
 
-def _wide(data: bytes) -> bool:
-    """Whether every other byte is NUL, as in UTF-16 of Latin letters."""
-    halves = data[:64:2], data[1:64:2]
-    return len(data) >= 4 and any(set(half) == {0} and 0 not in other for half, other in (halves, halves[::-1]))
-
-
 def _is_western(text: str) -> bool:
     """Letters of other alphabets read as Western ones give accents everywhere and signs that no Western text has."""
     beyond = sum(not character.isascii() for character in text)
     letters = sum(character.isalpha() for character in text)
-    few = beyond <= letters * _MOST_ACCENTS and len(_UNUSUAL.findall(text)) <= beyond * 0.05
+    accents = sum(character.isalpha() and not character.isascii() for character in text)
+    few = accents <= letters * _MOST_ACCENTS and len(_UNUSUAL.findall(text)) <= beyond * 0.05
     few &= len(_INSIDE_WORDS.findall(text)) <= beyond * _MOST_INSIDE_WORDS
     return bool(text) and few and _WESTERN.fullmatch(text) is not None
 
@@ -203,11 +208,18 @@ def _is_turkish(text: str) -> bool:
     return bool({"\u0131", "\u015f", "\u011f"} & set(text)) and _TURKISH.fullmatch(text) is not None
 
 
+def _is_central_european(text: str) -> bool:
+    """Polish, Czech, Slovak, Hungarian, Romanian or Croatian, with no letter of another language in it."""
+    found = {character for character in text.lower() if not character.isascii()} - _MARKS
+    return any(found <= {*letters} and found >= {*own} for letters, own in _CENTRAL.items())
+
+
 def _is_japanese(text: str) -> bool:
     return len(_KANA.findall(text)) > len(text) / 10
 
 
 _CERTAIN: dict[str, Callable[[str], bool]] = {
+    **dict.fromkeys(("cp1250", "iso8859_2", "cp852"), _is_central_european),
     "cp1254": _is_turkish,
     "cp1252": _is_western,
     "cp850": _is_western,

@@ -16,6 +16,8 @@ from training_pro.progress import Progress, no_progress
 from training_pro.words import natural_key
 
 _READ_BYTES = 1 << 20
+_LOOKED_AT_PAIRS = 32
+_MOSTLY = 0.7  # quotation marks and dashes are none of the Latin letters
 _SHIFT = b"\x1b$"
 _SHIFTED = re.compile(rb"\x1b\$(?:[@AB]|[()][A-Z])")
 
@@ -86,7 +88,7 @@ def _cleaned(file: Path, pieces: Iterable[bytes], size_bytes: int, progress: Pro
             raise _not_utf8(file, done_bytes - waiting + error.start, error.object[error.start]) from None
         done_bytes += len(raw)
         progress(done_bytes, size_bytes, f"Reading {file.name}")
-        if first and _looks_like_utf16(raw):
+        if first and wide_order(raw):
             raise NotUtf8(f"{file} is UTF-16. Open it in an editor and save it with the encoding UTF-8.", file, 0)
         if is_shifted(raw):
             at = done_bytes - len(raw) + raw.index(_SHIFT)
@@ -109,10 +111,14 @@ def is_shifted(data: bytes) -> bool:
     return _SHIFT in data and _SHIFTED.search(data) is not None
 
 
-def _looks_like_utf16(start: bytes) -> bool:
-    """Without a mark it can be valid UTF-8: every other byte of Latin text is NUL."""
-    halves = start[:32:2], start[1:32:2]
-    return len(start) >= 8 and any(set(half) == {0} and 0 not in other for half, other in (halves, halves[::-1]))
+def wide_order(data: bytes) -> str:
+    """ "le" or "be" where nearly every other byte is NUL, as in UTF-16 of Latin letters without a mark at its start;
+    that can be valid UTF-8. "" for other bytes."""
+    halves = {"be": data[: 2 * _LOOKED_AT_PAIRS : 2], "le": data[1 : 2 * _LOOKED_AT_PAIRS : 2]}
+    for order, other in (("be", "le"), ("le", "be")):
+        if len(data) >= 4 and 0 not in halves[other] and halves[order].count(0) >= _MOSTLY * len(halves[order]):
+            return order
+    return ""
 
 
 def _not_utf8(path: Path, offset_bytes: int, byte: int) -> NotUtf8:

@@ -13,6 +13,8 @@ from training_pro.data.documents.subtitles import subtitles_note
 from training_pro.data.files import PLAIN, suffix_of
 from training_pro.data.report import SourceReport
 from training_pro.data.text_parts import TextPart
+from training_pro.data.tokens import MARKER, RowTokenizer
+from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.reading import clean_text
 from training_pro.text.splitting.unwrapping import LOOKED_AT_BYTES, wrapped_note
 from training_pro.words import counted
@@ -33,6 +35,7 @@ LOOK_ALIKE_WORDS = {
     "end marks": ("mark of a text's end", "marks of a text's end"),
 }
 _JSON_ROWS = re.compile(r'\s*(?:\[\s*)?\{\s*"[^"\n]{1,60}"\s*:\s*["\[{\d]')
+_MARKER = re.compile(MARKER.pattern.encode())
 _ONE = {"HTML entities": "HTML entity"}
 _FEW_SECTIONS = 2
 _NOTES_BY_FILE = 5
@@ -68,6 +71,20 @@ def _rows_note(name: str, beginning: str) -> str:
         f"{name} holds rows of JSON: their brackets and names would be learned too. Rename it to "
         f"{name.rpartition('.')[0] or name}.{ending} and choose it as the Dataset."
     )
+
+
+def foreign_markers_notes(name: str, corpus: Corpus, tokenizer: RowTokenizer) -> list[str]:
+    """A sentence on markers of other models' chat templates, which are no tokens of this one."""
+    found = Counter(marker[0].decode() for marker in _MARKER.finditer(corpus.buffer))
+    foreign = tokenizer.foreign_markers(" ".join(found))
+    if not {*foreign} - {"</s>"}:  # typed by hand, it is offered as a cut
+        return []
+    count = sum(found[marker] for marker in foreign)
+    are = "is no token" if count == 1 else "are no tokens"
+    return [
+        f"{name}: {counted(count, 'marker')} of another model ({', '.join(foreign)[:120]}) {are} of this one: learned "
+        "as plain characters. Use chats as rows, and the model's own chat template writes its markers."
+    ]
 
 
 def text_notes(source: SourceReport) -> list[str]:

@@ -25,7 +25,7 @@ from training_pro.data.rows.fields import filled, text_field
 from training_pro.data.rows.rows import read_rows
 from training_pro.data.samples import TextSamples
 from training_pro.data.sources import Source
-from training_pro.data.text_notes import part_notes
+from training_pro.data.text_notes import foreign_markers_notes, part_notes
 from training_pro.data.text_parts import text_parts
 from training_pro.data.workshop import SourceSamples, Workshop
 from training_pro.errors import DataError
@@ -148,7 +148,8 @@ def _sliced(
     found = found_in(documents.corpus, slicing.hard_cut, encoder)
     rows = np.frombuffer(documents.numbers, np.int64) if documents.numbers is not None else None
     samples = TextSamples(blocks, documents.names, workshop.rows, rows)
-    report = dataclasses.replace(report, samples=len(blocks), slicing=blocks.report, found=found)
+    notes = (*report.notes, *foreign_markers_notes(source.name, documents.corpus, workshop.rows))
+    report = dataclasses.replace(report, samples=len(blocks), slicing=blocks.report, found=found, notes=notes)
     return SourceSamples(source, samples, report, (content,), blocks.digest())
 
 

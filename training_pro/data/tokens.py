@@ -19,7 +19,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 Ids = npt.NDArray[np.int32]
-_MARKER = re.compile(r"<\|[^|<>\s]{1,40}\|>|<\uff5c[^\uff5c<>\s]{1,40}\uff5c>|</?s>|<(?:start|end)_of_turn>")
+MARKER = re.compile(r"<\|[^|<>\s]{1,40}\|>|<｜[^<>\s]{1,80}?｜>|</?s>|<(?:start|end)_of_turn>")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class RowTokenizer:
     def foreign_markers(self, text: str) -> list[str]:
         """What looks like a control token in `text` and is not one token of this model, each once, in order: it would
         be learned as plain characters."""
-        found = [marker for marker in dict.fromkeys(_MARKER.findall(text)) if marker not in self.special_id_of]
+        found = [marker for marker in dict.fromkeys(MARKER.findall(text)) if marker not in self.special_id_of]
         encoded = self.encode(found, with_offsets=False)
         return [marker for marker, one in zip(found, encoded, strict=True) if len(one.ids) > 1]
 

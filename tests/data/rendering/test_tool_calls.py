@@ -182,3 +182,29 @@ def test_markers_that_are_no_tokens_of_the_model_are_named():
 def test_calls_without_a_name_are_a_bad_row(calls: Any):
     with pytest.raises(RowFault):
         renderer(templates.OBJECTS).render(talk(ASKED, {"role": "assistant", "content": "a", "tool_calls": calls}))
+
+
+def test_a_second_call_of_the_same_name_that_a_template_leaves_out_is_counted():
+    first_alone = templates.OBJECTS.replace("in message.tool_calls or [] -%}", "in (message.tool_calls or [])[:1] -%}")
+    both = calling(ARGUMENTS)
+    both["tool_calls"] = [*both["tool_calls"], *calling({"town": "Oakley"})["tool_calls"]]
+    made = renderer(first_alone)
+    made.render(talk(ASKED, both, RESULT, SAID))
+    assert any("leaves out 1 tool call:" in note for note in made.notes())
+    made = renderer(templates.OBJECTS)
+    made.render(talk(ASKED, both, RESULT, SAID))
+    assert not made.notes()
+
+
+def test_thoughts_that_a_template_takes_out_of_the_words_beside_a_call_are_not_left_out():
+    said = "{{- message.content.split('</think>')[-1] -}}"
+    made = renderer(templates.OBJECTS.replace("{{- message.content -}}", said))
+    made.render(talk(ASKED, calling(ARGUMENTS) | {"content": "<think>\nWet?\n</think>\n\nI look."}, RESULT, SAID))
+    assert not any("beside tool calls" in note for note in made.notes())
+
+
+def test_the_day_is_written_in_every_form_that_is_asked_for():
+    asked = "strftime_now(format='%F %D %-m %T %Z %c')"
+    made = renderer(templates.DATED.replace("strftime_now('%d %b %Y')", asked))
+    text = made.render(talk(ASKED, SAID)).text
+    assert "Today is 2026-01-01 01/01/26 1 12:00:00 UTC Thu Jan  1 12:00:00 2026" in text

@@ -436,3 +436,29 @@ def test_changed_columns_are_other_data(folders: Folders):
         prints.add(found.fingerprint)
         assert found.train.text(0) in ("The lock", "It was open.")
     assert len(prints) == 2
+
+
+FORMATTED = {
+    "prompt": f"<|im_start|>user\n{ASKED}<|im_end|>\n<|im_start|>assistant\n",
+    "completion": f"{SAID}<|im_end|>",
+}
+
+
+@pytest.mark.parametrize("loss_on", ["all", "assistant"])
+def test_a_question_that_is_in_a_chat_template_already_goes_through_no_second_one(folders: Folders, loss_on: str):
+    found = ready(folders, "a.jsonl", lines(FORMATTED), loss_on=loss_on)
+    whole = FORMATTED["prompt"] + FORMATTED["completion"]
+    assert found.train.preview(0).text == whole
+    trained = trained_text(found.train, 0)
+    assert trained == (FORMATTED["completion"] if loss_on == "assistant" else trained) and trained.endswith(
+        "<|im_end|>"
+    )
+    assert any("markers of a chat template" in note for note in found.report.sources[0].notes)
+
+
+def test_markers_of_another_model_in_texts_are_named_with_their_count(folders: Folders):
+    row = {"text": "<|turn|>user\nDeep?<|stop|>\n<|turn|>model\nTwo.<|stop|>"}
+    (source,) = ready(folders, "a.jsonl", lines(row, row)).report.sources
+    assert any("8 markers" in note and "<|turn|>, <|stop|>" in note for note in source.notes)
+    (source,) = ready(folders, "b.jsonl", lines({"text": "Typed by hand.</s>"})).report.sources
+    assert not any("marker" in note for note in source.notes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -119,6 +120,7 @@ class ChatRenderer:
         self._count_own_stops(chat)
         self._unused.update(chat.unused)
         self._speakers.update([chat.speakers] if chat.speakers else [])
+        self._counts["formatted"] += chat.formatted
         self._counts["tools"] += bool(chat.tools) and not self._forms.calls
         return chat
 
@@ -131,7 +133,11 @@ class ChatRenderer:
 
     def _rendered(self, chat: Chat) -> RenderedRow:
         if chat.segments:
-            return joined_segments(chat.segments, self._tokenizer, self._adds_eos_to_segments)
+            row = joined_segments(chat.segments, self._tokenizer, self._adds_eos_to_segments)
+            if not chat.formatted:
+                return row
+            ends = row.text.rstrip().endswith(self._tokenizer.special_texts)  # with a stop of its own
+            return replace(row, silent=(), add_eos=row.add_eos and not ends, stops=row.stops or ends)
         messages = formed(chat.messages, self._forms)
         if not self._forms.system:
             messages = self._system_into_user(messages)
@@ -170,9 +176,10 @@ class ChatRenderer:
         thoughts_name = self._forms.thoughts or "reasoning_content"
         for turn, message in enumerate(messages):
             said = text[slice(*spans[turn])] if turn in spans else ""
-            calls = [call["function"]["name"] for call in message.get("tool_calls") or [] if "function" in call]
-            self._counts["calls"] += sum(name not in said for name in calls)
-            self._counts["words"] += bool(calls) and message["content"].strip() not in said
+            calls = Counter(call["function"]["name"] for call in message.get("tool_calls") or [] if "function" in call)
+            self._counts["calls"] += sum(max(0, count - said.count(name)) for name, count in calls.items())
+            words = message["content"].rpartition("</think>")[2].strip()  # templates write thoughts in their own way
+            self._counts["words"] += bool(calls) and words not in said
             thoughts = message.get(thoughts_name)
             if message["role"] == "assistant" and isinstance(thoughts, str):
                 self._counts["thoughts"] += thoughts.strip() not in said
@@ -214,6 +221,11 @@ class ChatRenderer:
                 "row",
                 "In {} the assistant speaks first, which the chat template ({}) refuses: a user turn "
                 '"[Start a new chat]" was put before it.',
+            ),
+            "formatted": (
+                "row",
+                "In {} the question has the markers of a chat template in it: the text is taken as it is, without the "
+                "chat template ({}).",
             ),
             "ids": ("row", "In {} tool calls got ids of nine characters, as the chat template ({}) asks for."),
             "calls": ("tool call", "The chat template ({1}) leaves out {0}: not trained."),

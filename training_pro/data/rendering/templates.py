@@ -29,6 +29,9 @@ THE_DAY = "1 January 2026"  # what templates write as today, on every day of a r
 _DATE_PARTS = {
     "%Y": "2026", "%m": "01", "%-d": "1", "%d": "01", "%B": "January", "%b": "Jan", "%A": "Thursday", "%a": "Thu",
     "%y": "26", "%H": "12", "%I": "12", "%M": "00", "%S": "00", "%p": "PM", "%e": " 1", "%j": "001",
+    "%F": "2026-01-01", "%D": "01/01/26", "%x": "01/01/26", "%T": "12:00:00", "%X": "12:00:00", "%R": "12:00",
+    "%c": "Thu Jan  1 12:00:00 2026", "%-m": "1", "%-H": "12", "%-I": "12", "%h": "Jan", "%Z": "UTC", "%z": "+0000",
+    "%w": "4", "%u": "4", "%U": "00", "%W": "00", "%V": "01", "%G": "2026", "%f": "000000", "%s": "1767268800",
 }  # fmt: skip
 _MOST_PROBE_CHARS = 1_000_000
 _LARGEST_NUMBER = 1_000_000
@@ -169,7 +172,7 @@ def with_one_day(template: str) -> str:
     if _ASKS_FOR_DAY not in template:
         return template
     filters = "".join(f"|replace({part!r}, {written!r})" for part, written in _DATE_PARTS.items())
-    return f'{{%- macro {_ASKS_FOR_DAY}(layout) -%}}{{{{- layout{filters} -}}}}{{%- endmacro %}}{{{{- "" }}}}{template}'
+    return f'{{%- macro {_ASKS_FOR_DAY}(format) -%}}{{{{- format{filters} -}}}}{{%- endmacro %}}{{{{- "" }}}}{template}'
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ _ANSWER = {
 _WRITTEN = re.compile(
     r"(?:^|\n+)[ \t]*(human|user|assistant|gpt|bot|function response|system)[ \t]*:[ \t]?", re.IGNORECASE
 )
+_MARKERS = re.compile(r"<\|(?:im_start|start_header_id|start|user)\|>|<start_of_turn>|<\uff5cUser\uff5c>|\[INST\]")
 _STOPS = ("<|endoftext|>", "</s>")
 GOOD_FLAGS = ("label", "kto_tag", "desirable")  # of preference data: whether the answer is a good one
 
@@ -60,7 +61,8 @@ GOOD_FLAGS = ("label", "kto_tag", "desirable")  # of preference data: whether th
 class Chat:
     """A conversation. `silent` are the places of assistant turns that must not be learned. `speakers` says, where the
     roles were guessed from names, who is who. `segments`, where the row brings its own text, is that text in pieces,
-    each with whether it is trained; there are no messages then. `unused` names the row's other fields.
+    each with whether it is trained; there are no messages then. `formatted`: that is a question with the markers of a
+    chat template in it, and its answer. `unused` names the row's other fields.
     """
 
     messages: list[Message]
@@ -68,6 +70,7 @@ class Chat:
     tools: list[Any] | None = None
     segments: tuple[tuple[str, bool], ...] = ()
     speakers: str = ""
+    formatted: bool = False
     unused: tuple[str, ...] = ()
 
 
@@ -108,6 +111,9 @@ def chat_of(row: Mapping[str, Any], columns: Columns = NO_COLUMNS) -> Chat:
     segments = _segments(row)
     if segments:
         return Chat([], segments=segments, unused=_left(row, {"segments"}))
+    formatted = _formatted(row, columns)
+    if formatted is not None:
+        return formatted
     turns, used = _turns(row, columns)
     if not turns:
         raise RowFault("its conversation must be a list with at least one turn in it")
@@ -177,6 +183,16 @@ def _segments(row: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
     if not all(isinstance(piece, Mapping) and isinstance(piece.get("text"), str) for piece in pieces):
         raise RowFault("a segment of it has no text")
     return tuple((piece["text"], not is_off(piece.get("label", True))) for piece in pieces)
+
+
+def _formatted(row: Mapping[str, Any], columns: Columns) -> Chat | None:
+    """A row whose question is in a chat template already, up to where the answer begins."""
+    fields = exchange_fields(row, columns)
+    names = (*fields.get("prompt", ()), *fields.get("answer", ()))
+    texts = [row[name] for name in names if isinstance(row[name], str) and row[name].strip()]
+    if len(texts) != 2 or len(names) != 2 or not _MARKERS.search(texts[0]):
+        return None
+    return Chat([], segments=((texts[0], False), (texts[1], True)), formatted=True, unused=_left(row, names))
 
 
 def _turns(row: Mapping[str, Any], columns: Columns) -> tuple[list[Turn], set[str]]:

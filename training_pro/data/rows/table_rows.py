@@ -35,11 +35,15 @@ def _is_saved(folder: Path) -> bool:
 
 
 def _shards(folder: Path) -> list[Path]:
-    """The tables in a folder and the folders in it, in natural order; [] where it holds other files too."""
-    files = (file for file in folder.rglob("*") if file.is_file() and not _is_beside(file, folder))
-    found = list(islice(files, _MOST_SHARDS))
-    if any(file.suffix.lower() not in TABLES for file in found):
-        return []
+    """The tables in a folder and the folders in it, in natural order; [] where it holds other files, or a folder that
+    is a saved dataset of its own."""
+    found: list[Path] = []
+    for file in islice(folder.rglob("*"), _MOST_SHARDS):
+        if _is_beside(file, folder) or not file.is_file():
+            continue
+        if file.suffix.lower() not in TABLES or _is_saved(file.parent):
+            return []
+        found.append(file)
     return sorted(found, key=lambda file: natural_key(file.relative_to(folder).as_posix()))
 
 

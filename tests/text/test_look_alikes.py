@@ -98,6 +98,7 @@ def test_headings_are_counted_and_stay_in_the_text(heading: str) -> None:
         "Chapter 1\n\nOnce only.",
         "He read the chapter aloud.\n\nPart of it was dull, and so he began to skip more and more.",
         "- one\n- two\n\n**bold** words\n* a * b\n",
+        'print("\\n\\n\\nEnd")\nx = "\\n\\n\\n\\n"\nThe cut is `\\n\\n\\n` here.\n',
         "He left\n\nPart of me\nwent too\n\nact as if\nI knew\n\nLetter from home\n\nBook a boat.\n\nScene by scene\n",
         "The Lamp\n========\n\nIt burned.\n\nThe Stair\n---------\n\nIt creaked.\n\nThe Sea\n-------\nIt was calm.\n",
         "",

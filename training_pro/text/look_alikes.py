@@ -68,7 +68,8 @@ _KINDS = {  # each starts at a line end, which is fast to find
     "rules": rf"\n[ \t]*(?:{'|'.join(f'{mark}(?:[ ]?{mark}){{2,}}' for mark in _RULES)}|--|––|——|[#~]|—){_LINE_END}",
     "end marks": r"<\|endoftext\|>|<\|end_of_text\|>|</s>|<eos>",
     "form feeds": r"\f",
-    "typed line ends": r"(?:\\n){3,}",  # what people read beside the Hard Cut String, and typed
+    # What people read beside the Hard Cut String, and typed; beside a quotation mark it is code, or talks about it.
+    "typed line ends": r"(?<!\\n)(?<![\"'`\\])(?:\\n){3,}(?![\"'`\\])",
     "wide blank lines": rf"\n{_ANY}(?:{_WIDE}){_ANY}\n{_ANY}\n|\n\n{_ANY}(?:{_WIDE}){_ANY}\n",
     "headings": rf"\n[ \t]*\n[ \t]*(?:[#]{{1,3}}[ \t]+[^\s][^\n]{{0,70}}(?<!:)|(?i:{_WORDS})(?:{_NUMBERED})"
     rf"|(?i:{_ORDINAL_FIRST})(?:[ ]*[.:-][^\n]{{0,60}})?|第[^\n]{{1,24}}(?:章|回|节|節|話|话)[^\n]{{0,60}}"

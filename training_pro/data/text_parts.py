@@ -30,7 +30,7 @@ from training_pro.record.whole_files import whole_file
 from training_pro.text.reading import clean_text
 from training_pro.words import reason_of
 
-CONVERTER = 2  # raised whenever what comes out of a document changes
+CONVERTER = 3  # raised whenever what comes out of a document changes
 MOST_UNPACKED_BYTES = 8 << 30
 _NAME_CHARS = 80
 

@@ -204,3 +204,44 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_lines_of_a_caption_after_a_long_pause_stay_together() -> None:
     captions = "1\n00:00:01,000 --> 00:00:02,000\nHow deep?\n\n2\n00:00:20,000 --> 00:00:21,000\nGo now\nto the pond.\n"
     assert subtitle_text(captions, "a.srt").text == "How deep?\n\nGo now to the pond.\n"
+
+
+def test_a_book_without_an_order_of_its_own_is_read_as_it_is_listed(tmp_path: Path) -> None:
+    listing = (
+        '<package xmlns="http://www.idpf.org/2007/opf"><manifest>'
+        '<item id="a" href="part2.xhtml" media-type="application/xhtml+xml"/>'
+        '<item id="b" href="part1.xhtml" media-type="application/xhtml+xml"/></manifest></package>'
+    )
+    found = extracted(epub(tmp_path / "b.epub", ["<p>One.</p>", "<p>Two.</p>"], listing=listing), "b.epub")
+    assert found.text == "One.\n\n\nTwo.\n"
+
+
+def test_cells_whose_end_is_not_written_stay_apart(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("<table><tr><td>a<td>b<tr><th>c</th><td>d</td></table>")
+    assert extracted(tmp_path / "a.html", "a.html").text == "a b\nc d"
+
+
+def test_names_comments_and_styles_of_captions_are_not_read(tmp_path: Path) -> None:
+    blocks = (
+        "WEBVTT",
+        "STYLE\n::cue {}",
+        "one - intro\n00:00.000 --> 00:02.000\nIs it open?",
+        "NOTE\nOf two\nlines",
+        "00:02.000 --> 00:04.000\nSince noon.",
+    )
+    (tmp_path / "a.vtt").write_text("\n\n".join(blocks))
+    assert extracted(tmp_path / "a.vtt", "a.vtt").text == "Is it open?\nSince noon.\n"
+
+
+def test_a_row_of_a_word_table_is_a_line(tmp_path: Path) -> None:
+    import docx
+
+    document: Any = docx.Document()
+    document.add_paragraph("Before.")
+    table = document.add_table(rows=2, cols=2)
+    for place, cell in enumerate(cell for row in table.rows for cell in row.cells):
+        cell.text = f"c{place}"
+    table.cell(1, 1).add_paragraph("more")
+    document.add_paragraph("After.")
+    document.save(tmp_path / "t.docx")
+    assert extracted(tmp_path / "t.docx", "t.docx").text == "Before.\n\nc0\tc1\nc2\tc3 more\n\nAfter.\n"

@@ -272,3 +272,11 @@ def test_bytes_of_a_table_that_are_text_are_text(tmp_path: Path) -> None:
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     ((_, row),) = read_rows(tmp_path / "a.parquet", BadRows("a.parquet", "stop"))
     assert row == {"prompt": "Größe?", "response": "Two.", "picture": b"\xff\xd8"}
+
+
+def test_empty_lines_of_a_spreadsheet_at_a_files_end_are_no_rows(tmp_path: Path) -> None:
+    table = "prompt;response\nHow deep?;Two metres.\n;\n;\n"
+    assert rows_of(tmp_path, table, "a.csv") == [ROW]
+    bad = BadRows("a.csv", "skip")
+    assert rows_of(tmp_path, f"{table}How wide?;Ten.\n", "a.csv", bad) == ROWS
+    assert bad.count == 2 and "row 2: all its fields are empty" in bad.examples[0]

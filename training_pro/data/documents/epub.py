@@ -61,6 +61,7 @@ def _reading_order(book: zipfile.ZipFile, path: Path) -> list[str]:
     chosen = [
         items[place.get("idref", "")] for place in listing.iterfind(".//{*}itemref") if place.get("idref") in items
     ]
+    chosen = chosen or list(items.values())  # a book without an order of its own: as they are listed
     chapters = [
         _member(posixpath.dirname(package), item.get("href", ""))
         for item in chosen

@@ -27,6 +27,7 @@ _PARAGRAPHS = (
     *("h3", "h4", "h5", "h6", "ul", "ol", "dl", "dt", "dd", "table", "pre", "hr", "form", "fieldset", "details"),
 )
 _LINES = ("li", "tr", "option", "summary", "caption")
+_CELLS = ("td", "th")
 _CHAPTERS = ("h1", "h2")
 _CODE = ("script", "style", "noscript", "template", "iframe", "object", "svg", "math", "head", "button", "select")
 _MENUS = ("nav", "footer")
@@ -47,8 +48,9 @@ def html_text(data: bytes | str, chapters: bool = True) -> Extracted:
             tag.insert_after(_PARAGRAPH if sign == _CHAPTER else sign)
     for tag in soup.find_all("br"):
         tag.replace_with(_LINE)
-    for tag in soup.find_all(("td", "th")):
-        tag.insert_after(_SPACE)
+    for tag in soup.find_all(_CELLS):
+        if tag.find_previous_sibling(_CELLS) or tag.parent.name in _CELLS:  # of a cell whose end is not written
+            tag.insert_before(_SPACE)
     for tag in soup.find_all("li"):
         tag.insert(0, "- ")
     return Extracted(_laid_out(soup.get_text()), +removed)

@@ -14,6 +14,9 @@ LONG_PAUSE_MS = 4000  # begins a new paragraph
 _INNER_TIMES = re.compile(r"<\d[\d:.]*>|</?c[^>]*>")  # of captions that show word by word
 _TIMES = re.compile(r"^\d\d:\d\d(?::\d\d)?[,.]\d{3} --> \d\d:", re.MULTILINE)
 _FEWEST_CUES = 5
+_VTT = re.compile(r"\s*WEBVTT\b")
+_VTT_ASIDE = re.compile(r"(?:NOTE|STYLE|REGION)\b")
+_VTT_NAME = re.compile(r"\A[^\n]*\n(?=[^\n]*-->)")  # a name that a caption has of its own
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 _ENDS = re.compile(r"[.!?\u2026:\u3002\uff01\uff1f][\"'\u201d\u2019)\]\u266a]*$")
 _NEW_SPEAKER = re.compile(r"[-\u2013\u2014>\u266a\[(]|[^\W\d_][\w .'-]{0,30}: ")
@@ -39,7 +42,7 @@ def subtitle_text(text: str, name: str) -> Extracted:
     """
     import pysubs2
 
-    prepared = _VOICE.sub(r"\1: ", _INNER_TIMES.sub("", text))
+    prepared = _VOICE.sub(r"\1: ", _INNER_TIMES.sub("", _cues_alone(text)))
     try:
         cues = [cue for cue in pysubs2.SSAFile.from_string(prepared) if not cue.is_comment]
     except (pysubs2.exceptions.Pysubs2Error, ValueError) as error:
@@ -59,6 +62,14 @@ def subtitle_text(text: str, name: str) -> Extracted:
     if not pieces:
         raise DataError(f"{name} holds no subtitles; check the file.")
     return Extracted("".join(pieces) + "\n", +removed)
+
+
+def _cues_alone(text: str) -> str:
+    """WebVTT without its comments, its styles and the captions' names; other subtitles as they are."""
+    if not _VTT.match(text):
+        return text
+    blocks = re.split(r"\n[ \t]*\n", text)
+    return "\n\n".join(_VTT_NAME.sub("", block.strip("\n")) for block in blocks if not _VTT_ASIDE.match(block.lstrip()))
 
 
 def _lines(text: str) -> list[str]:

@@ -50,12 +50,16 @@ def word_text(path: Path) -> Extracted:
 def _paragraphs(document: Any, body: Any) -> Iterator[str]:
     """Each paragraph with text, after what separates it from the one before."""
     before = ""
+    cell = None
     for paragraph in body.iter(f"{_W}p"):
         text = "".join(_runs(paragraph)).strip("\n")
         if not text.strip() or next(paragraph.iterancestors(_FALLBACK), None) is not None:
             continue
         kind = _kind(document, paragraph)
-        if before:
+        last_cell, cell = cell, paragraph.getparent() if kind == "table" else None
+        if cell is not None and last_cell is not None and cell.getparent() is last_cell.getparent():
+            yield " " if cell is last_cell else "\t"
+        elif before:
             yield CHAPTER_END if kind == "chapter" else "\n" if kind == before != "plain" else "\n\n"
         yield f"- {text}" if kind == "list" else text
         before = kind

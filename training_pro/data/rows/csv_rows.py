@@ -1,7 +1,7 @@
 """Rows of a CSV or TSV file: the first line names the columns, each further record is a row of text fields.
 
-Blank lines are no records and are not counted; a record whose fields are all empty is a bad row. Commas, semicolons,
-tabs and vertical bars are understood; quoted fields may hold line ends. Costs one record at a time.
+Blank lines are no records and are not counted; a record whose fields are all empty is a bad row, if others follow.
+Commas, semicolons, tabs and vertical bars are understood; quoted fields may hold line ends. Costs one record at a time.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def csv_rows(file: TextIO, bad: BadRows, delimiters: str = DELIMITERS) -> Iterat
     file.seek(start)
     names = _header(reader, bad)
     number = 0
+    empty: list[tuple[int, str]] = []
     while True:
         fields = _next_record(reader, number + 1, bad)
         if fields is None:
@@ -46,8 +47,12 @@ def csv_rows(file: TextIO, bad: BadRows, delimiters: str = DELIMITERS) -> Iterat
         if len(names) == 1:  # what looks like more fields are commas of its text
             fields = [delimiter.join(fields)]
         if not any(field.strip() for field in fields):
-            bad.reject(number, "all its fields are empty", delimiter.join(fields))
-        elif len(fields) != len(names):
+            empty.append((number, delimiter.join(fields)))
+            continue
+        for place, line in empty:  # at the file's end a spreadsheet has such lines
+            bad.reject(place, "all its fields are empty", line)
+        empty.clear()
+        if len(fields) != len(names):
             reason = f"it has {len(fields)} fields where the header names {len(names)}"
             bad.reject(number, reason, delimiter.join(fields))
         else:

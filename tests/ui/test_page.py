@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -341,7 +342,36 @@ def test_a_slider_is_sent_once_when_it_is_let_go(desk: Desk) -> None:
     tab.page.mouse.up()
     tab.until(lambda: desk.server.run.controls.values.stop_at_loss > 3, "the stop loss")
     assert tab.page.evaluate("window.sent") == 1
-    assert float(slider.input_value()) == desk.server.run.controls.values.stop_at_loss
+    wanted = desk.server.run.controls.values.stop_at_loss
+    assert float(slider.input_value()) == wanted
+    number = tab.part("live-loss").locator("input[type=number]")
+    number.fill("99")  # would end the run, were it taken for the end of the slider
+    number.press("Enter")
+    tab.until(lambda: "99" in tab.words("live-said"), "the refusal")
+    tab.until(lambda: float(number.input_value()) == wanted, "the value that counts")
+    number.select_text()
+    number.press_sequentially("1,5")
+    number.press("Enter")
+    tab.until(lambda: desk.server.run.controls.values.stop_at_loss == 1.5, "a half after a comma")
+    assert desk.server.run.status.running
+
+
+def test_while_a_check_takes_its_time_the_page_says_so_and_what_start_said_before_is_gone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab, session, go_on = desk.open(), desk.server.session, threading.Event()
+    tab.until(lambda: "Ready" in tab.words("your-run"), "the first check")
+    tab.type("name", "a.b")
+    tab.press("start")
+    tab.until(lambda: "has a dot" in tab.words("start-said"), "the refusal")
+    check = session.check
+    monkeypatch.setattr(session, "check", lambda *given: go_on.wait(60) and check(*given))
+    tab.type("name", "named")
+    checking = "document.querySelector('.training-pro').dataset.checking !== undefined"
+    tab.until(lambda: tab.page.evaluate(checking), "the word for it")
+    assert not tab.part("start-said").is_visible()
+    go_on.set()
+    tab.until(lambda: not tab.page.evaluate(checking) and "Ready" in tab.words("your-run"), "the check")
 
 
 def test_alpha_follows_the_rank_until_the_chain_is_pressed(desk: Desk) -> None:

@@ -31,7 +31,7 @@
     if (!name) return;
     clearTimeout(typing[name]);
     if (field.value === "" || !Number.isFinite(Number(field.value))) return;
-    const value = Math.min(Math.max(Number(field.value), field.min === "" ? -Infinity : Number(field.min)), field.max === "" ? Infinity : Number(field.max));
+    const value = Number(field.value);  // as it was typed: one out of range is refused by the server, not moved to its end
     typing[name] = setTimeout(() => send(name, value), wait_ms);
   };
   document.addEventListener("change", (event) => moved(event, 0), true);

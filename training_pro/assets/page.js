@@ -5,7 +5,7 @@
   const CHECK_AFTER_MS = 500, FORM = "training-pro-form", SEEN = "training-pro-seen";
   if (window.trainingProPage) return;
   const page = () => document.querySelector(".training-pro");
-  const own = { timer: null, pulse: {}, marks: "" };
+  const own = { timer: null, since: null, presses: 0, pulse: {}, marks: "" };
 
   // -- the three faces ----------------------------------------------------------------------------------------------
   const face = () => {
@@ -30,9 +30,23 @@
   };
 
   // -- the check ----------------------------------------------------------------------------------------------------
+  const CHECKING_MS = 400;  // a check that takes less is not worth a word
+  const underWay = () => { own.since = setTimeout(() => { page().dataset.checking = ""; }, CHECKING_MS); };
   const check = (wait_ms = 0) => {
     clearTimeout(own.timer);
-    own.timer = setTimeout(() => document.getElementById("tp-check")?.click(), wait_ms);
+    own.timer = setTimeout(() => {
+      if (!own.presses) underWay();
+      own.presses += 1;
+      // What Start said was about the settings of before; its question waits for an answer.
+      if (!document.getElementById("tp-ask")?.offsetParent) document.getElementById("tp-start-said")?.classList.add("tp-past");
+      document.getElementById("tp-check")?.click();
+    }, wait_ms);
+  };
+  const checked = () => {
+    clearTimeout(own.since);
+    delete page()?.dataset.checking;
+    own.presses = own.presses > 1 ? 1 : 0;  // of presses during a check gradio lets the last one follow
+    if (own.presses) underWay();
   };
   const changed = (event) => {
     if (event.target.closest?.(".training-pro .tp-setting")) check(CHECK_AFTER_MS);
@@ -43,6 +57,14 @@
   }, true);
   document.addEventListener("keydown", (event) => {
     if (event.isTrusted && event.key === "Enter") changed(event);
+  }, true);
+
+  // Where numbers are written with a point, browsers leave out a comma that is typed into a number: 1,5 would be 15.
+  const writesCommas = (1.5).toLocaleString().includes(",");
+  document.addEventListener("beforeinput", (event) => {
+    if (writesCommas || !event.data?.includes(",") || !event.target.closest?.('.training-pro .tp-decimal')) return;
+    event.preventDefault();
+    document.execCommand("insertText", false, event.data.replaceAll(",", "."));
   }, true);
 
   // -- marks --------------------------------------------------------------------------------------------------------
@@ -170,6 +192,7 @@
     reset: () => document.getElementById("tp-reset")?.click(),
   };
   document.addEventListener("click", (event) => {
+    if (event.target.closest?.("#tp-start, #tp-ask button")) document.getElementById("tp-start-said")?.classList.remove("tp-past");
     const pressed = event.target.closest?.(".training-pro [data-do], .training-pro [data-press], #tp-look");
     if (!pressed) return;
     if (pressed.id === "tp-look") toggle("blocks");
@@ -177,6 +200,6 @@
     else deeds[pressed.dataset.do]?.(pressed);
   }, true);
 
-  window.trainingProPage = { check, follow, newRun, runName: () => own.pulse.name };
+  window.trainingProPage = { check, checked, follow, newRun, runName: () => own.pulse.name };
   follow({});
 }

@@ -58,7 +58,7 @@ def test_all_of_a_run_is_shown_and_only_what_is_another_is_another(panel: Panel)
     before = panel.stamps()
     assert panel.changed(before) == set()
     run.status = replace(run.status, phase="paused")
-    assert panel.changed(before) == {"status"}
+    assert panel.changed(before) == {"status", "steered"}  # that it will pause is no longer said
     assert "paused" in drawn(panel.watch, "status")
 
 
@@ -129,6 +129,8 @@ def test_a_live_value_goes_to_the_run_and_a_wrong_one_is_refused(panel: Panel) -
     assert move("stop_at_loss", 1.5) == "" and run.controls.values.stop_at_loss == 1.5
     assert "Learning rate scale" in move("learning_rate_scale", -1)
     assert run.controls.values.learning_rate_scale == 1.0
+    said = press(panel.blocks, panel.watch.moved.button, json.dumps({"stop_at_loss": 99}))
+    assert "99" in said[panel.watch.said] and said[panel.watch.live["stop_at_loss"]]["value"] == 1.5
     move("stop_at_loss", None)
     assert run.controls.values.stop_at_loss == 1.5
     several = json.dumps({"stop_at_loss": 1.2, "stop_at_epoch": 2.0, "seed": 7})

@@ -13,12 +13,13 @@ from typing import Any
 
 import gradio as gr
 
-from training_pro.errors import RunError
+from training_pro.errors import RunError, explain
 from training_pro.record.history import Event
 from training_pro.session import Session
 from training_pro.settings import SPECS, Settings
 from training_pro.training.controls import Controls, LiveValues
 from training_pro.training.run import Run
+from training_pro.ui.fields import DECIMAL
 from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import AT_ONCE, answering
 from training_pro.ui.live import Follows, Pulled, Shown, slot_area
@@ -82,7 +83,7 @@ class Watch(Follows):
                         step=0.1,
                         elem_id="tp-live-scale",
                         min_width=80,
-                        elem_classes=["tp-field"],
+                        elem_classes=["tp-field", DECIMAL],
                     ),
                 }
         self.moved.build()
@@ -106,7 +107,7 @@ class Watch(Follows):
             steer = answering(partial(self._steer, action), self.said, "steering the run")
             pressed.click(steer, None, [self.said, *self._steering()], **AT_ONCE)
         # By the page's script (assets/hands.js) and not by gradio's events, of which a dragged slider sends dozens.
-        self.moved.connect(answering(self._move, self.said, "changing a live value"), [self.said])
+        self.moved.connect(self._move, [self.said, *self.live.values()])
 
     def _steering(self) -> list[Any]:
         return [self.interrupt, self.checkpoint, self.pause, self.resume, self.sample]
@@ -148,8 +149,12 @@ class Watch(Follows):
         return self._session.run, len(self._events())
 
     def _steered_stamp(self) -> Any:
+        """What was said is done then: the run pauses, a checkpoint is there, another run is shown."""
         run = self._session.run
-        return run, run is not None and run.status.running
+        if run is None:
+            return None
+        saved = sum(event.kind == "checkpoint" for event in self._events())
+        return run, run.status.running, run.status.phase == "paused", saved
 
     def _buttons_stamp(self) -> Any:
         run = self._session.run
@@ -203,11 +208,16 @@ class Watch(Follows):
         return {self.said: box("info", said), **self._buttons(run)}
 
     def _move(self, wanted: str) -> dict[Any, Any]:
-        """`wanted`: JSON, live values by their names."""
-        run = self._session.run
-        change = {name: value for name, value in json.loads(wanted).items() if name in self.live and value is not None}
-        if run is not None and run.status.running and change:
-            run.controls.set(**change)
+        """`wanted`: JSON, live values by their names. What is refused is said; the fields show what counts again."""
+        try:
+            run = self._session.run
+            change = {
+                name: value for name, value in json.loads(wanted).items() if name in self.live and value is not None
+            }
+            if run is not None and run.status.running and change:
+                run.controls.set(**change)
+        except Exception as error:  # noqa: BLE001 - as in `answering`, and the fields besides
+            return {self.said: box("error", explain(error, "changing a live value")), **self._live_values()}
         return {self.said: ""}
 
 
@@ -226,7 +236,7 @@ def _live_slider(name: str) -> Any:
         elem_id="tp-live-loss",
         scale=2,
         min_width=160,
-        elem_classes=["tp-field"],
+        elem_classes=["tp-field", DECIMAL],
     )
 
 

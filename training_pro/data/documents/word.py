@@ -50,7 +50,7 @@ def word_text(path: Path) -> Extracted:
 def _paragraphs(document: Any, body: Any) -> Iterator[str]:
     """Each paragraph with text, after what separates it from the one before."""
     before = ""
-    cell = None
+    cell: Any = None
     for paragraph in body.iter(f"{_W}p"):
         text = "".join(_runs(paragraph)).strip("\n")
         if not text.strip() or next(paragraph.iterancestors(_FALLBACK), None) is not None:

@@ -51,7 +51,7 @@ def html_text(data: bytes | str, chapters: bool = True) -> Extracted:
     for tag in soup.find_all(_CELLS):
         if tag.find_previous_sibling(_CELLS) or (
             tag.parent and tag.parent.name in _CELLS
-        ):  # of a cell whose end is not written
+        ):  # a cell before it has no end
             tag.insert_before(_SPACE)
     for tag in soup.find_all("li"):
         tag.insert(0, "- ")

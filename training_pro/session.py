@@ -440,6 +440,7 @@ class Session:
                 run = Run(self.host, settings, folder, self._prepared, begin, self._team)
                 self._steering = self._steerable(run) if self._team.main else None
             self._run = run
+            self._asking = None  # answers of before would stand beside this run's end as its own
             for sentence in taken:
                 run.note(sentence)
             run.start()

@@ -105,6 +105,13 @@ def test_the_lora_in_use_is_in_use_again(session: Session) -> None:
     assert session.host.loras_in_use() == ["headed"]
 
 
+def test_a_run_that_starts_takes_the_answers_of_before_away(session: Session) -> None:
+    ask(session, Voice(BASE))
+    assert session.asking is not None
+    session.start(Settings(name="mine", text_file="a")).wait(60)
+    assert session.asking is None
+
+
 def test_a_voice_that_can_not_answer_is_a_sentence_and_the_others_answer(session: Session) -> None:
     gone, headed, whole, base = ask(session, Voice("gone"), Voice("headed", 0.5), Voice("headed"), Voice(BASE)).answers
     assert gone.state == headed.state == "failed" and "gone" in gone.fault and "lm_head" in headed.fault

@@ -192,3 +192,16 @@ def test_colors_of_a_terminal_go_whole() -> None:
     text = "\x1b[1;31mred\x1b[0m and\x1b[K \x07bell\n"
     assert kinds(text) == {"control characters": 4}
     assert clean(text) == ("red and bell\n", 4)
+
+
+def test_bullets_of_a_symbol_font_are_counted_and_become_bullets() -> None:
+    text = "\uf0b7 Ropes\n\uf0b7 Oil\ue123\n"
+    (stray,) = strays(Corpus.of_texts([text]))
+    assert (stray.kind, stray.count) == ("private-use characters", 3)
+    assert clean(text) == ("\u2022 Ropes\n\u2022 Oil\n", 3)
+
+
+def test_bullets_of_a_symbol_font_are_counted_in_rows() -> None:
+    found = RowStrays()
+    found.look(["\uf0b7 Ropes", "Oil"])
+    assert "private-use characters in 1 row (U+F0B7)" in found.notes()[0]

@@ -77,6 +77,7 @@ _KINDS = {
     "byte order marks": "\ufeff",
     "soft hyphens": "\u00ad",
     "zero-width spaces": "(?:\u200b|\u2060)",
+    "private-use characters": "[\ue000-\uf8ff]",
     _WRONG: wrong_letters.PATTERN,
     "replacement characters": "\ufffd",
     "HTML entities": _ENTITY,
@@ -87,7 +88,7 @@ _KINDS = {
     "placeholders": r"(?:\{\{(?:user|char)\}\}|<(?:USER|BOT)>)",
 }
 _HINT = re.compile(  # of any kind that rows are searched for: one class of characters is found fast
-    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\u00ad\u200b\u2060\ufffd]|&[#a-zA-Z]"
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\u00ad\u200b\u2060\ufffd\ue000-\uf8ff]|&[#a-zA-Z]"
     rf"|[\u00c2\u00c3\u00e2]{wrong_letters.MORE}|\{{\{{(?:user|char)|<(?:USER|BOT)>"
 )
 _NOT_IN_ROWS = frozenset({"HTML tags", "wiki marks", "LaTeX commands", "Project Gutenberg notices"})  # on purpose there
@@ -97,6 +98,7 @@ _IN_ROWS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items() if kin
 _IN_UTF8 = {
     **{kind: re.compile(pattern.encode()) for kind, pattern in _KINDS.items()},
     _WRONG: re.compile(wrong_letters.PATTERN_UTF8),
+    "private-use characters": re.compile(b"\xee[\x80-\xbf]{2}|\xef[\x80-\xa3][\x80-\xbf]"),
     "Project Gutenberg notices": re.compile((_GUTENBERG % "(?:START|END)").encode()),
     "control characters": re.compile(_TERMINAL.encode() + b"|[\x00-\x08\x0b\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]"),
 }
@@ -209,6 +211,11 @@ def _mended(found: re.Match[str]) -> str:
     return wrong_letters.decoded(found[0]) if wrong_letters.is_sure(found) else found[0]
 
 
+def _of_symbol_font(character: str) -> str:
+    """What Word's and PDF's bullets are in a font of symbols; others of its signs mean nothing elsewhere."""
+    return "\u2022" if character in "\uf0a7\uf0b7\uf0d8\uf0fc" else ""
+
+
 def _meant(entity: str) -> str:
     """The character that an entity stands for; an address in C that begins like one (&current;) is none."""
     if entity[1] != "#" and entity[1:] not in html5:
@@ -232,6 +239,7 @@ def _label(link: str) -> str:
 
 
 _TRANSLATED: dict[str, Callable[[str], str]] = {
+    "private-use characters": _of_symbol_font,
     "HTML entities": _meant,
     _WRONG: wrong_letters.decoded,
     "wiki marks": _unmarked,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training_pro.text.splitting.inner_borders import all_borders, inner_borders
+from training_pro.text.splitting.inner_borders import inner_borders
 from training_pro.text.splitting.sentences import sentence_spans, with_inner_borders
 
 WORDS = ["saw", "a", "and", "the", "in", "out", "said", "we", "is", "moon", "cold", "he", "when", "to", "turns"]
@@ -81,13 +81,3 @@ def test_parted_sentences_are_the_same_text(pieces: list[str]) -> None:
     assert all(
         text[start:end] == text[start:end].strip() != "" for start, end in zip(spans.starts, spans.ends, strict=True)
     )
-
-
-def test_invisible_spaces_are_borders_between_words() -> None:
-    words = ["ชาย", "ตะเกียง", "บันได", "เย็น"] * 30
-    text = "\u200b".join(words)
-    borders = inner_borders(text)
-    assert len(borders) > 10
-    assert all(start == after and text[start - 1] == "\u200b" for start, after in borders)
-    *_, (stops, _) = all_borders(text)
-    assert len(stops) == len(words) - 1

@@ -31,7 +31,6 @@ _CLAUSE_ENDS = tuple(",;:\u2013\u2014\u3001\uff0c\uff1b\uff1a\u060c\u061b")
 _SPACE = re.compile(r"\s+")
 _CLAUSE_STOP = re.compile(rf"[{''.join(_CLAUSE_ENDS)}](?:(?=([{re.escape(_CLOSERS)}]{{1,3}})\s))?")
 _INSIDE_WORDS = re.compile("(?:[\u2013\u2014]+|[\u3001\uff0c\uff1b\uff1a\u060c\u061b])(?=\\S)")
-_INVISIBLE_SPACE = re.compile("\u200b(?=\\S)")  # what Thai and Khmer texts have between words
 _BETWEEN_WIDE = re.compile("(?<=[\u3040-\u30ff\u3400-\u9fff])(?=[\u3400-\u9fff])")
 
 
@@ -95,8 +94,7 @@ def all_borders(text: str) -> list[tuple[list[int], list[int]]]:
     lines = [(stop, after) for stop, after in spaces if "\n" in text[stop:after]]
     clauses = [(stop, after) for stop, after in spaces if _ends_clause(text, stop)]
     clauses += [(match.end(), match.end()) for match in _INSIDE_WORDS.finditer(text)]
-    words = spaces + [(match.end(), match.end()) for match in _INVISIBLE_SPACE.finditer(text)]
-    kinds = (lines, sorted(clauses), sorted(words))
+    kinds = (lines, sorted(clauses), spaces)
     return [([stop for stop, _ in kind], [after for _, after in kind]) for kind in kinds]
 
 
@@ -114,7 +112,7 @@ def _widths(text: str) -> npt.NDArray[np.float64]:
 
 
 def _unspaced_borders(text: str) -> Iterator[Border]:
-    for pattern in (_INSIDE_WORDS, _BETWEEN_WIDE, _INVISIBLE_SPACE):
+    for pattern in (_INSIDE_WORDS, _BETWEEN_WIDE):
         yield from ((match.end(), match.end()) for match in pattern.finditer(text))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import save_tiny_lora
 from tests.training.model.fingerprint import model_fingerprint
 from training_pro.errors import ModelError, RunError, SettingsError
 from training_pro.folders import Folders
@@ -242,6 +243,65 @@ def test_a_failed_preparation_moves_no_older_lora(session: Session) -> None:
         bad = session.start(settings.changed(text_file="gone.txt"), existing=existing)
         assert ended(bad)[0] == "failed"
         assert adapter_hash(first.folder) == old and aside_runs(session.host.folders) == []
+
+
+def ended_early(session: Session) -> None:
+    run = session.start(forever())
+    until(run, lambda: run.status.update > 1)
+    run.controls.interrupt()
+    ended(run)
+
+
+@pytest.mark.parametrize(
+    ("before", "existing", "changes"),
+    [
+        (None, "ask", {}),
+        ("finished", "further", {"epochs": 2}),
+        ("interrupted", "continue", {"epochs": 5000, "stop_at_epoch": 0}),
+        ("finished", "replace", {}),
+    ],
+)
+def test_a_run_takes_the_lora_in_use_off_and_says_so(
+    before: str | None, existing: str, changes: dict[str, object], session: Session, tiny_folder: Path
+) -> None:
+    if before == "interrupted":
+        ended_early(session)
+    elif before:
+        ended(session.start(small(epochs=1)))
+    bare = model_fingerprint(session.host.loaded_model().model)
+    save_tiny_lora(tiny_folder, session.host.folders.loras / "sea")
+    session.host.use_lora("sea")
+    run = session.start(small(**{"epochs": 1, **changes}), existing)
+    assert run.status.notes == ("The LoRA sea was unloaded: a run needs the bare model.",)
+    until(run, lambda: run.status.update > 0)
+    run.controls.interrupt()
+    assert ended(run)[0] in ("finished", "interrupted")
+    assert model_fingerprint(session.host.loaded_model().model) == bare
+
+
+def test_a_start_that_is_refused_leaves_the_lora_in_use(session: Session, tiny_folder: Path) -> None:
+    ended(session.start(small(epochs=1)))
+    save_tiny_lora(tiny_folder, session.host.folders.loras / "sea")
+    session.host.use_lora("sea")
+    with pytest.raises(NameTaken):
+        session.start(small(epochs=1))
+    assert session.host.loras_in_use() == ["sea"]
+
+
+def test_a_run_of_the_queue_takes_the_lora_in_use_off(session: Session, tiny_folder: Path) -> None:
+    save_tiny_lora(tiny_folder, session.host.folders.loras / "sea")
+    session.host.use_lora("sea")
+    session.queue.add([small(epochs=1)])
+    session.queue.start()
+    assert session.queue.wait(120)
+    assert [entry.state for entry in session.queue.view().entries] == ["finished"]
+
+
+def test_a_trial_sets_the_lora_in_use_aside(session: Session, tiny_folder: Path) -> None:
+    save_tiny_lora(tiny_folder, session.host.folders.loras / "sea")
+    session.host.use_lora("sea")
+    assert session.measure_speed(small()).seconds > 0
+    assert session.host.loras_in_use() == ["sea"]
 
 
 @pytest.mark.parametrize("existing", ["replace", "on top"])

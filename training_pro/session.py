@@ -32,7 +32,7 @@ from training_pro.errors import (
     faults_of,
 )
 from training_pro.folders import Folders
-from training_pro.hosts.host import Host
+from training_pro.hosts.host import Host, without_loras
 from training_pro.perplexity import Measuring, PerplexityJob
 from training_pro.plan import Plan
 from training_pro.progress import Progress, no_progress
@@ -279,7 +279,7 @@ class Session:
         with self._unoccupied():
             self._seeking = True
         try:
-            with self.host.hold(lambda: SEEKING):
+            with without_loras(self.host), self.host.hold(lambda: SEEKING):
                 loaded = with_new_words(self.host.trainable_model(), settings.new_words)
                 check_installed(settings, loaded)
                 yield loaded
@@ -417,10 +417,13 @@ class Session:
         always.
 
         `queued`: the queue asks, which alone may start a run while it is working. `where`: not in this process but in
-        one of its own, for which the host's model makes room.
+        one of its own, for which the host's model makes room. A LoRA on the host's model is taken off, and the run
+        says so among its notes.
 
         Raises:
-            RunError: a run or the queue is in progress, a name that can't be used, or one that is taken.
+            RunError: a run or the queue is in progress, a name that can't be used, or one that is taken: the LoRA is
+                then still on.
+            ModelError: the LoRA can't be taken off now.
         """
         with self._lock:
             if not queued:
@@ -433,6 +436,8 @@ class Session:
             folder = run_folder(self.host.folders, name)
             if where is not None:
                 where.check()
+            notes = (*taken, *self._bared())
+            if where is not None:
                 run: Run = OwnProcessRun(self.host, settings, folder, begin, where)
                 self._refuse_elsewhere(folder)
                 self._steering = None
@@ -441,12 +446,21 @@ class Session:
                 self._steering = self._steerable(run) if self._team.main else None
             self._run = run
             self._asking = None  # answers of before would stand beside this run's end as its own
-            for sentence in taken:
+            for sentence in notes:
                 run.note(sentence)
             run.start()
             if self._steering is not None:
                 self._steering.start()
             return run
+
+    def _bared(self) -> list[str]:
+        """Take every LoRA off the host's model; what was taken off, as a sentence."""
+        loaded = self.host.loras_in_use()
+        if not loaded:
+            return []
+        self.host.stop_using_loras()
+        what = f"LoRA {loaded[0]} was" if len(loaded) == 1 else f"LoRAs {', '.join(loaded)} were"
+        return [f"The {what} unloaded: a run needs the bare model."]
 
     def elsewhere(self) -> list[Live]:
         """The runs in progress in other processes, in the order of their names."""

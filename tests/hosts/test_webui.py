@@ -14,6 +14,8 @@ from tests.hosts.fake_webui import FakeWebUI
 from tests.training.model.fingerprint import model_fingerprint
 from training_pro.errors import ModelError, UserError
 from training_pro.hosts.host import Host
+from training_pro.session import Session
+from training_pro.settings import Settings
 
 PROMPT = "The lamp keeper"
 
@@ -100,6 +102,18 @@ def test_a_lora_is_named_and_taken_off(host: Any, webui: FakeWebUI) -> None:
     host.stop_using_loras()
     assert same(tensors_of(host.trainable_model().model), before)
     assert host.generate(PROMPT, 8) == plain
+
+
+def test_a_run_takes_a_lora_off_by_itself(host: Any, webui: FakeWebUI) -> None:
+    host.folders.datasets.mkdir(parents=True, exist_ok=True)
+    (host.folders.datasets / "tales.txt").write_text("The lamp keeper climbs the tower at dusk. " * 20)
+    session = Session(host)
+    settings = Settings(name="mine", text_file="tales.txt", max_tokens=32, epochs=1, rank=4)
+    assert session.start(settings).wait(120).ending.kind == "finished"
+    host.use_lora("sea")
+    run = session.start(settings.changed(epochs=2.0), "further")
+    assert run.status.notes[:1] == ("The LoRA sea was unloaded: a run needs the bare model.",)
+    assert run.wait(120).ending.kind == "finished" and host.loras_in_use() == []
 
 
 def test_a_lora_with_a_head_leaves_no_head_behind(host: Any, webui: FakeWebUI, tiny_folder: Path) -> None:

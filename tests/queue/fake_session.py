@@ -58,17 +58,10 @@ class FakeSession:
         self.folders = folders
         self.host = self
         self.run: FakeRun | None = None
-        self.loras: list[str] = []
         self.faults: dict[str, list[str]] = {}
         self.refuse: dict[str, Exception] = {}
         self.begun: list[tuple[str, str]] = []
         self.started = threading.Semaphore(0)
-
-    def loras_in_use(self) -> list[str]:
-        return self.loras
-
-    def stop_using_loras(self) -> None:
-        self.loras = []
 
     def occupied(self) -> str:
         return "a run goes" if self.run is not None and self.run.status.running else ""
@@ -80,7 +73,6 @@ class FakeSession:
         assert queued
         if self.run is not None and self.run.status.running:
             raise RunError("another goes")
-        assert not self.loras
         self.begun.append((settings.name, existing))
         if settings.name in self.refuse:
             raise self.refuse[settings.name]

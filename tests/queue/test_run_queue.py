@@ -52,7 +52,6 @@ def keys(queue: RunQueue) -> dict[str, str]:
 def test_runs_go_one_after_another_and_a_failed_one_stops_nothing(session: FakeSession, queue: RunQueue) -> None:
     queue.add([settings("red"), settings("blue"), settings("cyan")])
     session.refuse["blue"] = RunError("The text is gone; put it back.")
-    session.loras = ["left on"]
     queue.start()
     assert session.next_run().settings.name == "red"
     assert names(queue, "running") == ["red"]

@@ -31,13 +31,11 @@ _Existing = Literal["ask", "continue", "replace"]
 _RESULTS: tuple[State, ...] = ("finished", "stopped", "interrupted", "wrong", "failed")
 
 
-class LoraHost(Protocol):
+class HasFolders(Protocol):
     """What the queue needs of a host."""
 
     @property
     def folders(self) -> Folders: ...
-    def loras_in_use(self) -> list[str]: ...
-    def stop_using_loras(self) -> None: ...
 
 
 class GoingRun(Protocol):
@@ -59,7 +57,7 @@ class Starter(Protocol):
     """
 
     @property
-    def host(self) -> LoraHost: ...
+    def host(self) -> HasFolders: ...
     @property
     def run(self) -> GoingRun | None: ...
     def occupied(self) -> str: ...
@@ -320,9 +318,7 @@ class RunQueue:
         )
 
     def _started(self, entry: Entry, existing: _Existing) -> GoingRun:
-        """The run of the entry, begun; no LoRA of an earlier one is left on the model."""
-        if self._starter.host.loras_in_use():
-            self._starter.host.stop_using_loras()
+        """The run of the entry, begun."""
         run = self._starter.start(entry.settings, existing, queued=True)
         with self._lock:
             self._current = run

@@ -41,6 +41,11 @@ class RemoteRun(Run):
         self.live: Live | None = None
         self._channel = channel_folder(folder)
         self._left = False
+        self._noted: tuple[str, ...] = ()  # by us, before the other process says anything
+
+    def note(self, sentence: str) -> None:
+        self._noted = (*self._noted, sentence)
+        super().note(sentence)
 
     def leave(self) -> None:
         """Stop watching it; it continues."""
@@ -74,6 +79,7 @@ class RemoteRun(Run):
     def _show(self, live: Live) -> None:
         self.live = live
         shown = {f.name: getattr(live.status, f.name) for f in dataclasses.fields(live.status)}
+        shown["notes"] = tuple(dict.fromkeys((*self._noted, *live.status.notes)))
         if not live.status.running:  # said by us, once all is done here too
             shown["phase"], shown["ending"] = "restoring", None
         self._board.change(**shown)

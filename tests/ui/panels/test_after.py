@@ -85,7 +85,7 @@ def test_a_run_that_left_nothing_offers_nothing(panel: Panel) -> None:
 
 
 def test_it_is_another_when_a_run_has_begun_and_when_it_has_ended(panel: Panel, folders: Folders) -> None:
-    (followed,) = panel.after.pulled
+    followed = next(one for one in panel.after.pulled if one.name == "after")
     before = followed.stamp()
     assert followed.stamp() == before
     panel.session.run = StandInRun(folders, Settings(name="mine"))
@@ -119,6 +119,14 @@ def test_continuing_takes_the_settings_it_was_started_with(panel: Panel) -> None
     settings, existing = panel.session.started[0]
     assert (settings.name, settings.rank, settings.override, existing) == ("mine", 7, False, "continue")
     assert updates[panel.after.row]["visible"] is False
+
+
+def test_that_it_resumes_is_said_until_it_ends(panel: Panel) -> None:
+    panel.end("interrupted")
+    assert "resumes" in press(panel.blocks, panel.after.go_on)[panel.after.said]
+    assert "resumes" in pulled(panel.after, "after-began")[panel.after.said]
+    panel.end("failed")
+    assert pulled(panel.after, "after-began")[panel.after.said] == "", "the run's own status says it"
 
 
 def test_a_run_whose_settings_are_gone_can_not_be_continued(panel: Panel) -> None:

@@ -18,12 +18,15 @@ from training_pro.record.names import free_name
 from training_pro.record.runs import SETTINGS_FILE, list_runs
 from training_pro.session import Session
 from training_pro.training.resume import stored_settings
+from training_pro.training.run import Run
 from training_pro.ui.fields import shown_value
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.live import Follows, Pulled
+from training_pro.ui.panels.began import Began
 from training_pro.ui.panels.export import Export
 from training_pro.ui.panels.folder_button import copy_on_click, folder_said
 from training_pro.ui.panels.further import CAN_BE_TRAINED_FURTHER, Further
+from training_pro.ui.panels.readiness import check_ready
 from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.views.markup import box, text
@@ -56,7 +59,8 @@ class After(Follows):
     def __init__(self, session: Session, recipes: Recipes) -> None:
         self._session = session
         self._recipes = recipes
-        self.further = Further(session, "after")
+        self._began = Began(session, "after")
+        self.further = Further(session, "after", self._began)
 
     def build(self) -> None:
         self.line = area("after-run")
@@ -100,7 +104,7 @@ class After(Follows):
         stamp = partial(_went, self._session)
         outputs = [self.line, self.row, self.go_on, self.use, self.stop_using, self.export, self.again]
         outputs += [self.further.epochs, self.further.go]
-        return [Pulled("after", stamp, outputs, self.updates)]
+        return [Pulled("after", stamp, outputs, self.updates), self._began.pulled(self.said)]
 
     def updates(self) -> dict[Any, Any]:
         """The row as it is now."""
@@ -165,8 +169,8 @@ class After(Follows):
         return {self.said: folder_said(self._there().folder, request)}
 
     def _go_on(self) -> dict[Any, Any]:
-        name = continue_run(self._session, self._there().folder)
-        return {self.said: box("info", f'The run "{name}" resumes.'), self.row: gr.update(visible=False)}
+        run = continue_run(self._session, self._there().folder)
+        return {self.said: self._began.said(run, resumes(run)), self.row: gr.update(visible=False)}
 
     def _again(self) -> dict[Any, Any]:
         """The form with its settings under a free name; after a rate that was too high with a usual one."""
@@ -208,14 +212,19 @@ def _refuse_while_occupied(session: Session) -> None:
         raise RunError(occupied)
 
 
-def continue_run(session: Session, folder: Path) -> str:
-    """Resume the run in `folder` as it was chosen; its name.
+def resumes(run: Run) -> str:
+    """What is said of a run that was continued."""
+    return f'The run "{run.settings.name}" resumes.'
+
+
+def continue_run(session: Session, folder: Path) -> Run:
+    """Resume the run in `folder` as it was chosen.
 
     Raises:
         UserError: it can't be continued; with the way out.
     """
+    check_ready(session)
     settings = stored_settings(folder)
     if settings is None:
         raise RunError(f"The settings of {folder.name} can't be read any more. Start it again under another name.")
-    session.start(settings.changed(name=folder.name, override=False), "continue", where=session.last_place)
-    return folder.name
+    return session.start(settings.changed(name=folder.name, override=False), "continue", where=session.last_place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from training_pro.errors import RunError
 from training_pro.session import Session
 from training_pro.ui.views.markup import megabytes
 from training_pro.ui.views.status import status_line
@@ -15,6 +16,15 @@ def obstacle(session: Session) -> str:
     if session.host.loras_in_use():
         return session.occupied()
     return session.occupied() or session.host.obstacle()
+
+
+def check_ready(session: Session) -> None:
+    """Raises:
+    RunError: what blocks a run.
+    """
+    stands = obstacle(session)
+    if stands:
+        raise RunError(stands)
 
 
 def host_line(session: Session) -> str:

@@ -24,8 +24,9 @@ from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import LATEST, QUIET, answering
 from training_pro.ui.live import Follows, Pulled
 from training_pro.ui.newest import Newest
-from training_pro.ui.panels.after import continue_run, use_in_chat
+from training_pro.ui.panels.after import continue_run, resumes, use_in_chat
 from training_pro.ui.panels.ask import Ask
+from training_pro.ui.panels.began import Began
 from training_pro.ui.panels.export import Export
 from training_pro.ui.panels.folder_button import folder_said
 from training_pro.ui.panels.further import CAN_BE_TRAINED_FURTHER, Further
@@ -57,7 +58,8 @@ class RunsPanel(Follows):
         self._editable = editable
         self.hand = Hand(HAND)
         self.ask = Ask(session, "runs-ask")
-        self.further = Further(session, "runs")
+        self._began = Began(session, "runs", elsewhere=True)
+        self.further = Further(session, "runs", self._began)
         self._newest = Newest()
         self._deleted: list[Path] = []
 
@@ -180,9 +182,10 @@ class RunsPanel(Follows):
 
     @property
     def pulled(self) -> list[Pulled]:
-        """The order of the list, whoever chose it."""
+        """The order of the list, whoever chose it; and what became of a run begun here."""
         updates = {self.order: gr.update(value=BY_NAME if self._session.runs_by_name else NEWEST)}
-        return [Pulled("runs-order", lambda: self._session.runs_by_name, [self.order], lambda: updates)]
+        order = Pulled("runs-order", lambda: self._session.runs_by_name, [self.order], lambda: updates)
+        return [order, self._began.pulled(self.said)]
 
     @property
     def listed(self) -> list[Any]:
@@ -269,8 +272,8 @@ class RunsPanel(Follows):
         return {**filled, self.said: box("info", said)}
 
     def _resume(self, names: Sequence[str]) -> dict[Any, Any]:
-        name = continue_run(self._session, self._one(names))
-        return {self.said: box("info", f'The run "{name}" resumes. It is shown under Train.')}
+        run = continue_run(self._session, self._one(names))
+        return {self.said: self._began.said(run, resumes(run))}
 
     def _measure(self, names: Sequence[str]) -> dict[Any, Any]:
         runs = [run for run in list_runs(self._session.host.folders) if run.name in names]

@@ -7,12 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from training_pro.errors import NameTaken, RunError
+from training_pro.errors import NameTaken
 from training_pro.session import Existing, Session, check_early
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.panels.placement import Placement
-from training_pro.ui.panels.readiness import obstacle
+from training_pro.ui.panels.readiness import check_ready
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.views.markup import box
 
@@ -59,24 +59,13 @@ class Start:
         run = self._session.run
         if run is not None and run.status.running and run.settings.name == settings.name.strip():
             return {self.said: box("info", f'The run "{run.settings.name}" is in progress.'), **self._asked(False)}
-        loras = self._unload_loras()
-        stands = obstacle(self._session)
-        if stands:
-            raise RunError(stands)
+        check_ready(self._session)
         check_early(settings, self._session.host.folders)
         try:
             self._session.start(settings, existing, where=self._placement.chosen(data))
         except NameTaken as taken:
             return {self.said: box("warning", str(taken)), **self._asked(True, taken.can_continue)}
-        return {self.said: box("info", loras), **self._asked(False)}  # the run's own status says the rest
-
-    def _unload_loras(self) -> str:
-        """A run needs the bare model; what was unloaded for it, as a sentence."""
-        loaded = self._session.host.loras_in_use()
-        if not loaded or self._session.busy:
-            return ""
-        self._session.host.stop_using_loras()
-        return f"The LoRA {', '.join(loaded)} was unloaded: a run needs the bare model."
+        return {self.said: "", **self._asked(False)}  # the run's own status says the rest
 
     def _asked(self, asked: bool, can_continue: bool = False) -> dict[Any, Any]:
         return {self.ask: gr.update(visible=asked), self.ways["continue"]: gr.update(visible=can_continue)}

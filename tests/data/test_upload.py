@@ -36,7 +36,7 @@ def sent(tmp_path: Path) -> Path:
     ],
 )
 def test_a_name_is_made_safe(name: str, kept: str, sent: Path, tmp_path: Path) -> None:
-    assert upload(sent, name, tmp_path / "datasets") == tmp_path / "datasets" / kept
+    assert upload(sent, name, tmp_path / "datasets").path == tmp_path / "datasets" / kept
     assert (tmp_path / "datasets" / kept).read_text() == "The fox ran."
 
 
@@ -58,13 +58,48 @@ def test_no_name_leads_out_of_the_folder(name: str) -> None:
     assert Path(kept).name == kept and not kept.startswith(".") and suffix_of(Path(kept)) in USABLE
 
 
-def test_nothing_is_replaced_unasked(sent: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("mine")
-    with pytest.raises(DataError) as refused:
-        upload(sent, "a.txt", tmp_path)
-    assert refused.value.code == "exists" and (tmp_path / "a.txt").read_text() == "mine"
-    upload(sent, "a.txt", tmp_path, overwrite=True)
-    assert (tmp_path / "a.txt").read_text() == "The fox ran."
+@pytest.mark.parametrize(
+    ("name", "beside"), [("odd rows.csv", "odd rows (2).csv"), ("rows.jsonl.gz", "rows (2).jsonl.gz")]
+)
+def test_other_content_under_a_taken_name_is_kept_beside_it(name: str, beside: str, sent: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "datasets"
+    folder.mkdir()
+    (folder / name).write_text("mine")
+    made = upload(sent, name, folder)
+    assert made.path == folder / beside and (folder / beside).read_text() == "The fox ran."
+    assert (folder / name).read_text() == "mine"
+    assert name in made.words() and beside in made.words() and "other content" in made.words()
+    again = upload(sent, name, folder)
+    assert again.path == made.path and again.known and len(list(folder.iterdir())) == 2
+    sent.write_text("A third one.")
+    assert upload(sent, name, folder).path.name == beside.replace("2", "3")
+
+
+def test_what_is_there_already_is_not_copied_again(sent: Path, tmp_path: Path) -> None:
+    first = upload(sent, "a.txt", tmp_path / "datasets")
+    before = first.path.stat()
+    again = upload(sent, "a.txt", tmp_path / "datasets")
+    assert again.known and again.path == first.path and "same content" in again.words()
+    assert first.path.stat() == before and list((tmp_path / "datasets").iterdir()) == [first.path]
+
+
+@pytest.mark.parametrize("kind", ["folder", "broken link", "unreadable"])
+def test_what_is_no_readable_file_keeps_its_name(
+    kind: str, sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "folder":
+        (tmp_path / "a.txt").mkdir()
+    elif kind == "broken link":
+        (tmp_path / "a.txt").symlink_to(tmp_path / "nowhere")
+    else:
+        (tmp_path / "a.txt").write_text("mine")
+        monkeypatch.setattr(module.filecmp, "cmp", _refused)
+    assert upload(sent, "a.txt", tmp_path).path.name == "a (2).txt"
+    assert (tmp_path / "a (2).txt").read_text() == "The fox ran." and not (tmp_path / "nowhere").exists()
+
+
+def _refused(*_: object, **__: object) -> None:
+    raise PermissionError
 
 
 def test_empty_and_too_large_files_are_refused(sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -363,3 +364,44 @@ def test_nothing_is_renamed_without_the_patience_that_windows_needs() -> None:
     impatient = re.compile(r"\.rename\(|os\.(rename|replace)\(|shutil\.move\(")
     sources = (path for path in package.rglob("*.py") if path != Path(files.__file__))
     assert [path.name for path in sources if impatient.search(path.read_text(encoding="utf-8"))] == []
+
+
+@pytest.fixture
+def ours() -> Iterator[None]:
+    """A umask with which the group reads along and others do not."""
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def secretly(path: Path) -> None:
+    """As some libraries write: a file of their own that its owner alone can read, renamed."""
+    own = path.with_name("own")
+    own.touch(mode=0o600)
+    own.replace(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_whatever_wrote_it_who_may_read_it_is_as_the_umask_says(ours: None, tmp_path: Path) -> None:
+    with whole_file(tmp_path / "file") as temporary:
+        secretly(temporary)
+    with staged_folder(tmp_path / "folder") as staging:
+        (staging / "below").mkdir(mode=0o700)
+        secretly(staging / "below" / "weights")
+    with files_into(tmp_path / "folder") as staging:
+        secretly(staging / "more")
+    files = [tmp_path / name for name in ("file", "folder/below/weights", "folder/more")]
+    assert [mode(path) for path in files] == [0o640] * 3
+    assert [mode(tmp_path / name) for name in ("folder", "folder/below")] == [0o750] * 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_what_holds_secrets_is_its_owners_alone_from_the_first_byte_on(ours: None, tmp_path: Path) -> None:
+    with whole_file(tmp_path / "secret", private=True) as temporary:
+        assert mode(temporary) == 0o600
+        temporary.write_text("a password")
+    assert mode(tmp_path / "secret") == 0o600

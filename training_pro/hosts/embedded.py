@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from training_pro.errors import ModelError
 from training_pro.packages import installed
 from training_pro.progress import Progress, no_progress
-from training_pro.record.whole_files import rename
+from training_pro.record.whole_files import permit_all, rename
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -51,8 +51,12 @@ def embedded_model(cache: Path | None = None, progress: Progress = no_progress) 
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{MODEL_NAME}-") as unfinished:
-            _convert(gguf, Path(unfinished), progress)
-            _give_name(Path(unfinished), folder)
+            made = Path(unfinished) / MODEL_NAME  # the folder around it is for this account alone
+            made.mkdir()
+            permissions = made.stat().st_mode & 0o777
+            _convert(gguf, made, progress)
+            permit_all(made, permissions)
+            _give_name(made, folder)
     except OSError as error:
         reason = error.strerror or error
         raise ModelError(
@@ -118,13 +122,8 @@ def _forget_gguf(model: PreTrainedModel) -> None:
     model.config._name_or_path = MODEL_NAME
 
 
-def _give_name(unfinished: Path, folder: Path) -> None:
+def _give_name(made: Path, folder: Path) -> None:
     """Rename in one step. Another process may have been first: then its folder is as good as ours."""
-    made = unfinished / "made"
-    made.mkdir()
-    for item in list(unfinished.iterdir()):
-        if item != made:
-            rename(item, made / item.name)
     if folder.is_dir() and not (folder / "config.json").is_file():
         shutil.rmtree(folder)
     try:

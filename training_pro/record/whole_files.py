@@ -76,15 +76,19 @@ def strict_json(value: Any) -> Any:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Gives the path to write a new `path` to; it takes its place when the body ends without an error.
+def whole_file(path: Path, *, private: bool = False) -> Iterator[Path]:
+    """Gives the path to write a new `path` to, an empty file; it takes its place when the body ends without an error.
+    Who may read it is as the person's umask says, whatever wrote it; `private`: nobody else, from the first byte on.
 
     Raises:
         RunError: any OSError of the body or of the renaming; nothing is left behind.
     """
     temporary = _beside(path, "writing")
     try:
+        temporary.touch(mode=0o600 if private else 0o666)
+        permissions = temporary.stat().st_mode & 0o777
         yield temporary
+        _permit(temporary, permissions)
         _sync_file(temporary)
         rename(temporary, path)
         _sync_folder(path.parent)
@@ -99,7 +103,8 @@ def whole_file(path: Path) -> Iterator[Path]:
 def staged_folder(final: Path) -> Iterator[Path]:
     """Gives an empty folder to fill; it becomes `final`, with all its files on disk, when the body ends well.
 
-    An older `final` is replaced; killed between the two renames that takes, `sweep_temporaries` puts it back.
+    An older `final` is replaced; killed between the two renames that takes, `sweep_temporaries` puts it back. Who may
+    read it is as the person's umask says, whatever wrote it.
 
     Raises:
         RunError: any OSError of the body or of the renaming; `final` is then as it was.
@@ -107,7 +112,9 @@ def staged_folder(final: Path) -> Iterator[Path]:
     staging = _beside(final, "writing")
     try:
         staging.mkdir()
+        permissions = staging.stat().st_mode & 0o777
         yield staging
+        permit_all(staging, permissions)
         _sync_tree(staging)
         _put_in_place(staging, final)
     except OSError as error:
@@ -126,7 +133,9 @@ def files_into(folder: Path) -> Iterator[Path]:
     staging = _beside(folder / "files", "writing")
     try:
         staging.mkdir()
+        permissions = staging.stat().st_mode & 0o777
         yield staging
+        permit_all(staging, permissions)
         _sync_tree(staging)
         for path in sorted(staging.iterdir()):
             rename(path, folder / path.name)
@@ -135,6 +144,22 @@ def files_into(folder: Path) -> Iterator[Path]:
         raise write_fault(folder, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def permit_all(folder: Path, permissions: int) -> None:
+    """Let those look into all below `folder` who may by `permissions`, a folder's; some libraries write files that
+    their owner alone can read."""
+    for root, folders, files in os.walk(folder):
+        for name in folders:
+            _permit(Path(root) / name, permissions)
+        for name in files:
+            _permit(Path(root) / name, permissions & 0o666)
+
+
+def _permit(path: Path, permissions: int) -> None:
+    with suppress(OSError):  # a disk without permissions
+        if not path.is_symlink() and path.stat().st_mode & 0o777 != permissions:
+            path.chmod(permissions)
 
 
 def temporary_beside(path: Path) -> Path:

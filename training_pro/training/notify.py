@@ -91,8 +91,7 @@ def forget_addresses(folders: Folders) -> None:
 
 def _write(folders: Folders, lines: Sequence[str]) -> None:
     make_folder(folders.notify.parent)
-    with whole_file(folders.notify) as temporary:
-        temporary.touch(mode=0o600)  # before anything secret is in it
+    with whole_file(folders.notify, private=True) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -48,6 +48,29 @@ def test_uploaded_rows_choose_the_other_kind(tab: Tab, tmp_path: Path) -> None:
     assert updates[tab.form.controls["dataset"]]["value"] == "chats.jsonl"
 
 
+@pytest.mark.parametrize(
+    ("there", "chosen", "words"),
+    [("One. Two.", "tales.txt", "same content"), ("Mine.", "tales (2).txt", "other content")],
+)
+def test_a_file_whose_name_is_there_is_chosen_and_said_and_nothing_is_replaced(
+    there: str, chosen: str, words: str, tab: Tab, folders: Folders, tmp_path: Path
+) -> None:
+    (folders.datasets / "tales.txt").write_text(there, encoding="utf-8")
+    (tmp_path / "tales.txt").write_text("One. Two.", encoding="utf-8")
+    updates = tab.what._upload({**data(tab), tab.what.upload: [str(tmp_path / "tales.txt")]})
+    assert updates[tab.form.controls["text_file"]]["value"] == chosen
+    assert words in updates[tab.what.said] and f"{chosen} is chosen" in updates[tab.what.said]
+    assert (folders.datasets / "tales.txt").read_text(encoding="utf-8") == there
+
+
+def test_the_sample_is_the_sample_though_another_text_has_its_name(tab: Tab, folders: Folders) -> None:
+    (folders.datasets / "sample.txt").write_text("Mine.", encoding="utf-8")
+    updates = tab.what._sample(data(tab))
+    assert updates[tab.form.controls["text_file"]]["value"] == "sample (2).txt"
+    assert "other content" in updates[tab.what.said]
+    assert tab.what._sample(data(tab))[tab.form.controls["text_file"]]["value"] == "sample (2).txt"
+
+
 def test_a_name_that_a_person_typed_stays(tab: Tab, folders: Folders) -> None:
     assert tab.form.controls["name"] not in tab.what._sample(data(tab, name="mine"))
     updates = tab.what._sample(data(tab))

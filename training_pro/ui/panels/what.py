@@ -6,16 +6,16 @@ click away.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from training_pro.data.files import list_datasets
-from training_pro.data.upload import upload
+from training_pro.data.upload import Uploaded, upload
 from training_pro.errors import DataError
 from training_pro.record.names import free_name_for
-from training_pro.record.whole_files import write_whole
 from training_pro.session import Session
 from training_pro.ui.choices import choice_updates, file_choices
 from training_pro.ui.form import ROWS, Form, Values
@@ -108,7 +108,7 @@ class What:
         return {**self._form.change({"name": name}), self.named: name, self.said: ""}
 
     def _upload(self, data: Values) -> dict[Any, Any]:
-        """Each file into the datasets folder; the first is chosen. A file of that name which is there already stays."""
+        """Each file into the datasets folder; the first is chosen. Nothing that is there already is replaced."""
         folders = self._session.host.folders
         given = data[self.upload] or []
         files = [Path(str(getattr(one, "name", one))) for one in (given if isinstance(given, list) else [given])]
@@ -117,11 +117,10 @@ class What:
         folders.datasets.mkdir(parents=True, exist_ok=True)
         made = [upload(file, file.name, folders.datasets) for file in files]
         kinds = {file.name: file.kind for file in list_datasets(folders.datasets)}
-        first = made[0].name
+        first = made[0].path.name
         rows = kinds.get(first) == "rows"
         chosen = {"text_file": "", "dataset": first} if rows else {"text_file": first, "dataset": ""}
-        said = box("good", f"Uploaded: {', '.join(file.name for file in made)}.")
-        return {**self._chosen(chosen, first, data), self.said: said}
+        return {**self._chosen(chosen, first, data), self.said: _said(made)}
 
     def _chosen(self, files: dict[str, str], first: str, data: Values) -> dict[Any, Any]:
         """The lists as they are now, with `files` chosen, and a name after `first`."""
@@ -133,10 +132,19 @@ class What:
     def _sample(self, data: Values) -> dict[Any, Any]:
         folders = self._session.host.folders
         folders.datasets.mkdir(parents=True, exist_ok=True)
-        file = folders.datasets / SAMPLE.name
-        if not file.exists():
-            write_whole(file, SAMPLE.read_text(encoding="utf-8"))
-        return self._chosen({"text_file": file.name, "dataset": ""}, file.name, data)
+        made = upload(SAMPLE, SAMPLE.name, folders.datasets)
+        name = made.path.name
+        said = {self.said: _said([made])} if made.taken else {}
+        return {**self._chosen({"text_file": name, "dataset": ""}, name, data), **said}
+
+
+def _said(made: Sequence[Uploaded]) -> str:
+    """What became of the files; the first is chosen, whether it was there before or not."""
+    plain = [file for file in made if not file.known and not file.taken]
+    told = [file.words() for file in made if file not in plain]
+    names = [f"Uploaded: {', '.join(file.path.name for file in plain)}."] if plain else []
+    chosen = f"{made[0].path.name} is chosen." if told else ""
+    return box("info" if told else "good", [" ".join([*names, *told, chosen]).strip()])
 
 
 def _changed(path: Path) -> float:

@@ -518,7 +518,8 @@ def _shown(value: Any) -> str:
 
 
 def _fault(name: str, value: Any, wanted: str) -> SettingsError:
-    sentence = f"{SPECS[name].label} ({name}) is {_shown(value)}; it must be {wanted}."
+    shown = "empty" if value is None or (isinstance(value, str) and not value.strip()) else _shown(value)
+    sentence = f"{SPECS[name].label} ({name}) is {shown}; it must be {wanted}."
     return SettingsError([Fault(sentence, name, (f"--set {name}=...",))])
 
 
@@ -545,7 +546,13 @@ def _in_limits(name: str, value: Any, number: float) -> None:
     low, high = spec.low, spec.high
     if (low is not None and number < low) or (high is not None and number > high):
         unit = f" {spec.unit}" if spec.unit else ""
-        raise _fault(name, value, f"from {low:g} to {high:g}{unit}")
+        raise _fault(name, value, f"from {_plain(low)} to {_plain(high)}{unit}")
+
+
+def _plain(limit: float | None) -> str:
+    """A limit as people write it: 1,000,000, not 1e+06."""
+    number = limit or 0.0
+    return f"{number:,.0f}" if number >= 1e6 else f"{number:g}"
 
 
 def checked_value(name: str, value: Any) -> Any:

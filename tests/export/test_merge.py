@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from tests.export.tiny_models import known_family, load_model, logits, save_lora
 from training_pro.errors import Cancelled, ModelError, RunError, UserError
 from training_pro.export import room as place
 from training_pro.export.lora_source import Lora, open_lora
-from training_pro.export.merge import merge_lora, merged_place
+from training_pro.export.merge import Merged, _rounding_note, merge_lora, merged_place
 from training_pro.export.merge_layers import Rounding
 from training_pro.folders import Folders
 from training_pro.settings import Settings
@@ -108,6 +110,26 @@ def test_only_the_merged_number_is_rounded_and_the_share_is_told(
     assert merged.rounding == Rounding(14, pytest.approx(rounded / moved, rel=1e-3))
     assert AutoConfig.from_pretrained(merged.folder).dtype == kind
     assert any("--dtype float32" in note for note in merged.notes) is (dtype != "float32")
+    assert not merged.rounded_away
+
+
+@pytest.mark.parametrize(("share", "warned"), [(0.19, False), (0.2, True), (0.614, True)])
+def test_much_rounding_is_said_with_the_way_out(share: float, warned: bool) -> None:
+    rounding = Rounding(14, share)
+    assert Merged(Path(), 0, rounding, ()).rounded_away is warned
+    note = _rounding_note("bfloat16", rounding)
+    assert ("rounds away" in note) is warned and f"{share:.1%}" in note and "float32" in note and note.endswith(".")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_all_files_of_a_merged_model_may_be_read_by_whom_the_umask_allows(make_lora: MakeLora, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        merged = merge_lora(make_lora(), tmp_path / "merged")
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in merged.folder.iterdir()}
+    assert "model.safetensors" in modes and set(modes.values()) == {0o644}, modes
 
 
 def test_a_lora_learned_over_4_bit_meets_the_full_weights_and_it_is_said(

@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ui.stand_ins import build_form
-from training_pro.errors import SettingsError
+from training_pro.errors import Fault, SettingsError
 from training_pro.settings import DEFAULTS, SPECS, Settings, to_dict
 from training_pro.ui.fields import AUTO, NOTHING, field_update, shown_value
-from training_pro.ui.form import BOTH, ELSEWHERE, NUMBERS, ROWS, TEXT, WHILE_IT_LEARNS, Form, groups
+from training_pro.ui.form import BOTH, ELSEWHERE, ROWS, TEXT, Form, groups
+from training_pro.ui.handlers import answering
+from training_pro.ui.labels import NUMBERS, WHILE_IT_LEARNS, as_on_page
+from training_pro.ui.views.markup import box, on_page
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +134,30 @@ def test_a_learning_rate_survives_being_shown(rate: float) -> None:
 def test_a_learning_rate_is_shown_as_people_write_it() -> None:
     assert [shown_value("learning_rate", rate) for rate in (3e-4, 1e-5, 0.0015)] == ["3e-4", "1e-5", "1.5e-3"]
     assert field_update("learning_rate", 3e-4)["value"] == "3e-4"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("rank", None, "LoRA Rank is empty; it must be a number."),
+        ("learning_rate", "  ", "Learning Rate is empty; it must be a number."),
+        ("stop_at_epoch", 0.5, "Stop at Epoch is 0.5; it must be a whole number."),
+        ("save_steps", -1, "Save every is -1; it must be from 0 to 1,000,000 updates."),
+        ("max_tokens", None, "Maximum context length is empty; it must be a number."),
+        ("gradient_accumulation_steps", 0, "Gradient Accumulation is 0; it must be from 1 to 1024."),
+    ],
+)
+def test_a_wrong_value_is_said_in_the_words_of_the_page(setting: str, value: Any, words: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings(**{setting: value})
+    (fault,) = refused.value.faults
+    assert f"({setting})" in fault.text, "which the command line needs"
+    assert as_on_page(fault.text, fault.setting) == on_page(fault) == words
+    assert f"<p>{words}</p>" in box("error", refused.value.faults)
+
+
+def test_a_handler_says_it_so_too() -> None:
+    def refuse() -> Any:
+        raise SettingsError([Fault("Stop at Epoch (stop_at_epoch) is 0.5.", "stop_at_epoch")])
+
+    assert "<p>Stop at Epoch is 0.5.</p>" in answering(refuse, "said", "starting")()["said"]

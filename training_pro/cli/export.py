@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from training_pro.cli import common
 from training_pro.cli.common import CliCommand
-from training_pro.cli.terminal import Bar, say
+from training_pro.cli.terminal import Bar, complain, say
 from training_pro.folders import Folders
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ def _merge(options: argparse.Namespace) -> int:
     say(f"{lora.name} is merged into {lora.base.name}: {merged.folder} ({size_words(merged.weights_bytes)})")
     for note in merged.notes:
         say(f"  {note}")
+    if merged.rounded_away:
+        share = f"{merged.rounding.share:.1%}"
+        complain(f"Warning: rounding is {share} of the LoRA's change. --dtype float32 --replace saves it without.")
     _say_usage(use_merged(lora, merged.folder, folders))
     return 0
 

@@ -11,6 +11,7 @@ from training_pro.record.whole_files import strict_json
 from training_pro.words import gigabytes
 
 if TYPE_CHECKING:
+    from training_pro.data.advice import Suggestion
     from training_pro.plan import Plan
     from training_pro.session import Checked
     from training_pro.training.memory.forecast import Forecast
@@ -50,13 +51,18 @@ def lines_of(checked: Checked) -> Iterator[str]:
     """Facts, notes, suggestions and refusals, one a line."""
     yield from _lines_of_data(checked)
     yield from _lines_of_run(checked)
+    suggestions = checked.verification.suggestions
+    yield from (f"Warning        {_offered(suggestion)}" for suggestion in suggestions if suggestion.urgent)
     for note in checked.verification.notes:
         yield f"Note           {note}"
-    for suggestion in checked.verification.suggestions:
-        changes = " ".join(f"--set {name}={value}" for name, value in suggestion.changes.items())
-        yield f"Suggestion     {suggestion.reason} ({changes})"
+    yield from (f"Suggestion     {_offered(suggestion)}" for suggestion in suggestions if not suggestion.urgent)
     for refusal in checked.verification.refusals:
         yield f"Refused        {with_options(refusal.text, refusal.options)}"
+
+
+def _offered(suggestion: Suggestion) -> str:
+    changes = " ".join(f"--set {name}={value}" for name, value in suggestion.changes.items())
+    return f"{suggestion.reason} ({changes})" if changes else f"{suggestion.reason}."
 
 
 def lines_of_memory(memory: Forecast) -> Iterator[str]:

@@ -33,10 +33,11 @@ _STEP = 32
 
 @dataclass(frozen=True)
 class Suggestion:
-    """`changes` maps setting names to the values that one click applies."""
+    """`changes` maps setting names to the values that one click applies; `urgent`: much is lost without them."""
 
     reason: str
     changes: Mapping[str, Any]
+    urgent: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ class SourceReport:
     (the first few in `bad_row_examples`), `trimmed` shortened (`trimmed_stops` of them by what ended them),
     `eliminated_long` left out as too long, `eliminated_untrained` left out because trimming took all of their
     trained part, `unwanted_rows` left out because they say so themselves (``label: false``, ``weight: 0``).
-    `longest_row_tokens` is before trimming. `slicing` and `found` tell of raw text and of text rows.
+    `longest_row_tokens` and `row_tokens`, of all rows, are before trimming; `lost_tokens` of them are not trained,
+    because their rows are too long. `slicing` and `found` tell of raw text and of text rows.
     """
 
     name: str
@@ -35,6 +36,8 @@ class SourceReport:
     eliminated_long: int = 0
     eliminated_untrained: int = 0
     longest_row_tokens: int = 0
+    row_tokens: int = 0
+    lost_tokens: int = 0
     unwanted_rows: int = 0
     slicing: SlicingReport | None = None
     notes: tuple[str, ...] = ()

@@ -37,7 +37,8 @@ class ReadyRow:
 class LengthCounts:
     """What became of rows that are too long.
 
-    `trimmed_stops` of the trimmed ones lost what ends them; `longest_tokens` is before trimming.
+    `trimmed_stops` of the trimmed ones lost what ends them; `longest_tokens` is before trimming. `tokens` are those of
+    all rows before that, `lost_tokens` those that are in no sample because rows were too long.
     """
 
     trimmed: int = 0
@@ -45,6 +46,8 @@ class LengthCounts:
     eliminated_untrained: int = 0
     trimmed_stops: int = 0
     longest_tokens: int = 0
+    tokens: int = 0
+    lost_tokens: int = 0
 
 
 class _Growing:
@@ -138,6 +141,7 @@ class RowArrays:
         if not np.any(trained[1:]):
             raise RowFault("it is too short to train on: no token follows the first")
         self.counts.longest_tokens = max(self.counts.longest_tokens, len(ids))
+        self.counts.tokens += len(ids)
         if len(ids) > self._max_tokens:
             if self._too_long == "stop":
                 raise self._too_long_error(ready, len(ids))
@@ -154,11 +158,13 @@ class RowArrays:
             keeps_stop = ready.row.add_eos or bool(ready.row.end_stop)
             lost = bool(np.any(trained[self._max_tokens :])) and ready.row.stops and not keeps_stop
             self.counts.trimmed_stops += lost
+            self.counts.lost_tokens += len(ids) - len(cut[0])
             ids, trained = cut
         self._kept.append(ready, ids, trained)
 
     def _drop(self, why: str, ready: ReadyRow, ids: Ids, trained: Bools) -> None:
         """Keep the row's beginning to be looked at, while there is room for it."""
+        self.counts.lost_tokens += len(ids)
         if sum(len(rows.tokens) for rows in self._dropped.values()) < KEPT_TOKENS:
             self._dropped[why].append(ready, ids[:KEPT_ROW_TOKENS], trained[:KEPT_ROW_TOKENS])
 

@@ -23,7 +23,7 @@ from training_pro.settings import Settings
 from training_pro.text.stray_characters import RowStrays
 
 _AFTERWARDS = ("seed", "skip_duplicates", "hybrid", "hybrid_data_percent", "hybrid_text_percent", "eval_percent")
-_WAY_OF_RENDERING = 8  # raised when rows become other tokens than with the code before
+_WAY_OF_RENDERING = 9  # raised when rows become other tokens than with the code before
 BATCH_ROWS = 256
 BATCH_CHARS = 1 << 20
 
@@ -217,6 +217,8 @@ def _report(source: Source, arrays: RowArrays, bad: BadRows, more_rows: int, not
         eliminated_long=counts.eliminated_long,
         eliminated_untrained=counts.eliminated_untrained,
         longest_row_tokens=counts.longest_tokens,
+        row_tokens=counts.tokens,
+        lost_tokens=counts.lost_tokens,
         unwanted_rows=bad.unwanted,
         notes=notes,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import numpy as np
 from training_pro.data.advice import Counts, Suggestion, better_numbers, destroying_rate, extremes
 from training_pro.data.batch_order import padding_share
 from training_pro.data.duplicates import contents
+from training_pro.data.lost_rows import fitting_context, is_cut_chat, much_lost
 from training_pro.data.prepare import Prepared
 from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.samples import KINDS, Mix, Samples, Subset, mixed
@@ -21,7 +21,6 @@ from training_pro.progress import Progress, no_progress
 from training_pro.settings import DEFAULTS, Settings
 from training_pro.words import counted
 
-CONTEXT_STEP_TOKENS = 32
 _MANY_CUTS, _SHORT_SECTION_TOKENS = 50, 24
 
 
@@ -148,7 +147,9 @@ def _facts(prepared: Prepared, settings: Settings, plan: Plan, twins: _Twins) ->
 
 def _suggestions(prepared: Prepared, settings: Settings, plan: Plan, facts: Facts) -> list[Suggestion]:
     report = prepared.report
-    found = [
+    urgent = much_lost(report, settings)
+    changed = {name for suggestion in urgent for name in suggestion.changes}
+    other = [
         *better_numbers(settings, plan, _counts(prepared, facts)),
         *_warmup(settings, plan),
         *_checkpoints(settings, plan),
@@ -157,6 +158,7 @@ def _suggestions(prepared: Prepared, settings: Settings, plan: Plan, facts: Fact
         *(Suggestion(reason, changes) for source in report.sources for reason, changes in text_offers(source)),
         *_leave_out_duplicates(facts),
     ]
+    found = [*urgent, *(suggestion for suggestion in other if not changed & set(suggestion.changes))]
     spoken_of = {name for suggestion in found for name in suggestion.changes}
     accumulation = plan.gradient_accumulation_steps
     if accumulation < settings.gradient_accumulation_steps and "gradient_accumulation_steps" not in spoken_of:
@@ -196,17 +198,16 @@ def _checkpoints(settings: Settings, plan: Plan) -> list[Suggestion]:
     low, high = suggested_save_steps(plan)
     if low <= settings.save_steps <= high:
         return []
+    every = counted(low, "update")
     often = f"{low} to {high} updates" if high > low else f"{low} updates" if low > 1 else "update"
-    return [Suggestion(f"Save every n steps {low}: a checkpoint every {often} is usual here", {"save_steps": low})]
+    return [Suggestion(f"Save every {every}: a checkpoint every {often} is usual here", {"save_steps": low})]
 
 
 def _context(report: DataReport, settings: Settings) -> list[Suggestion]:
     """The longest row rounded up; beside raw text, whose blocks it would change, only where rows were too long."""
     rows = [source for source in report.sources if source.longest_row_tokens]
     longest = max((source.longest_row_tokens for source in rows), default=0)
-    wanted = math.ceil(longest / CONTEXT_STEP_TOKENS) * CONTEXT_STEP_TOKENS
-    if report.model_max_tokens:
-        wanted = min(wanted, report.model_max_tokens)
+    wanted = fitting_context(report)
     with_text = len(rows) < len(report.sources)
     if not rows or wanted == settings.max_tokens or (with_text and longest <= settings.max_tokens):
         return []
@@ -216,7 +217,7 @@ def _context(report: DataReport, settings: Settings) -> list[Suggestion]:
 
 def _split_chats(report: DataReport, settings: Settings) -> list[Suggestion]:
     """What trimming takes from chats is lost; split between their turns they lose nothing."""
-    chats = [source for source in report.sources if source.trimmed and source.kind in ("messages", "sharegpt")]
+    chats = [source for source in report.sources if source.trimmed and is_cut_chat(source)]
     if settings.too_long != "trim" or not chats:
         return []
     trimmed = sum(source.trimmed for source in chats)

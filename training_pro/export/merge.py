@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 DtypeName = Literal["bfloat16", "float16", "float32"]
+MUCH_ROUNDING = 0.2  # of the LoRA's own change
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Merged:
     weights_bytes: int
     rounding: Rounding
     notes: tuple[str, ...]
+
+    @property
+    def rounded_away(self) -> bool:
+        """Whether rounding has taken a good part of what the LoRA learned, so that another type is worth its space."""
+        return self.rounding.share >= MUCH_ROUNDING
 
 
 def merged_place(folders: Folders, lora: Lora) -> Path:
@@ -103,8 +109,15 @@ def _notes(lora: Lora, base: BaseModel) -> list[str]:
 def _rounding_note(dtype: DtypeName, rounding: Rounding) -> str:
     if rounding.share == 0:
         return f"Saved in {dtype} without any rounding."
-    way_out = " (--dtype float32 rounds nothing and takes twice the space)" if dtype != "float32" else ""
-    return f"Saved in {dtype}: rounding is {rounding.share:.1%} of the LoRA's change to the merged layers{way_out}."
+    share = f"rounding is {rounding.share:.1%} of the LoRA's change to the merged layers"
+    if dtype == "float32":
+        return f"Saved in float32: {share}."
+    if rounding.share >= MUCH_ROUNDING:
+        return (
+            f"Saved in {dtype}, which rounds away much of what the LoRA learned: {share}. Save it as float32, which "
+            "rounds nothing and takes twice the space (--dtype float32)."
+        )
+    return f"Saved in {dtype}: {share} (--dtype float32 rounds nothing and takes twice the space)."
 
 
 def _tying_note(model: PreTrainedModel, base: BaseModel) -> list[str]:

@@ -75,7 +75,8 @@ def use_merged(lora: Lora, folder: Path, folders: Folders) -> Usage:
         (convert, *_ollama_commands(lora, modelfile)),
         f'{convert}\nllama-server -m "{folder / gguf}"',
         f'lms import "{folder / gguf}" (after {convert})',
-        f"Model tab, loader Transformers: {folder.name}. Its llama.cpp loader takes the GGUF file made as above.",
+        f"Model tab, loader Transformers: {folder.name}. Its llama.cpp loader takes {gguf}, which "
+        "convert_hf_to_gguf.py makes.",
     )
 
 

@@ -10,10 +10,11 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from training_pro.errors import SettingsError
+from training_pro.errors import Fault, SettingsError
 from training_pro.settings import Settings, checked_value
 
 LIVE_SETTINGS = ("stop_at_loss", "stop_at_epoch", "loss_window", "stop_ramp")
+SCALE_LABEL = "Learning rate ×"
 SMALLEST_SCALE, LARGEST_SCALE = 0.0, 100.0
 
 
@@ -79,9 +80,9 @@ class Controls:
             )
         low, high = SMALLEST_SCALE, LARGEST_SCALE
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-            raise SettingsError(
-                [f"Learning rate scale {value!r} is out of range. Choose a number from {low:g} to {high:g}."]
-            )
+            shown = "empty" if value is None else repr(value)[:60]
+            text = f"{SCALE_LABEL} ({name}) is {shown}; it must be a number from {low:g} to {high:g}."
+            raise SettingsError([Fault(text, name)])
         return float(value)
 
     def take(self) -> LiveValues:

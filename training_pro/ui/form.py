@@ -17,6 +17,7 @@ from training_pro.errors import SettingsError
 from training_pro.settings import DEFAULTS, SPECS, Settings, checked_value, from_dict, to_dict
 from training_pro.ui.choices import Choices
 from training_pro.ui.fields import AUTO, LISTED, NOTHING, field_update, make_field, meant
+from training_pro.ui.labels import NUMBERS, WHILE_IT_LEARNS
 
 Values = Mapping[Any, Any]
 
@@ -29,22 +30,6 @@ class Group:
     names: tuple[str, ...]
 
 
-# The settings that are always in sight, with words for a narrow field: label ("": the setting's own), help.
-NUMBERS = {
-    "max_tokens": ("Maximum context length", "128 to 256 for style"),
-    "epochs": ("", "How often it sees every block"),
-    "learning_rate": ("", "1e-4 to 3e-4 is usual"),
-    "stop_at_loss": ("", "1.5 to 1.8 for style. 0: off"),
-    "rank": ("", "8 to 16 for style"),
-    "alpha": ("", "auto: 2 × rank"),
-    "batch_size": ("", "As many as fit in memory"),
-    "gradient_accumulation_steps": ("Gradient Accumulation", "Batches per update"),
-}
-WHILE_IT_LEARNS = {
-    "sample_prompts": ("", "One per line. Answered before, during and after the run"),
-    "eval_percent": ("Hold out", "Shows overfitting; 5 to 10"),
-    "save_steps": ("Save every", "Checkpoints. 0: none"),
-}
 ELSEWHERE = ("name", "text_file", "dataset", "format", "hybrid", "lr_scheduler_type", *NUMBERS, *WHILE_IT_LEARNS)
 _TITLES = {
     "run": "The run",

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from training_pro.errors import explain
+from training_pro.errors import faults_of
 from training_pro.ui.views.markup import box
 
 Handler = Callable[..., Any]
@@ -42,7 +42,7 @@ def answering(function: Handler, message: Any, doing: str) -> Handler:
             answer = function(*given, **more)
             return {message: gr.update()} if answer == {} else answer  # gradio 4 wants one update at least
         except Exception as error:  # noqa: BLE001 - the page's last stop: a sentence, never a trace
-            return {message: box("error", explain(error, doing))}
+            return {message: box("error", faults_of(error, doing))}
 
     if not isinstance(function, functools.partial):
         return functools.wraps(function)(handler)

@@ -106,6 +106,19 @@ def test_what_stops_the_run_comes_first_and_is_red(panel: Panel) -> None:
     assert "Not ready" in updates[panel.check.card]
 
 
+def test_what_loses_much_comes_before_all_else_that_can_be_mended_and_is_amber(panel: Panel) -> None:
+    panel.session.checked = found(
+        *(Suggestion(f"Better {n}", {"rank": n + 1}) for n in range(5)),
+        Suggestion("48% of the rows are lost", {"too_long": "split"}, urgent=True),
+        Suggestion("Shorten these rows", {}, urgent=True),
+    )
+    rows = panel.run()[panel.check.lines]
+    first, rest = rows.split("Better 0")
+    assert "48% of the rows" in first and "Use split" in first and first.count("tp-amber") == 2
+    assert "tp-late" not in first and "tp-amber" not in rest
+    assert len(buttons(rows)) == 6, "where nothing can be changed there is no button"
+
+
 def buttons(rows: str) -> list[tuple[str, str]]:
     """What the buttons of the remarks do, and what they say."""
     return re.findall(r'data-act="(\d+)">([^<]+)</button>', rows)

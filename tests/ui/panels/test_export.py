@@ -9,6 +9,7 @@ import pytest
 from tests.fakes import save_tiny_lora
 from tests.ui.stand_ins import StandInSession, no_bar, page, press
 from training_pro.errors import Cancelled, RunError
+from training_pro.export import merge
 from training_pro.folders import Folders
 from training_pro.ui.panels import folder_button
 from training_pro.ui.panels.export import KINDS, Export
@@ -58,7 +59,33 @@ def test_a_merged_model_is_made_and_has_a_folder_to_open(panel: Panel, folders: 
     (made,) = [path for path in folders.models.iterdir() if path.name.endswith("-sea")]
     assert (made / "Modelfile").is_file() and updates[panel.panel.prepare]["visible"] is False
     assert str(made) in panel.panel._open(page(address="10.0.0.1"))[panel.panel.said]
-    assert "--dtype" not in updates[panel.panel.said]
+    assert "--dtype" not in updates[panel.panel.said] and "tp-good" in updates[panel.panel.said]
+    assert updates[panel.panel.rounded]["visible"] is False
+
+
+def test_much_rounding_is_a_warning_with_a_button_that_saves_exactly(
+    panel: Panel, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "MUCH_ROUNDING", 1e-9)
+    updates = panel.export(kind=KINDS[1], dtype="bfloat16")
+    said = updates[panel.panel.said]
+    assert "tp-warning" in said and "rounds away" in said and "Save it as float32" in said and "--dtype" not in said
+    assert updates[panel.panel.rounded]["visible"] is True
+    panel.panel._begun(page())
+    updates = panel.panel._save_exactly(page(), no_bar)
+    assert "Saved in float32" in updates[panel.panel.said] and "tp-good" in updates[panel.panel.said]
+    assert updates[panel.panel.rounded]["visible"] is False
+    (made,) = [path for path in folders.models.iterdir() if path.name.endswith("-sea")]
+    assert str(made) in updates[panel.panel.result]
+
+
+def test_the_page_names_the_webui_only_where_it_is_in_it(panel: Panel) -> None:
+    updates = panel.export(kind=KINDS[1], dtype="float32")
+    shown = updates[panel.panel.result]
+    assert "this WebUI" not in shown and "text-generation-webui" in shown
+    assert "above" not in shown and "convert_hf_to_gguf.py makes" in shown
+    panel.session.host.name = "webui"
+    assert "this WebUI" in panel.export(overwrite=True)[panel.panel.result]
 
 
 def test_an_export_is_not_replaced_unasked(panel: Panel) -> None:

@@ -127,7 +127,9 @@ def test_a_live_value_goes_to_the_run_and_a_wrong_one_is_refused(panel: Panel) -
         return press(panel.blocks, panel.watch.moved.button, given)[panel.watch.said]
 
     assert move("stop_at_loss", 1.5) == "" and run.controls.values.stop_at_loss == 1.5
-    assert "Learning rate scale" in move("learning_rate_scale", -1)
+    assert "Learning rate × is -1; it must be" in move("learning_rate_scale", -1)
+    said = move("stop_at_epoch", 0.5)
+    assert "Stop at Epoch is 0.5" in said and "stop_at_epoch" not in said
     assert run.controls.values.learning_rate_scale == 1.0
     said = press(panel.blocks, panel.watch.moved.button, json.dumps({"stop_at_loss": 99}))
     assert "99" in said[panel.watch.said] and said[panel.watch.live["stop_at_loss"]]["value"] == 1.5

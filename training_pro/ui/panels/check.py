@@ -28,6 +28,7 @@ from training_pro.ui.panels.readiness import obstacle
 from training_pro.ui.panels.repairs import Repairs
 from training_pro.ui.pieces import area, button
 from training_pro.ui.views import check as views
+from training_pro.ui.views.markup import on_page
 
 NOT_CHOSEN = "Choose a text or upload one."
 
@@ -181,7 +182,7 @@ class Check:
     ) -> dict[Any, Any]:
         told = [found for fault in faults if (found := views.fault_remark(fault, repair)) is not None]
         said = {one.sentence for one in told}  # stands beside its button
-        sentence = " ".join(views.without_setting(fault) for fault in faults if fault.text not in said)
+        sentence = " ".join(on_page(fault) for fault in faults if on_page(fault) not in said)
         return {
             self.strip: views.strip_says("red", sentence or "This data can't be trained as it is."),
             self.marks: views.marks(settings, faults, asked.values),

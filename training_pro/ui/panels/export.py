@@ -6,6 +6,7 @@ What it will take is shown before; one export at a time runs in a thread of its 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Export:
         self._cancels = Cancels()
         self._made: tuple[Path, Usage] | None = None
         self._ready: Path | None = None
+        self._merged_last: Lora | None = None
         self.chooser = LoraChooser(session)
 
     def build(self) -> None:
@@ -87,6 +89,8 @@ class Export:
                 self.begin = button("Export", "export-go", variant="primary")
                 self.cancel = button("Cancel", "export-cancel", visible=False)
             self.said = area("export-said")
+            with button_row(visible=False) as self.rounded:
+                self.exact = button("Save as float32", "export-exact")
             self.result = area("export-result")
             with button_row(visible=False) as self.after:
                 self.open = button("Open its folder", "export-open")
@@ -101,10 +105,12 @@ class Export:
         look = answering(self._forecast, self.forecast, "estimating the export")
         for event in (self.chooser.control.input, self.kind.input, self.dtype.input, self.base.submit, self.base.blur):
             event(look, asked, self.forecast, **LATEST)
-        begun = self.begin.click(self._begun, None, [self.cancel, self.said, self.result, self.after], **AT_ONCE)
-        export = answering(self._export, self.said, "exporting the LoRA")
-        done = begun.then(export, asked, [self.said, self.result, self.after, self.prepare, self.files], **_JOB)
-        done.then(self._cancels.hidden, None, self.cancel, **AT_ONCE)
+        cleared = [self.cancel, self.said, self.result, self.after, self.rounded]
+        outputs = [self.said, self.result, self.after, self.prepare, self.files, self.rounded]
+        for pressed, job, given in ((self.begin, self._export, asked), (self.exact, self._save_exactly, None)):
+            begun = pressed.click(self._begun, None, cleared, **AT_ONCE)
+            done = begun.then(answering(job, self.said, "exporting the LoRA"), given, outputs, **_JOB)
+            done.then(self._cancels.hidden, None, self.cancel, **AT_ONCE)
         self.cancel.click(self._cancels.cancel, None, None, **AT_ONCE)
         copy_on_click(self.open, self.result)
         self.open.click(answering(self._open, self.said, "opening the folder"), None, self.said, **QUIET)
@@ -122,7 +128,7 @@ class Export:
         return [gr.update(choices=_DTYPES[found], value=_DTYPES[found][0]), gr.update(visible=found == GGUF)]
 
     def _begun(self, request: gr.Request) -> tuple[Any, ...]:
-        return *self._cancels.shown(request), "", gr.update(visible=False)
+        return *self._cancels.shown(request), "", gr.update(visible=False), gr.update(visible=False)
 
     def _wanted(self, data: Values) -> Wanted:
         folders = self._session.host.folders
@@ -165,14 +171,26 @@ class Export:
         target = merged_place(folders, lora)
         made = merge_lora(lora, target, dtype=wanted.dtype, replace=replace, progress=progress)
         said = f"{lora.name} is merged into {lora.base.name}: {made.folder.name}, {size_words(made.weights_bytes)}."
-        notes = [note.split(" (--dtype")[0] for note in made.notes]
-        return self._shown(made.folder, [said, *notes], use_merged(lora, made.folder, folders))
+        notes = [re.sub(r" \(--dtype[^)]*\)", "", note) for note in made.notes]
+        self._merged_last = lora
+        return {
+            **self._shown(made.folder, [said, *notes], use_merged(lora, made.folder, folders)),
+            self.said: box("warning" if made.rounded_away else "good", [said, *notes]),
+            self.rounded: gr.update(visible=made.rounded_away),
+        }
+
+    def _save_exactly(self, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
+        """The last merge again, without rounding, in its own place."""
+        if self._merged_last is None:
+            raise RunError("Nothing was merged here since the start. Press Export.")
+        return self._merged(Wanted(self._merged_last, MERGED, "float32"), True, self._cancels.telling(bar, request))
 
     def _shown(self, made: Path, said: list[str], usage: Usage) -> dict[Any, Any]:
         self._made = made, usage
         return {
             self.said: box("good", said),
-            self.result: export_view(made, usage),
+            self.rounded: gr.update(visible=False),
+            self.result: export_view(made, usage, in_webui=self._session.host.name == "webui"),
             self.after: gr.update(visible=True),
             self.prepare: gr.update(visible=made.is_file()),
             self.files: gr.update(visible=False, value=None),

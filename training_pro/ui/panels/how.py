@@ -9,8 +9,9 @@ import gradio as gr
 from training_pro.session import Checked, Session
 from training_pro.settings import Settings
 from training_pro.training.learning_rate import check_schedule
-from training_pro.ui.form import NUMBERS, WHILE_IT_LEARNS, Form, Group, groups
+from training_pro.ui.form import Form, Group, groups
 from training_pro.ui.handlers import AT_ONCE, CHECK, QUIET, answering
+from training_pro.ui.labels import NUMBERS, WHILE_IT_LEARNS
 from training_pro.ui.panels.check import Check
 from training_pro.ui.panels.largest_batch import LargestBatch
 from training_pro.ui.panels.own_presets import OwnPresets

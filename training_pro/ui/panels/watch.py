@@ -13,11 +13,11 @@ from typing import Any
 
 import gradio as gr
 
-from training_pro.errors import RunError, explain
+from training_pro.errors import RunError, faults_of
 from training_pro.record.history import Event
 from training_pro.session import Session
 from training_pro.settings import SPECS, Settings
-from training_pro.training.controls import Controls, LiveValues
+from training_pro.training.controls import SCALE_LABEL, Controls, LiveValues
 from training_pro.training.run import Run
 from training_pro.ui.fields import DECIMAL
 from training_pro.ui.hand import Hand
@@ -79,7 +79,7 @@ class Watch(Follows):
                     ),
                     "learning_rate_scale": gr.Number(
                         1,
-                        label="Learning rate ×",
+                        label=SCALE_LABEL,
                         step=0.1,
                         elem_id="tp-live-scale",
                         min_width=80,
@@ -217,7 +217,7 @@ class Watch(Follows):
             if run is not None and run.status.running and change:
                 run.controls.set(**change)
         except Exception as error:  # noqa: BLE001 - as in `answering`, and the fields besides
-            return {self.said: box("error", explain(error, "changing a live value")), **self._live_values()}
+            return {self.said: box("error", faults_of(error, "changing a live value")), **self._live_values()}
         return {self.said: ""}
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from training_pro.data.advice import Suggestion
 from training_pro.data.repairs import BUTTONS, Repair
 from training_pro.errors import Fault
 from training_pro.session import Checked
 from training_pro.settings import DEFAULTS, Settings, to_dict
 from training_pro.ui.fields import shown_value
-from training_pro.ui.views.markup import icon, number, text
+from training_pro.ui.views.markup import icon, number, on_page, text
 from training_pro.words import gigabytes, time_words
 
 if TYPE_CHECKING:
@@ -44,17 +45,23 @@ def remarks(checked: Checked, named: Sequence[str] = (), repairs: Sequence[Repai
     """What stops the run first, then what can be mended or would be better, then what there is to know."""
     found = checked.verification
     said = {note for repair in repairs for note in repair.instead_of}
-    offers = [Remark("info", offer.reason, _button(offer.changes), offer.changes) for offer in found.suggestions]
+    urgent = [_offer(offer, "amber") for offer in found.suggestions if offer.urgent]
+    offers = [_offer(offer, "info") for offer in found.suggestions if not offer.urgent]
     memory = checked.memory
     short = [Remark("amber", memory.sentence())] if memory is not None and not memory.fits else []
     return [
-        *(Remark("red", str(refusal)) for refusal in found.refusals),
+        *(Remark("red", on_page(refusal)) for refusal in found.refusals),
         *short,
+        *urgent,
         *(Remark("amber", note) for note in named),
         *(mending(repair) for repair in repairs if not repair.names),
         *offers,
         *(Remark("info", note) for note in found.notes if note not in said),
     ]
+
+
+def _offer(offer: Suggestion, tone: str) -> Remark:
+    return Remark(tone, offer.reason, _button(offer.changes) if offer.changes else "", offer.changes)
 
 
 def mending(repair: Repair) -> Remark:
@@ -64,12 +71,13 @@ def mending(repair: Repair) -> Remark:
 
 def fault_remark(fault: Fault, repair: Repair | None = None) -> Remark | None:
     """What can be done about a fault with one click, if anything."""
+    said = on_page(fault)
     if repair is not None:
-        return Remark("red", fault.text, BUTTONS[repair.job], repair=repair)
+        return Remark("red", said, BUTTONS[repair.job], repair=repair)
     if fault.setting == "bad_rows":
-        return Remark("red", fault.text, "Skip bad rows", {"bad_rows": "skip"})
+        return Remark("red", said, "Skip bad rows", {"bad_rows": "skip"})
     if fault.setting == "hybrid":
-        return Remark("red", fault.text, "Train both", {"hybrid": True})
+        return Remark("red", said, "Train both", {"hybrid": True})
     return None
 
 
@@ -225,11 +233,6 @@ def memory_meter(memory: Forecast | None) -> str:
     )
 
 
-def without_setting(fault: Fault) -> str:
-    """The fault without the setting's name for the command line."""
-    return fault.text.replace(f" ({fault.setting})", "") if fault.setting else fault.text
-
-
 def bar_line(checked: Checked | None, count: int, fault: str) -> str:
     """What the phone's bottom bar says beside Start."""
     if checked is None:
@@ -245,7 +248,7 @@ def bar_line(checked: Checked | None, count: int, fault: str) -> str:
 
 def marks(settings: Settings | None, faults: Sequence[Fault], values: Mapping[str, Any]) -> str:
     """For the page's script, as data: which fields are wrong or changed, and the form as it is, to be kept."""
-    wrong = {fault.setting: without_setting(fault) for fault in faults if fault.setting}
+    wrong = {fault.setting: on_page(fault) for fault in faults if fault.setting}
     chosen = to_dict(settings) if settings is not None else {}
     changed = {
         name: _written(name, DEFAULTS[name])

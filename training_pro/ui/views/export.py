@@ -9,10 +9,10 @@ from training_pro.export.other_programs import Usage
 from training_pro.ui.views.markup import text
 
 
-def export_view(made: Path, usage: Usage) -> str:
-    """The path, and a block for each program."""
+def export_view(made: Path, usage: Usage, *, in_webui: bool) -> str:
+    """The path, and a block for each program; `in_webui`: textgen is the very program that shows this."""
     blocks = (
-        ("textgen (this WebUI)", usage.textgen),
+        ("textgen (this WebUI)" if in_webui else "textgen (text-generation-webui)", usage.textgen),
         ("Ollama", "\n".join(usage.ollama)),
         (f"Ollama's {usage.modelfile.name}", _content(usage.modelfile)),
         ("llama.cpp", usage.llama_cpp),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from training_pro.errors import Fault
+from training_pro.ui.labels import as_on_page
 
 Tone = Literal["info", "good", "warning", "error"]
 
@@ -20,10 +21,15 @@ def text(value: object) -> str:
 def box(tone: Tone, sentences: str | Iterable[str | Fault]) -> str:
     """A coloured box with one paragraph a line; "" where there is nothing to say."""
     given = [sentences] if isinstance(sentences, str) else sentences
-    lines = [line for sentence in given for line in str(sentence).split("\n")]
+    lines = [line for sentence in given for line in on_page(sentence).split("\n")]
     paragraphs = "".join(f"<p>{text(line)}</p>" for line in lines if line.strip())
     role = "alert" if tone == "error" else "status"
     return f'<div class="tp-box tp-{tone}" role="{role}">{paragraphs}</div>' if paragraphs else ""
+
+
+def on_page(sentence: str | Fault) -> str:
+    """A sentence in the words of the page."""
+    return sentence if isinstance(sentence, str) else as_on_page(sentence.text, sentence.setting)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:

@@ -1,0 +1,30 @@
+"""What the settings are called on the page, where that is shorter than their own label. No gradio."""
+
+from __future__ import annotations
+
+from training_pro.settings import SPECS
+
+# The settings that are always in sight, with words for a narrow field: label ("": the setting's own), help.
+NUMBERS = {
+    "max_tokens": ("Maximum context length", "128 to 256 for style"),
+    "epochs": ("", "How often it sees every block"),
+    "learning_rate": ("", "1e-4 to 3e-4 is usual"),
+    "stop_at_loss": ("", "1.5 to 1.8 for style. 0: off"),
+    "rank": ("", "8 to 16 for style"),
+    "alpha": ("", "auto: 2 × rank"),
+    "batch_size": ("", "As many as fit in memory"),
+    "gradient_accumulation_steps": ("Gradient Accumulation", "Batches per update"),
+}
+WHILE_IT_LEARNS = {
+    "sample_prompts": ("", "One per line. Answered before, during and after the run"),
+    "eval_percent": ("Hold out", "Shows overfitting; 5 to 10"),
+    "save_steps": ("Save every", "Checkpoints. 0: none"),
+}
+_SHORT = {name: label for name, (label, _) in {**NUMBERS, **WHILE_IT_LEARNS}.items() if label}
+
+
+def as_on_page(sentence: str, setting: str) -> str:
+    """A sentence about `setting` that calls it as the page does, without its name for the command line."""
+    label = SPECS[setting].label if setting in SPECS else ""
+    told = sentence.replace(f" ({setting})", "") if setting else sentence
+    return told.replace(label, _SHORT[setting]) if setting in _SHORT else told

@@ -18,13 +18,17 @@ from training_pro.errors import BusyError, RunError, SettingsError
 from training_pro.folders import Folders
 from training_pro.hosts.host import ModelSource, Quantizing
 from training_pro.hosts.standalone import StandaloneHost
+from training_pro.record.process import this_process
 from training_pro.record.runs import summarize
 from training_pro.remote.channel import channels, read_live
 from training_pro.remote.launching import OwnProcess, shell_line, train_command
 from training_pro.remote.own_process import OwnProcessRun, check_device, exit_words, refusal_in
+from training_pro.remote.snapshot import Live
 from training_pro.session import NameTaken, Session
 from training_pro.settings import Settings
+from training_pro.training.resume import Begin
 from training_pro.training.run import Run
+from training_pro.training.status import RunStatus
 
 TEXT = "\n\n\n".join(f"Chapter {n}. The keeper climbs. She counts {n + 90} steps." for n in range(8))
 OWN = OwnProcess()
@@ -202,6 +206,16 @@ def test_a_device_that_a_child_would_not_use_is_refused_while_the_model_is_still
     assert released == []
     for usual in ("cpu", "cuda"):
         check_device(usual)
+
+
+def test_what_was_noted_before_the_child_began_stays_among_its_notes(folders: Folders) -> None:
+    host: Any = SimpleNamespace(folders=folders)
+    run = OwnProcessRun(host, Settings(name="tales"), folders.loras / "tales", Begin(), OWN)
+    run.note("The LoRA sea was unloaded.")
+    theirs = RunStatus("tales", run.folder, "training", notes=("The rate falls.", "The LoRA sea was unloaded."))
+    values = run.controls.values
+    run._show(Live(this_process(), run.settings, theirs, values, values))
+    assert run.status.notes == ("The LoRA sea was unloaded.", "The rate falls.")
 
 
 def test_a_child_that_bitsandbytes_has_ended_is_explained(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def main(task_file: str) -> None:
             "seed": task["seed"],
             "output_dir": task["out"],
             "report_to": "none",
+            "use_cpu": True,
             "save_strategy": "no",
             "disable_gradient_checkpointing": True,
             "bf16": task["dtype"] == "bfloat16",

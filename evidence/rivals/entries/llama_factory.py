@@ -35,7 +35,7 @@ def main(task_file: str) -> None:
         {
             "stage": "sft" if rows else "pt",
             "do_train": True,
-            "model_name_or_path": task["model"],
+            "model_name_or_path": str(_model_in(task["dtype"], Path(task["model"]), file.parent / "model")),
             "dataset_dir": str(file.parent),
             "dataset": "race",
             "template": "smollm2",
@@ -60,6 +60,17 @@ def main(task_file: str) -> None:
         }
     )
     watch.write(task)
+
+
+def _model_in(dtype: str, model: Path, folder: Path) -> Path:
+    """The model in a folder whose config names `dtype`: that, and no option of its own, is what it computes in."""
+    folder.mkdir()
+    for file in model.iterdir():
+        (folder / file.name).symlink_to(file)
+    config = json.loads((model / "config.json").read_text(encoding="utf-8")) | {"dtype": dtype}
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
 
 
 if __name__ == "__main__":

@@ -43,9 +43,11 @@
   const press = (name) => document.getElementById("tp-pull-" + name)?.click();
   const underWay = (asked) => asked && !asked.got && Date.now() - asked.at < PULL_MS;
   const pull = (versions) => {
-    if (underWay(own.asked[ALL])) return;  // its answer may be older than one to a single question
+    // Of a question to all and one to a single part the later asked may be answered first: never both at a time.
+    if (underWay(own.asked[ALL])) return;
     const due = Object.entries(versions).filter(([name, version]) => own.pulled[name] !== version
       && !(own.asked[name]?.version === version && underWay(own.asked[name])));
+    if (due.length >= MANY && Object.values(own.asked).some(underWay)) return;
     const at = Date.now();
     for (const [name, version] of due) own.asked[name] = { version, at };
     if (due.length < MANY) return due.forEach(([name]) => press(name));
@@ -53,9 +55,13 @@
     press(ALL);
   };
   const got = (name) => {
-    const asked = own.asked[name] ?? {};
+    const asked = own.asked[name];
+    if (!asked) return;
     asked.got = true;
-    for (const [one, version] of asked.of ?? [[name, asked.version]]) own.pulled[one] = version;
+    for (const [one, version] of asked.of ?? [[name, asked.version]]) {
+      own.pulled[one] = version;
+      own.asked[one].got = true;
+    }
   };
   const show = (answer) => {
     for (const slot of slots()) {

@@ -27,7 +27,7 @@ def progress_at(place: Any, handlers: Iterable[Any]) -> None:
     """Of `handlers`, as gradio holds them, those that show no progress tell `place` alone of it.
 
     Gradio 6 tells each of a handler's outputs, at each of its stages, and looks through the whole page for every one:
-    with a form's eighty, that was most of what a click or a page load took. Gradio 4 does not, and has no such choice.
+    with a form's eighty, that was two fifths of the browser's work while the page opened. Gradio 4 has no such choice.
     """
     for handler in handlers:
         if handler.show_progress == "hidden" and hasattr(handler, "show_progress_on"):

@@ -20,8 +20,10 @@
       press("columns", JSON.stringify({ do: columns.dataset.columns, roles }));
     }
   }, true);
-  const typing = {}, sent = {};
+  // What was typed and is not sent yet: the page may fill the field anew, by an answer that was under way, before it is left.
+  const typing = {}, typed = {}, sent = {};
   const send = (name, value) => {
+    delete typed[name];
     sent[name] = { value, at: Date.now() };
     const recent = Object.entries(sent).filter(([, { at }]) => Date.now() - at < SENT_MS);
     press("live", JSON.stringify(Object.fromEntries(recent.map(([each, { value: last }]) => [each, last]))));
@@ -30,11 +32,14 @@
     const name = LIVE[event.target.closest?.(".training-pro .tp-live .tp-field")?.id], field = event.target;
     if (!name) return;
     clearTimeout(typing[name]);
-    if (field.value === "" || !Number.isFinite(Number(field.value))) return;
-    const value = Number(field.value);  // as it was typed: one out of range is refused by the server, not moved to its end
+    const written = event.type === "change" && field.type === "number" ? typed[name] ?? field.value : field.value;
+    delete typed[name];
+    if (written === "" || !Number.isFinite(Number(written))) return;
+    const value = Number(written);  // as it was typed: one out of range is refused by the server, not moved to its end
+    if (event.type === "input") typed[name] = written;
     typing[name] = setTimeout(() => send(name, value), wait_ms);
   };
   document.addEventListener("change", (event) => moved(event, 0), true);
   document.addEventListener("input", (event) => { if (event.target.type === "number") moved(event, TYPED_MS); }, true);
-  window.trainingProHands = { press, take: (hand) => [given[hand] ?? ""] };
+  window.trainingProHands = { press, typing: () => Object.keys(typed).length > 0, take: (hand) => [given[hand] ?? ""] };
 }

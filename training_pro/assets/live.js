@@ -37,8 +37,9 @@
     rolls().forEach((one, place) => { one.scrollLeft = Math.min(across[place] ?? 0, one.scrollWidth); });
     slot.dataset.version = version;
   };
-  // A list that is open under somebody's hand is not filled again.
-  const choosing = () => document.querySelector('.training-pro :is(input, .tp-dots)[aria-expanded="true"]');
+  // A list that is open under somebody's hand is not filled again, nor a live value that is being typed.
+  const choosing = () => document.querySelector('.training-pro :is(input, .tp-dots)[aria-expanded="true"]')
+    || window.trainingProHands?.typing();
   const ALL = "all", MANY = 3;  // so many are asked for at once, as when a page opens
   const press = (name) => document.getElementById("tp-pull-" + name)?.click();
   const underWay = (asked) => asked && !asked.got && Date.now() - asked.at < PULL_MS;

@@ -10,7 +10,15 @@ import torch
 
 from tests.training.tiny import TinySamples
 from training_pro.errors import DataError
-from training_pro.training.loop.batches import ReadableSamples, collate, cut, nothing_to_learn, pad, trained_tokens
+from training_pro.training.loop.batches import (
+    ReadableSamples,
+    collate,
+    cut,
+    nothing_to_learn,
+    pad,
+    trained_tokens,
+    with_little_padding,
+)
 
 CPU = torch.device("cpu")
 
@@ -69,6 +77,13 @@ def test_padding_ids_that_are_in_the_text_are_still_trained() -> None:
 def test_cut_keeps_the_order() -> None:
     assert cut([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4], [5]]
     assert cut([1, 2], 5) == [[1, 2]]
+
+
+def test_a_micro_batch_is_in_two_pieces_where_that_saves_much_padding() -> None:
+    a, b, c, d = (sample(*range(5, 5 + count)) for count in (40, 300, 30, 290))
+    assert with_little_padding([a, b, c, d]) == [[b, d], [a, c]]
+    assert with_little_padding([a, c]) == [[a, c]]
+    assert with_little_padding([b]) == [[b]]
 
 
 def test_the_collator_keeps_blocks_apart() -> None:

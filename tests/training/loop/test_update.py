@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -32,6 +33,13 @@ def update(count: int = 8, mask: int = 5) -> list[Any]:
     return [samples[i] for i in range(count)]
 
 
+def _block(tokens: int) -> dict[str, Any]:
+    ids = np.resize(np.array([11, 12, 13], np.int32), tokens)
+    labels = ids.astype(np.int64)
+    labels[0] = -100
+    return {"input_ids": ids, "labels": labels}
+
+
 class Setting:
     """A runner and what it told."""
 
@@ -58,6 +66,20 @@ def test_cut_in_any_way_an_update_teaches_the_same(size: int) -> None:
     assert float(loss) == pytest.approx(float(other), rel=1e-5)
     for name, grad in gradients(whole).items():
         torch.testing.assert_close(gradients(pieces)[name], grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_long_block_among_short_ones_costs_less_padding_and_teaches_the_same() -> None:
+    samples, apart, together = TinySamples(4, 9, mask=2), lora_model(), lora_model()
+    batch = [*(samples[place] for place in range(3)), _block(200)]
+    lengths = [len(sample["input_ids"]) for sample in batch]
+    setting = Setting(4)
+    loss = setting.runner.run(apart, batch)
+    assert setting.runner.tokens == sum(lengths) and setting.runner.largest == (1, 200)
+    assert setting.runner.padded_tokens == 200 + 3 * max(lengths[:3])
+    one_by_one = Setting(1).runner.run(together, batch)
+    assert float(loss) == pytest.approx(float(one_by_one), rel=1e-5)
+    for name, grad in gradients(together).items():
+        torch.testing.assert_close(gradients(apart)[name], grad, rtol=1e-4, atol=1e-6)
 
 
 def test_the_loss_is_the_mean_over_all_trained_tokens() -> None:

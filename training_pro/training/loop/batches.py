@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
+from training_pro.data.batch_order import split_at
 from training_pro.data.samples import Samples
 from training_pro.errors import DataError
 from training_pro.training.model.chunked_loss import IGNORED
@@ -117,6 +118,16 @@ def _to(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
 def cut(samples: list[Any], size: int) -> list[list[Any]]:
     """`samples` in order, in pieces of `size`; the last may be smaller."""
     return [samples[start : start + size] for start in range(0, len(samples), size)]
+
+
+def with_little_padding(samples: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """A micro-batch's samples in one piece, or in two where that saves much padding: first the longest."""
+    lengths = np.array([len(sample["input_ids"]) for sample in samples], np.int64)
+    order = np.argsort(-lengths, kind="stable")
+    longer = int(split_at(lengths[order][None])[0])
+    if not longer:
+        return [samples]
+    return [[samples[place] for place in part] for part in (order[:longer], order[longer:])]
 
 
 def pad_id(tokenizer: PreTrainedTokenizerBase, rows: int) -> int:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from training_pro.errors import ModelError
-from training_pro.training.loop.batches import cut, nothing_to_learn, pad, trained_tokens
+from training_pro.training.loop.batches import cut, nothing_to_learn, pad, trained_tokens, with_little_padding
 from training_pro.training.loop.random_state import RandomState
 from training_pro.training.memory.out_of_memory import free_memory, is_out_of_memory
 from training_pro.training.several.team import ALONE, Team
@@ -146,6 +146,8 @@ class UpdateRunner:
     def _attempt(self, model: torch.nn.Module, samples: list[dict[str, Any]]) -> _Short | None:
         """One try at all micro-batches, each process its own; what did not fit, or None. Waits for the device once."""
         pieces = cut(samples, self.micro_batch_size)
+        if self.team.size == 1:  # several processes compute side by side, and would wait for the one with more pieces
+            pieces = [part for piece in pieces for part in with_little_padding(piece)]
         shares = self.team.gather([trained_tokens(samples), len(pieces)])
         count, rounds = float(max(sum(tokens for tokens, _ in shares), 1)), max(pieces for _, pieces in shares)
         total = torch.zeros((), dtype=torch.float32, device=self.accelerator.device)

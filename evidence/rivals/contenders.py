@@ -38,7 +38,8 @@ class Contender:
     why_smaller: Mapping[Kind, str] = field(default_factory=dict)
 
 
-_OURS_TEXT = {"overlap": "false", "add_bos": "false", "eos": "none"}  # nothing that the others don't add
+_OURS = {"watch_forgetting": "false"}  # the others measure no general text meanwhile
+_OURS_TEXT = {**_OURS, "overlap": "false", "add_bos": "false", "eos": "none"}  # nothing that the others don't add
 _PARAGRAPHS_AN_UPDATE = 6
 _PACKED_BY_ITSELF = "it fills its blocks of text as it is"
 _NO_PADDING = "it joins short rows into packs, so that nothing is padded; ours sorts rows by length and pads the rest"
@@ -52,7 +53,7 @@ BARE = Contender(
     dict.fromkeys(KINDS, "it has the loop and nothing else: no history, status, checks or watch over the memory"),
     dict.fromkeys(KINDS, "it has the loop and nothing else"),
 )
-TRAINING_PRO = Contender("Training PRO", OURS, "ours", {"rows": Way("chats"), "text": Way("text", _OURS_TEXT)})
+TRAINING_PRO = Contender("Training PRO", OURS, "ours", {"rows": Way("chats", _OURS), "text": Way("text", _OURS_TEXT)})
 CONTENDERS = (
     TRAINING_PRO,  # first: the bare loop takes its batches
     BARE,

@@ -14,14 +14,15 @@ from evidence.material import ASSETS, CUT
 
 SHORT_ROWS, LONG_ROWS = 12, 4  # of each, as many as are trained
 HELD_OUT_ROWS, HELD_OUT_SECTIONS = 6, 4
-TEXT_BYTES = 8_000
+TEXT_BYTES = 16_000
+PARAGRAPH = "\n\n"
 FIRST_WORDS = 6  # of a section, that ask for it
 SHAPES = {"chats": "rows.jsonl", "text": "text.txt", "paragraphs": "paragraphs.jsonl", "one row": "whole.json"}
 
 
 @dataclass(frozen=True)
 class Data:
-    """`rows`: (question, answer). `text` is a whole number of sections."""
+    """`rows`: (question, answer). `text` is a whole number of sections, with no hard cuts: only ours knows them."""
 
     rows: tuple[tuple[str, str], ...]
     held_out_rows: tuple[tuple[str, str], ...]
@@ -66,8 +67,8 @@ def data() -> Data:
     return Data(
         rows=_mixed(short[:SHORT_ROWS], longer[:LONG_ROWS]),
         held_out_rows=(*short[SHORT_ROWS : SHORT_ROWS + HELD_OUT_ROWS], *longer[LONG_ROWS : LONG_ROWS + 2]),
-        text=CUT.join(trained) + "\n",
-        held_out_text=CUT.join(rest[:HELD_OUT_SECTIONS]),
+        text=PARAGRAPH.join(trained) + "\n",
+        held_out_text=PARAGRAPH.join(rest[:HELD_OUT_SECTIONS]),
     )
 
 

@@ -14,7 +14,8 @@ NAME = "rivals.jsonl"
 @dataclass(frozen=True)
 class Result:
     """`tokens` went through the model without padding, `learned` were trained, `computed` is with padding. `loop`:
-    from the start of the first update to the end of the last; `run`: the process. `why_not`: in place of figures."""
+    from the start of the first update to the end of the last, of which `looks` are those of ours
+    whether the LoRA makes the model worse; `run`: the process. `why_not`: in place of figures."""
 
     contender: str
     environment: str
@@ -29,6 +30,7 @@ class Result:
     loop_s: float = 0.0
     loop_cpu_s: float = 0.0
     loop_kernel_s: float = 0.0
+    looks_cpu_s: float = 0.0
     growth_mb: float = 0.0
     peak_mb: float = 0.0
     run_s: float = 0.0

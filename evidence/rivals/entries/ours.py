@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -15,13 +16,14 @@ from training_pro.cli.main import main as command_line
 from training_pro.training.behaviours.meter import Meter
 from training_pro.training.loop import update as updates
 from training_pro.training.loop.batches import pad
+from training_pro.training.loop.trainer import LoraTrainer
 
 BATCHES = "batches.pt"
 
 
 def main(task_file: str) -> None:
     task, watch = read_task(task_file), Watch()
-    run, after = updates.UpdateRunner.run, Meter.after_update
+    run, after, judge = updates.UpdateRunner.run, Meter.after_update, LoraTrainer.with_and_without
     starts: list[int] = []
 
     def begun(*given: Any) -> Any:
@@ -38,10 +40,18 @@ def main(task_file: str) -> None:
         after(meter)
         watch.update()
 
+    def judged(trainer: LoraTrainer) -> Any:
+        before = time.process_time()
+        try:
+            return judge(trainer)
+        finally:
+            watch.looks_cpu_s += time.process_time() - before if watch.updates < trainer.total_updates else 0.0
+
     with contextlib.ExitStack() as patches:
         patches.enter_context(patch.object(updates.UpdateRunner, "run", begun))
         patches.enter_context(patch.object(updates, "pad", padded))
         patches.enter_context(patch.object(Meter, "after_update", ended))
+        patches.enter_context(patch.object(LoraTrainer, "with_and_without", judged))
         if command_line(_command(task)):
             raise SystemExit("the run failed")
     watch.write(task)

@@ -49,6 +49,7 @@ class Watch:
         self._real: list[list[int]] = []
         self._began = self._ended = (0.0, 0.0, 0.0)
         self._before_mb = 0.0
+        self.looks_cpu_s = 0.0
 
     def begin(self) -> None:
         """Model and data are ready. Only the first call counts."""
@@ -103,6 +104,7 @@ class Watch:
             "loop_s": self._ended[0] - self._began[0],
             "loop_cpu_s": self._ended[1] - self._began[1],
             "loop_kernel_s": self._ended[2] - self._began[2],
+            "looks_cpu_s": self.looks_cpu_s,
             "growth_mb": peak_mb - self._before_mb,
             "peak_mb": peak_mb,
         }

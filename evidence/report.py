@@ -61,7 +61,7 @@ def _claims(found: dict[str, dict[str, Group]]) -> str:
         f"| {claim.says} | **{verdict(claim, groups)}** | {_figures(claim, groups)} |\n" for claim, groups in tested
     ]
     table = ["| claim | verdict | figures |\n|---|---|---|\n", *rows, "\n"] if rows else []
-    rest = ["Not yet run with 3 seeds, and so neither held nor refuted:\n\n", *left, "\n"] if left else []
+    rest = ["Not yet run with 3 seeds, so neither held nor refuted:\n\n", *left, "\n"] if left else []
     return "".join([*table, *rest])
 
 
@@ -78,7 +78,7 @@ def _comparison(comparison: Comparison, groups: dict[str, Group]) -> str:
     result = {"as claimed": "clear", "the opposite": "clearly the opposite"}.get(
         outcome(comparison, groups), "not clear"
     )
-    return f"{measure}: {comparison.better} {values[0]}, {comparison.worse} {values[1]} ({result})"
+    return f"{measure} {values[0]} ({comparison.better}) and {values[1]} ({comparison.worse}): {result}"
 
 
 def _arms(comparison: Comparison) -> tuple[str, str]:
@@ -89,7 +89,7 @@ def _section(experiment: Experiment, groups: dict[str, Group], bare: dict[str, L
     lines = [f"## {experiment.title}\n\n{experiment.about}\n\n"]
     if not groups:
         return "".join([*lines, "**Not yet run.**\n\n"])
-    columns = ["arm", "seeds", "tokens", *(MEASURES[measure] for measure in experiment.shown)]
+    columns = ["variant", "seeds", "tokens", *(MEASURES[measure] for measure in experiment.shown)]
     lines.append(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n")
     texts = dict.fromkeys(arm.text for arm in experiment.arms)
     lines += [_bare_row(experiment, text, bare[text], len(texts) > 1) for text in texts if text in bare]
@@ -140,8 +140,8 @@ def _how_made(folder: Path) -> str:
     versions = sorted({", ".join(f"{k} {v}" for k, v in line.versions.items()) for line in lines})
     hours = sum(line.seconds for line in lines) / 3600
     return (
-        f"## How it was made\n\n{len(lines)} measured states in {hours:.1f} hours of a busy machine, with "
+        f"## How it was made\n\n{len(lines)} measurements in {hours:.1f} hours on a busy machine, with "
         f"{'; '.join(versions)}. Each is a line of `evidence/results/*.jsonl`, with its settings, seed and seconds. "
-        "The texts and questions are in `evidence/texts`, the arms in `evidence/experiments`. "
+        "The texts and questions are in `evidence/texts`, the variants in `evidence/experiments`. "
         "`python -m evidence report` makes this page from the results.\n"
     )

@@ -41,7 +41,7 @@ PROMISES = (
         "stopped",
         "Stopped at any write, by a kill or a power cut, nothing is lost and the run can be resumed",
         "All writes of a run are recorded; for each of them the folder is rebuilt as a kill or a power cut would leave "
-        "it (without what was not yet forced to the disk). Every checkpoint must load, the newest must be at most one "
+        "it. Every checkpoint must load, the newest must be at most one "
         "interval old, older LoRAs and settings must be untouched, and the run must resume to the same bytes",
         "make stress",
     ),
@@ -50,14 +50,14 @@ PROMISES = (
         "Out of memory ends no run that can continue, and damages none that can't",
         "Memory runs out at each of these places in a whole run: forward, backward, clipping, optimizer step, "
         "evaluation, sample, checkpoint, final save, loading, snapshot, LoRA, restoring the model. The run ends or "
-        "continues as it should, with one sentence; the host's model is the same to the last bit; a failed run "
-        "resumes to the bytes of an undisturbed one",
+        "continues as it should, with one sentence; your model is the same to the last bit; a failed run "
+        "resumes and makes the same LoRA as an undisturbed one",
     ),
     Promise(
         "disk",
         "A disk that is full, read-only or faulty costs at most the updates since the last checkpoint",
         "The disk refuses to write from the start or from some update, also inside torch's and safetensors' writers; "
-        "then as above",
+        "then the same checks as for memory",
     ),
     Promise(
         "full disk",
@@ -69,7 +69,7 @@ PROMISES = (
     Promise(
         "parts",
         "A loss that is not a number, a broken row, a part of the program that fails, or no network: nothing is lost",
-        "Each happens in a whole run; then as above. Without a network, nothing even tries to use one",
+        "Each happens in a whole run; then the same checks. Without a network, nothing even tries to use one",
     ),
     Promise(
         "bad input",
@@ -79,7 +79,7 @@ PROMISES = (
     ),
     Promise(
         "no one in",
-        "No input is run as code, leaves the host's folders, or does what the page does not allow",
+        "No input is run as code, gets out of its folders, or does what the page does not allow",
         "pickles, templates and HTML that would do something if they were run; links out of the folders; handlers "
         "called without the page; a search for secrets in everything a run leaves behind",
     ),
@@ -87,23 +87,22 @@ PROMISES = (
         "fuzzing",
         "No input crashes a reader",
         "the readers of rows, formats, templates, settings, names, adapters, histories, states, queues, tables, "
-        "prepared data, live statuses, commands, texts, hard cuts, abbreviations, addresses, answers of hosts and GGUF "
-        "files: each returns a valid value (sentences tile the text, a history resumes whole) "
-        "or one clear sentence, and writes nothing; by hypothesis in `make test`, by atheris, which is guided by the "
-        "code that an input reaches, a minute each in `make stress`; the figures count the inputs",
+        "prepared data, live statuses, commands, texts, hard cuts, abbreviations, addresses, answers of servers and "
+        "GGUF files: each returns a valid value or one clear sentence, and writes nothing. The figures count the inputs "
+        "(made by hypothesis in `make test`, by atheris in `make stress`, a minute for each reader)",
         "make test stress",
     ),
     Promise(
         "many hands",
         "One run at a time, no deadlock, no lost command, whatever people press at the same time",
-        "ten clients that start, steer, pause, interrupt, delete, undo, rename, verify and ask, two pages in a browser "
-        "and the command line on the same folders (the figures count the actions); in `make test` without the pages",
+        "Ten clients, two pages in a browser and the command line start, steer, pause, interrupt, delete, undo, "
+        "rename, verify and ask in the same folders; in `make test` without the pages. The figures count the actions",
         "make stress",
     ),
     Promise(
         "long run",
         "Threads, files, memory and disk stay flat over 200,000 updates",
-        "a tiny model, two readers that ask the tab each second what is new, rotating checkpoints",
+        "A tiny model, two readers that ask the page for news every second, rotating checkpoints",
         "make stress",
     ),
 )
@@ -118,7 +117,7 @@ MENDED = (
     "Two at once: two processes that started a run of the same name at the same moment wrote into one folder.",
     "Two at once: two processes that changed the queue at the same time lost entries.",
     "Two at once: waiting for a run in its own process never ended, and the queue stopped.",
-    "Two at once: waiting for a run at the very moment of its start failed with a thread error.",
+    "Two at once: waiting for a run just as it started failed with a thread error.",
     "Memory: out of memory while the finished LoRA was saved lost it; it now gets a second try.",
     "Memory: out of memory while the host's model was restored left it half restored.",
     "Memory: the container's memory limit was not considered.",
@@ -133,10 +132,10 @@ MENDED = (
     "Models: a token that the tokenizer has and the model doesn't have ended a run with an index error.",
     "Models: a folder with its own code made transformers ask at the terminal whether to run it. It is never run.",
     "Settings: a name that appears twice was read as its last value; it is now refused.",
-    "Settings: impossible dates, huge numbers, alias bombs, endless files and half characters ended in a traceback.",
+    "Settings: impossible dates, huge numbers, endless YAML or files and broken characters ended in a traceback.",
     "Templates: a chat template with endless loops or huge powers could block a processor for hours.",
-    "Weights: overlapping tensors, bad safetensors headers and truncated GGUF files counted as whole.",
-    "Weights: pickles that do something were refused, but with a message about a defect.",
+    "Weights: overlapping tensors, bad safetensors headers and truncated GGUF files were accepted.",
+    "Weights: weight files with code in them were refused, but the message said that the file is damaged.",
     "The page: the phase of a run in another process reached the page's HTML unescaped.",
     "The page: chart settings that no chart can draw made the chart disappear for good.",
     "Downloads: redirects to something that is no address, or an absurd announced size, ended in a traceback.",
@@ -197,8 +196,8 @@ def page(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield "# Reliability"
     yield ""
     yield 'What we promise, and how often it held when we tried to break it: "20 of 20" means 20 times in 20 tries.'
-    yield "There is a column for each set of installed libraries."
-    yield "Made by `python -m tests.promises` from the last counts of `make test` and `make stress`."
+    yield "We try with two versions of transformers and the libraries that go with them. `python -m tests.promises`"
+    yield "makes this page from the last results of `make test` and `make stress`."
     yield ""
     yield "| promise | how it is tested | " + " | ".join(f"transformers {name}" for name in sets) + " | command |"
     yield "|---|---|" + "---|" * (len(sets) + 1)

@@ -85,10 +85,10 @@ class Settings:
     deterministic: bool = _run(
         False,
         "Deterministic",
-        "The same run gives exactly the same LoRA again on a graphics card too, but takes 10 to 30 % longer.",
+        "The same run gives exactly the same LoRA again on a graphics card too. Slower by 10 to 30 % (a guess).",
     )
     keep_awake: bool = _run(
-        False, "Keep the machine awake", "It doesn't go to sleep while the run trains. Needs the package wakepy."
+        False, "Keep the machine awake", "Asks the system not to sleep during the run. Needs the package wakepy."
     )
     start_from: str = _run(
         "",
@@ -257,7 +257,9 @@ class Settings:
         16.0, "rsLoRA Alpha", "Used instead of LoRA Alpha with rsLoRA.", low=0.001, high=8192, step=1
     )
     use_dora: bool = _adapter(
-        False, "Use DoRA", "Learns size and direction separately: often better at low rank, but slower."
+        False,
+        "Use DoRA",
+        "Learns the weights' length and direction separately: often better at low rank, but slower.",
     )
     lora_plus_ratio: float = _adapter(
         0.0,
@@ -312,7 +314,7 @@ class Settings:
     gradient_checkpointing: str = _batch(
         "auto",
         "Gradient Checkpoint",
-        "Saves memory by computing layers twice, for up to a third more time; the result is the same. "
+        "Saves memory by computing layers twice; takes up to a third longer; the result is the same. "
         "auto: only as many layers as the memory needs.",
         choices=CHECKPOINT_WAYS,
         switch=("off", "on"),
@@ -429,11 +431,11 @@ class Settings:
     save_at_end: bool = _checkpoint(
         True,
         "Save at the end",
-        "Also saves a checkpoint of the finished run, so that it can be trained further exactly. Needs the space of "
+        "Also saves a checkpoint of the finished run, so that you can train it further exactly. Needs the space of "
         "two or three LoRAs.",
     )
     save_best: bool = _checkpoint(
-        True, "Keep the best", "With evaluation data: keeps a checkpoint of the lowest evaluation loss."
+        True, "Keep the best", "With evaluation data: saves a checkpoint at each new lowest evaluation loss."
     )
 
     # watch

@@ -30,8 +30,8 @@ ACCUMULATION = Experiment(
     title="Batch and accumulation",
     about=(
         "All targets, rank 16, learning rate 1e-3, constant; 6 epochs at context 64, no dropout, blocks in the same "
-        "order. Arms with the same product have the same updates. *Averaged per batch*: as trainers that divide each "
-        "batch's loss by its own tokens."
+        "order. Variants with the same batch x accumulation have the same updates. *Averaged per batch*: each batch's "
+        "loss is divided by its own tokens, as some trainers do."
     ),
     arms=(
         *(Arm(name(batch, accumulation), _settings(batch, accumulation)) for batch, accumulation in WAYS),
@@ -39,21 +39,21 @@ ACCUMULATION = Experiment(
     ),
     claims=(
         Claim(
-            "True batch teaches better than as much accumulation",
+            "A true batch teaches better than accumulation of the same size",
             (
                 Comparison(name(4, 1), name(1, 4), "answer_loss"),
                 Comparison(name(8, 1), name(1, 8), "answer_loss"),
             ),
         ),
         Claim(
-            "The mean over all tokens of an update teaches better than a mean of the batches' means",
+            "The mean over all tokens of an update teaches better than averaging per batch",
             (
                 Comparison(name(2, 2), per_batch(2, 2), "answer_loss"),
                 Comparison(name(1, 4), per_batch(1, 4), "answer_loss"),
             ),
         ),
         Claim(
-            "A larger product teaches better",
+            "A larger batch x accumulation teaches better",
             (
                 Comparison(name(4, 1), name(1, 1), "answer_loss"),
                 Comparison(name(8, 1), name(4, 1), "answer_loss"),

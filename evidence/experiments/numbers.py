@@ -22,7 +22,7 @@ def _arm(text: str, rank: int, rate: float) -> Arm:
 NUMBERS = Experiment(
     name="numbers",
     title="Learning rate and rank",
-    about=("Targets q-v, constant rate, 4 epochs of the market text, a block an update."),
+    about=("Targets q-v, constant rate, 4 epochs of the part of the market, one block per update."),
     arms=tuple(_arm("market", rank, rate) for rank in RANKS for rate in RATES),
     claims=(
         Claim(
@@ -51,8 +51,8 @@ SIZES = Experiment(
     name="sizes",
     title="Learning rate and rank, with less and with more text",
     about=(
-        "As before, with 4 epochs of the whole market text and 2 of the Kettle House. Arms with the same text "
-        "train the same tokens."
+        "As under Learning rate and rank, with 4 epochs of the whole market and 2 of the Kettle House. Variants with "
+        "the same text train the same tokens."
     ),
     arms=tuple(_arm(text, rank, rate) for text in ("whole market", "kettle") for rank in RANKS for rate in RATES),
     claims=(

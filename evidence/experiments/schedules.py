@@ -15,7 +15,7 @@ def name(schedule: str, epochs: int) -> str:
 SCHEDULES = Experiment(
     name="schedules",
     title="Schedules",
-    about="All targets, rank 16, peak learning rate 1e-3, no warmup. Arms with as many epochs train the same tokens.",
+    about="All targets, rank 16, peak rate 1e-3, no warmup. Variants with the same epochs train the same tokens.",
     arms=tuple(
         Arm(name(schedule, epochs), {"lr_scheduler_type": schedule, "epochs": float(epochs)})
         for epochs in EPOCHS

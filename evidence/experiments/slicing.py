@@ -46,9 +46,10 @@ SLICING = Experiment(
     name="slicing",
     title="Slicing: chunks, PRTS, overlaps, DEMENTOR",
     about=(
-        "The whole market text without hard cuts, at a constant rate; at each context all arms train as many tokens as "
-        "one epoch of DEMENTOR. *twice*: 2 epochs of DEMENTOR with FP_low_epoch_annealing, against PRTS with as many "
-        "tokens and the same curve."
+        "*Chunks* are pieces of a fixed length, cut anywhere. *PRTS* (precise raw text slicer) cuts between sentences. "
+        "The whole market text without hard cuts, at a constant rate. At each context all variants train as many tokens as "
+        "one epoch of DEMENTOR. *twice*: 2 epochs of DEMENTOR with FP_low_epoch_annealing, and PRTS with the same "
+        "number of tokens and the same curve."
     ),
     arms=(
         *(_arm(way, context) for context in WINDOWS_TOKENS for way in _WAYS),
@@ -63,7 +64,7 @@ SLICING = Experiment(
             _beats("DEMENTOR", "PRTS", "recall", "verbatim"),
         ),
         Claim(
-            "The depth of DEMENTOR's one epoch grows with the context",
+            "The depth of one epoch of DEMENTOR grows with the context",
             (
                 Comparison(name("DEMENTOR", 128), name("DEMENTOR", 64), "verbatim"),
                 Comparison(name("DEMENTOR", 256), name("DEMENTOR", 128), "verbatim"),

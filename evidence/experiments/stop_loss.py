@@ -17,7 +17,7 @@ STOP_LOSS = Experiment(
     name="stop_loss",
     title="Stop loss: recall against forgetting",
     about=(
-        "One run a seed, all targets, rank 16, learning rate 1e-3, constant. It stops at each loss (the mean of the "
+        "One run per seed, all targets, rank 16, learning rate 1e-3, constant. It stops at each loss (the mean of the "
         "last 5 updates), is measured, and resumes."
     ),
     arms=(Arm(_ARM, {"epochs": 30.0}, levels=LEVELS, ends=True),),

@@ -19,8 +19,8 @@ TARGETS = Experiment(
     name="targets",
     title="Targets against rank",
     about=(
-        "The ranks make the number of trained parameters the same: 1.8 million in the first four arms, 7.4 million in "
-        "the others. Learning rate 1e-3, constant, 4 epochs."
+        "The ranks make the number of trained parameters the same: 1.8 million in the first four variants, 7.4 million "
+        "in the others. Learning rate 1e-3, constant, 4 epochs."
     ),
     arms=tuple(
         Arm(name(targets, size), {"targets": targets, "rank": rank})

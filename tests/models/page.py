@@ -10,15 +10,15 @@ from training_pro.export.gguf_families import MERGE_INSTEAD
 
 HEAD = """# Which models train
 
-Made by `make models`: a tiny model of each family, with random weights and the class that transformers has for it, is
-put through all tests below. So you know whether a *kind* of model works before you download 20 GB of one. The name in
-the first column is `model_type` in the model's `config.json`, sometimes with a suffix for one form of the family
-(`falcon_new`). Of a model that also sees or hears, only the text part is trained.
+See here whether a *kind* of model works before you download 20 GB of one. The name in the first column is `model_type`
+in the model's `config.json`, sometimes with a suffix for one form of the family (`falcon_new`). In a model that also
+sees or hears, only the text part is trained. Tested with a tiny model of each family, with random weights
+(`make models`).
 
 - **Trains**: loss and gradients are the same as the model's own; the whole run finishes; afterwards the base is bit for
   bit as before; plain PEFT loads the LoRA and gives the same answers; a run that was interrupted and resumed ends with
   the same bytes.
-- **4-bit, 8-bit**: the same with bitsandbytes, but without resuming. Experts that share one tensor stay in 16 bit.
+- **4-bit, 8-bit**: the same with bitsandbytes (resuming was not tested). Experts that share one tensor stay in 16 bit.
 - **Head, Checkpoint, Experts**: Train Head, Gradient Checkpoint and Train Experts.
 - **Merge, GGUF**: the LoRA merged into the model, and written for llama.cpp.
 
@@ -26,7 +26,8 @@ the first column is `model_type` in the model's `config.json`, sometimes with a 
 refused, or it was not tried. Most families were not tried in 4-bit and 8-bit; that doesn't mean that they fail.
 """
 NOTES = """\
-What a run says (with the first preset that fits), and why something is refused. Sizes are those of the tiny models.
+The notes that a run shows (with the first preset that fits), and why something is refused. The sizes are those of the
+tiny test models, so 0.00 GB is much more in a real one.
 Where no GGUF LoRA can be made, merge the LoRA (the command `merge`) and convert the merged model.
 """
 COLUMNS = (

@@ -41,10 +41,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="framing",
         choices=("trained", "plain", "chat"),
         default="trained",
-        help="what the prompt is put into: as the first LoRA was trained (default), nothing, or the chat template",
+        help="form of the prompt: as the first LoRA was trained (default), as it is, or in the chat template",
     )
     parser.add_argument(
-        "--tokens", type=int, default=_USUAL.tokens, help=f"the longest answer (default: {_USUAL.tokens})"
+        "--tokens", type=int, default=_USUAL.tokens, help=f"longest answer in tokens (default: {_USUAL.tokens})"
     )
     parser.add_argument(
         "--temperature", type=float, default=_USUAL.temperature, help="0: always the likeliest (default)"
@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--top-p",
         type=float,
         default=_USUAL.top_p,
-        help=f"only the likeliest words up to this probability (default: {_USUAL.top_p})",
+        help=f"only the likeliest words that together have this probability (default: {_USUAL.top_p})",
     )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same answer (default: 0)")
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")

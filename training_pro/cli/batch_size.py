@@ -13,7 +13,7 @@ from training_pro.cli.terminal import Bar, say, say_json
 def add_options(parser: argparse.ArgumentParser) -> None:
     settings_file.add_options(parser)
     common.add_host_options(parser)
-    parser.add_argument("--json", action="store_true", help="print it as one line of JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -17,10 +17,13 @@ from training_pro.words import reason_of
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="a .txt file or a folder of them")
     parser.add_argument(
-        "--max-tokens", type=int, default=DEFAULTS["max_tokens"], help="most tokens in a block, BOS and EOS included"
+        "--max-tokens",
+        type=int,
+        default=DEFAULTS["max_tokens"],
+        help="most tokens in a block, BOS and EOS included (default: %(default)s)",
     )
     parser.add_argument(
-        "--hard-cut", default=DEFAULTS["hard_cut"], help=r"hard cut string, escapes as typed (default \n\n\n)"
+        "--hard-cut", default=DEFAULTS["hard_cut"], help=r"hard cut string; \n and \t work (default: \n\n\n)"
     )
     parser.add_argument(
         "--overlap",
@@ -28,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=DEFAULTS["overlap"],
         help="add blocks across the borders of blocks, or not",
     )
-    parser.add_argument("--dementor", action="store_true", help="one block starts at every sentence")
+    parser.add_argument("--dementor", action="store_true", help="start a block at every sentence")
     parser.add_argument("--min-chars", type=int, default=0, help="drop blocks of at most this many characters")
     parser.add_argument(
         "--eos",
@@ -38,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-bos", action="store_true", help="no BOS before each block")
     parser.add_argument(
-        "--control-tokens", action="store_true", help="special strings like <|im_end|> are those tokens, not text"
+        "--control-tokens", action="store_true", help="read tags such as <|im_end|> as tokens, not as text"
     )
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="a model folder (default: the included model's)")
     add_user_data_option(parser)

@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         default=DEFAULT_USER_DATA,
-        help="where LoRAs live, laid out as in the WebUI (default: user_data)",
+        help="where LoRAs are, laid out as in the WebUI (default: user_data)",
     )
     parser.add_argument("--loras", type=Path, metavar="DIR", help="the LoRA folder, if it is not in the user data")
     parser.add_argument(

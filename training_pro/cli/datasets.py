@@ -22,7 +22,7 @@ from training_pro.settings import DEFAULTS
 
 _DEFAULT_MB = MAX_BYTES >> 20
 _DATASET = "a row file in the datasets folder, or a path"
-_TEXT = "a text, or a folder of them, in the datasets folder, or a path"
+_TEXT = "a text or a folder of texts: a path, or a name in the datasets folder"
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +79,7 @@ def _download(options: argparse.Namespace) -> int:
 
 
 def _list_options(parser: argparse.ArgumentParser) -> None:
-    common.add_user_data_option(parser, "its training/datasets is listed")
+    common.add_user_data_option(parser, "the folder whose training/datasets is listed")
 
 
 def _list(options: argparse.Namespace) -> int:

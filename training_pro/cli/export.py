@@ -29,7 +29,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="the folder of the base model, unquantized if you have it (default: the one that the LoRA names)",
     )
     common.add_user_data_option(parser, "where LoRAs and models are, laid out as in the WebUI")
-    parser.add_argument("--replace", action="store_true", help="replace what an earlier call has made there")
+    parser.add_argument("--replace", action="store_true", help="replace an earlier result of this command")
 
 
 def _chosen(options: argparse.Namespace) -> tuple[Folders, Lora]:

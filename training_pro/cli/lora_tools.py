@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, metavar="NAME", help="the name of the new LoRA, in the loras folder")
-    parser.add_argument("--replace", action="store_true", help="replace what an earlier call has made there")
+    parser.add_argument("--replace", action="store_true", help="replace an earlier result of this command")
     common.add_user_data_option(parser, "where LoRAs are, laid out as in the WebUI")
 
 

@@ -20,8 +20,8 @@ _LEFT_OUT = ("path", "sparkline", "checkpoints")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", choices=("date", "name"), default="date", help="the latest first (default), or by name")
-    parser.add_argument("--json", action="store_true", help="one line of JSON for each")
-    common.add_user_data_option(parser, "its LoRA folder is listed")
+    parser.add_argument("--json", action="store_true", help="one line of JSON per LoRA")
+    common.add_user_data_option(parser, "the folder whose LoRAs are listed")
     parser.add_argument("--loras", type=Path, metavar="DIR", help="the LoRA folder, if it is not in the user data")
 
 

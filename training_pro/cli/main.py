@@ -41,8 +41,8 @@ COMMANDS = {  # name: where it is (a module of this folder, or an attribute of o
     "files": ("datasets.LIST", "list the texts and datasets of the datasets folder, and what in it can't be used"),
     "convert": ("datasets.CONVERT", "write a book, PDF, page or subtitles as plain text, or any text as UTF-8"),
     "split": ("datasets.SPLIT", "split a dataset into NAME_train.jsonl and NAME_eval.jsonl"),
-    "rows-to-jsonl": ("datasets.ROWS_TO_JSONL", "turn the rows of a dataset into chats, one JSON object a line"),
-    "text-to-jsonl": ("datasets.TEXT_TO_JSONL", "turn the sections of a text into chats, one JSON object a line"),
+    "rows-to-jsonl": ("datasets.ROWS_TO_JSONL", "turn the rows of a dataset into chats, one JSON object per line"),
+    "text-to-jsonl": ("datasets.TEXT_TO_JSONL", "turn the sections of a text into chats, one JSON object per line"),
     "questions": (
         "questions.WRITE",
         "let the model write a question for each section of a text; the same command resumes",
@@ -54,7 +54,7 @@ COMMANDS = {  # name: where it is (a module of this folder, or an attribute of o
     "unwrap": ("datasets.UNWRAP", "join the lines of a hard-wrapped text"),
     "dump": ("datasets.DUMP", "write the prepared blocks of a run to a file: as text (.txt) or as JSON lines"),
     "blocks": ("blocks", "print the blocks of a text file as JSON lines"),
-    "sentences": ("sentences", "print the sentences of a text file, one JSON string a line"),
+    "sentences": ("sentences", "print the sentences of a text file, one JSON string per line"),
     "settings": ("settings", "print every setting: name, default, range and effect"),
 }
 

@@ -23,7 +23,7 @@ _LOOK_AGAIN_S = 0.2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", help="a text file, a folder of them or a dataset: a path, or a name in the datasets")
+    parser.add_argument("file", help="a text, a folder of texts or a dataset: a path, or a name in the datasets folder")
     parser.add_argument("--model", **{**common.MODEL_OPTION, "action": "append", "default": []})
     common.add_folder_options(parser)
     parser.add_argument(
@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="measure without and with this LoRA of the user data's loras, or with a checkpoint: NAME/checkpoint-40 "
+        help="measure without and with this LoRA of the loras folder, or with a checkpoint: NAME/checkpoint-40 "
         "(may be given several times)",
     )
     parser.add_argument("--lora-only", action="store_true", help="leave out the figure without a LoRA")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from training_pro.questions import QuestionsJob
 
 _LOOK_AGAIN_S = 0.2
-_TEXT = "a text, or a folder of them, in the datasets folder, or a path"
+_TEXT = "a text or a folder of texts: a path, or a name in the datasets folder"
 
 
 def _text_of(given: str) -> str:

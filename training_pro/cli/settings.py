@@ -57,9 +57,9 @@ def settings_table() -> Iterator[str]:
     """The page of all settings, line by line, in Markdown."""
     yield "# All settings"
     yield ""
-    yield "Made by `python -m training_pro settings`. The name is what you write after `--set` and in settings files."
-    yield "The column *known from* is for users of the original Training_PRO: it names the feature there that became"
-    yield "this setting. Buttons and live controls are in [The page](page.md)."
+    yield "The name is what you write after `--set` and in settings files. The column *known from* names the feature of"
+    yield "the original Training_PRO that became this setting. Buttons and live controls are in [The page](page.md)."
+    yield "Made by `python -m training_pro settings`."
     for group, title in GROUPS.items():
         yield ""
         yield f"## {title}"

@@ -41,8 +41,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     existing.add_argument(
         "--existing",
         choices=tuple(_WAYS),
-        help="if a LoRA of this name exists: resume it exactly (the default), train it further to the Epochs of the "
-        "settings, replace it (the old one is kept aside), train a new one on top of its weights, or refuse",
+        help="if a LoRA of this name exists: resume it exactly (the default), train it further until it has the Epochs "
+        "of the settings, replace it (the old one is kept aside), train a new one on top of its weights, or refuse",
     )
     existing.add_argument(
         "--further",
@@ -58,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watched",
         action="store_true",
-        help="for runs that a page has started: keep the last status until the page has read it",
+        help="used by the page for the runs that it starts",
     )
     parser.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
 

@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--time", action="store_true", help="measure how long the run would take, with a few real updates"
     )
-    parser.add_argument("--json", action="store_true", help="print it as one line of JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -88,8 +88,8 @@ PROMISES = (
         "No input crashes a reader",
         "the readers of rows, formats, templates, settings, names, adapters, histories, states, queues, tables, "
         "prepared data, live statuses, commands, texts, hard cuts, abbreviations, addresses, answers of servers and "
-        "GGUF files: each returns a valid value or one clear sentence, and writes nothing. The figures count the inputs "
-        "(made by hypothesis in `make test`, by atheris in `make stress`, a minute for each reader)",
+        "GGUF files: each returns a valid value or one clear sentence, and writes nothing. The figures count the "
+        "inputs (made by hypothesis in `make test`, by atheris in `make stress`, a minute for each reader)",
         "make test stress",
     ),
     Promise(

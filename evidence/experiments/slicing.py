@@ -47,9 +47,9 @@ SLICING = Experiment(
     title="Slicing: chunks, PRTS, overlaps, DEMENTOR",
     about=(
         "*Chunks* are pieces of a fixed length, cut anywhere. *PRTS* (precise raw text slicer) cuts between sentences. "
-        "The whole market text without hard cuts, at a constant rate. At each context all variants train as many tokens as "
-        "one epoch of DEMENTOR. *twice*: 2 epochs of DEMENTOR with FP_low_epoch_annealing, and PRTS with the same "
-        "number of tokens and the same curve."
+        "The whole market text without hard cuts, at a constant rate. At each context all variants train as many "
+        "tokens as one epoch of DEMENTOR. *twice*: 2 epochs of DEMENTOR with FP_low_epoch_annealing, and PRTS with the "
+        "same number of tokens and the same curve."
     ),
     arms=(
         *(_arm(way, context) for context in WINDOWS_TOKENS for way in _WAYS),

@@ -56,6 +56,12 @@ def test_each_rule_speaks_and_is_quiet_once_followed(
     assert not set(changes) & set(again)
 
 
+def test_too_few_updates_are_counted_as_they_are_and_as_they_would_be() -> None:
+    plan = make_plan(18, 1, 1, 2)
+    (found,) = better_numbers(Settings(batch_size=1, epochs=2.0), plan, Counts(4000, 18, 250, 240.0, 0.0))
+    assert found.reason == "Only 36 updates in all are too few: with Epochs 3 there are 54"
+
+
 @pytest.mark.parametrize(("rate", "blocks", "advised_rate"), [(1e-3, 100, None), (1e-3, 400, 3e-4), (2e-3, 100, 3e-4)])
 def test_a_short_run_may_have_a_higher_rate(rate: float, blocks: int, advised_rate: float | None) -> None:
     assert advised(Settings(learning_rate=rate), blocks).get("learning_rate") == advised_rate

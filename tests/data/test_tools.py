@@ -7,7 +7,7 @@ from tests.data.chat_templates import CHATML
 from tests.data.row_files import chat, write_rows
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.prepare import prepare
-from training_pro.data.tools import DatasetTools
+from training_pro.data.tools import DatasetTools, cleaned_words
 from training_pro.errors import Cancelled, DataError
 from training_pro.folders import Folders
 from training_pro.settings import Settings
@@ -239,6 +239,7 @@ def test_a_text_is_cleaned_of_what_is_in_it_by_accident(folders: Folders):
     name, count = DatasetTools(folders).clean("odd.txt")
     assert (folders.datasets / name).read_text(encoding="utf-8") == "\u201cWell,\u201d said Ada.\nShe & he left."
     assert name == "odd_clean.txt" and count == 6
+    assert cleaned_words(count).startswith("6 places") and "Gutenberg" in cleaned_words(1)
 
 
 def test_scene_breaks_become_hard_cuts(folders: Folders):

@@ -15,7 +15,7 @@ from training_pro.data.chat_logs import PAUSE_HOURS
 from training_pro.data.documents.extracted import removed_words
 from training_pro.data.download import MAX_BYTES, Limits, download, download_format
 from training_pro.data.files import list_datasets, list_unusable
-from training_pro.data.tools import DatasetTools
+from training_pro.data.tools import DatasetTools, cleaned_words
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.settings import DEFAULTS
@@ -155,7 +155,7 @@ def _clean(options: argparse.Namespace) -> int:
     folders = common.folders_of(options)
     with Bar() as bar:
         name, count = _tools(options, bar).clean(_dataset(options.text, folders))
-    complain(f"{count:,} stray characters, HTML entities and tags were replaced.")
+    complain(cleaned_words(count))
     return _say_files(folders, name)
 
 

@@ -119,7 +119,7 @@ def _more_updates(settings: Settings, plan: Plan, counts: Counts) -> Iterator[Su
     changes = {name: value for name, value in changes.items() if value != getattr(settings, name)}
     if changes:
         yield Suggestion(
-            f"Only {plan.total_updates} updates in all are too few: {_shown(changes)} gives "
+            f"Only {plan.total_updates} updates in all are too few: with {_shown(changes)} there are "
             f"{math.ceil(max(epochs, settings.epochs) * per_epoch)}",
             changes,
         )

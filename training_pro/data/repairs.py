@@ -17,7 +17,7 @@ from training_pro.data.files import find_dataset
 from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.text_notes import LOOK_ALIKE_WORDS, text_notes
 from training_pro.data.text_parts import text_parts
-from training_pro.data.tools import DatasetTools
+from training_pro.data.tools import DatasetTools, cleaned_words
 from training_pro.errors import UserError
 from training_pro.folders import Folders
 from training_pro.progress import Progress, no_progress
@@ -96,7 +96,7 @@ def _unwrap(tools: DatasetTools, file: str) -> Mended:
 
 def _clean(tools: DatasetTools, file: str) -> Mended:
     name, count = tools.clean(file)
-    return Mended(name, f"{count:,} stray characters, HTML entities and tags were replaced.")
+    return Mended(name, cleaned_words(count))
 
 
 def _cut(tools: DatasetTools, file: str) -> Mended:

@@ -34,6 +34,7 @@ from training_pro.text.reading import read_text
 from training_pro.text.sections import section_spans, unescape
 from training_pro.text.splitting.unwrapping import Unwrapped, unwrapped
 from training_pro.text.stray_characters import clean
+from training_pro.words import counted
 
 _REPORT_EVERY = 500
 _BETWEEN_FILES = "\n\n\n"  # the usual hard cut, which a file's end is too
@@ -282,6 +283,12 @@ class DatasetTools:
             text = read_text(part.path)
             for start, end in section_spans(text, [hard_cut]):
                 yield text[start:end]
+
+
+def cleaned_words(count: int) -> str:
+    """What cleaning a text has done, as a sentence."""
+    kinds = "stray characters, HTML entities and tags, marks of wikis, Project Gutenberg's notices"
+    return f"{counted(count, 'place')} taken out or replaced ({kinds})."
 
 
 def _free(target: Path) -> Path:

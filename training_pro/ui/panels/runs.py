@@ -254,7 +254,7 @@ class RunsPanel(Follows):
     def _use(self, names: Sequence[str]) -> dict[Any, Any]:
         name = self._one(names).name
         use_in_chat(self._session, name)
-        return {self.said: box("good", f'The model now answers with "{name}".')}
+        return {self.said: box("good", answers_with(name, in_webui=self._session.host.name == "webui"))}
 
     def _copy(self, names: Sequence[str]) -> dict[Any, Any]:
         filled = self._recipes.filled_from(self._one(names) / SETTINGS_FILE)
@@ -335,6 +335,12 @@ class RunsPanel(Follows):
     def _moved(self) -> list[Choice]:
         moved = aside_runs(self._session.host.folders)
         return [(f"{run.name} ({run.why}, {run.moved[:16]})", str(run.path)) for run in moved]
+
+
+def answers_with(name: str, *, in_webui: bool) -> str:
+    """What to tell when the LoRA `name` is loaded, and where it answers."""
+    where = "Open the Chat tab." if in_webui else "There is no chat on this page: choose Ask it in the menu of its row."
+    return f'The model now answers with "{name}". {where}'
 
 
 class _Acts:

@@ -41,7 +41,7 @@ class Contender:
 _OURS = {"watch_forgetting": "false"}  # the others measure no general text meanwhile
 _OURS_TEXT = {**_OURS, "overlap": "false", "add_bos": "false", "eos": "none"}  # nothing that the others don't add
 _PARAGRAPHS_AN_UPDATE = 6
-_PACKED_BY_ITSELF = "it fills its blocks of text as it is"
+_PACKED_BY_ITSELF = "always packs text: see above"
 _NO_PADDING = "it joins short rows into packs, so that nothing is padded; ours sorts rows by length and pads the rest"
 _NO_SENTENCES = "it cuts where a block is full, so that nothing is padded; ours cuts between sentences"
 _SMALL_PACKS = "a pack has at most 512 tokens, four padded rows have more"
@@ -88,7 +88,7 @@ CONTENDERS = (
         "LLaMA-Factory, paragraphs as rows",
         LLAMA_FACTORY,
         "llama_factory",
-        {"rows": "a way of giving it text", "text": Way("paragraphs")},
+        {"rows": "only for text", "text": Way("paragraphs")},
         {"text": _NO_SENTENCES},
     ),
     Contender(

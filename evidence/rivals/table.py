@@ -13,14 +13,14 @@ from evidence.rivals.results import Result, read
 
 OPENING = Path(__file__).with_name("opening.md")
 NOT_RUN, NO_REASON = "not yet run", "no reason found yet"
-SPEED, GROWTH, LOSS = "tokens a CPU second", "memory growth, MB", "held-out loss"
+SPEED, GROWTH, LOSS = "tokens per CPU second", "extra memory, MB", "held-out loss"
 LIKELY = "Likely, but not tested:"
 CLEARLY_LESS = 0.999  # of our loss
 COLUMNS: dict[str, Callable[[Result], float]] = {
     "updates": lambda one: one.updates,
     "tokens": lambda one: one.tokens,
-    "trained of them": lambda one: one.learned / one.tokens,
-    "computed for each": lambda one: one.computed / one.tokens,
+    "tokens trained": lambda one: one.learned / one.tokens,
+    "computed per token": lambda one: one.computed / one.tokens,
     SPEED: lambda one: one.tokens_a_cpu_s,
     GROWTH: lambda one: one.growth_mb,
     "peak, MB": lambda one: one.peak_mb,
@@ -29,8 +29,8 @@ COLUMNS: dict[str, Callable[[Result], float]] = {
     "text trained": lambda one: one.share_trained,
     "line ends": lambda one: one.line_ends,
 }
-_SHARES = {"trained of them", "text trained", "line ends"}
-_DIGITS = {"computed for each": 2, LOSS: 3, SPEED: 1}
+_SHARES = {"tokens trained", "text trained", "line ends"}
+_DIGITS = {"computed per token": 2, LOSS: 3, SPEED: 1}
 _TITLES: dict[Kind, str] = {"rows": "rows", "text": "raw text"}
 
 
@@ -49,7 +49,7 @@ def section(folder: Path = RESULTS) -> str:
 
 def _table(kind: Kind, dtype: str, results: list[Result]) -> str:
     columns = [name for name in COLUMNS if kind == "text" or name != "line ends"]
-    head = ["contender", "runs", "of the bare loop's speed", *columns]
+    head = ["contender", "runs", "speed (bare loop = 1)", *columns]
     lines = [
         f"### {_TITLES[kind].capitalize()}, {dtype} weights\n",
         f"| {' | '.join(head)} |",
@@ -121,22 +121,22 @@ def _ahead(kind: Kind, results: list[Result]) -> list[str]:
             lines.append(f"- **{contender.name} is {faster:.2f} times as fast as ours**. {LIKELY} {why}.")
         if larger < 1:
             why = contender.why_smaller.get(kind, NO_REASON)
-            lines.append(f"- **{contender.name} has {larger:.2f} times the memory growth of ours**. {LIKELY} {why}.")
+            lines.append(f"- **{contender.name} needs {larger:.2f} times the extra memory of ours**. {LIKELY} {why}.")
         if loss < CLEARLY_LESS:
             learned.append(contender.name)
     if learned:
         lines.append(
             f"- A lower held-out loss than ours: {'; '.join(learned)}. Order of the data and start of the LoRA differ "
-            "between trainers, so only several rounds can tell that from luck. A trainer that learns answers alone "
-            "learns just what is measured here."
+            "between trainers, so only several rounds can tell that from luck. A trainer that trains "
+            "only the answers has an advantage here: the answers are what is measured."
         )
     return lines
 
 
 def _installing(results: list[Result]) -> str:
     lines = [
-        "### From nothing to the first LoRA\n\nWall time of a busy machine, with packages from a near disk: only "
-        "the order of size counts.\n",
+        "### From nothing to the first LoRA\n\nReal time on a busy machine with a package mirror nearby: a rough "
+        "comparison only.\n",
         "| environment | venv and pip | first run | minutes |",
     ]
     lines.append("|---|---|---|---|")

@@ -110,7 +110,7 @@ def test_the_table_follows_the_results(tmp_path: Path) -> None:
     row = next(line for line in shown.splitlines() if line.startswith(f"| {title(TRAINING_PRO)} | 3"))
     assert "0.50 [0.40..0.60]" in row and "95.7 %" in row and "2.345" in row
     assert f"{rival} is 1.25 times as fast as ours" in shown
-    assert "memory growth of ours" not in shown
+    assert "extra memory of ours" not in shown
     assert shares(TRAINING_PRO, BARE, SPEED, read(tmp_path)) == pytest.approx([0.5, 0.6, 0.4])
 
 

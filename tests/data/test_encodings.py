@@ -164,3 +164,17 @@ def test_western_prose_is_not_read_as_central_european(text: str) -> None:
     guess = guessed(data)
     assert guess is not None and guess.codec not in ("iso8859_2", "cp852")
     assert guess.codec != "cp1250" or decoded(data, guess.codec, "a.txt") == text
+
+
+GREEK = "\u0386λλο ένα παιδί είπε: η θάλασσα είναι ήρεμη σήμερα και ο ουρανός καθαρός.\n"
+
+
+@pytest.mark.parametrize("encoding", ["iso8859_7", "cp1253"])
+@pytest.mark.parametrize(
+    "text",
+    [GREEK * 4, GREEK[4:] * 30 + "Η \u0386ννα.\n", GREEK[4:] * 4 + "\u2018Έλα\u2019, σ\u2019 ακούω, μ\u2019 ακούς;\n"],
+    ids=["many", "one", "quotation marks"],
+)
+def test_the_two_greek_encodings_are_told_apart(text: str, encoding: str) -> None:
+    guess = guessed(text.encode(encoding))
+    assert guess is not None and decoded(text.encode(encoding), guess.codec, "a.txt") == text

@@ -219,3 +219,10 @@ def test_two_chapters_are_enough_where_the_first_begins_the_text() -> None:
 
 def test_labels_of_instructions_are_no_headings() -> None:
     assert found("### Instruction:\nSay it.\n\n### Response:\nIt.\n\n### Response:\nIt again.") == []
+
+
+def test_lines_of_front_matter_are_no_cuts() -> None:
+    head = "---\ntitle: A\n\n# So\n---\n"
+    assert cut_look_alikes(Corpus.of_texts([f"{head}One.\n", f"{head}Two.\n"]), []) == []
+    (found,) = cut_look_alikes(Corpus.of_texts([f"{head}One.\n---\nTwo.\n"]), [])
+    assert (found.kind, found.count) == ("rules", 1)

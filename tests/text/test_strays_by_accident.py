@@ -205,3 +205,54 @@ def test_bullets_of_a_symbol_font_are_counted_in_rows() -> None:
     found = RowStrays()
     found.look(["\uf0b7 Ropes", "Oil"])
     assert "private-use characters in 1 row (U+F0B7)" in found.notes()[0]
+
+
+INFOBOX = "{{Infobox settlement\n| name = Rome\n| area = {{convert|1|km|{{abbr|x}}}}\n}}\n"
+
+
+def test_templates_of_a_wiki_over_several_lines_go_with_those_in_them() -> None:
+    text = f"{INFOBOX}'''Rome''' is old.{{{{cite web|url=x\n|title=y}}}}\n\n{INFOBOX}\nThe end.\n"
+    assert kinds(text) == {"wiki marks": 4}
+    assert clean(text) == ("Rome is old.\n\nThe end.\n", 4)  # no third line end, which would be a hard cut
+
+
+@pytest.mark.parametrize("value", [r"\frac{1}{2}", "{{{name|}}}", "{{a|{{{b}}}|{{c|d}}}}", "[[Rome|it]]"])
+def test_braces_in_a_template_go_with_it(value: str) -> None:
+    text = f"{{{{Infobox\n| name = {value}\n}}}}\n'''Rome''' is [[old]].\n"
+    assert clean(text) == ("Rome is old.\n", 3)
+
+
+def test_a_template_that_never_ends_stays() -> None:
+    text = "{{Infobox\n| name = Rome\n" * 3 + "Rome is old.\n"
+    assert kinds(text) == {} and clean(text) == (text, 0)
+
+
+YAML = '---\ntitle: "A note"\ndate created: 2024-01-01\ntags:\n  - a\n- b\n# so\n\nlist: [\n]\n---\n'
+TOML = '+++\ntitle = "A note"\n[extra]\na = 1\n+++\n'
+ABOVE = "blocks of front matter"
+
+
+@pytest.mark.parametrize("head", [YAML, TOML, YAML[:-4] + "...\n", f"\n{YAML}\n", "---\nTitle:\tA\n---\n"])
+def test_front_matter_is_said_and_cleaned(head: str) -> None:
+    text = f"{head}The river is deep.\n"
+    assert kinds(text) == {ABOVE: 1} and clean(text) == ("The river is deep.\n", 1)
+
+
+def test_front_matter_of_each_file_is_counted_and_shown() -> None:
+    (stray,) = strays(Corpus.of_texts(["No.\n---\n", f"{YAML}Yes.", f"Yes.\n{YAML}", f"{YAML}No."]))
+    assert (stray.kind, stray.count) == (ABOVE, 2) and stray.example.startswith('--- title: "A note"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\n\nThe river is deep. He said: no.\n\n---\n\nIt was cold.\n",
+        "---\nANNA: Hello.\nBEN: Hi.\n---\nThey left.\n",
+        "---\ntitle: A\nThe river is deep.\n\nIt was cold.\n---\n",
+        "---\ntitle: A\n",
+        "+++\nThe river is deep.\n+++\n",
+        "The river.\n" + YAML,
+    ],
+)
+def test_lines_of_dashes_around_a_text_are_no_front_matter(text: str) -> None:
+    assert kinds(text) == {} and clean(text) == (text, 0)

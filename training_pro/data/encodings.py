@@ -30,6 +30,8 @@ _NAMES = {
     "cp1252": "Windows-1252 (Western European)",
     "cp1250": "Windows-1250 (Central European)",
     "cp1251": "Windows-1251 (Cyrillic)",
+    "cp1253": "Windows-1253 (Greek)",
+    "iso8859_7": "ISO-8859-7 (Greek)",
     "cp932": "Shift JIS (Japanese)",
     "cp949": "EUC-KR (Korean)",
     "euc_jp": "EUC-JP (Japanese)",
@@ -75,6 +77,10 @@ _CENTRAL = {
     "ăâîşţ": "şţ",
     "čćđšž": "čš",
 }
+# Where the two Greek encodings differ: an accented capital before a letter, or a quotation mark beside one, in one of
+# them is a sign in the other that no text has there.
+_GREEK_ISO = re.compile(rb"\xb6(?=[\xc1-\xfe])|\xa1(?=[\xb8-\xfe])|[\xc1-\xfe]\xa2(?![\xc1-\xfe])")
+_GREEK_WINDOWS = re.compile(rb"(?<![\xc1-\xfe])\xa2(?=[\xc1-\xfe])|[\x80-\x9f]")
 _MARKS = frozenset("\u00a0«»§°©®„“”‘’‚‹›–—…•€™")
 _MOST_ACCENTS = 0.25  # of the letters; in other alphabets all letters are beyond ASCII
 
@@ -176,6 +182,8 @@ def _codec(data: bytes) -> str | None:
     if certain is not None:
         return certain
     best = from_bytes(data, cp_isolation=_PLAUSIBLE).best()
+    if best is not None and best.encoding == "cp1253":
+        return "iso8859_7" if len(_GREEK_ISO.findall(data)) > len(_GREEK_WINDOWS.findall(data)) else "cp1253"
     return None if best is None else best.encoding
 
 

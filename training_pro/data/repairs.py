@@ -15,7 +15,7 @@ from training_pro.data.chosen_files import ChosenFile, chosen_files, written_fil
 from training_pro.data.documents.extracted import removed_words
 from training_pro.data.files import find_dataset
 from training_pro.data.report import DataReport, SourceReport
-from training_pro.data.text_notes import LOOK_ALIKE_WORDS, text_notes
+from training_pro.data.text_notes import LOOK_ALIKE_WORDS, stray_words, text_notes
 from training_pro.data.text_parts import text_parts
 from training_pro.data.tools import DatasetTools, cleaned_words
 from training_pro.errors import UserError
@@ -149,7 +149,7 @@ def _by_findings(source: SourceReport) -> Iterator[Repair]:
         return
     strays = [one for one in found.strays if one.kind in CLEANED]
     if strays:
-        words = " and ".join(f"{one.count:,} {one.kind} (such as {one.example})" for one in strays)
+        words = " and ".join(f"{stray_words(one)} (such as {one.example})" for one in strays)
         starts = tuple(f"{source.name}: {one.count:,} " for one in strays)
         said = tuple(note for note in notes if note.startswith(starts) and "learned too" in note)
         yield Repair("clean", source.name, f"{source.name} has {words}, which would be learned too.", said)

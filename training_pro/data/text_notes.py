@@ -17,6 +17,7 @@ from training_pro.data.tokens import MARKER, RowTokenizer
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.reading import clean_text
 from training_pro.text.splitting.unwrapping import LOOKED_AT_BYTES, wrapped_note
+from training_pro.text.stray_characters import Stray
 from training_pro.words import counted
 
 LOOK_ALIKE_WORDS = {
@@ -35,8 +36,9 @@ LOOK_ALIKE_WORDS = {
     "end marks": ("mark of a text's end", "marks of a text's end"),
 }
 _JSON_ROWS = re.compile(r'\s*(?:\[\s*)?\{\s*"[^"\n]{1,60}"\s*:\s*["\[{\d]')
+_FENCED = re.compile(r"(?:^|\n)(?:```|~~~)[^\n]{0,40}\n(?P<inside>.*?)(?:\n(?:```|~~~)|\Z)", re.DOTALL)
 _MARKER = re.compile(MARKER.pattern.encode())
-_ONE = {"HTML entities": "HTML entity"}
+_ONE = {"HTML entities": "HTML entity", "blocks of front matter": "block of front matter"}
 _FEW_SECTIONS = 2
 _NOTES_BY_FILE = 5
 
@@ -64,13 +66,20 @@ def part_notes(name: str, parts: Sequence[TextPart]) -> tuple[str, ...]:
 
 def _rows_note(name: str, beginning: str) -> str:
     """What to say of a plain text that holds rows of JSON; "" for another."""
-    if not _JSON_ROWS.match(beginning):
+    rows = beginning if _JSON_ROWS.match(beginning) else _fenced_rows(beginning)
+    if not rows:
         return ""
-    ending = "json" if beginning.lstrip().startswith("[") else "jsonl"
+    ending = "json" if rows.lstrip().startswith("[") else "jsonl"
     return (
         f"{name} holds rows of JSON: their brackets and names would be learned too. Rename it to "
         f"{name.rpartition('.')[0] or name}.{ending} and choose it as the Dataset."
     )
+
+
+def _fenced_rows(beginning: str) -> str:
+    """The rows of JSON that stand between a Markdown page's fences; "" where they aren't most of it."""
+    rows = [found["inside"] for found in _FENCED.finditer(beginning) if _JSON_ROWS.match(found["inside"])]
+    return rows[0] if 2 * sum(map(len, rows)) > len(beginning) else ""
 
 
 def foreign_markers_notes(name: str, corpus: Corpus, tokenizer: RowTokenizer) -> list[str]:
@@ -102,9 +111,13 @@ def text_notes(source: SourceReport) -> list[str]:
         example = f"{one.example.strip()!r}" if one.example.strip() else "a form feed"
         notes.append(f"{source.name}: {what} without a hard cut, for example {example}.")
     for stray in found.strays:
-        what = counted(stray.count, _ONE.get(stray.kind, stray.kind.removesuffix("s")), stray.kind)
-        notes.append(f"{source.name}: {what}, for example {stray.example}, will be learned too.")
+        notes.append(f"{source.name}: {stray_words(stray)}, for example {stray.example}, will be learned too.")
     return notes
+
+
+def stray_words(stray: Stray) -> str:
+    """How many of what: "3 soft hyphens"."""
+    return counted(stray.count, _ONE.get(stray.kind, stray.kind.removesuffix("s")), stray.kind)
 
 
 def text_offers(source: SourceReport) -> list[tuple[str, dict[str, Any]]]:

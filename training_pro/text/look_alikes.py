@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import mmap
 import re
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from operator import itemgetter
 
 from training_pro.text.blocks.corpus import Corpus
+from training_pro.text.front_matter import front_matter
 from training_pro.text.sections import Span, cut_pattern
 
 _LINE_END = r"(?=[ \t]*(?:\n|\Z))"
@@ -104,12 +107,13 @@ class CutLookAlike:
 
 
 def cut_look_alikes(corpus: Corpus, cut_strings: list[str]) -> list[CutLookAlike]:
-    """What looks like a cut in the documents beside the cut strings themselves."""
+    """What looks like a cut in the documents beside the cut strings themselves, and the lines of front matter."""
     cuts = cut_pattern(cut_strings)
     is_cut = re.compile(cuts.encode("utf-8", "surrogatepass")) if cuts else None
+    heads = [head.span() for head in front_matter(corpus)]
     found = []
     for kind in _KINDS:
-        places = _places(kind, corpus.buffer)
+        places = [place for place in _places(kind, corpus.buffer) if not _is_in(heads, place)]
         if kind == "numbers" and not _count_chapters(corpus, places):
             continue
         uncut = [place for place in places if not _is_cut(corpus, place, kind, is_cut)]
@@ -119,6 +123,12 @@ def cut_look_alikes(corpus: Corpus, cut_strings: list[str]) -> list[CutLookAlike
             example = texts.most_common(1)[0][0][:_SHOWN_CHARS]
             found.append(CutLookAlike(kind, count, example, _cut_string(kind, corpus, uncut)))
     return found
+
+
+def _is_in(heads: list[Span], place: Span) -> bool:
+    """Whether a place ends in the front matter of a document."""
+    before = bisect_right(heads, place[1] - 1, key=itemgetter(0))
+    return before > 0 and place[1] <= heads[before - 1][1]
 
 
 def _begins_with_heading(corpus: Corpus) -> bool:

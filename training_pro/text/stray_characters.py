@@ -1,6 +1,6 @@
 """What a text holds by accident: control characters, byte order marks in its middle, HTML entities and tags, soft
-hyphens, marks of wikis and LaTeX, Project Gutenberg's notices, and letters that another program has read in the wrong
-encoding ("donâ€™t").
+hyphens, marks of wikis and LaTeX, Project Gutenberg's notices, the front matter of Markdown, and letters that another
+program has read in the wrong encoding ("donâ€™t").
 
 Files that were joined, printed or copied from a page bring them; a model learns them like any word. Costs one search a
 kind over the text. Beside the way of a block: Verify shows what is found, and cleaning is a tool.
@@ -18,6 +18,7 @@ from html.entities import html5
 
 from training_pro.text import wrong_letters
 from training_pro.text.blocks.corpus import Corpus
+from training_pro.text.front_matter import FRONT_MATTER, front_matter
 from training_pro.words import counted
 
 _WRONG = "wrongly decoded letters"
@@ -47,10 +48,17 @@ _FILTERED = (
     r"[\w.]+\|(?:safe|e|escape|upper|lower|title|capitalize|trim|length|tojson|default|join|int|float|round|replace|first"
     r"|last|list|sort|unique|indent)\b[(|}]"
 )
+# A template may go over several lines and hold others; one that begins a line goes with the blank lines after it.
+_INMOST = r"\{\{[^{}]{0,500}\}\}|\{\{\{[^{}]{0,200}\}\}\}|\{[^{}]{0,200}\}"
+_INNER = rf"\{{\{{[^{{}}]{{0,2000}}(?:(?:{_INMOST})[^{{}}]{{0,2000}}){{0,20}}\}}\}}"
+_TEMPLATE = (
+    rf"\{{\{{(?P<line>(?<=\n\{{\{{)|(?<=\A\{{\{{))?(?<!\{{\{{\{{)(?!{_FILTERED})[a-zA-Z][^{{}}\n|]{{0,80}}\s{{0,20}}\|"
+    rf"[^{{}}]{{0,4000}}(?:(?:{_INNER}|{_INMOST})[^{{}}]{{0,4000}}){{0,200}}\}}\}}(?(line)\n*)"
+)
 # Links, templates and notes of wikis, their bold words and headings.
 _WIKI = (
     rf"\[\[(?:(?<![a-zA-Z0-9_)\]]\[\[)(?<![a-zA-Z0-9_]\(\[\[)|(?=(?i:{_HIDDEN})[ ]?:)){_LINK}(?:\[\[{_LINK})*"
-    rf"|\{{\{{(?!{_FILTERED})[a-zA-Z][^{{}}\n|]{{0,80}}\|[^{{}}\n]{{0,500}}\}}\}}"
+    rf"|{_TEMPLATE}"
     r"|<ref(?:\s[^<>\n]{0,200})?(?:/>|>[^<]{0,500}</ref>)|'''[^'\n]{1,120}'''(?=[ ,.;:()])"
     r"|\n={2,5}[ ]?[^=\n]{1,100}[ ]?={2,5}(?=[ \t]*\n)"
 )
@@ -71,6 +79,7 @@ _AROUND_BOOKS = (
     rf"|{_BOOK_ENDS}(?:\s*\Z"
     rf"|(?={_BEFORE_START}{{0,1500}}?{_SAYS_SO}).{{0,30000}}?(?:{_LICENSE_ENDS}|{_BOOK_STARTS}|\Z))?|{_BOOK_STARTS})"
 )
+_ABOVE = "blocks of front matter"
 _TERMINAL = r"\x1b\[[0-9;?]{0,20}[a-zA-Z]"  # colors and the like: what follows the control character goes with it
 _KINDS = {
     "control characters": rf"{_TERMINAL}|[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]",
@@ -86,12 +95,15 @@ _KINDS = {
     "LaTeX commands": _LATEX,
     "Project Gutenberg notices": _AROUND_BOOKS,
     "placeholders": r"(?:\{\{(?:user|char)\}\}|<(?:USER|BOT)>)",
+    _ABOVE: rf"\A{FRONT_MATTER}",
 }
 _HINT = re.compile(  # of any kind that rows are searched for: one class of characters is found fast
     "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\u00ad\u200b\u2060\ufffd\ue000-\uf8ff]|&[#a-zA-Z]"
     rf"|[\u00c2\u00c3\u00e2]{wrong_letters.MORE}|\{{\{{(?:user|char)|<(?:USER|BOT)>"
 )
-_NOT_IN_ROWS = frozenset({"HTML tags", "wiki marks", "LaTeX commands", "Project Gutenberg notices"})  # on purpose there
+_NOT_IN_ROWS = frozenset(  # on purpose there
+    {"HTML tags", "wiki marks", "LaTeX commands", "Project Gutenberg notices", _ABOVE}
+)
 _FEWEST = {"wiki marks": 3, "LaTeX commands": 3}  # fewer may be meant
 _SHOWN_CHARS = 60
 _IN_ROWS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items() if kind not in _NOT_IN_ROWS}
@@ -119,7 +131,7 @@ def strays(corpus: Corpus) -> list[Stray]:
     """What the documents hold by accident."""
     found = []
     for kind, pattern in _IN_UTF8.items():
-        texts = _meant_to_go(kind, pattern.finditer(corpus.buffer))
+        texts = _meant_to_go(kind, front_matter(corpus) if kind == _ABOVE else pattern.finditer(corpus.buffer))
         if texts.total() >= _FEWEST.get(kind, 1):
             found.append(Stray(kind, texts.total(), _shown(texts.most_common(1)[0][0])))
     return found
@@ -174,7 +186,7 @@ def _is_stray(kind: str, text: str) -> bool:
 
 
 def _shown(stray: str) -> str:
-    shown = stray.strip("\n")[:_SHOWN_CHARS]
+    shown = " ".join(stray.split())[:_SHOWN_CHARS]
     return shown if shown and shown.isprintable() else f"U+{ord(stray[0]):04X}"
 
 

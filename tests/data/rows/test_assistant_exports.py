@@ -296,6 +296,11 @@ def test_what_was_done_in_gemini_besides_asking_is_no_chat(title: str):
         chat_of(takeout(title))
 
 
+@pytest.mark.parametrize("before", ["Eingegebener Prompt: ", "Prompt\u00a0: "])
+def test_titles_of_gemini_in_german_and_french_are_questions(before: str):
+    assert turns(chat_of(takeout(before + ASKED))) == TALK
+
+
 def test_a_title_of_gemini_in_an_unknown_language_is_named(tmp_path: Path):
     file = tmp_path / "a.json"
     file.write_text(json.dumps([takeout(f"Eingegeben: {ASKED}")]), encoding="utf-8")
@@ -311,3 +316,29 @@ def test_thoughts_that_no_answer_follows_are_counted():
     ]
     for kept in (fragments, fragments[:2], fragments[1:]):
         assert chat_of(tree(*({"fragments": one} for one in kept))).unused == ("thoughts without an answer (in turns)",)
+
+
+NODES = {
+    "1": {"parentId": None, "childrenIds": ["2", "3"], "role": "user", "content": ASKED},
+    "2": {"parentId": "1", "childrenIds": [], "role": "assistant", "content": "No idea."},
+    "3": {"parentId": "1", "childrenIds": ["4", "5"], "role": "assistant", "content": SAID},
+    "4": {"parentId": "3", "childrenIds": [], "role": "user", "content": "And long?"},
+    "5": {"parentId": "3", "childrenIds": [], "role": "user", "content": "And wide?"},
+}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"chat": {"title": "T", "history": {"messages": NODES, "currentId": "4"}}},
+        {"chat": {"messages": [], "history": {"messages": NODES, "currentId": "4"}}},
+        {"title": "T", "history": {"messages": NODES, "currentId": "4"}},
+    ],
+)
+def test_the_branch_of_open_webui_that_was_shown_last_is_taken(tmp_path: Path, row: Any):
+    assert [turns(chat) for chat in chats(tmp_path, [row])] == [[*TALK, ("user", "And long?")]]
+
+
+def test_without_a_place_in_open_webuis_tree_its_last_leaf_counts():
+    row = {"chat": {"history": {"messages": NODES, "currentId": None}}}
+    assert turns(chat_of(row)) == [*TALK, ("user", "And wide?")]

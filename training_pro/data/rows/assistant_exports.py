@@ -1,5 +1,5 @@
 """What the websites of assistants and characters export, as turns: ChatGPT, Claude, DeepSeek, Google AI Studio, Grok,
-Gemini (Takeout), Copilot, Character.AI, JanitorAI and RisuAI.
+Gemini (Takeout), Copilot, Open WebUI, Character.AI, JanitorAI and RisuAI.
 
 Of the branches of a chat the one that was shown last is taken. Pictures, calls of the site's own tools and marks of
 citations are no words of a turn; what a turn brings of them stays in it under its own name, to be counted as not used.
@@ -21,7 +21,9 @@ _CITATIONS = re.compile(" ?\ue200[^\ue201\n]{0,400}\ue201| ?【\\d{1,3}(?::\\d{1
 _NO_BLOCK = "This block is not supported on your current device yet."
 _WORDS = ("text", "multimodal_text")  # kinds of content that are what somebody said
 _FLAGGED = ("msgs", "messages", "chatMessages")
-_DONE = re.compile(r"^(?:Prompted|Asked|Said)\s+")  # what Google writes before a question
+_DONE = re.compile(  # what Google writes before a question; in German and French too
+    r"^(?:(?:Prompted|Asked|Said)\s+|(?:Eingegebener Prompt|Prompt)\s*:\s*)"
+)
 _NO_QUESTION = re.compile(  # nor before other things that were done
     r"(?:Created|Used|Gave|Selected|Chose|Uploaded|Viewed|Visited|Shared|Searched|Opened|Generated|Deleted|Edited|"
     r"Started|Saved|Listened|Watched|Turned|Removed|Added|Changed|Updated|Exported|Published|Rated|Received)\b"
@@ -34,18 +36,28 @@ Turns = list[dict[str, Any]]
 
 def of_tree(row: Mapping[str, Any]) -> Turns:
     """A chat of ChatGPT or DeepSeek, whose messages are the nodes of a tree."""
-    nodes = {name: node for name, node in row["mapping"].items() if isinstance(node, Mapping)}
-    place: Any = row.get("current_node")
+    branch = _branch(row["mapping"], row.get("current_node"), ("parent", "children"))
+    return joined_turns(with_thoughts([part for node in branch for part in _of_node(node.get("message"))]))
+
+
+def of_history(history: Mapping[str, Any]) -> Turns:
+    """A chat of Open WebUI, whose messages are the nodes of a tree."""
+    return [dict(node) for node in _branch(history["messages"], history.get("currentId"), ("parentId", "childrenIds"))]
+
+
+def _branch(tree: Mapping[str, Any], place: Any, names: tuple[str, str]) -> list[Mapping[str, Any]]:
+    """The nodes from the first one down to `place`, or to the last leaf where there is no such node; `names`: of a
+    node's fields that have its parent and its children."""
+    parent, children = names
+    nodes = {name: node for name, node in tree.items() if isinstance(node, Mapping)}
     if not isinstance(place, str) or place not in nodes:
-        leaves = [name for name, node in nodes.items() if not node.get("children")]
+        leaves = [name for name, node in nodes.items() if not node.get(children)]
         place = leaves[-1] if leaves else None
-    parts: Turns = []
-    seen = set()
-    while isinstance(place, str) and place in nodes and place not in seen:
-        seen.add(place)
-        parts += reversed(list(_of_node(nodes[place].get("message"))))
-        place = nodes[place].get("parent")
-    return joined_turns(with_thoughts(parts[::-1]))
+    branch: dict[str, Mapping[str, Any]] = {}
+    while isinstance(place, str) and place in nodes and place not in branch:
+        branch[place] = nodes[place]
+        place = nodes[place].get(parent)
+    return list(branch.values())[::-1]
 
 
 def _of_node(message: Any) -> Iterable[dict[str, Any]]:

@@ -1,5 +1,5 @@
-"""What chat programs export, as turns: assistants on their websites, characters' sites, the WebUI's own chat logs, LM
-Studio, Agnai, KoboldAI, Discord, Telegram, Google Chat, Messenger and Instagram.
+"""What chat programs export, as turns: assistants on their websites, characters' sites, the WebUI's own chat logs, Open
+WebUI, LM Studio, Agnai, KoboldAI, Discord, Telegram, Google Chat, Messenger and Instagram.
 
 What is known and can't be trained (a character card, a lorebook) is named for what it is.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training_pro.data.rows.assistant_exports import (
+    inside,
     objects_in,
     of_ai_studio,
     of_character_ai,
@@ -18,6 +19,7 @@ from training_pro.data.rows.assistant_exports import (
     of_copilot,
     of_flagged,
     of_grok,
+    of_history,
     of_risu,
     of_takeout,
     of_tree,
@@ -66,8 +68,11 @@ def exported_turns(row: Mapping[str, Any]) -> Exported | None:
         turns = (_of_log(turn) for turn in _in_order(row["messages"]))
         return Exported([turn for turn in turns if turn], ("messages",))
     chat = row.get("chat")
-    if isinstance(chat, Mapping) and isinstance(chat.get("messages"), list):
+    if isinstance(chat, Mapping) and isinstance(chat.get("messages"), list) and chat["messages"]:
         return Exported(chat["messages"], ("chat",))
+    for name, held in (("chat", inside(chat, "history")), ("history", row.get("history"))):
+        if isinstance(held, Mapping) and isinstance(held.get("messages"), Mapping):
+            return Exported(of_history(held), (name,))
     if isinstance(row.get("internal"), list):
         return Exported(_of_webui(row["internal"]), ("internal", "visible", "metadata"))
     _refuse_known(row)

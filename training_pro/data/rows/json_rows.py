@@ -1,16 +1,19 @@
 """Rows of a JSON array, of line-delimited JSON, of objects one after the other, or of one object that holds them.
 
-Costs one row and one megabyte of text at a time, whatever the size of the file; a file that is a single object is in
-memory whole. Stands between a dataset file and the rows that `rows.read_rows` hands on.
+Costs one row and one megabyte of text at a time, whatever the size of the file; a file that is a single object, or a
+page of Markdown with its rows between fences, is in memory whole. Stands between a dataset file and the rows that
+`rows.read_rows` hands on.
 """
 
 from __future__ import annotations
 
 import ast
 import codecs
+import io
 import json
 import math
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -19,6 +22,7 @@ from training_pro.data.rows.bad_rows import BadRows, RowFault, beginning
 from training_pro.data.rows.message_rows import joined_logs
 from training_pro.data.rows.whole_objects import rows_of_object
 from training_pro.errors import DataError
+from training_pro.words import counted
 
 CHUNK_BYTES = 1 << 20
 MAX_ROW_CHARS = 32 << 20
@@ -33,7 +37,9 @@ _OTHER_FILES = {
 }
 _NO_JSON = ("no JSON", "Rows begin with { or [. Rename running text to end in .txt, a table to end in .csv")
 _LIST_IN_OBJECT = re.compile(r'\{\s*"(?:data|rows|train|examples|items|dataset|samples)"\s*:\s*\[')
-_BLANK = re.compile(r"[ \t\n\r]*")
+_BLANK = re.compile("[ \t\n\r\ufeff]*")  # a byte order mark stands where files were joined
+_AROUND_ROWS = " \t\r\n\x1e\0\ufeff"
+_FENCES = ("```", "~~~")
 Numbered = Iterator[tuple[int, Any]]
 
 
@@ -100,6 +106,10 @@ def json_rows(file: BinaryIO, bad: BadRows, apart: bool = False) -> Numbered:
         DataError: the file breaks off or is not JSON; a bad row with "stop".
     """
     start = _beginning(file)
+    if _is_fenced(start):
+        file.seek(0)
+        file = io.BytesIO(_between_fences(file.read(), bad))
+        start = _beginning(file)
     _refuse_other(start, bad)
     shape = _shape(start)
     if shape == "objects" and "\n" not in start.rstrip() and _is_first_of_lines(start, file):
@@ -118,6 +128,27 @@ def _beginning(file: BinaryIO) -> str:
     while chunk and not chunk.strip():
         chunk = file.read(CHUNK_BYTES)
     return chunk.lstrip().decode("utf-8", "replace")
+
+
+def _is_fenced(text: str) -> bool:
+    """Whether a fence of Markdown comes before the first row, as in what is copied from a chat with an assistant."""
+    lines = (line.lstrip(_BEFORE_ROWS) for line in text.split("\n")[:_LOOKED_AT_LINES])
+    first = next((line for line in lines if line.startswith((*_STARTS, *_FENCES))), "")
+    return first.startswith(_FENCES)
+
+
+def _between_fences(data: bytes, bad: BadRows) -> bytes:
+    """What stands between the fences; other lines are blank in it, so that rows keep their lines' numbers."""
+    kept, outside, is_inside = [], 0, False
+    for line in io.BytesIO(data.removeprefix(codecs.BOM_UTF8)):
+        shown = line.strip().decode("utf-8", "replace")
+        is_fence = shown.startswith(_FENCES) and not (is_inside and shown.strip("`~"))
+        outside += bool(shown) and not is_inside and not is_fence
+        kept.append(line if is_inside and not is_fence else b"\n")
+        is_inside ^= is_fence
+    if outside:
+        bad.unread = (*bad.unread, f"what stands outside of the fences (```, {counted(outside, 'line')})")
+    return b"".join(kept)
 
 
 def _refuse_other(text: str, bad: BadRows) -> None:
@@ -188,7 +219,7 @@ def _held(only: tuple[int, Any], bad: BadRows) -> Numbered:
     if held is None:
         yield only[0], whole
         return
-    bad.unread = held.unread
+    bad.unread = (*bad.unread, *held.unread)
     yield from enumerate(held.rows, 1)
 
 
@@ -362,24 +393,52 @@ def _python_value(text: str) -> Any:
         ) from None
 
 
+class _Lines:
+    """The lines of a file; `number` is that of the last one handed out, from 1. Lines can be put back.
+
+    `size_bytes` are handed out, `wasted_bytes` were looked at for nothing.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.number = file, 0
+        self.size_bytes = self.wasted_bytes = 0
+        self._back: deque[bytes] = deque()
+
+    @property
+    def may_look_ahead(self) -> bool:
+        """Whether a row may be looked for in further lines: not where nearly all of a file is broken."""
+        return self.wasted_bytes <= 4 * self.size_bytes + 4 * CHUNK_BYTES
+
+    def next(self) -> bytes:
+        """The next line; of one that is far too long, its beginning; b"" at the end."""
+        line = self._back.popleft() if self._back else self.file.readline(MAX_ROW_CHARS + 1)
+        self.number += bool(line)
+        self.size_bytes += len(line)
+        return line
+
+    def put_back(self, lines: list[bytes]) -> None:
+        self._back.extendleft(reversed(lines))
+        self.number -= len(lines)
+        self.size_bytes -= sum(map(len, lines))
+
+
 def line_rows(file: BinaryIO, bad: BadRows) -> Numbered:
-    """(line number from 1, value) of line-delimited JSON; blank lines are passed over.
+    """(line number from 1, value) of line-delimited JSON; blank lines are passed over. An object or an array that goes
+    on in the lines after its first one is read too, of such an array each value.
 
     Raises:
         DataError: a bad row with "stop".
     """
-    number = 0
-    while line := file.readline(MAX_ROW_CHARS + 1):
-        number += 1
-        if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)
+    lines = _Lines(file)
+    while line := lines.next():
+        number = lines.number
         last = _past_blanks(file, line)
-        if not last.strip():
+        if not last.replace(codecs.BOM_UTF8, b"").strip():
             continue
         try:
-            yield number, _line_value(line)
+            yield from ((number, value) for value in _line_values(line, lines))
         except UnicodeDecodeError as error:
-            other = not_utf8(bad.file, error.start, guessed(line), number)
+            other = not_utf8(bad.file, error.start, guessed(error.object), number)
             if bad.way == "stop":
                 raise other from None
             bad.reject(
@@ -402,16 +461,80 @@ def _skip_rest(file: BinaryIO, line: bytes) -> None:
         line = file.readline(CHUNK_BYTES)
 
 
-def _line_value(line: bytes) -> Any:
+def _line_values(line: bytes, lines: _Lines) -> list[Any]:
     if len(line) > MAX_ROW_CHARS:
         raise RowFault(f"the line is longer than {MAX_ROW_CHARS:,} bytes")
     try:
-        text = line.decode("utf-8").strip(" \t\r\n\x1e\0")
+        text = line.decode("utf-8").strip(_AROUND_ROWS)
         value, end = parse_row(text)
     except json.JSONDecodeError as error:
         if text.startswith(("{'", "['", "[{'")):
-            return _python_value(text)
-        raise RowFault(f"the line is not valid JSON ({_reason(error, 0)})") from None
+            return [_python_value(text)]
+        goes_on = text.startswith(("{", "[")) and _is_unfinished(error, text)
+        goes_on &= lines.may_look_ahead
+        values = _values_over_lines(line.lstrip(_AROUND_ROWS.encode()), lines) if goes_on else None
+        if values is None:
+            raise RowFault(f"the line is not valid JSON ({_reason(error, 0)})") from None
+        return values
     if text[end:].strip() not in ("", ","):
         raise RowFault(f"{text[end:].strip()[:20]!r} stands after the row's end; one row a line")
-    return value
+    return [value]
+
+
+def _values_over_lines(first: bytes, lines: _Lines) -> list[Any] | None:
+    """The value that begins in the line `first` and ends in a later one, of an array its values; None where none does.
+
+    What stands after it is put back. It is tried where a line closes it, and whenever there is twice as much as at the
+    last try, so that a long value is not parsed again and again.
+
+    Raises:
+        RowFault: it ends, but is no row.
+        UnicodeDecodeError: it ends, but is not UTF-8.
+    """
+    pieces, size, tried = [first], len(first), len(first)
+    while size <= MAX_ROW_CHARS and (line := lines.next()):
+        pieces.append(line)
+        size += len(line)
+        if size < 2 * tried and not line.startswith((b"}", b"]")):
+            continue
+        tried = size
+        end = _end_in(b"".join(pieces))
+        if end is None:
+            break
+        if end:
+            return _values_before(end, pieces, lines)
+    end = _end_in(b"".join(pieces))
+    if end:
+        return _values_before(end, pieces, lines)
+    lines.put_back(pieces[1:])
+    lines.wasted_bytes += size
+    return None
+
+
+def _end_in(data: bytes) -> int | None:
+    """Where the value ends that these bytes begin with; 0: further on, None: nowhere."""
+    text = data.decode("utf-8", "surrogateescape")
+    try:
+        return len(text[: _LENIENT.raw_decode(text)[1]].encode("utf-8", "surrogateescape"))
+    except json.JSONDecodeError as error:
+        return 0 if _is_unfinished(error, text) else None
+    except RecursionError:
+        return None
+
+
+def _values_before(end: int, pieces: list[bytes], lines: _Lines) -> list[Any]:
+    """The values that stand before `end` in these lines; what comes after it is put back."""
+    data = b"".join(pieces)
+    rest = io.BytesIO(data[end:]).readlines()
+    if rest and not rest[0].strip(b", \t\r\n"):
+        del rest[0]
+    lines.put_back(rest)
+    try:
+        value, _ = parse_row(data[:end].decode("utf-8"))
+    except json.JSONDecodeError as error:
+        raise RowFault(f"it is not valid JSON ({_reason(error, 0)})") from None
+    return value if isinstance(value, list) and not _is_turn(value[0] if value else None) else [value]
+
+
+def _is_turn(value: Any) -> bool:
+    return isinstance(value, Mapping) and ({"role", "content"} <= value.keys() or {"from", "value"} <= value.keys())

@@ -1,4 +1,5 @@
-"""Files with a message a row as chats: SillyTavern, Slack, OpenAssistant, plain turns, tables of who said what when.
+"""Files with a message a row as chats: SillyTavern, Slack, OpenAssistant, coding agents, plain turns, tables of who
+said what when.
 
 Costs the messages of one chat in memory. Stands between the readers of JSON and CSV and `rows.read_rows`.
 """
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, groupby, islice
 from typing import Any
 
+from training_pro.data.rows.agent_logs import is_agent_log, may_be_event, of_agents
 from training_pro.data.rows.assistant_exports import inside, joined_turns
 from training_pro.data.rows.fields import field_named, filled, folded
 from training_pro.data.rows.turns import ROLES
@@ -53,7 +55,7 @@ def joined_logs(values: Iterable[tuple[int, Any]]) -> Numbered:
         return
     way = _way_of(first[1]) if isinstance(first[1], Mapping) else None
     head = [first]
-    proof = _is_talk if way is _of_table else _is_typed_talk if way is _of_typed else None
+    proof = _PROOFS.get(way) if way is not None else None
     if proof is not None:
         head += islice(rows, _LOOKED_AT_ROWS)
         way = way if proof([row for _, row in head]) else None
@@ -88,7 +90,7 @@ def _way_of(first: Mapping[str, Any]) -> Callable[[Iterable[tuple[int, Any]]], N
         return _of_threads if field_named(first, _THREADS) else _of_turns if "role" in first else _of_typed
     own = {folded(name) for name in first}
     is_table = all(own & {*names} for names in (_SPEAKERS, _WORDS, _TIMES)) and not own & {*_NO_CHAT}
-    return _of_table if is_table else None
+    return _of_table if is_table else of_agents if may_be_event(first) else None
 
 
 def _of_turns(rows: Iterable[tuple[int, Any]]) -> Numbered:
@@ -259,3 +261,10 @@ def _of_table(rows: Iterable[tuple[int, Any]]) -> Numbered:
         else:
             unspoken += 1
     yield 1, {"messages": turns, **({"messages without words or author": unspoken} if unspoken else {})}
+
+
+_PROOFS: dict[Callable[[Iterable[tuple[int, Any]]], Numbered], Callable[[list[Any]], bool]] = {
+    _of_table: _is_talk,
+    _of_typed: _is_typed_talk,
+    of_agents: is_agent_log,
+}

@@ -1,0 +1,31 @@
+"""What notes and websites write above a text of Markdown: lines of YAML or TOML between two of dashes or pluses.
+
+Costs a look at each document's beginning. Beside the way of a block.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from training_pro.text.blocks.corpus import Corpus
+
+# The first line names something in small letters or by a usual word: a talk between dashes has the names of people.
+_USUAL_KEYS = "title|tags?|date|authors?|aliases|created|updated|modified|layout|id|lang|language|type|status"
+_YAML_KEY = rf"(?:[a-z_][^\s:]{{0,60}}|(?i:{_USUAL_KEYS}))[ ]?:(?:[ \t][^\n]{{0,2000}})?\n"
+_YAML_LINE = r"(?:[^\s:][^\n:]{0,60}:(?:[ \t][^\n]{0,2000})?|[ \t][^\n]{0,2000}|[-#\]}][^\n-][^\n]{0,2000}|[\]}])?\n"
+_TOML_LINE = r"(?:[^\s=][^\n=]{0,60}=[^\n]{0,2000}|[ \t][^\n]{0,2000}|[\[#\]}][^\n]{0,2000})?\n"
+FRONT_MATTER = (  # where a document begins
+    rf"\s{{0,9}}(?:---[ \t]*\n(?:#[^\n]*\n)?{_YAML_KEY}(?:{_YAML_LINE}){{0,300}}?(?:---|[.]{{3}})"
+    rf"|[+]{{3}}[ \t]*\n(?:{_TOML_LINE}){{1,300}}?[+]{{3}})[ \t]*(?:\n+|\Z)"
+)
+_PATTERN = re.compile(FRONT_MATTER.encode())
+
+
+def front_matter(corpus: Corpus) -> Iterator[re.Match[bytes]]:
+    """The front matter of each document that has some."""
+    for start, end in pairwise(corpus.starts.tolist()):
+        found = _PATTERN.match(corpus.buffer, start, end)
+        if found is not None:
+            yield found

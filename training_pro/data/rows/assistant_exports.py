@@ -31,6 +31,7 @@ _NO_QUESTION = re.compile(  # nor before other things that were done
 _MARKDOWN = ("markdownContent", "markdownVuln")
 UNANSWERED = "thoughts without an answer"  # the field that has them counted as not used
 _FRAGMENTS = {"REQUEST": "user", "RESPONSE": "assistant"}
+_PLACE_IN_TREE = ("id", "parentId", "childrenIds")
 Turns = list[dict[str, Any]]
 
 
@@ -42,7 +43,8 @@ def of_tree(row: Mapping[str, Any]) -> Turns:
 
 def of_history(history: Mapping[str, Any]) -> Turns:
     """A chat of Open WebUI, whose messages are the nodes of a tree."""
-    return [dict(node) for node in _branch(history["messages"], history.get("currentId"), ("parentId", "childrenIds"))]
+    branch = _branch(history["messages"], history.get("currentId"), ("parentId", "childrenIds"))
+    return [{name: value for name, value in node.items() if name not in _PLACE_IN_TREE} for node in branch]
 
 
 def _branch(tree: Mapping[str, Any], place: Any, names: tuple[str, str]) -> list[Mapping[str, Any]]:

@@ -421,8 +421,8 @@ class Session:
         says so among its notes.
 
         Raises:
-            RunError: a run or the queue is in progress, a name that can't be used, or one that is taken: the LoRA is
-                then still on.
+            RunError: a run or the queue is in progress, here or in another process, a name that can't be used, or one
+                that is taken: the LoRA is then still on.
             ModelError: the LoRA can't be taken off now.
         """
         with self._lock:
@@ -436,10 +436,11 @@ class Session:
             folder = run_folder(self.host.folders, name)
             if where is not None:
                 where.check()
+            if _speaks():
+                self._refuse_elsewhere(folder)
             notes = (*taken, *self._bared())
             if where is not None:
                 run: Run = OwnProcessRun(self.host, settings, folder, begin, where)
-                self._refuse_elsewhere(folder)
                 self._steering = None
             else:
                 run = Run(self.host, settings, folder, self._prepared, begin, self._team)
@@ -521,9 +522,8 @@ class Session:
         Raises:
             BusyError: the run is in progress in another process.
         """
-        if os.environ.get("RANK", "0") != "0":  # of several processes of one run, the main one speaks
+        if not _speaks():
             return None
-        sweep(self.host.folders.loras)
         steering = Steering(run, self.watched)
         try:
             steering.open()
@@ -634,6 +634,11 @@ class Session:
 
 
 _OTHER_WAYS = ("--existing on-top", "--existing replace", "--set name=NAME")
+
+
+def _speaks() -> bool:
+    """Whether this is the process that speaks for a run: of several processes the main one does."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def check_sources(settings: Settings) -> None:

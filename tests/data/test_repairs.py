@@ -86,3 +86,21 @@ def test_the_new_file_takes_the_place_of_the_old_one_with_its_share(folders: Fol
     chosen = "a.txt x2; b.txt 50%"
     assert in_place_of(chosen, "a.txt", "a_clean.txt", folders.datasets) == "a_clean.txt x2; b.txt 50%"
     assert in_place_of(chosen, "c.txt", "d.txt", folders.datasets) == chosen
+
+
+def test_the_front_matter_of_markdown_is_cleaned_away_and_a_rule_is_not(folders: Folders) -> None:
+    book = "# One\n\nThe lamp was lit.\n\n---\n\nIt was calm.\n" * 9
+    (repair,) = (
+        one for one in found(folders, f"---\ntitle: The Lamp\ntags:\n  - sea\n---\n\n{book}") if one.job == "clean"
+    )
+    assert "1 block of front matter (such as --- title: The Lamp" in repair.sentence
+    assert (folders.datasets / mend(repair, folders).name).read_text(encoding="utf-8") == book
+    for other in (f"---\n\n{book}", f"---\nAnn: hello\n---\n{book}", f"The sea.\n---\ntitle: x\n---\n{book}"):
+        assert [one.job for one in found(folders, other) if one.job == "clean"] == []
+
+
+def test_headings_within_chapters_that_are_cut_already_can_be_cut_too(folders: Folders) -> None:
+    chapter = "The lamp was lit again, and the sea was calm that night.\n\nPart {}\n\nIt was calm."
+    (repair,) = found(folders, "\n\n\n".join(chapter.format(n) if n < 4 else "The sea." for n in range(1, 9)))
+    assert repair.job == "cut" and not repair.urgent and "3 chapter headings" in repair.sentence
+    assert mend(repair, folders).said.startswith("3 ")

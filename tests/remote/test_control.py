@@ -219,11 +219,17 @@ def test_what_was_said_to_a_dead_run_is_never_heard_by_the_next(
     assert not channel.exists()
 
 
-def test_a_run_that_lives_elsewhere_keeps_its_channel(session: Session, folders: Folders) -> None:
+def test_a_run_that_lives_elsewhere_keeps_its_channel_and_the_model_its_lora(
+    session: Session, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unloaded: list[bool] = []
+    monkeypatch.setattr(session.host, "loras_in_use", lambda: ["sea"])
+    monkeypatch.setattr(session.host, "stop_using_loras", lambda: unloaded.append(True))
     settings = Settings(name="tales", text_file="tales.txt")
     channel = dead_channel(folders.loras / "tales", settings, machine="another")
     with pytest.raises(BusyError, match="in another process"):
         session.start(settings)
+    assert not unloaded
     assert channel.is_dir()
     with pytest.raises(BusyError):
         open_channel(channel, {})

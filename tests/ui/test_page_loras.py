@@ -20,6 +20,8 @@ from training_pro.settings import Settings, to_json
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+TOP = "document.getElementById('tp-runs-table').getBoundingClientRect().top + window.scrollY"
+
 
 def make_run(folders: Folders, model: Path, name: str, rank: int, started: str) -> Path:
     """A finished run with a LoRA, a checkpoint, a curve and two samples; nothing was trained."""
@@ -67,8 +69,12 @@ def test_runs_are_opened_compared_noted_deleted_and_brought_back(loras: Folders,
     row(tab, "red").locator(".tp-open").click()
     tab.until(lambda: "red says 8" in tab.words("runs-shown"), "the run in full")
     tab.type("notes", "Better. #good")
+    top = tab.page.evaluate(TOP)
     tab.press("keep-notes")
     tab.until(lambda: "#good" in tab.words("runs-table"), "the tag in the list")
+    assert tab.page.evaluate(TOP) == top, "the list has moved"
+    said = tab.part("runs-said").bounding_box()
+    assert "saved" in tab.words("runs-said") and said["y"] > 0 and said["y"] + said["height"] < DESKTOP["height"]
     assert read_notes(loras.loras / "red") == "Better. #good"
     tab.page.locator(".tp-run-search").fill("#good")
     assert listed(tab) == ["red"]

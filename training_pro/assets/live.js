@@ -75,6 +75,7 @@
     window.trainingProNotices?.tell(answer.pulse);
   };
   const told = (missed) => {
+    if (own.missed >= MISSED && !missed) window.trainingProPage?.back();
     own.missed = missed;
     if (!missed) own.answeredAt = new Date();
     const words = `No answer from the server since ${own.answeredAt.toLocaleTimeString()}: what is shown may be old.`;

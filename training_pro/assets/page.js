@@ -2,10 +2,10 @@
   // What the page does by itself: shows the face of Train that fits (form, run, how it ended), checks the settings half a
   // second after a change, marks fields that are wrong or changed, filters "All settings", and keeps the form in this
   // browser. Everything else is the server's.
-  const CHECK_AFTER_MS = 500, FORM = "training-pro-form", SEEN = "training-pro-seen";
+  const CHECK_AFTER_MS = 500, FORM = "training-pro-form", SEEN = "training-pro-seen", TYPED = "training-pro-typed";
   if (window.trainingProPage) return;
   const page = () => document.querySelector(".training-pro");
-  const own = { timer: null, since: null, presses: 0, pulse: {}, marks: "" };
+  const own = { timer: null, since: null, presses: 0, pulse: {}, marks: "", sent: {} };
 
   // -- the three faces ----------------------------------------------------------------------------------------------
   const face = () => {
@@ -29,6 +29,28 @@
     }
   };
 
+  // -- what was typed and not checked yet ---------------------------------------------------------------------------
+  // A server that was started again makes the page anew from what its last check knew: the rest is put back.
+  const typed = () => JSON.parse(sessionStorage.getItem(TYPED) ?? "{}");
+  const keep = (field) => {
+    if (!field.matches(':is(input[type="number"], input[type="text"], input:not([type]), textarea):not([role])')) return;  // a list has one
+    const name = field.closest(".tp-setting").id.replace("tp-", "");
+    sessionStorage.setItem(TYPED, JSON.stringify({ ...typed(), [name]: field.value }));
+  };
+  const known = (sent) => {
+    const rest = Object.entries(typed()).filter(([name, value]) => sent[name] !== value);
+    sessionStorage.setItem(TYPED, JSON.stringify(Object.fromEntries(rest)));
+  };
+  const PUT_BACK_MS = 300;  // the page has been filled by then
+  const opened = () => {
+    setTimeout(() => {
+      for (const [name, value] of Object.entries(typed())) if (input(name) && input(name).value !== value) set(name, value);
+      check();
+    }, Object.keys(typed()).length ? PUT_BACK_MS : 0);
+  };
+  // The server answers again: what was asked of it meanwhile has no answer.
+  const back = () => { own.presses = 0; checked(); check(); };
+
   // -- the check ----------------------------------------------------------------------------------------------------
   const CHECKING_MS = 400;  // a check that takes less is not worth a word
   const underWay = () => { own.since = setTimeout(() => { page().dataset.checking = ""; }, CHECKING_MS); };
@@ -37,6 +59,7 @@
     own.timer = setTimeout(() => {
       if (!own.presses) underWay();
       own.presses += 1;
+      own.sent = typed();
       // What Start said was about the settings of before; its question waits for an answer.
       if (!document.getElementById("tp-ask")?.offsetParent) document.getElementById("tp-start-said")?.classList.add("tp-past");
       document.getElementById("tp-check")?.click();
@@ -49,7 +72,9 @@
     if (own.presses) underWay();
   };
   const changed = (event) => {
-    if (event.target.closest?.(".training-pro .tp-setting")) check(CHECK_AFTER_MS);
+    if (!event.target.closest?.(".training-pro .tp-setting")) return;
+    keep(event.target);
+    check(CHECK_AFTER_MS);
   };
   for (const sign of ["input", "change"]) document.addEventListener(sign, (e) => { if (e.isTrusted) changed(e); }, true);
   document.addEventListener("mousedown", (event) => {
@@ -62,10 +87,26 @@
   // Where numbers are written with a point, browsers leave out a comma that is typed into a number: 1,5 would be 15.
   const writesCommas = (1.5).toLocaleString().includes(",");
   document.addEventListener("beforeinput", (event) => {
-    if (writesCommas || !event.data?.includes(",") || !event.target.closest?.('.training-pro .tp-decimal')) return;
+    if (writesCommas || !event.data?.includes(",") || !event.target.matches?.('.training-pro input[type="number"]')) return;
     event.preventDefault();
     document.execCommand("insertText", false, event.data.replaceAll(",", "."));
   }, true);
+
+  // -- a file that is dropped onto the page is uploaded --------------------------------------------------------------
+  // Beside a place of gradio's own, the browser would leave the page and open the file.
+  const chooser = () => [document.getElementById("tp-upload")].find((one) => one?.offsetParent)?.previousElementSibling;
+  const dragged = (event) => {
+    const here = page(), files = event.dataTransfer?.types.includes("Files");
+    if (!files || !here?.contains(event.target)) return;
+    event.preventDefault();
+    if (event.type === "dragover" && chooser()) here.dataset.drop = ""; else delete here.dataset.drop;
+    const upload = event.type === "drop" && chooser();
+    if (!upload || !event.dataTransfer.files.length) return;
+    upload.files = event.dataTransfer.files;
+    upload.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  for (const sign of ["dragover", "drop"]) document.addEventListener(sign, dragged);
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) delete page()?.dataset.drop; });
 
   // -- marks --------------------------------------------------------------------------------------------------------
   const field = (name) => document.getElementById("tp-" + name.replaceAll("_", "-"));
@@ -145,6 +186,7 @@
     if (!said || said === own.marks) return;
     own.marks = said;
     mark(JSON.parse(said));
+    known(own.sent);
   };
   new MutationObserver(read).observe(document.body, { childList: true, subtree: true });
 
@@ -176,6 +218,11 @@
     follow(own.pulse);
     page().scrollIntoView({ block: "start" });
   };
+  // On a phone the answers stand below the window.
+  const toAnswers = (slot, tries = 20) => {
+    if (slot.firstChild) slot.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    else if (tries) setTimeout(() => toAnswers(slot, tries - 1), 150);
+  };
   const deeds = {
     menu: () => toggle("menu"),
     prepare: () => toggle("prepare"),
@@ -192,6 +239,8 @@
     reset: () => document.getElementById("tp-reset")?.click(),
   };
   document.addEventListener("click", (event) => {
+    const asked = event.target.closest?.("#tp-ask-go, #tp-runs-ask-go");
+    if (asked) toAnswers(asked.closest(".tp-card").querySelector('[data-slot="answers"]'));
     if (event.target.closest?.("#tp-start, #tp-ask button")) document.getElementById("tp-start-said")?.classList.remove("tp-past");
     const pressed = event.target.closest?.(".training-pro [data-do], .training-pro [data-press], #tp-look");
     if (!pressed) return;
@@ -200,6 +249,6 @@
     else deeds[pressed.dataset.do]?.(pressed);
   }, true);
 
-  window.trainingProPage = { check, checked, follow, newRun, runName: () => own.pulse.name };
+  window.trainingProPage = { check, checked, opened, back, follow, newRun, runName: () => own.pulse.name };
   follow({});
 }

@@ -34,7 +34,7 @@ class Repair:
     """One thing to mend in `file`, named as it was chosen; `job` is a name of `BUTTONS`, or "chats".
 
     `sentence` says what is wrong. `instead_of`: the notes of the check that say the same. `names`: who writes in a chat
-    log, the busiest first.
+    log, the busiest first. `urgent`: the LoRA would be worse for it; else the text can be trained well as it is.
     """
 
     job: str
@@ -42,6 +42,7 @@ class Repair:
     sentence: str
     instead_of: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    urgent: bool = True
 
 
 @dataclass(frozen=True)
@@ -154,11 +155,12 @@ def _by_findings(source: SourceReport) -> Iterator[Repair]:
         said = tuple(note for note in notes if note.startswith(starts) and "learned too" in note)
         yield Repair("clean", source.name, f"{source.name} has {words}, which would be learned too.", said)
     sections = source.slicing.sections if source.slicing is not None else 0
-    uncut = [one for one in found.look_alikes if not one.cut_string and one.count > sections]
+    uncut = [one for one in found.look_alikes if not one.cut_string]
     if uncut:
         words = " and ".join(
             f"{counted(one.count, *LOOK_ALIKE_WORDS[one.kind])} (such as {one.example.strip()!r})" for one in uncut
         )
         starts = tuple(f"{source.name}: {one.count:,} " for one in uncut)
         said = tuple(note for note in notes if note.startswith(starts) and "hard cut" in note)
-        yield Repair("cut", source.name, f"{source.name} has {words}, without a hard cut.", said)
+        urgent = any(one.count > sections for one in uncut)  # an EPUB's chapters are cut, the parts in them are not
+        yield Repair("cut", source.name, f"{source.name} has {words}, without a hard cut.", said, urgent=urgent)

@@ -287,7 +287,7 @@ class DatasetTools:
 
 def cleaned_words(count: int) -> str:
     """What cleaning a text has done, as a sentence."""
-    kinds = "stray characters, HTML entities and tags, marks of wikis, Project Gutenberg's notices"
+    kinds = "stray characters, HTML entities and tags, marks of wikis, front matter, Gutenberg's notices"
     return f"{counted(count, 'place')} taken out or replaced ({kinds})."
 
 

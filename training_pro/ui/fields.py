@@ -19,7 +19,6 @@ UNITS = {"%": "percent", "tokens": "tokens", "updates": "updates", "blocks": "bl
 Choice = tuple[str, str]  # what is read, what it stands for
 NOTHING: Choice = ("None", "")
 AUTO = "auto"
-DECIMAL = "tp-decimal"  # of a field in which the page's script takes a typed comma for the point
 
 
 def meant(chosen: str, listed: Sequence[Choice]) -> str:
@@ -51,9 +50,7 @@ def make_field(name: str, editable: bool = True, listed: Sequence[Choice] = (), 
     if name == "learning_rate" or isinstance(default, str) or spec.auto is not None:
         lines = 3 if name in MANY_LINES else 1
         return gr.Textbox(shown_value(name, default), lines=lines, max_lines=6 if lines > 1 else 1, **same)
-    if isinstance(default, int):
-        return gr.Number(default, precision=0, step=spec.step, **same)
-    same["elem_classes"] += [DECIMAL]
+    # A whole number too is taken as it was typed: with gradio's own rounding, 1.5 epochs would be 2 without a word.
     return gr.Number(default, step=spec.step, **same)
 
 

@@ -18,7 +18,7 @@ from training_pro.ui.choices import FILES, choice_updates, file_choices, install
 from training_pro.ui.form import Form
 from training_pro.ui.hand import SCRIPT as HANDS_SCRIPT
 from training_pro.ui.hand import Hand
-from training_pro.ui.handlers import CHECK, QUIET, answering, progress_at
+from training_pro.ui.handlers import QUIET, answering, progress_at
 from training_pro.ui.lists import Listed, Lists
 from training_pro.ui.live import ANSWER_PACE_S, PACE_S, QUIET_PACE_S, Follows, LiveUpdates
 from training_pro.ui.live_chart import LiveChart
@@ -185,7 +185,7 @@ class Tab:
         said = self.watch.said
         fill = answering(self._fill, said, "reading the form")
         filled = page.load(fill, self.kept, [*self.form.outputs, self.what.named, said], js=_KEPT, **QUIET)
-        filled.then(None, None, None, js=CHECK, **QUIET)
+        filled.then(None, None, None, js="() => window.trainingProPage.opened()", **QUIET)
         self.notices.connect(page)
         installed = answering(self._installed, said, "reading the lists")
         page.load(installed, None, [*self.form.outputs, said], **QUIET)

@@ -22,7 +22,7 @@ from training_pro.plan import make_plan
 from training_pro.training.memory.forecast import forecast
 from training_pro.training.pace import Pace
 from training_pro.ui.cancelling import Telling
-from training_pro.ui.form import TEXT, Form
+from training_pro.ui.form import BOTH, ROWS, TEXT, Form
 from training_pro.ui.panels import check
 from training_pro.ui.panels.check import Check
 from training_pro.ui.views.check import MOST_REMARKS, memory_meter, your_run
@@ -264,3 +264,33 @@ def test_whose_words_were_chosen_outlives_a_check(panel: Panel, monkeypatch: pyt
     offered, who = panel.check.repairs.repair, panel.check.repairs.who
     assert panel.run()[who]["value"] == "Bob"
     assert who not in panel.check._check({**panel.data(rank=4), offered: log}, page("one"))
+
+
+def test_a_setting_that_is_wrong_is_said_beside_start_too_for_its_field_may_be_out_of_sight(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = Panel(folders)
+    shown = panel.run(start_from="nobody", learning_rate="9")
+    assert "Learning Rate" in shown[panel.check.lines] and "remark" in shown[panel.check.bar]
+    assert "Learning Rate" in shown[panel.check.strip]
+    monkeypatch.setattr(panel.session, "check", _refuse_columns)
+    assert panel.run()[panel.check.lines] == "", "the columns are chosen beside the files"
+
+
+def _refuse_columns(*given: Any) -> Any:
+    raise DataError("The columns are not recognized.", setting="columns")
+
+
+@pytest.mark.parametrize(("kind", "words"), [(TEXT, "a text or"), (ROWS, "a dataset or"), (BOTH, "text and a dataset")])
+def test_nothing_chosen_says_what_is_to_be_chosen(kind: str, words: str, folders: Folders) -> None:
+    panel = Panel(folders)
+    data = panel.data(text_file="", dataset="") | {panel.form.kind: kind}
+    shown = panel.check._check(data, page("one"))
+    assert words in shown[panel.check.strip] and words in shown[panel.check.bar]
+
+
+@pytest.mark.parametrize("name", ["rank", "seed"])
+def test_a_part_of_a_whole_number_is_not_rounded_without_a_word(name: str, folders: Folders) -> None:
+    panel = Panel(folders)
+    given = panel.form.controls[name].preprocess(16.5)
+    assert "16.5" in panel.marks(**{name: given})["wrong"][name]

@@ -71,6 +71,8 @@ def test_much_rounding_is_a_warning_with_a_button_that_saves_exactly(
     said = updates[panel.panel.said]
     assert "tp-warning" in said and "rounds away" in said and "Save it as float32" in said and "--dtype" not in said
     assert updates[panel.panel.rounded]["visible"] is True
+    with pytest.raises(RunError, match="from this page"):
+        panel.panel._save_exactly(page("another"), no_bar)
     panel.panel._begun(page())
     updates = panel.panel._save_exactly(page(), no_bar)
     assert "Saved in float32" in updates[panel.panel.said] and "tp-good" in updates[panel.panel.said]

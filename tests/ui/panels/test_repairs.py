@@ -116,3 +116,10 @@ def test_columns_are_kept_as_a_format_file_that_is_chosen(panel: Panel) -> None:
         assert panel.chosen(updates, "format") == name and panel.chosen(updates, "columns") == ""
         kept = json.loads((panel.folders.formats / f"{name}.json").read_text(encoding="utf-8"))
         assert kept == {"columns": "prompt=Frage,answer=Antwort"}
+
+
+def test_a_file_that_another_repair_has_replaced_is_not_mended_again(panel: Panel) -> None:
+    there = sorted(panel.folders.datasets.iterdir())
+    with pytest.raises(DataError, match=r"a\.txt is not chosen any more"):
+        panel.panel.mended(Repair("unwrap", "a.txt", ""), panel.data(text_file="a_clean.txt"))
+    assert sorted(panel.folders.datasets.iterdir()) == there

@@ -103,3 +103,15 @@ def test_a_form_that_was_kept_without_a_file_gets_the_newest_text(tab: Tab, fold
 @pytest.mark.parametrize(("file", "name"), [("My Tales.txt", "My_Tales"), ("a.b.c.jsonl", "a_b_c"), ("...", "lora")])
 def test_names_after_files_can_be_folders(folders: Folders, file: str, name: str) -> None:
     assert free_name_for(folders, file) == name
+
+
+def test_what_was_said_of_a_file_goes_when_another_is_chosen(tab: Tab, tmp_path: Path) -> None:
+    (tmp_path / "tales.txt").write_text("One. Two.", encoding="utf-8")
+    mended = tab.check.repairs.said
+    for updates in (
+        tab.what._upload({**data(tab), tab.what.upload: [str(tmp_path / "tales.txt")]}),
+        tab.what._named(data(tab, text_file="tales.txt")),
+        tab.what._named(data(tab, text_file="tales.txt", name="mine")),
+        tab.what._kind(ROWS),
+    ):
+        assert updates[mended] == ""

@@ -20,7 +20,7 @@ from training_pro.record.names import run_folder
 from training_pro.session import Checked, Session, check_sources
 from training_pro.settings import Settings
 from training_pro.training.checks import name_faults
-from training_pro.ui.form import Form, Values
+from training_pro.ui.form import BOTH, ROWS, TEXT, Form, Values
 from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import AT_ONCE, CHECK, LATEST, answering
 from training_pro.ui.newest import Newest
@@ -30,14 +30,20 @@ from training_pro.ui.pieces import area, button
 from training_pro.ui.views import check as views
 from training_pro.ui.views.markup import on_page
 
-NOT_CHOSEN = "Choose a text or upload one."
+NOT_CHOSEN = {
+    TEXT: "Choose a text or upload one.",
+    ROWS: "Choose a dataset or upload one.",
+    BOTH: "Choose a text and a dataset, or upload them.",
+}
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a page holds: the form's `values`, the `columns` that it shows, and whose chat log it offers to mend."""
+    """What a page holds: the form's `values` and the `kind` of data, the `columns` that it shows, and whose chat log it
+    offers to mend."""
 
     values: Mapping[str, Any]
+    kind: str
     columns: Sequence[str]
     repair: Repair | None
 
@@ -57,7 +63,7 @@ class Check:
 
     def build_strip(self) -> None:
         """The line below the files, and what the page's script needs."""
-        self.strip = area("strip", views.strip_says("info", NOT_CHOSEN))
+        self.strip = area("strip", views.strip_says("info", NOT_CHOSEN[TEXT]))
         self.marks = area("marks", elem_classes=["tp-hidden"])
         self.button = button("Check", "check", elem_classes=["tp-hidden"])
 
@@ -127,7 +133,13 @@ class Check:
             self._newest.end(request, overtaken)
 
     def _found(self, data: Values, cancelled: threading.Event) -> dict[Any, Any]:
-        asked = _Asked(self._form.values(data), data.get(self.repairs.names) or (), data.get(self.repairs.repair))
+        kind = data.get(self._form.kind)
+        asked = _Asked(
+            self._form.values(data),
+            kind if kind in NOT_CHOSEN else TEXT,
+            data.get(self.repairs.names) or (),
+            data.get(self.repairs.repair),
+        )
         try:
             settings = self._form.settings(data)
         except SettingsError as error:
@@ -165,10 +177,10 @@ class Check:
         stands = obstacle(self._session)
         told = [views.Remark("amber", stands)] if stands else []
         return {
-            self.strip: views.strip_says("info", NOT_CHOSEN),
+            self.strip: views.strip_says("info", NOT_CHOSEN[asked.kind]),
             self.marks: views.marks(settings, (), asked.values),
             self.card: views.your_run(None, fault="No text yet"),
-            self.bar: views.bar_line(None, 0, NOT_CHOSEN),
+            self.bar: views.bar_line(None, 0, NOT_CHOSEN[asked.kind]),
             **self._remarks(told),
             **self.repairs.updates(settings),
         }
@@ -181,7 +193,7 @@ class Check:
         repair: Repair | None = None,
     ) -> dict[Any, Any]:
         told = [found for fault in faults if (found := views.fault_remark(fault, repair)) is not None]
-        said = {one.sentence for one in told}  # stands beside its button
+        said = {one.sentence for one in told if one.button}
         sentence = " ".join(on_page(fault) for fault in faults if on_page(fault) not in said)
         return {
             self.strip: views.strip_says("red", sentence or "This data can't be trained as it is."),

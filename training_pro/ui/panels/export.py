@@ -48,14 +48,14 @@ class Wanted:
 
 
 class Export:
-    """The panel. What was exported last is the same for all pages."""
+    """The panel. What was exported last is the same for all pages; what is merged again is each page's own."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._cancels = Cancels()
         self._made: tuple[Path, Usage] | None = None
         self._ready: Path | None = None
-        self._merged_last: Lora | None = None
+        self._merged_last: dict[str, Lora] = {}  # by gradio's session, which is the page
         self.chooser = LoraChooser(session)
 
     def build(self) -> None:
@@ -154,7 +154,10 @@ class Export:
         wanted, progress = self._wanted(data), self._cancels.telling(bar, request)
         if wanted.kind == GGUF:
             return self._gguf(wanted, bool(data[self.overwrite]), str(data[self.ollama] or ""), progress)
-        return self._merged(wanted, bool(data[self.overwrite]), progress)
+        self._merged_last.pop(str(request.session_hash), None)
+        made = self._merged(wanted, bool(data[self.overwrite]), progress)
+        self._merged_last[str(request.session_hash)] = wanted.lora
+        return made
 
     def _gguf(self, wanted: Wanted, replace: bool, ollama: str, progress: Progress) -> dict[Any, Any]:
         from training_pro.export.gguf_lora import export_gguf, gguf_place
@@ -172,7 +175,6 @@ class Export:
         made = merge_lora(lora, target, dtype=wanted.dtype, replace=replace, progress=progress)
         said = f"{lora.name} is merged into {lora.base.name}: {made.folder.name}, {size_words(made.weights_bytes)}."
         notes = [re.sub(r" \(--dtype[^)]*\)", "", note) for note in made.notes]
-        self._merged_last = lora
         return {
             **self._shown(made.folder, [said, *notes], use_merged(lora, made.folder, folders)),
             self.said: box("warning" if made.rounded_away else "good", [said, *notes]),
@@ -180,10 +182,11 @@ class Export:
         }
 
     def _save_exactly(self, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
-        """The last merge again, without rounding, in its own place."""
-        if self._merged_last is None:
-            raise RunError("Nothing was merged here since the start. Press Export.")
-        return self._merged(Wanted(self._merged_last, MERGED, "float32"), True, self._cancels.telling(bar, request))
+        """The page's last merge again, without rounding, in its own place."""
+        lora = self._merged_last.get(str(request.session_hash))
+        if lora is None:
+            raise RunError("Nothing was merged from this page since the start. Press Export.")
+        return self._merged(Wanted(lora, MERGED, "float32"), True, self._cancels.telling(bar, request))
 
     def _shown(self, made: Path, said: list[str], usage: Usage) -> dict[Any, Any]:
         self._made = made, usage

@@ -14,7 +14,6 @@ from training_pro.record.runs import summarize
 from training_pro.session import Session
 from training_pro.training.further import further_settings
 from training_pro.training.run import Run
-from training_pro.ui.fields import DECIMAL
 from training_pro.ui.handlers import QUIET, answering
 from training_pro.ui.panels.began import Began
 from training_pro.ui.panels.readiness import check_ready
@@ -35,7 +34,7 @@ class Further:
     def build(self) -> None:
         self.epochs = gr.Number(
             1, label="More epochs", step=0.5, minimum=0, elem_id=f"tp-{self._place}-more-epochs", min_width=110,
-            elem_classes=["tp-field", "tp-more-epochs", DECIMAL], scale=0,
+            elem_classes=["tp-field", "tp-more-epochs"], scale=0,
         )  # fmt: skip
         self.go = button("Train further", f"{self._place}-further")
 

@@ -132,14 +132,17 @@ class Repairs:
     # -- what people do -----------------------------------------------------------------------------------------------
 
     def mended(self, repair: Repair, data: Values) -> dict[Any, Any]:
-        """Mend the file and choose the new one in its place; what was done is said."""
+        """Mend the file and choose the new one in its place; what was done is said.
+
+        Raises:
+            DataError: the file is not chosen any more, as after another repair; nothing is done then.
+        """
         folders, values = self._session.host.folders, self._form.values(data)
+        places = [name for name in _FILES if repair.file in _names(str(values[name]), folders.datasets)]
+        if not places:
+            raise DataError(f"{repair.file} is not chosen any more. Press a button of the new check, once it is there.")
         done = mend(repair, folders)
-        chosen = {
-            name: in_place_of(str(values[name]), repair.file, done.name, folders.datasets)
-            for name in _FILES
-            if repair.file in _names(str(values[name]), folders.datasets)
-        }
+        chosen = {name: in_place_of(str(values[name]), repair.file, done.name, folders.datasets) for name in places}
         if {"text_file", "dataset"} & set(chosen):  # both say what kind of run it is
             chosen |= {name: str(values[name]) for name in ("text_file", "dataset") if name not in chosen}
         return self._made(f"{done.said} {done.name} is chosen; {repair.file} stays as it is.", chosen)

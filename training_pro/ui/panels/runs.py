@@ -61,7 +61,7 @@ class RunsPanel(Follows):
         self._began = Began(session, "runs", elsewhere=True)
         self.further = Further(session, "runs", self._began)
         self._newest = Newest()
-        self._deleted: list[Path] = []
+        self._deleted: dict[str, list[Path]] = {}  # by gradio's session, which is the page
 
     def build(self) -> None:
         with card("runs"):
@@ -77,10 +77,6 @@ class RunsPanel(Follows):
                     [NEWEST, BY_NAME], value=NEWEST, show_label=False, label="Order of the runs",
                     elem_id="tp-runs-order", elem_classes=["tp-seg"], container=False,
                 )  # fmt: skip
-            self.said = area("runs-said")
-            if self._editable:
-                with button_row(visible=False) as self.undoing:
-                    self.undo = button("Undo", "undo-delete")
             self.table = area("runs-table")
             if self._editable:
                 self._build_aside()
@@ -96,7 +92,16 @@ class RunsPanel(Follows):
         if self._editable:
             with gr.Column(visible=False) as self.asking, card("runs-ask"):
                 self.ask.build()
+        self._build_said()
         self.hand.build()
+
+    def _build_said(self) -> None:
+        """What was done, at the bottom of the window: in sight from the list and from below it, and nothing moves."""
+        with gr.Column(elem_classes=["tp-told"]):
+            self.said = area("runs-said")
+            if self._editable:
+                with button_row(visible=False) as self.undoing:
+                    self.undo = button("Undo", "undo-delete")
 
     def _build_aside(self) -> None:
         with gr.Accordion("Deleted and set aside", open=False, elem_id="tp-aside-all"):
@@ -287,7 +292,7 @@ class RunsPanel(Follows):
     def _folder(self, names: Sequence[str], request: gr.Request) -> dict[Any, Any]:
         return {self.said: folder_said(self._one(names), request)}
 
-    def _delete(self, names: Sequence[str]) -> dict[Any, Any]:
+    def _delete(self, names: Sequence[str], request: gr.Request) -> dict[Any, Any]:
         folders = self._session.host.folders
         gone, faults = [], []
         for name in names:
@@ -295,7 +300,7 @@ class RunsPanel(Follows):
                 gone.append((name, delete_run(folders, self._path(name))))
             except UserError as error:
                 faults.append(str(error))
-        self._deleted = [path for _, path in gone]
+        self._deleted[str(request.session_hash)] = [path for _, path in gone]
         words = ", ".join(f'"{name}"' for name, _ in gone)
         said = box("info", f"{words} {'is' if len(gone) == 1 else 'are'} deleted.") if gone else ""
         return {
@@ -307,8 +312,8 @@ class RunsPanel(Follows):
 
     # -- what else can be done ------------------------------------------------------------------------------------
 
-    def _undo(self) -> dict[Any, Any]:
-        deleted, self._deleted = self._deleted, []
+    def _undo(self, request: gr.Request) -> dict[Any, Any]:
+        deleted = self._deleted.pop(str(request.session_hash), [])
         if not deleted:
             raise RunError("Nothing was deleted here since. Choose a run under Deleted and set aside.")
         back = [put_back(self._session.host.folders, path).name for path in deleted]
@@ -344,7 +349,7 @@ def answers_with(name: str, *, in_webui: bool) -> str:
 
 
 class _Acts:
-    """What the script asks for, by name; the one that opens a folder is told who asks."""
+    """What the script asks for, by name; some are told who asks."""
 
     def __init__(self, acts: dict[str, Callable[..., dict[Any, Any]]], newest: Newest) -> None:
         self._acts = acts
@@ -357,4 +362,4 @@ class _Acts:
         action = self._acts.get(what)
         if action is None:
             raise RunError(f"The page asks for {str(what)[:40]!r}, which can't be done here. Reload the page.")
-        return action(names, request) if what == "folder" else action(names)
+        return action(names, request) if what in ("folder", "delete") else action(names)

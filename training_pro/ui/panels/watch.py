@@ -19,7 +19,6 @@ from training_pro.session import Session
 from training_pro.settings import SPECS, Settings
 from training_pro.training.controls import SCALE_LABEL, Controls, LiveValues
 from training_pro.training.run import Run
-from training_pro.ui.fields import DECIMAL
 from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import AT_ONCE, answering
 from training_pro.ui.live import Follows, Pulled, Shown, slot_area
@@ -83,7 +82,7 @@ class Watch(Follows):
                         step=0.1,
                         elem_id="tp-live-scale",
                         min_width=80,
-                        elem_classes=["tp-field", DECIMAL],
+                        elem_classes=["tp-field"],
                     ),
                 }
         self.moved.build()
@@ -236,7 +235,7 @@ def _live_slider(name: str) -> Any:
         elem_id="tp-live-loss",
         scale=2,
         min_width=160,
-        elem_classes=["tp-field", DECIMAL],
+        elem_classes=["tp-field"],
     )
 
 

@@ -58,9 +58,10 @@ class What:
 
     def connect(self) -> None:
         form, controls = self._form, self._form.controls
-        named = [*form.outputs, self.named, self.said]
+        mended = self._check.repairs.said
+        named = [*form.outputs, self.named, self.said, mended]
         kind = answering(self._kind, self.said, "choosing what to learn")
-        form.kind.input(kind, form.kind, [*form.outputs, self.said], **LATEST).then(
+        form.kind.input(kind, form.kind, [*form.outputs, self.said, mended], **LATEST).then(
             None, None, None, js=CHECK, **AT_ONCE
         )
         for name in ("text_file", "dataset"):
@@ -90,7 +91,7 @@ class What:
 
     def _kind(self, kind: str) -> dict[Any, Any]:
         """What depends on a file that no longer counts is cleared with it."""
-        return {**self._form.of_kind(kind), **self._form.change({"eval_dataset": ""}), self.said: ""}
+        return {**self._form.of_kind(kind), **self._form.change({"eval_dataset": ""}), **self._nothing_said()}
 
     def _named(self, data: Values) -> dict[Any, Any]:
         controls = self._form.controls
@@ -101,11 +102,15 @@ class What:
         """A name that a person has typed stays."""
         typed = str(data[self._form.controls["name"]] or "").strip()
         if not file or file == "None" or typed not in ("", data[self.named]):
-            return {self.said: ""}
+            return self._nothing_said()
         name = free_name_for(self._session.host.folders, file)
         if name == typed:  # said again, it would undo what is typed meanwhile
-            return {self.named: name, self.said: ""}
-        return {**self._form.change({"name": name}), self.named: name, self.said: ""}
+            return {self.named: name, **self._nothing_said()}
+        return {**self._form.change({"name": name}), self.named: name, **self._nothing_said()}
+
+    def _nothing_said(self) -> dict[Any, Any]:
+        """What was said was about another file: it was uploaded, or mended."""
+        return {self.said: "", self._check.repairs.said: ""}
 
     def _upload(self, data: Values) -> dict[Any, Any]:
         """Each file into the datasets folder; the first is chosen. Nothing that is there already is replaced."""

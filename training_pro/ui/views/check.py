@@ -27,6 +27,7 @@ _MEASURE = (
     f'<button type="button" class="tp-link" data-press="tp-{SPEED_BUTTON}" '
     'title="Trains some updates for a try and leaves the model as it was.">Measure speed</button>'
 )
+_BESIDE_THE_FILES = frozenset({"text_file", "dataset", "format", "columns"})
 _NOT_COUNTED = frozenset({"name", "text_file", "dataset", "hybrid", "format", "eval_dataset"})
 
 
@@ -66,11 +67,12 @@ def _offer(offer: Suggestion, tone: str) -> Remark:
 
 def mending(repair: Repair) -> Remark:
     """A repair with its button. A chat log has a row of its own instead, where a name is chosen."""
-    return Remark("amber", repair.sentence, BUTTONS[repair.job], repair=repair)
+    return Remark("amber" if repair.urgent else "info", repair.sentence, BUTTONS[repair.job], repair=repair)
 
 
 def fault_remark(fault: Fault, repair: Repair | None = None) -> Remark | None:
-    """What can be done about a fault with one click, if anything."""
+    """What Your run says of a fault: what can be done with one click, or, of a setting whose field may be out of sight,
+    what is wrong. None where it stands beside the files."""
     said = on_page(fault)
     if repair is not None:
         return Remark("red", said, BUTTONS[repair.job], repair=repair)
@@ -78,7 +80,7 @@ def fault_remark(fault: Fault, repair: Repair | None = None) -> Remark | None:
         return Remark("red", said, "Skip bad rows", {"bad_rows": "skip"})
     if fault.setting == "hybrid":
         return Remark("red", said, "Train both", {"hybrid": True})
-    return None
+    return Remark("red", said) if fault.setting and fault.setting not in _BESIDE_THE_FILES else None
 
 
 def _button(changes: Mapping[str, Any]) -> str:
@@ -235,13 +237,14 @@ def memory_meter(memory: Forecast | None) -> str:
 
 def bar_line(checked: Checked | None, count: int, fault: str) -> str:
     """What the phone's bottom bar says beside Start."""
+    remarks = f"{count} remark{'s' if count != 1 else ''}" if count else ""
+    shown = f'<button type="button" class="tp-link" data-do="to-remarks">{remarks}</button>' if remarks else ""
     if checked is None:
-        return f"<b>{text(fault or 'Choose a text')}</b>"
+        what = f"<b>{text(fault or 'Choose a text')}</b>"
+        return f'{what}<br><span class="tp-small">{shown}</span>' if shown else what
     pace = f" · {time_words(checked.pace.seconds)}" if checked.pace is not None else ""
     what = f"{checked.plan.total_updates:,} updates{pace}"
     fits = "" if checked.memory is None else "Fits in memory" if checked.memory.fits else "Does not fit in memory"
-    remarks = f"{count} remark{'s' if count != 1 else ''}" if count else ""
-    shown = f'<button type="button" class="tp-link" data-do="to-remarks">{remarks}</button>' if remarks else ""
     said = " ".join(part for part in (fits, shown) if part)
     return f'<b class="tp-num">{what}</b><br><span class="tp-small tp-soft">{said}</span>'
 

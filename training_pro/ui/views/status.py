@@ -111,12 +111,13 @@ def outcome(run: Run) -> str:
     loss, worse, went_wrong = loss_span(points), _rose(points), ending.kind == "wrong"
     saved = ending.kind not in ("failed", "wrong") and run.folder.exists()
     tone = "red" if ended_badly(run) else "amber" if ending.kind == "interrupted" else "green"
+    sign = {"green": "check", "amber": "info"}.get(tone, "alert")  # to stop a run that is good enough is no mistake
     title = f"{status.name} {'is saved' if saved else 'went wrong' if went_wrong else 'failed'}"
     spoilt = box("error", _ROSE) if worse and not went_wrong else ""
     warnings = "" if went_wrong else box("error", status.warnings)  # the reason says it
     return (
         f'<div class="tp-run-status" data-phase="ended" data-tone="{tone}"><div class="tp-outcome tp-{tone}">'
-        f'<span class="tp-badge">{icon("check" if tone == "green" else "alert")}</span><div><h2>{text(title)}</h2>'
+        f'<span class="tp-badge">{icon(sign)}</span><div><h2>{text(title)}</h2>'
         f"<p>{text(_ended_words(run, loss, points))}</p>{_place(run)}</div>"
         f"{_ended_aside(points)}</div>{spoilt}{warnings}{box('info', status.notes)}</div>"
     )

@@ -1,0 +1,57 @@
+"""What is typed and dropped reaches the run: also past a server that is away, and with a comma."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.ui.desk import Desk
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+ASKED = "**/queue/join*"
+DROP = """(words) => {
+  const here = document.querySelector("#tp-what-card h2"), files = new DataTransfer();
+  files.items.add(new File([words], "dropped.txt", { type: "text/plain" }));
+  return ["dragover", "drop"].map((sign) => {
+    const event = new DragEvent(sign, { bubbles: true, cancelable: true, dataTransfer: files });
+    here.dispatchEvent(event);
+    return event.defaultPrevented;
+  });
+}"""
+
+
+def test_a_file_that_is_dropped_is_uploaded_and_a_comma_in_a_whole_number_is_no_ten(desk: Desk) -> None:
+    tab = desk.open()
+    assert tab.page.evaluate(DROP, "The lamp was lit. The sea was calm. " * 40) == [True, True]
+    tab.until(lambda: tab.typed("text-file") == "dropped.txt", "the dropped file")
+    tab.until(lambda: "section" in tab.words("strip"), "its check")
+    rank = tab.part("rank").locator("input")
+    rank.select_text()
+    rank.press_sequentially("1,5")
+    tab.until(lambda: "1.5" in tab.words("remarks") and "1.5" in tab.words("rank"), "the fault, here and beside Start")
+    assert rank.input_value() == "1.5"
+
+
+def test_what_is_typed_while_the_server_is_away_is_put_back_into_the_page_that_is_made_anew(desk: Desk) -> None:
+    tab = desk.open()
+    tab.type("rank", "7")
+    tab.until(lambda: "was 32" in tab.words("rank"), "the check")
+    tab.page.route(ASKED, _refuse)
+    tab.type("epochs", "5")
+    tab.type("name", "typed meanwhile")
+    tab.page.wait_for_timeout(1000)
+    tab.page.unroute(ASKED)
+    tab.page.reload()
+    tab.until(lambda: tab.typed("epochs") == "5" and tab.typed("name") == "typed meanwhile", "what was typed")
+    tab.until(lambda: "was 3" in tab.words("epochs"), "the check of it")
+    assert tab.typed("rank") == "7"
+    kept = "() => [localStorage.getItem('training-pro-form'), sessionStorage.getItem('training-pro-typed')]"
+    tab.until(lambda: tab.page.evaluate(kept)[1] == "{}", "nothing that waits")
+    assert json.loads(tab.page.evaluate(kept)[0])["epochs"] == 5
+    tab.complaints[:] = [one for one in tab.complaints if "500" not in one]  # the browser's own, on what was refused
+
+
+def _refuse(route: Any) -> None:
+    route.fulfill(status=500, body="{}")

@@ -23,6 +23,7 @@ from tests.training.tiny import (
     weights,
 )
 from tests.training.watched import after_updates, at_micro_batch
+from training_pro.errors import SettingsError
 from training_pro.hosts.model_folder import load_model_folder
 from training_pro.record.checkpoints import checkpoints
 from training_pro.record.history import read_history
@@ -190,6 +191,8 @@ def test_a_stop_loss_that_is_moved_ends_the_run_at_the_update_in_progress(owner:
     assert [c.update for c in checkpoints(status.folder)] == [4]
     assert checkpoints(status.folder)[0].reason == status.ending.reason
     assert run.controls.taken.stop_at_loss == 10.0
+    with pytest.raises(SettingsError, match="Too late: the run is ending .*stop loss 10"):
+        run.controls.set(stop_at_loss=1.0)
     assert json.loads((status.folder / "training_log.json").read_text())["state"] == "stopped"
 
 

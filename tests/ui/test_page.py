@@ -348,13 +348,17 @@ def test_a_slider_is_sent_once_when_it_is_let_go(desk: Desk) -> None:
     number.fill("99")  # would end the run, were it taken for the end of the slider
     number.evaluate("(field, value) => { field.value = value; }", wanted)  # as an answer that was under way fills it
     number.press("Enter")
-    tab.until(lambda: "99" in tab.words("live-said"), "the refusal")
+    tab.until(lambda: "99" in tab.words("live-refused"), "the refusal")
     tab.until(lambda: float(number.input_value()) == wanted, "the value that counts")
     number.select_text()
     number.press_sequentially("1,5")
     number.press("Enter")
     tab.until(lambda: desk.server.run.controls.values.stop_at_loss == 1.5, "a half after a comma")
     assert desk.server.run.status.running
+    tab.page.evaluate("document.getElementById('tp-interrupt').disabled = true")  # as of a run that has just begun
+    tab.page.locator(".tp-run-line [data-press=tp-interrupt]").click()
+    tab.page.evaluate("document.getElementById('tp-interrupt').disabled = false")
+    tab.until(lambda: desk.server.run.controls.interrupt_reason, "the wish to stop")
 
 
 def test_while_a_check_takes_its_time_the_page_says_so_and_what_start_said_before_is_gone(

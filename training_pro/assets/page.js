@@ -238,6 +238,15 @@
     },
     reset: () => document.getElementById("tp-reset")?.click(),
   };
+  // Of a run that has just begun the button may not be there or not be free yet: it is pressed as soon as it is. The last
+  // wish counts.
+  const FREE_MS = 15000;
+  const pressOnceFree = (name, until) => {
+    const target = document.getElementById(name);
+    own.wish = null;
+    if (target && !target.disabled) target.click();
+    else if (Date.now() < until && own.pulse.name && !own.pulse.ending) own.wish = setTimeout(() => pressOnceFree(name, until), 100);
+  };
   document.addEventListener("click", (event) => {
     const asked = event.target.closest?.("#tp-ask-go, #tp-runs-ask-go");
     if (asked) toAnswers(asked.closest(".tp-card").querySelector('[data-slot="answers"]'));
@@ -245,6 +254,7 @@
     const pressed = event.target.closest?.(".training-pro [data-do], .training-pro [data-press], #tp-look");
     if (!pressed) return;
     if (pressed.id === "tp-look") toggle("blocks");
+    else if (pressed.closest(".tp-run-line")) { clearTimeout(own.wish); pressOnceFree(pressed.dataset.press, Date.now() + FREE_MS); }
     else if (pressed.dataset.press) document.getElementById(pressed.dataset.press)?.click();
     else deeds[pressed.dataset.do]?.(pressed);
   }, true);

@@ -163,7 +163,7 @@ class RemoteControls(Controls):
         """Read what the other process says, and send what had to wait for it."""
         self._send_waiting()
         with self._changed:
-            self._taken = live.taken
+            self._taken, self._ending = live.taken, live.ending
             if time.monotonic() - self._sent_at < _BELIEVED_S:
                 return
             self._values, self._paused = live.values, live.paused

@@ -51,6 +51,7 @@ class Live:
     interrupt_reason: str = ""
     began: bool = False
     watched: bool = False
+    ending: str = ""
 
     @property
     def name(self) -> str:
@@ -83,4 +84,5 @@ def live_of(run: Steered, process: ProcessMark, watched: bool) -> Live:
         controls.interrupt_reason,
         run.history is not None,
         watched,
+        controls.ending,
     )

@@ -43,6 +43,7 @@ class Controls:
         self._by_hand: set[str] = set()
         self._paused = False
         self._interrupt_reason = ""
+        self._ending = ""
         self._checkpoint_asked = False
         self._sample_asked = False
         self._prompts_asked: tuple[str, ...] = ()
@@ -61,10 +62,14 @@ class Controls:
         """Change some live values; they count from the update in progress on.
 
         Raises:
-            SettingsError: an unknown name or a value outside its limits; nothing is changed then.
+            SettingsError: an unknown name, a value outside its limits, or too late; nothing is changed then.
         """
         checked = {name: self._checked(name, value) for name, value in changes.items()}
         with self._changed:
+            if self._ending:
+                raise SettingsError(
+                    [f"Too late: the run is ending ({self._ending}). Press Resume this run afterwards to go on."]
+                )
             self._values = LiveValues(**{**vars(self._values), **checked})
             self._by_hand.update(checked)
             self._changed.notify_all()
@@ -165,6 +170,16 @@ class Controls:
     def interrupt_reason(self) -> str:
         """Why the run must end now, or "" if it may continue."""
         return self._interrupt_reason
+
+    def end(self, reason: str) -> None:
+        """For the trainer: no update comes any more, because of `reason`. The first reason counts."""
+        with self._changed:
+            self._ending = self._ending or reason
+
+    @property
+    def ending(self) -> str:
+        """Why no update comes any more, or "" while the run trains."""
+        return self._ending
 
     def wait_while_paused(self, seconds: float) -> bool:
         """Wait at most `seconds` for a pause to end; whether the run is still paused."""

@@ -233,6 +233,7 @@ class Job:
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
             ending = self._judged(trainer.ending or Ending("finished", "all updates are done"))
+            self.agreed.end(ending.reason)
         except NothingLeft:
             ending = trainer.ending or Ending("finished", "all updates are done")
         except Interrupted:

@@ -65,7 +65,8 @@ def test_all_of_a_run_is_shown_and_only_what_is_another_is_another(panel: Panel)
 def test_without_a_run_nothing_of_one_is_shown(panel: Panel) -> None:
     assert drawn(panel.watch, "status") == drawn(panel.watch, "checkpoints") == drawn(panel.watch, "samples") == ""
     buttons, live = pulled(panel.watch, "buttons"), pulled(panel.watch, "live")
-    assert not any(buttons[button]["interactive"] for button in panel.watch._steering())
+    assert buttons.pop(panel.watch.refused) == ""
+    assert not any(button["interactive"] for button in buttons.values())
     assert buttons[panel.watch.checkpoint]["value"] == "Save checkpoint"
     assert live[panel.watch.live["stop_at_loss"]] == gr.update(value=0.0, interactive=False)
 
@@ -124,7 +125,7 @@ def test_a_live_value_goes_to_the_run_and_a_wrong_one_is_refused(panel: Panel) -
 
     def move(name: str, value: float | None) -> Any:
         given = json.dumps({name: value})
-        return press(panel.blocks, panel.watch.moved.button, given)[panel.watch.said]
+        return press(panel.blocks, panel.watch.moved.button, given)[panel.watch.refused]
 
     assert move("stop_at_loss", 1.5) == "" and run.controls.values.stop_at_loss == 1.5
     assert "Learning rate × is -1; it must be" in move("learning_rate_scale", -1)
@@ -132,12 +133,18 @@ def test_a_live_value_goes_to_the_run_and_a_wrong_one_is_refused(panel: Panel) -
     assert "Stop at Epoch is 0.5" in said and "stop_at_epoch" not in said
     assert run.controls.values.learning_rate_scale == 1.0
     said = press(panel.blocks, panel.watch.moved.button, json.dumps({"stop_at_loss": 99}))
-    assert "99" in said[panel.watch.said] and said[panel.watch.live["stop_at_loss"]]["value"] == 1.5
+    assert "99" in said[panel.watch.refused] and said[panel.watch.live["stop_at_loss"]]["value"] == 1.5
     move("stop_at_loss", None)
     assert run.controls.values.stop_at_loss == 1.5
     several = json.dumps({"stop_at_loss": 1.2, "stop_at_epoch": 2.0, "seed": 7})
-    assert press(panel.blocks, panel.watch.moved.button, several)[panel.watch.said] == ""
+    assert press(panel.blocks, panel.watch.moved.button, several)[panel.watch.refused] == ""
     assert (run.controls.values.stop_at_loss, run.controls.values.stop_at_epoch) == (1.2, 2.0)
+    before = panel.stamps()
+    run.controls.end("the loss reached the stop loss 5")
+    assert {"buttons", "live"} <= set(panel.changed(before))
+    assert "Too late" in move("stop_at_loss", 3.2) and run.controls.values.stop_at_loss == 1.2
+    assert not pulled(panel.watch, "live")[panel.watch.live["stop_at_loss"]]["interactive"]
+    assert not pulled(panel.watch, "buttons")[panel.watch.interrupt]["interactive"]
 
 
 def test_a_slider_in_a_hand_is_not_pulled_away(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,9 @@ def test_the_line_at_the_top_has_the_run_and_its_buttons() -> None:
     for wanted in ("tiny · 4-bit", "0.9 GB", "loss 2.50", "with sea", "A problem."):
         assert wanted in words(line)
     assert "data-press" not in status_line("tiny", "", None)
+    controls = Controls(Settings())
+    controls.end("the loss reached the stop loss 5")
+    assert "data-press" not in status_line("tiny", "", run(controls, phase="saving"))
 
 
 def test_what_was_asked_for_and_what_was_taken() -> None:
@@ -102,8 +105,8 @@ def test_what_was_asked_for_and_what_was_taken() -> None:
     controls.ask_checkpoint()
     shown = words(run_status(run(controls, phase="training")))
     assert "stop at loss 1.00" in shown and "requested: stop at loss 1.50" in shown and "checkpoint is queued" in shown
-    controls.take()
-    assert "requested" not in words(run_status(run(controls, phase="training")))
+    controls.end("all updates are done")
+    assert "requested" not in words(run_status(run(controls, phase="saving")))
 
 
 def test_an_end_is_told_with_its_reason_and_the_place_of_what_is_there(tmp_path: Path) -> None:

@@ -236,6 +236,7 @@ class LoraTrainer(Trainer):
 
     def stop(self, reason: str) -> None:
         self.ending = self.ending or Ending("stopped", reason)
+        self.controls.end(reason)
         self.control.should_training_stop = True
 
     def ask_checkpoint(self, reason: str) -> None:

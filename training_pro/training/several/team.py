@@ -197,6 +197,10 @@ class AgreedControls(Controls):
         self._outside.restore(values)
         super().restore(values)
 
+    def end(self, reason: str) -> None:
+        self._outside.end(reason)
+        super().end(reason)
+
     def wait_while_paused(self, seconds: float) -> bool:
         self._outside.wait_while_paused(seconds)
         self._team.meet(None)

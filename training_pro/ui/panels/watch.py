@@ -26,7 +26,7 @@ from training_pro.ui.panels.readiness import host_line
 from training_pro.ui.pieces import area, button, card
 from training_pro.ui.views.markup import box
 from training_pro.ui.views.samples import samples_view
-from training_pro.ui.views.status import checkpoint_list, run_status
+from training_pro.ui.views.status import checkpoint_list, ends, run_status
 
 REST_S = 0.8  # a slider that is being dragged is not pulled away
 
@@ -55,6 +55,7 @@ class Watch(Follows):
             if self._editable:
                 self._build_controls()
             self.said = area("live-said")
+            self.refused = area("live-refused")  # apart: what happens to the run does not take it away
             self.checkpoints = slot_area("checkpoints")
         self.samples = slot_area("samples")
 
@@ -106,10 +107,10 @@ class Watch(Follows):
             steer = answering(partial(self._steer, action), self.said, "steering the run")
             pressed.click(steer, None, [self.said, *self._steering()], **AT_ONCE)
         # By the page's script (assets/hands.js) and not by gradio's events, of which a dragged slider sends dozens.
-        self.moved.connect(self._move, [self.said, *self.live.values()])
+        self.moved.connect(self._move, [self.refused, *self.live.values()])
 
     def _steering(self) -> list[Any]:
-        return [self.interrupt, self.checkpoint, self.pause, self.resume, self.sample]
+        return [self.interrupt, self.checkpoint, self.pause, self.resume, self.sample, self.refused]
 
     # -- following ------------------------------------------------------------------------------------------------
 
@@ -160,15 +161,16 @@ class Watch(Follows):
         return (run, run.status.running, _asked(run.controls)) if run is not None else None
 
     def _buttons(self, run: Run | None) -> dict[Any, Any]:
-        goes = run is not None and run.status.running
+        goes = run is not None and run.status.running and not ends(run.controls)
         controls = run.controls if run is not None else Controls(Settings())
         queued = goes and controls.checkpoint_asked
         return {
-            self.interrupt: gr.update(interactive=goes and not controls.interrupt_reason),
+            self.interrupt: gr.update(interactive=goes),
             self.checkpoint: gr.update(interactive=goes, value="Checkpoint queued …" if queued else "Save checkpoint"),
             self.pause: gr.update(interactive=goes, visible=not controls.paused),
             self.resume: gr.update(interactive=goes, visible=controls.paused),
             self.sample: gr.update(interactive=goes),
+            self.refused: "",
         }
 
     def _live_stamp(self) -> Any:
@@ -179,15 +181,16 @@ class Watch(Follows):
         values, now = run.controls.values, time.monotonic()
         if values != self._live[0]:
             self._live = values, now
-        if now - self._live[1] >= REST_S or self._rested is None or self._rested[0] is not run:
-            self._rested = run, values, run.status.running
+        goes, rested = _goes(run), self._rested
+        if now - self._live[1] >= REST_S or rested is None or (rested[0], rested[2]) != (run, goes):
+            self._rested = run, values, goes
         return self._rested
 
     def _live_values(self) -> dict[Any, Any]:
         run = self._session.run
         values = (run.controls if run is not None else Controls(Settings())).values
         return {
-            control: gr.update(value=getattr(values, name), interactive=run is not None and run.status.running)
+            control: gr.update(value=getattr(values, name), interactive=_goes(run))
             for name, control in self.live.items()
         }
 
@@ -216,12 +219,16 @@ class Watch(Follows):
             if run is not None and run.status.running and change:
                 run.controls.set(**change)
         except Exception as error:  # noqa: BLE001 - as in `answering`, and the fields besides
-            return {self.said: box("error", faults_of(error, "changing a live value")), **self._live_values()}
-        return {self.said: ""}
+            return {self.refused: box("error", faults_of(error, "changing a live value")), **self._live_values()}
+        return {self.refused: ""}
+
+
+def _goes(run: Run | None) -> bool:
+    return run is not None and run.status.running and not run.controls.ending
 
 
 def _asked(controls: Controls) -> Any:
-    return controls.checkpoint_asked, controls.interrupt_reason, controls.paused
+    return controls.checkpoint_asked, ends(controls), controls.paused
 
 
 def _live_slider(name: str) -> Any:

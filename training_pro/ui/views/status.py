@@ -63,11 +63,17 @@ def _run_line(run: Run | None) -> str:
     )
     held = run.controls.paused
     pause = ("tp-continue", "Resume", "play") if held else ("tp-pause", "Pause", "pause")
+    presses = "" if ends(run.controls) else f"{_press(*pause)}{_press('tp-interrupt', 'Stop', 'stop', 'tp-stop')}"
     return (
         f'<span class="tp-run-line"><i class="tp-pulse"></i><b>{text(status.name)}</b>'
         f'<span class="tp-num">{share} %</span>'
-        f"{left}{loss}{_press(*pause)}{_press('tp-interrupt', 'Stop', 'stop', 'tp-stop')}</span>"
+        f"{left}{loss}{presses}</span>"
     )
+
+
+def ends(controls: Controls) -> bool:
+    """Whether nothing can be asked of the run any more."""
+    return bool(controls.interrupt_reason or controls.ending)
 
 
 def _press(target: str, words: str, sign: str, more: str = "") -> str:
@@ -240,7 +246,7 @@ def _taken(controls: Controls) -> str:
     """What was asked of the trainer and not yet taken over; the values in use stand in the controls below."""
     values, taken = controls.values, controls.taken
     words = []
-    if values != taken:
+    if values != taken and not controls.ending:
         words.append(live_words(taken))
         words.append(f"requested: {live_words(values)}; takes effect with the current update")
     if controls.checkpoint_asked:

@@ -43,14 +43,19 @@ _OURS_TEXT = {**_OURS, "overlap": "false", "add_bos": "false", "eos": "none"}  #
 _PARAGRAPHS_AN_UPDATE = 6
 _PACKED_BY_ITSELF = "always packs text: see above"
 _NO_PADDING = "it joins short rows into packs, so that nothing is padded; ours sorts rows by length and pads the rest"
-_NO_SENTENCES = "it cuts where a block is full, so that nothing is padded; ours cuts between sentences"
+_NO_SENTENCES = (
+    "it does not look at the run's health (see the line before), and its blocks are full because it cuts within "
+    "sentences, so there are fewer and larger steps"
+)
 _SMALL_PACKS = "a pack has at most 512 tokens, four padded rows have more"
 BARE = Contender(
     "bare PyTorch loop",
     OURS,
     "bare",
     {"rows": Way("batches"), "text": Way("batches")},
-    dict.fromkeys(KINDS, "it has the loop and nothing else: no history, status, checks or watch over the memory"),
+    dict.fromkeys(
+        KINDS, "it has the loop and nothing else: no look at the run's health, no history, no watch over the memory"
+    ),
     dict.fromkeys(KINDS, "it has the loop and nothing else"),
 )
 TRAINING_PRO = Contender("Training PRO", OURS, "ours", {"rows": Way("chats", _OURS), "text": Way("text", _OURS_TEXT)})

@@ -37,7 +37,8 @@ def test_names_are_composed() -> None:
     [
         ("", "no name"), ("   ", "no name"), (".", "dot"), ("..", "dot"), ("v1.5", "dot"), ("a\n.", "dot"),
         ("a\n/", "slash"), ("../x", "dot"),
-        ("a/b", "slash"), ("/etc/passwd", "slash"), ("a\\b", "slash"), ("C:x", '":"'), ("a*b", "use letters"),
+        ("a/b", 'slash; write "-"'), ("/etc/passwd", "slash"), ("a\\b", "slash"), ("C:x", '":"'),
+        ("a*b", "use letters"),
         ("a\x00b", "use letters"), ("a\nb", "use letters"), ("a\u202eb", "use letters"), ("a\udc80", "use letters"),
         ("<b>x</b>", "slash"), ("<b>", "use letters"), ("$x$", "use letters"), ("🙂", "use letters"),
         ("-rf", "begin with"), ("_x", "begin with"), ("\u0301x", "begin with"), ("CON", "Windows"), ("nul", "Windows"),

@@ -77,6 +77,26 @@ def test_a_run_leaves_all_its_files(owner: TinyOwner, picture: None) -> None:
     assert (state.state, state.update) == ("finished", 12)
 
 
+def test_the_count_of_preparing_is_not_shown_while_the_model_is_made_ready(
+    owner: TinyOwner, picture: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(owner, small_settings())
+    seen: list[tuple[str, tuple[int, int, str]]] = []
+    prepare = run._prepare
+
+    def preparing(*given: Any) -> Any:
+        given[2](115, 115, "Packing sentences")
+        return prepare(*given)
+
+    def installed(*_: Any) -> None:
+        seen.append((run.status.phase, run.status.progress))
+
+    monkeypatch.setattr(run, "_prepare", preparing)
+    monkeypatch.setattr("training_pro.training.run.check_installed", installed)
+    finish(run)
+    assert seen == [("preparing", (0, 0, ""))]
+
+
 def test_the_host_has_its_model_back(owner: TinyOwner) -> None:
     before, environment = model_fingerprint(owner.loaded.model), dict(os.environ)
     state = torch.get_rng_state()

@@ -39,6 +39,11 @@ def test_every_setting_has_one_place(form: Form) -> None:
     assert {*NUMBERS, *WHILE_IT_LEARNS} <= set(ELSEWHERE)
 
 
+def test_the_short_help_that_names_style_has_a_number_for_rows_too() -> None:
+    for words in (help_ for _, help_ in NUMBERS.values() if "tyle" in help_):
+        assert "Chats: " in words or "Rows: " in words
+
+
 def test_an_untouched_page_gives_the_defaults(form: Form) -> None:
     assert form.settings(typed(form)) == Settings()
 

@@ -374,9 +374,19 @@ def test_while_a_check_takes_its_time_the_page_says_so_and_what_start_said_befor
     tab.type("name", "named")
     checking = "document.querySelector('.training-pro').dataset.checking !== undefined"
     tab.until(lambda: tab.page.evaluate(checking), "the word for it")
-    assert not tab.part("start-said").is_visible()
+    tab.until(lambda: not tab.part("start-said").is_visible(), "what Start said to go")
     go_on.set()
     tab.until(lambda: not tab.page.evaluate(checking) and "Ready" in tab.words("your-run"), "the check")
+
+
+def test_a_file_that_is_gone_at_start_is_said_with_the_way_out_and_the_run_is_not_ready(desk: Desk) -> None:
+    tab, text = desk.open(), desk.server.session.host.folders.datasets / "tales.txt"
+    tab.until(lambda: "Ready" in tab.words("your-run"), "the first check")
+    text.unlink()
+    tab.press("start")
+    tab.until(lambda: "Choose another file or upload it again." in tab.words("start-said"), "the refusal")
+    tab.until(lambda: "Not ready" in tab.words("your-run"), "a new check")
+    assert tab.part("start-said").is_visible() and "upload it again" in tab.words("strip")
 
 
 def test_alpha_follows_the_rank_until_the_chain_is_pressed(desk: Desk) -> None:

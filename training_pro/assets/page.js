@@ -54,17 +54,22 @@
   // -- the check ----------------------------------------------------------------------------------------------------
   const CHECKING_MS = 400;  // a check that takes less is not worth a word
   const underWay = () => { own.since = setTimeout(() => { page().dataset.checking = ""; }, CHECKING_MS); };
+  const press = () => {
+    if (!own.presses) underWay();
+    own.presses += 1;
+    own.sent = typed();
+    document.getElementById("tp-check")?.click();
+  };
   const check = (wait_ms = 0) => {
     clearTimeout(own.timer);
     own.timer = setTimeout(() => {
-      if (!own.presses) underWay();
-      own.presses += 1;
-      own.sent = typed();
       // What Start said was about the settings of before; its question waits for an answer.
       if (!document.getElementById("tp-ask")?.offsetParent) document.getElementById("tp-start-said")?.classList.add("tp-past");
-      document.getElementById("tp-check")?.click();
+      press();
     }, wait_ms);
   };
+  // Where Start refused, the check before it may be out of date: a file is gone, say. What Start said stays.
+  const started = (said) => { if (said?.includes("tp-error")) press(); };
   const checked = () => {
     clearTimeout(own.since);
     delete page()?.dataset.checking;
@@ -259,6 +264,6 @@
     else deeds[pressed.dataset.do]?.(pressed);
   }, true);
 
-  window.trainingProPage = { check, checked, opened, back, follow, newRun, runName: () => own.pulse.name };
+  window.trainingProPage = { check, checked, started, opened, back, follow, newRun, runName: () => own.pulse.name };
   follow({});
 }

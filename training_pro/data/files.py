@@ -196,7 +196,10 @@ def find_dataset(name: str, folder: Path) -> Path:
     if len(same) == 1:
         return same[0]
     known = ", ".join(file.name for file in listed)[:300] or "none yet"
-    raise DataError(f"There is no text or dataset {name[:200]!r} in {folder}. The files there: {known}.")
+    raise DataError(
+        f"There is no text or dataset {name[:200]!r} in {folder}. Choose another file or upload it again. "
+        f"The files there: {known}."
+    )
 
 
 def text_files_of(path: Path) -> list[Path]:

@@ -113,9 +113,7 @@ def _check_characters(name: str) -> None:
             f'The name "{_shown(name)}" has a dot; the model can\'t use such a LoRA: write "-" or "_" instead.'
         )
     if "/" in name or "\\" in name:
-        raise _fault(
-            f'The name "{_shown(name)}" has a slash; it is a name in the LoRA folder, not a path: leave it out.'
-        )
+        raise _fault(f'The name "{_shown(name)}" has a slash; write "-" or "_" instead.')
     for character in name:
         if unicodedata.category(character)[0] not in "LMN" and character not in " -_":
             raise _fault(

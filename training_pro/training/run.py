@@ -163,6 +163,7 @@ class Run:
             self._board.phase("preparing")
             with self._team.main_first():  # what it has prepared, the others find in the cache
                 prepared = self._prepare(self.settings, loaded, self._progress)
+            self._board.phase("preparing")  # the count of what is done by now goes
             self._check_alike(prepared, loaded)
             begins = self._begins_at()
             plan = plan_run(self.settings, prepared, self._owner.folders.schedules, self._team.size, begins)

@@ -6,11 +6,11 @@ from training_pro.settings import SPECS
 
 # The settings that are always in sight, with words for a narrow field: label ("": the setting's own), help.
 NUMBERS = {
-    "max_tokens": ("Maximum context length", "128 to 256 for style"),
+    "max_tokens": ("Maximum context length", "Texts: 128 to 256. Rows: the longest one"),
     "epochs": ("", "How often it sees every block"),
     "learning_rate": ("", "1e-4 to 3e-4 is usual"),
-    "stop_at_loss": ("", "1.5 to 1.8 for style. 0: off"),
-    "rank": ("", "8 to 16 for style"),
+    "stop_at_loss": ("", "Style: 1.5 to 1.8. Chats: 0 (off)"),
+    "rank": ("", "Style: 8 to 16. Chats: 16 to 32"),
     "alpha": ("", "auto: 2 × rank"),
     "batch_size": ("", "As many as fit in memory"),
     "gradient_accumulation_steps": ("Gradient Accumulation", "Batches per update"),

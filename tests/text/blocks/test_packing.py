@@ -113,6 +113,13 @@ def test_a_longer_run_of_fewer_ids_is_found() -> None:
     assert (packing.firsts.tolist(), packing.lasts.tolist()) == ([0], [2])
 
 
+def test_what_packing_counts_is_sentences_and_all_of_them_in_the_end() -> None:
+    told: list[tuple[int, int, str]] = []
+    runs = Runs(indexed(["A bc. D ef. G hi."], byte_encoder()))
+    Packer(runs, Budget(20, False, False, False), lambda *now: told.append(now)).packed(overlap=False)
+    assert told == [(0, 3, "Packing sentences"), (3, 3, "Packing sentences")]
+
+
 def test_packing_can_be_cancelled() -> None:
     def cancel(done: int, total: int, what: str) -> None:
         raise Cancelled

@@ -179,7 +179,7 @@ def test_a_name_that_start_would_refuse_is_marked_before(
 
 def test_without_a_file_the_page_says_what_to_do(panel: Panel) -> None:
     updates = panel.run(text_file="")
-    assert "Choose a text" in updates[panel.check.strip] and "No text yet" in updates[panel.check.card]
+    assert "Choose a text" in updates[panel.check.strip] and "No data yet" in updates[panel.check.card]
 
 
 def test_a_fault_of_the_data_is_one_sentence_in_the_strip(panel: Panel) -> None:

@@ -74,11 +74,12 @@ class Packer:
         first, guess, total = 0, 0, len(self._apart)
         while first < total:
             if len(firsts) % _REPORT_EVERY == 0:
-                self._progress(first, total, "Packing blocks")
+                self._progress(first, total, "Packing sentences")
             last = self._whole.of(first, guess)
             firsts.append(first)
             lasts.append(last)
             first, guess = last + 1, 2 * last + 1 - first
+        self._progress(total, total, "Packing sentences")
         kinds = np.full(len(firsts), PACKED, dtype=np.uint8)
         packing = Packing(np.array(firsts, np.int32), np.array(lasts, np.int32), kinds)
         return self._overlapped(packing) if overlap else packing

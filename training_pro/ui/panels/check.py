@@ -179,7 +179,7 @@ class Check:
         return {
             self.strip: views.strip_says("info", NOT_CHOSEN[asked.kind]),
             self.marks: views.marks(settings, (), asked.values),
-            self.card: views.your_run(None, fault="No text yet"),
+            self.card: views.your_run(None, fault="No data yet"),
             self.bar: views.bar_line(None, 0, NOT_CHOSEN[asked.kind]),
             **self._remarks(told),
             **self.repairs.updates(settings),

@@ -10,7 +10,7 @@ import gradio as gr
 from training_pro.errors import NameTaken
 from training_pro.session import Existing, Session, check_early
 from training_pro.ui.form import Form, Values
-from training_pro.ui.handlers import QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.panels.placement import Placement
 from training_pro.ui.panels.readiness import check_ready
 from training_pro.ui.pieces import area, button, button_row
@@ -48,7 +48,8 @@ class Start:
         choices: list[tuple[Any, Existing]] = [(self.button, "ask"), *((b, e) for e, b in self.ways.items())]
         for pressed, existing in choices:
             start = answering(partial(self._start, existing), self.said, "starting the run")
-            pressed.click(start, self._form.inputs | self._placement.inputs, shown, **QUIET)
+            started = pressed.click(start, self._form.inputs | self._placement.inputs, shown, **QUIET)
+            started.then(None, self.said, None, js="(said) => window.trainingProPage.started(said)", **AT_ONCE)
         self.cancel.click(self._cancel, None, shown, **QUIET)
 
     def _cancel(self) -> dict[Any, Any]:

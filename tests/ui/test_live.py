@@ -141,10 +141,13 @@ def test_controls_are_pulled_when_they_are_others(page: Page) -> None:
 def test_all_controls_are_pulled_at_once_and_a_fault_in_one_leaves_the_others(page: Page) -> None:
     with page.blocks:
         second = gr.Textbox()
-        page.live._connect_pull(page.live.all, [Pulled("broken", dict, [second], _broken), *page.live._pulled])
+        page.live._connect_all([Pulled("broken", dict, [second], _broken), *page.live._pulled])
     pull = [fn.fn for fn in page.blocks.fns.values() if (page.live.all._id, "click") in map(tuple, fn.targets)][-1]
-    updates = pull()
+    names = [one.name for one in page.live._pulled]
+    updates = pull(json.dumps(["broken", *names]))
     assert updates[page.panel.box] == str(page.panel.chosen) and second in updates
+    assert set(pull(json.dumps(["broken"]))) == {second}  # what is not due stays as it is, a message too
+    assert set(pull("")) == set(pull("5")) == {second, page.panel.box}
 
 
 def _broken() -> dict[Any, Any]:

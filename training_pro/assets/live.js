@@ -99,6 +99,7 @@
   };
   window.trainingProLive = {
     look, got,
+    due: () => JSON.stringify((own.asked[ALL]?.of ?? []).map(([name]) => name)),
     // Every update of the run as CSV; null where the server does not answer, which the page then says.
     table: () => ask({ table: true }, TABLE_MS).then((answer) => answer.table, () => { told(MISSED); return null; }),
   };

@@ -163,12 +163,17 @@ class LiveUpdates:
             page.load(None, None, None, js=script.read_text(encoding="utf-8"))
         self.asked.change(self.look, self.asked, self.answer, **{**AT_ONCE, "api_name": LOOK})
         for pulled in self._pulled:
-            self._connect_pull(self.triggers[pulled.name], [pulled])
-        self._connect_pull(self.all, self._pulled)
+            self._connect_pull(self.triggers[pulled.name], partial(_updates, [pulled]), pulled.outputs)
+        self._connect_all(self._pulled)
 
-    def _connect_pull(self, trigger: Any, pulled: Sequence[Pulled]) -> None:
+    def _connect_all(self, pulled: Sequence[Pulled]) -> None:
+        """Of all those that the page says are due: another's message would be taken away too early."""
         outputs = list(dict.fromkeys(output for one in pulled for output in one.outputs))
-        got = trigger.click(partial(_updates, pulled), None, outputs, trigger_mode="always_last", **AT_ONCE)
+        due = {"inputs": self.answer, "js": "() => [window.trainingProLive.due()]"}  # what it holds is not asked for
+        self._connect_pull(self.all, partial(_updates_due, pulled), outputs, **due)
+
+    def _connect_pull(self, trigger: Any, handler: Callable[..., Any], outputs: Sequence[Any], **given: Any) -> None:
+        got = trigger.click(handler, outputs=list(outputs), trigger_mode="always_last", **given, **AT_ONCE)
         got.success(None, None, None, js=f"() => window.trainingProLive.got({json.dumps(trigger.value)})")
 
     def look(self, asked: str) -> str:
@@ -230,6 +235,15 @@ def _parts(question: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], in
     have, chart, smoothing = question.get("have"), question.get("chart"), question.get("smoothing")
     updates = int(smoothing) if isinstance(smoothing, (int, float)) and 0 <= smoothing < 1e9 else 0
     return have if isinstance(have, dict) else {}, chart if isinstance(chart, dict) else {}, updates
+
+
+def _updates_due(pulled: Sequence[Pulled], names: str) -> dict[Any, Any]:
+    """`names`: of those that are due, as a JSON list; all of them where it makes no sense."""
+    try:
+        due = set(json.loads(names))
+    except (TypeError, ValueError, RecursionError):
+        due = {one.name for one in pulled}
+    return _updates([one for one in pulled if one.name in due])
 
 
 def _updates(pulled: Sequence[Pulled]) -> dict[Any, Any]:

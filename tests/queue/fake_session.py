@@ -30,7 +30,7 @@ class FakeRun:
         self.controls.interrupt = self._interrupt
         make_run(folder, settings, starting_state(10, "tiny", "", ""))
 
-    def _interrupt(self, reason: str = "interrupted by hand") -> None:
+    def _interrupt(self, reason: str = "stopped by you") -> None:
         self.end("interrupted", reason)
 
     def end(self, kind: EndKind = "finished", reason: str = "all updates are done") -> None:

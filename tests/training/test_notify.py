@@ -186,5 +186,5 @@ def test_what_is_no_address_is_refused(folders: Folders, typed: str) -> None:
 
 def test_the_message_of_each_ending() -> None:
     assert message(ended()) == ("Training PRO: tales stopped", "The loss fell to 1.5\nLoss 1.500 after 62 min.")
-    title, text = message(ended(ending=Ending("interrupted", "interrupted by hand"), point=None))
-    assert title.endswith("was interrupted") and text == "Interrupted by hand"
+    title, text = message(ended(ending=Ending("interrupted", "stopped by you"), point=None))
+    assert title.endswith("was interrupted") and text == "Stopped by you"

@@ -97,7 +97,7 @@ def test_pause_checkpoint_reload_and_two_pages(desk: Desk) -> None:
     tab.until(lambda: tab.part("chart").locator(".tp-mark").count() >= 2, "the checkpoint's mark")
     tab.press("interrupt")
     phone.until(lambda: phone.phase() == "ended", "the end on the phone")
-    tab.until(lambda: "nterrupted by hand" in tab.words("status"), "the reason")
+    tab.until(lambda: "topped by you after" in tab.words("status"), "the reason")
 
 
 def test_a_second_start_is_refused_by_the_name_of_the_first(desk: Desk) -> None:

@@ -50,8 +50,8 @@ def test_an_end_is_told_at_a_distance_and_what_to_do_next_is_offered(tab: Tab, s
     tab.until(lambda: server.run.status.update > 0, "the first update")
     tab.page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")  # as in another tab's shadow
     server.run.controls.interrupt()
-    tab.until(lambda: tab.page.title() == "Interrupted · told", "the end in the title")
-    assert tab.page.evaluate("window.noted") == ["Interrupted · told: interrupted by hand"]
+    tab.until(lambda: tab.page.title() == "Stopped · told", "the end in the title")
+    assert tab.page.evaluate("window.noted") == ["Stopped · told: stopped by you"]
     tab.until(lambda: tab.part("after-continue").is_visible(), "what to do next")
     tab.press("after-open")
     tab.until(lambda: str(server.run.folder) in tab.words("after-said"), "the folder")

@@ -182,6 +182,24 @@ def test_a_run_is_trained_further_and_a_new_one_starts_from_it(desk: Desk) -> No
     assert tab.typed("start-from") == "sea"
 
 
+def test_a_rows_menu_stays_on_the_screen_and_the_arrow_of_a_list_beside_its_cross(loras: Folders, desk: Desk) -> None:
+    tab = desk.open()
+    tab.show_tab("Runs")
+    tab.until(lambda: "red" in listed(tab), "the list")
+    low = int(row(tab, "red").bounding_box()["y"]) + 80
+    tab.page.set_viewport_size({"width": 1280, "height": max(low, 480)})
+    row(tab, "red").locator(".tp-dots").click()
+    last = tab.page.get_by_role("menuitem", name="Delete", exact=True)
+    assert last.bounding_box()["y"] + last.bounding_box()["height"] <= max(low, 480)
+    tab.page.set_viewport_size(DESKTOP)
+    tab.page.get_by_role("menuitem", name="Ask it", exact=True).click()
+    field = tab.part("runs-ask-who")
+    field.locator(".icon-wrap").wait_for()
+    cross, arrow = (field.locator(part).bounding_box() for part in (".remove-all", ".icon-wrap"))
+    assert cross["x"] + cross["width"] <= arrow["x"] or arrow["x"] + arrow["width"] <= cross["x"]
+    assert arrow["x"] + arrow["width"] <= field.bounding_box()["x"] + field.bounding_box()["width"]
+
+
 def test_on_a_phone_the_list_and_a_rows_menu_are_there(loras: Folders, desk: Desk) -> None:
     tab = desk.open(PHONE)
     tab.show_tab("Runs")

@@ -2,7 +2,7 @@
   // Tells in the page's title how far the run is, and at its end also by a sound or a desktop notification. Runs once
   // when the page opens; gives what this browser remembers of the two switches. live.js tells it of the run. All words
   // are set as text.
-  const END = { finished: "Done", stopped: "Done", interrupted: "Interrupted", wrong: "Went wrong", failed: "Failed" };
+  const END = { finished: "Done", stopped: "Done", interrupted: "Stopped", wrong: "Went wrong", failed: "Failed" };
   const kept = (name) => { try { return localStorage.getItem("training-pro-" + name) === "on"; } catch { return false; } };
   const keep = (name, on) => { try { localStorage.setItem("training-pro-" + name, on ? "on" : "off"); } catch { /* private */ } };
   const granted = () => "Notification" in window && Notification.permission === "granted";

@@ -97,7 +97,10 @@
     const at = button.getBoundingClientRect(), page = document.querySelector(".training-pro");
     page.append(menu);
     const inside = page.getBoundingClientRect();
-    menu.style.top = `${at.bottom - inside.top + 4}px`;
+    // Above its row where the screen ends below it.
+    const fits = at.bottom + 4 + menu.offsetHeight <= innerHeight;
+    const top = fits ? at.bottom + 4 : Math.max(4, at.top - 4 - menu.offsetHeight);
+    menu.style.top = `${top - inside.top}px`;
     menu.style.right = `${inside.right - at.right}px`;
     menu.firstChild?.focus();
   };

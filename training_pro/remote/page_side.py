@@ -20,7 +20,7 @@ from training_pro.remote.commands import Command
 from training_pro.remote.snapshot import Live
 from training_pro.remote.terminal_side import send
 from training_pro.settings import Settings
-from training_pro.training.controls import Controls, LiveValues
+from training_pro.training.controls import STOPPED_BY_YOU, Controls, LiveValues
 from training_pro.training.owner import ModelOwner
 from training_pro.training.resume import Begin
 from training_pro.training.run import Run
@@ -153,7 +153,7 @@ class RemoteControls(Controls):
         super().resume()
         self._tell(Command("resume"))
 
-    def interrupt(self, reason: str = "interrupted by hand") -> None:
+    def interrupt(self, reason: str = STOPPED_BY_YOU) -> None:
         first = not self.interrupt_reason
         super().interrupt(reason)
         if first:

@@ -14,6 +14,7 @@ from training_pro.errors import Fault, SettingsError
 from training_pro.settings import Settings, checked_value
 
 LIVE_SETTINGS = ("stop_at_loss", "stop_at_epoch", "loss_window", "stop_ramp")
+STOPPED_BY_YOU = "stopped by you"
 SCALE_LABEL = "Learning rate ×"
 SMALLEST_SCALE, LARGEST_SCALE = 0.0, 100.0
 
@@ -160,7 +161,7 @@ class Controls:
     def paused(self) -> bool:
         return self._paused
 
-    def interrupt(self, reason: str = "interrupted by hand") -> None:
+    def interrupt(self, reason: str = STOPPED_BY_YOU) -> None:
         """End the run within one micro-batch; also ends a pause. The first reason counts."""
         with self._changed:
             self._interrupt_reason = self._interrupt_reason or reason

@@ -6,6 +6,7 @@ Costs the reading of a few small JSON files.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,11 +112,19 @@ def find_continuation(folder: Path, update: int | None = None) -> Continuation:
     return Continuation(None, {})
 
 
+_CONTINUES = "The run continues from "
+
+
+def lasting_notes(notes: Sequence[str]) -> list[str]:
+    """Of a run's notes those that still hold when it has ended: not where it continued."""
+    return [note for note in notes if not note.startswith(_CONTINUES)]
+
+
 def continued_from(checkpoint: Path | None) -> str:
     """The sentence on where a run continues."""
     if checkpoint is None:
         return "The run has no checkpoint yet: it starts from the beginning."
-    return f"The run continues from {checkpoint.name}; updates after it are repeated."
+    return f"{_CONTINUES}{checkpoint.name}; updates after it are repeated."
 
 
 def stored_settings(folder: Path) -> Settings | None:

@@ -23,7 +23,7 @@ from training_pro.record.runs import SETTINGS_FILE, is_untouched
 from training_pro.record.whole_files import make_folder, remove_folder, sweep_temporaries, write_whole
 from training_pro.settings import Settings, to_dict, to_json
 from training_pro.training.awake import awake
-from training_pro.training.controls import Controls
+from training_pro.training.controls import STOPPED_BY_YOU, Controls
 from training_pro.training.further import (
     FREE_IN_A_NEW_PART,
     as_a_new_part,
@@ -133,7 +133,7 @@ class Run:
         try:
             ending = self._run()
         except Cancelled:
-            ending = Ending("interrupted", self.controls.interrupt_reason or "interrupted by hand")
+            ending = Ending("interrupted", self.controls.interrupt_reason or STOPPED_BY_YOU)
         except TeamLost as lost:
             ending = Ending("interrupted", lost.reason) if lost.kind == "interrupted" else Ending("failed", str(lost))
         except BaseException as error:  # noqa: BLE001 - the thread's last stop: everything becomes an ending

@@ -6,7 +6,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from tests.ui.stand_ins import StandInRun, StandInSession, build_form, page, press, pulled
+from tests.ui.made import points
+from tests.ui.stand_ins import StandInHistory, StandInRun, StandInSession, build_form, page, press, pulled
 from training_pro.errors import RunError
 from training_pro.folders import Folders
 from training_pro.record.names import free_name
@@ -218,3 +219,13 @@ def test_a_run_that_was_too_hot_is_taken_again_with_a_usual_learning_rate(panel:
         updates = pulled(panel.after, "after")
         assert "3e-4" not in updates[panel.after.again]["value"]
         assert (updates[panel.after.use]["variant"] == "primary") == (other == "finished")
+
+
+def test_a_run_that_learned_nothing_is_to_be_resumed_not_used(panel: Panel) -> None:
+    cases = [("interrupted", [], "go_on"), ("interrupted", [3.0, 2.5], "use"), ("wrong", [], "again")]
+    for kind, losses, main in cases:
+        panel.end(kind)
+        panel.session.run.history = StandInHistory(points(losses))
+        updates = pulled(panel.after, "after")
+        buttons = {name: getattr(panel.after, name) for name in ("use", "again", "go_on")}
+        assert [name for name, one in buttons.items() if updates[one]["variant"] == "primary"] == [main]

@@ -56,3 +56,15 @@ def test_nothing_from_outside_becomes_markup() -> None:
     status = Asked(Question(NASTY, (voice,)), (Answer(voice, NASTY, "failed", fault=NASTY),), False, NASTY, NASTY)
     assert "img" not in Reader(answers_view(status)).tags
     assert "img" not in Reader(answers_view(replace(status, running=True))).tags
+
+
+def nothing(way: str, **more: object) -> str:
+    answer = replace(Answer(Voice("sea"), "", "done", 1, 1.0), **more)
+    return Reader(answers_view(Asked(Question("Hello", (Voice("sea"),)), (answer,), False, way=way))).words
+
+
+def test_an_answer_of_nothing_says_why_and_what_to_do() -> None:
+    assert "ended at once" in nothing("as it is") and '"As a chat"' in nothing("as it is")
+    assert '"The prompt as it is"' in nothing("as a chat")
+    assert "only blanks" in nothing("as it is", text=" \n", tokens=3)
+    assert "Ask as" not in nothing("as it is", text="Ahoy") and "Ask as" not in nothing("as it is", state="cancelled")

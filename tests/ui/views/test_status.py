@@ -12,7 +12,8 @@ from tests.ui.views.test_markup import Reader
 from training_pro.plan import make_plan
 from training_pro.record.history import Event
 from training_pro.settings import Settings
-from training_pro.training.controls import Controls
+from training_pro.training.controls import STOPPED_BY_YOU, Controls
+from training_pro.training.resume import continued_from
 from training_pro.training.status import Ending, RunStatus
 from training_pro.ui.views.samples import MOST_ANSWERS, samples_view
 from training_pro.ui.views.status import checkpoint_list, run_status, status_line
@@ -75,7 +76,7 @@ def ended(losses: list[float], kind: Any = "finished") -> str:
     [
         ([3.0, 2.5, 2.0, 1.5], "finished", "green"),
         ([3.0, 2.5, 2.0, 1.5], "stopped", "green"),
-        ([3.0, 2.5, 2.0, 1.5], "interrupted", "amber"),
+        ([3.0, 2.5, 2.0, 1.5], "interrupted", "blue"),
         ([3.0, 2.5, 2.0, 1.5], "failed", "red"),
         ([4.2, 9.0, 18.0, 25.0], "finished", "red"),
     ],
@@ -160,3 +161,34 @@ def test_of_very_many_samples_the_first_and_the_latest_stay() -> None:
 def test_samples_are_text() -> None:
     html = samples_view([Event("sample", 0, "", {"prompt": NASTY, "answer": NASTY})])
     assert "img" not in Reader(html).tags
+
+
+def stopped(losses: list[float], **status: Any) -> str:
+    there, ending = points(losses), Ending("interrupted", STOPPED_BY_YOU)
+    last = there[-1] if losses else None
+    return run_status(run(history=StandInHistory(there), phase="ended", point=last, ending=ending, **status))
+
+
+def test_a_stop_by_hand_is_a_calm_end_that_says_how_far_it_was() -> None:
+    plan = make_plan(40, 4, 1, 3.0)
+    html = stopped([3.0, 2.5, 2.0, 1.5], plan=plan)
+    assert "Stopped by you after 4 of 30 updates." in words(html) and "tp-i-alert" not in html
+    first = words(stopped([3.0], plan=plan))
+    assert "Stopped by you after 1 of 30 updates. It took" in first, "no sentence begins with a small letter"
+
+
+def test_a_run_stopped_before_its_first_update_has_learned_nothing(tmp_path: Path) -> None:
+    begun = run(history=StandInHistory(points([])), phase="ended", ending=Ending("interrupted", STOPPED_BY_YOU))
+    begun.folder = tmp_path
+    assert "nothing was learned" in words(run_status(begun)) and "is saved" not in words(run_status(begun))
+    begun.history = StandInHistory(points([3.0, 2.5]))  # of the part before it continued
+    assert "after 2 updates" in words(run_status(begun)) and "is saved" in words(run_status(begun))
+    begun.history = None
+    assert "before the training began" in words(run_status(begun))
+
+
+def test_where_a_run_continued_is_said_until_it_ends() -> None:
+    notes = (continued_from(Path("checkpoint-8")), "Another note.")
+    assert "checkpoint-8" in words(run_status(run(phase="training", notes=notes)))
+    shown = words(stopped([3.0, 2.5], notes=notes))
+    assert "checkpoint-8" not in shown and "Another note." in shown

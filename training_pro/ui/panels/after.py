@@ -30,7 +30,7 @@ from training_pro.ui.panels.readiness import check_ready
 from training_pro.ui.panels.recipes import Recipes
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.views.markup import box, text
-from training_pro.ui.views.status import ended_badly
+from training_pro.ui.views.status import ended_badly, has_learned
 
 USUAL_RATE = 3e-4  # of a LoRA, at most
 _CAN_GO_ON = ("interrupted", "stopped", "failed", "unfinished")
@@ -39,13 +39,15 @@ _CAN_GO_ON = ("interrupted", "stopped", "failed", "unfinished")
 @dataclass(frozen=True)
 class Last:
     """The run that went last: of this session, or one that was cut off before it. `told`: the page shows its end;
-    `badly`: its LoRA is probably worse than none, or there is none."""
+    `badly`: its LoRA is probably worse than none, or there is none. `learned`: it made an
+    update at least."""
 
     folder: Path
     state: str
     told: bool
     line: str = ""
     badly: bool = False
+    learned: bool = True
 
     @property
     def usable(self) -> bool:
@@ -113,16 +115,18 @@ class After(Follows):
             return {self.line: "", self.row: gr.update(visible=False)}
         further = last.usable and last.state in CAN_BE_TRAINED_FURTHER
         used = self._session.host.loras_in_use() == [last.folder.name]
+        main = self.again if last.badly else self.use if last.learned else self.go_on
+        look = {one: "primary" if one is main else "secondary" for one in (self.again, self.use, self.go_on)}
         return {
-            self.use: gr.update(visible=last.usable and not used, variant="secondary" if last.badly else "primary"),
-            self.again: gr.update(value=self._again_words(last), variant="primary" if last.badly else "secondary"),
+            self.use: gr.update(visible=last.usable and not used, variant=look[self.use]),
+            self.again: gr.update(value=self._again_words(last), variant=look[self.again]),
             self.stop_using: gr.update(visible=used),
             self.export: gr.update(visible=last.usable),
             self.further.epochs: gr.update(visible=further),
             self.further.go: gr.update(visible=further),
             self.line: "" if last.told else f'{box("warning", last.line)}<p class="tp-path">{text(last.folder)}</p>',
             self.row: gr.update(visible=True),
-            self.go_on: gr.update(visible=last.state in _CAN_GO_ON),
+            self.go_on: gr.update(visible=last.state in _CAN_GO_ON, variant=look[self.go_on]),
         }
 
     def _last(self) -> Last | None:
@@ -135,7 +139,8 @@ class After(Follows):
             there = run.folder.is_dir()
             if not there:
                 return None
-            return Last(run.folder, ending.kind if ending else "", told=True, badly=ended_badly(run))
+            state, badly = ending.kind if ending else "", ended_badly(run)
+            return Last(run.folder, state, told=True, badly=badly, learned=has_learned(run))
         return self._cut_off()
 
     def _cut_off(self) -> Last | None:

@@ -40,7 +40,7 @@ def _frame(asked: Asked, place: int) -> str:
     return (
         f'<div class="tp-frame{chosen}"><header><b>{text(name)}</b><span>{facts}</span></header>'
         f'<p><span class="tp-soft">{text(asked.question.prompt)}</span>{_words(answer)}</p>'
-        f"{box('error', answer.fault)}{_vote_button(asked, place)}</div>"
+        f"{box('info', _why_nothing(answer, asked.way))}{box('error', answer.fault)}{_vote_button(asked, place)}</div>"
     )
 
 
@@ -49,7 +49,21 @@ def _words(answer: Answer) -> str:
     written = between + text(answer.text)
     if answer.state == "writing":
         return f'{written}<span class="tp-caret" aria-hidden="true"></span>'
-    return written if answer.text or answer.state != "done" else " <i>nothing</i>"
+    return " <i>nothing</i>" if _is_nothing(answer) else written
+
+
+def _is_nothing(answer: Answer) -> bool:
+    return answer.state == "done" and not answer.text.strip()
+
+
+def _why_nothing(answer: Answer, way: str) -> str:
+    """What to do about an answer without words; "" for one that has some."""
+    if not _is_nothing(answer):
+        return ""
+    happened = "It ended at once." if answer.tokens <= 1 else "It wrote only blanks."
+    if way == "as it is":
+        return f'{happened} Write the beginning of a line for it to continue, or set "Ask as" to "As a chat".'
+    return f'{happened} Ask in other words, or set "Ask as" to "The prompt as it is" and write the beginning.'
 
 
 def _facts(answer: Answer, hidden: bool) -> str:

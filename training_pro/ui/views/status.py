@@ -8,7 +8,8 @@ import numpy as np
 
 from training_pro.record.history import Event
 from training_pro.record.points import Points, thin
-from training_pro.training.controls import Controls, live_words
+from training_pro.training.controls import STOPPED_BY_YOU, Controls, live_words
+from training_pro.training.resume import lasting_notes
 from training_pro.training.run import Run
 from training_pro.training.status import RunStatus
 from training_pro.ui.views.chart import sparkline
@@ -32,6 +33,7 @@ _ROSE = (
     "The loss rose: this LoRA is probably worse than the model without it. Use a lower Learning Rate "
     "(1e-4 to 3e-4 is usual) or fewer epochs, and train again."
 )
+_SIGNS = {"green": "check", "blue": "stop", "red": "alert"}
 _RISE = 1.1  # a run that ends this much above its start has gone wrong
 
 
@@ -116,16 +118,16 @@ def outcome(run: Run) -> str:
     points = _points(run)
     loss, worse, went_wrong = loss_span(points), _rose(points), ending.kind == "wrong"
     saved = ending.kind not in ("failed", "wrong") and run.folder.exists()
-    tone = "red" if ended_badly(run) else "amber" if ending.kind == "interrupted" else "green"
-    sign = {"green": "check", "amber": "info"}.get(tone, "alert")  # to stop a run that is good enough is no mistake
-    title = f"{status.name} {'is saved' if saved else 'went wrong' if went_wrong else 'failed'}"
+    tone = "red" if ended_badly(run) else "blue" if ending.kind == "interrupted" else "green"
+    became = "is saved" if saved and has_learned(run) else "was stopped" if saved else ""
+    title = f"{status.name} {became or ('went wrong' if went_wrong else 'failed')}"
     spoilt = box("error", _ROSE) if worse and not went_wrong else ""
     warnings = "" if went_wrong else box("error", status.warnings)  # the reason says it
     return (
         f'<div class="tp-run-status" data-phase="ended" data-tone="{tone}"><div class="tp-outcome tp-{tone}">'
-        f'<span class="tp-badge">{icon(sign)}</span><div><h2>{text(title)}</h2>'
+        f'<span class="tp-badge">{icon(_SIGNS[tone])}</span><div><h2>{text(title)}</h2>'
         f"<p>{text(_ended_words(run, loss, points))}</p>{_place(run)}</div>"
-        f"{_ended_aside(points)}</div>{spoilt}{warnings}{box('info', status.notes)}</div>"
+        f"{_ended_aside(points)}</div>{spoilt}{warnings}{box('info', lasting_notes(status.notes))}</div>"
     )
 
 
@@ -142,6 +144,17 @@ def ended_badly(run: Run) -> bool:
     return ending.kind in ("failed", "wrong") or bool(run.status.warnings) or _rose(_points(run))
 
 
+def has_learned(run: Run) -> bool:
+    """Whether the LoRA is more than its beginning. One that was to continue and did not begin is as it was."""
+    return run.history is None or _updates_made(run) > 0
+
+
+def _updates_made(run: Run) -> int:
+    """All updates of the LoRA, those before it continued too."""
+    points = _points(run)
+    return max(run.status.update, points[-1].update if points else 0)
+
+
 def _points(run: Run) -> Points | None:
     return run.history.data().points if run.history is not None else None
 
@@ -153,16 +166,29 @@ def _rose(points: Points | None) -> bool:
 
 def _ended_words(run: Run, loss: tuple[float, float] | None, points: Points | None) -> str:
     """What became of the loss, how long it took, and why it ended."""
-    status = run.status
-    said = []
-    if loss is not None and points is not None:
-        said.append(f"Loss {number(points.column('smoothed_loss')[0], 2)} to {number(loss[1], 2)}")
-    if status.point is not None:
-        said.append(f"in {time_words(status.point.elapsed_s)}")
-    reason = status.ending.reason if status.ending is not None else ""
+    took = time_words(run.status.point.elapsed_s) if run.status.point is not None else ""
+    reason = _reason(run)
     why = f"{reason[:1].upper()}{reason[1:]}".rstrip()
     why = why if why.endswith((".", ".)")) else f"{why}."
-    return f"{' '.join(said)}. {why}" if said else why
+    if loss is None or points is None:
+        return f"{why} It took {took}." if took else why
+    became = f"Loss {number(points.column('smoothed_loss')[0], 2)} to {number(loss[1], 2)}"
+    return f"{became} in {took}. {why}" if took else f"{became}. {why}"
+
+
+def _reason(run: Run) -> str:
+    """Why it ended; of a run that was stopped by hand also how far it was."""
+    status = run.status
+    reason = status.ending.reason if status.ending is not None else ""
+    if reason != STOPPED_BY_YOU:
+        return reason
+    if run.history is None:
+        return f"{reason} before the training began, so nothing new was learned"
+    made = _updates_made(run)
+    if not made:
+        return f"{reason} before the first update, so nothing was learned"
+    of = f"{made:,} of {status.total_updates:,}" if status.total_updates else f"{made:,}"
+    return f"{reason} after {of} updates"
 
 
 def _ended_aside(points: Points | None) -> str:

@@ -15,5 +15,11 @@ class Progress(Protocol):
     def __call__(self, done: int, total: int, what: str) -> None: ...
 
 
+class OfBytes(str):
+    """What is being done, where `done` and `total` are bytes."""
+
+    __slots__ = ()
+
+
 def no_progress(done: int, total: int, what: str) -> None:
     """For work nobody watches."""

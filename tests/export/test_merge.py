@@ -118,7 +118,13 @@ def test_much_rounding_is_said_with_the_way_out(share: float, warned: bool) -> N
     rounding = Rounding(14, share)
     assert Merged(Path(), 0, rounding, ()).rounded_away is warned
     note = _rounding_note("bfloat16", rounding)
-    assert ("rounds away" in note) is warned and f"{share:.1%}" in note and "float32" in note and note.endswith(".")
+    assert note.startswith("Save it as float32") is warned, "what to do comes first"
+    assert (
+        ("rounds away" in note) is warned
+        and f"{100 * share:.1f} %" in note
+        and "float32" in note
+        and note.endswith(".")
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")

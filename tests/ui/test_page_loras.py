@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ import pytest
 from tests.fakes import save_tiny_lora
 from tests.ui.browser import DESKTOP, PHONE, Tab
 from tests.ui.desk import Desk
+from training_pro.errors import RunError
+from training_pro.export import gguf_lora
 from training_pro.folders import Folders
+from training_pro.progress import OfBytes, Progress
 from training_pro.record.history import HISTORY_FILE, Event, History
 from training_pro.record.points import Point
 from training_pro.record.runs import SETTINGS_FILE, read_notes
@@ -159,6 +163,31 @@ def test_asked_blind_exported_and_combined(loras: Folders, desk: Desk) -> None:
     tab.press("lora-tool-go")
     tab.until(lambda: "Cosine between both: 1.000" in tab.words("lora-tool-said"), "how alike they are")
     assert "layer 1" in tab.words("lora-tool-result")
+
+
+def test_an_export_has_one_bar_inside_its_card(loras: Folders, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = threading.Event()
+
+    def export(*_: object, progress: Progress, **__: object) -> None:
+        while not seen.wait(0.3):
+            progress(120 * 10**6, 269 * 10**6, OfBytes("saving sea"))
+        raise RunError("That was all.")
+
+    monkeypatch.setattr(gguf_lora, "export_gguf", export)
+    tab = desk.open()
+    tab.show_tab("Tools")
+    tab.choose("export-which", "red")
+    tab.press("export-go")
+    try:
+        bars = tab.page.locator("#tp-export-lora-card .progress-level:visible")
+        tab.until(lambda: bars.count() > 0 and "120 MB of 269 MB" in bars.first.inner_text(), "the bar")
+        assert bars.count() == 1 and "steps" not in tab.words("export-lora-card")
+        for part in (bars.first, tab.page.locator("#tp-export-lora-card .progress-text:visible").first):
+            box, card = part.bounding_box(), tab.part("export-lora-card").bounding_box()
+            assert card["y"] <= box["y"] and box["y"] + box["height"] <= card["y"] + card["height"]
+    finally:
+        seen.set()
+    tab.until(lambda: "That was all." in tab.words("export-said"), "its end")
 
 
 def test_a_run_is_trained_further_and_a_new_one_starts_from_it(desk: Desk) -> None:

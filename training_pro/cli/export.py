@@ -77,7 +77,7 @@ def _merge(options: argparse.Namespace) -> int:
     for note in merged.notes:
         say(f"  {note}")
     if merged.rounded_away:
-        share = f"{merged.rounding.share:.1%}"
+        share = f"{100 * merged.rounding.share:.1f} %"
         complain(f"Warning: rounding is {share} of the LoRA's change. --dtype float32 --replace saves it without.")
     _say_usage(use_merged(lora, merged.folder, folders))
     return 0

@@ -23,7 +23,7 @@ from training_pro.data.files import WEB_PAGES, suffix_of
 from training_pro.data.rendering.formats import make_format
 from training_pro.data.upload import safe_name
 from training_pro.errors import DataError
-from training_pro.progress import Progress, no_progress
+from training_pro.progress import OfBytes, Progress, no_progress
 from training_pro.record.whole_files import whole_file
 from training_pro.small_files import json_in
 from training_pro.words import reason_of
@@ -267,7 +267,7 @@ def _copy(
             if time.monotonic() > deadline:
                 raise DataError(f"{name} is not here after {DEADLINE_SECONDS // 60} minutes; download it by hand.")
             file.write(chunk)
-            progress(done, max(total, done), f"Downloading {name}")
+            progress(done, max(total, done), OfBytes(f"Downloading {name}"))
     if done < total or not done:
         raise DataError(f"{name}: the host sent {done:,} of {total:,} bytes; try again.")
 

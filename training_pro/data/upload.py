@@ -16,7 +16,7 @@ from pathlib import Path
 from training_pro.data.files import PACKED, TEXT_TYPES, UNUSABLE, suffix_of
 from training_pro.data.rows.rows import ROW_TYPES
 from training_pro.errors import DataError
-from training_pro.progress import Progress, no_progress
+from training_pro.progress import OfBytes, Progress, no_progress
 from training_pro.record.whole_files import free_disk_bytes, whole_file
 from training_pro.words import size_words
 
@@ -72,7 +72,7 @@ def upload(source: Path, name: str, folder: Path, progress: Progress = no_progre
             done = 0
             while chunk := sent.read(_CHUNK_BYTES):
                 done += file.write(chunk)
-                progress(done, size, f"Copying {target.name}")
+                progress(done, size, OfBytes(f"Copying {target.name}"))
         if os.path.lexists(target):
             raise DataError(f"{target.name} has been made meanwhile. Upload the file again.")
     return Uploaded(target, taken=wanted.name if target != wanted else "")

@@ -109,13 +109,13 @@ def _notes(lora: Lora, base: BaseModel) -> list[str]:
 def _rounding_note(dtype: DtypeName, rounding: Rounding) -> str:
     if rounding.share == 0:
         return f"Saved in {dtype} without any rounding."
-    share = f"rounding is {rounding.share:.1%} of the LoRA's change to the merged layers"
+    share = f"rounding is {100 * rounding.share:.1f} % of the LoRA's change to the merged layers"
     if dtype == "float32":
         return f"Saved in float32: {share}."
     if rounding.share >= MUCH_ROUNDING:
         return (
-            f"Saved in {dtype}, which rounds away much of what the LoRA learned: {share}. Save it as float32, which "
-            "rounds nothing and takes twice the space (--dtype float32)."
+            f"Save it as float32 (--dtype float32): {dtype} rounds away much of what the LoRA learned; {share}. "
+            "float32 rounds nothing and takes twice the space."
         )
     return f"Saved in {dtype}: {share} (--dtype float32 rounds nothing and takes twice the space)."
 

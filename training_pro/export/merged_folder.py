@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training_pro.progress import Progress
+from training_pro.progress import OfBytes, Progress
 from training_pro.record.safetensors_file import tensor_places
 from training_pro.record.whole_files import rename, staged_folder, write_fault, write_json_whole, write_whole
 
@@ -60,13 +60,14 @@ def save_merged(model: PreTrainedModel, target: Path, facts: MergeFacts, progres
     model.generation_config = (
         GenerationConfig()
     )  # the base's own file is copied; transformers would refuse to save odd ones
+    saving = OfBytes(f"saving {target.name}")
     total = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with staged_folder(target) as staging:
             _watched(
                 lambda: model.save_pretrained(staging, max_shard_size=_SHARD_SIZE),
-                lambda: progress(min(_weights_bytes(staging), total), total, f"saving {target.name}"),
+                lambda: progress(min(_weights_bytes(staging), total), total, saving),
             )
             _add_what_transformers_leaves_out(model, facts.base, staging)
             (staging / "generation_config.json").unlink(missing_ok=True)
@@ -74,7 +75,7 @@ def save_merged(model: PreTrainedModel, target: Path, facts: MergeFacts, progres
             _copy_tokenizer(facts.tokenizer, staging)
             _write_facts(staging, target.name, facts)
             size = _weights_bytes(staging)
-            progress(total, total, f"saving {target.name}")
+            progress(total, total, saving)
     except SafetensorError as error:
         raise write_fault(target, _disk_fault(error)) from error
     except OSError as error:

@@ -16,10 +16,19 @@ from training_pro.words import size_words
 _SPARE = 1.02  # for headers, indexes, a tokenizer
 
 
+class PlaceTaken(RunError):
+    """An earlier result of the same kind is there, and may be replaced where the person says so."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        super().__init__(f"{target} already exists. Choose another place, or replace it.", option="--replace")
+
+
 def check_place(target: Path, replace: bool, is_ours: Callable[[Path], bool]) -> None:
     """Whether `target` may be written. With `replace`, only a result of the same kind of export is replaced.
 
     Raises:
+        PlaceTaken: `replace` would help.
         RunError: something is there that must not be overwritten.
     """
     if not os.path.lexists(target):
@@ -31,7 +40,7 @@ def check_place(target: Path, replace: bool, is_ours: Callable[[Path], bool]) ->
             f"{target} already exists and was not made by this command, so it is not overwritten. Choose another place."
         )
     if not replace:
-        raise RunError(f"{target} already exists. Choose another place, or replace it.", option="--replace")
+        raise PlaceTaken(target)
 
 
 def check_space(target: Path, needed_bytes: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from training_pro.errors import DataError
-from training_pro.progress import Progress, no_progress
+from training_pro.progress import OfBytes, Progress, no_progress
 from training_pro.words import natural_key
 
 _READ_BYTES = 1 << 20
@@ -87,7 +87,7 @@ def _cleaned(file: Path, pieces: Iterable[bytes], size_bytes: int, progress: Pro
         except UnicodeDecodeError as error:
             raise _not_utf8(file, done_bytes - waiting + error.start, error.object[error.start]) from None
         done_bytes += len(raw)
-        progress(done_bytes, size_bytes, f"Reading {file.name}")
+        progress(done_bytes, size_bytes, OfBytes(f"Reading {file.name}"))
         if first and wide_order(raw):
             raise NotUtf8(f"{file} is UTF-16. Open it in an editor and save it with the encoding UTF-8.", file, 0)
         if is_shifted(raw):

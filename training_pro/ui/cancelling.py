@@ -12,6 +12,8 @@ from typing import Any
 import gradio as gr
 
 from training_pro.errors import Cancelled
+from training_pro.progress import OfBytes
+from training_pro.words import size_words
 
 _TELL_EVERY_S = 0.25
 
@@ -65,7 +67,15 @@ class Telling:
         now = time.monotonic()
         if now - self._told_at >= _TELL_EVERY_S:
             self._told_at = now
-            self._bar((done, total or None), desc=what)
+            self._bar(done / total if total else None, desc=_how_far(done, total, what))
+
+
+def _how_far(done: int, total: int, what: str) -> str:
+    """ "saving tales: 120 MB of 269 MB"; gradio's own words would call everything steps."""
+    if not total:
+        return what
+    words = size_words if isinstance(what, OfBytes) else "{:,}".format
+    return f"{what}: {words(done)} of {words(total)}"
 
 
 def _page(request: gr.Request) -> str:

@@ -19,6 +19,7 @@ from training_pro.data.verify import Facts, Suggestion, Verification
 from training_pro.errors import DataError, Fault
 from training_pro.folders import Folders
 from training_pro.plan import make_plan
+from training_pro.progress import OfBytes
 from training_pro.training.memory.forecast import forecast
 from training_pro.training.pace import Pace
 from training_pro.ui.cancelling import Telling
@@ -239,8 +240,16 @@ def test_progress_is_told_a_few_times_a_second_only() -> None:
     telling = Telling(lambda *given, **more: told.append((*given, more["desc"])), SimpleNamespace(is_set=bool))
     for done in range(1000):
         telling(done, 1000, "Reading")
-    assert told[0] == ((0, 1000), "Reading")
+    assert told[0] == (0.0, "Reading: 0 of 1,000")
     assert len(told) < 100
+
+
+def test_progress_of_bytes_is_told_in_megabytes() -> None:
+    told: list[str] = []
+    Telling(lambda *_, desc: told.append(desc), SimpleNamespace(is_set=bool))(
+        120 * 10**6, 269 * 10**6, OfBytes("saving")
+    )
+    assert told == ["saving: 120 MB of 269 MB"]
 
 
 def test_what_is_drawn_beside_is_of_the_very_check_that_a_page_asked_for(panel: Panel) -> None:

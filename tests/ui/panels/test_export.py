@@ -69,7 +69,12 @@ def test_much_rounding_is_a_warning_with_a_button_that_saves_exactly(
     monkeypatch.setattr(merge, "MUCH_ROUNDING", 1e-9)
     updates = panel.export(kind=KINDS[1], dtype="bfloat16")
     said = updates[panel.panel.said]
-    assert "tp-warning" in said and "rounds away" in said and "Save it as float32" in said and "--dtype" not in said
+    assert (
+        "tp-warning" in said
+        and "rounds away" in said
+        and "Press &quot;Save as float32&quot;" in said
+        and "--dtype" not in said
+    )
     assert updates[panel.panel.rounded]["visible"] is True
     with pytest.raises(RunError, match="from this page"):
         panel.panel._save_exactly(page("another"), no_bar)
@@ -92,7 +97,7 @@ def test_the_page_names_the_webui_only_where_it_is_in_it(panel: Panel) -> None:
 
 def test_an_export_is_not_replaced_unasked(panel: Panel) -> None:
     panel.export()
-    with pytest.raises(RunError, match="already exists"):
+    with pytest.raises(RunError, match=r"already exists.*tick \"Replace\" above"):
         panel.export()
     panel.export(overwrite=True)
 

@@ -18,6 +18,7 @@ import gradio as gr
 from training_pro.errors import RunError
 from training_pro.export.lora_source import Lora, open_lora
 from training_pro.export.other_programs import Usage, use_gguf, use_merged
+from training_pro.export.room import PlaceTaken
 from training_pro.progress import Progress
 from training_pro.record.lora_choices import chosen_lora
 from training_pro.session import Session
@@ -152,12 +153,16 @@ class Export:
 
     def _export(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         wanted, progress = self._wanted(data), self._cancels.telling(bar, request)
-        if wanted.kind == GGUF:
-            return self._gguf(wanted, bool(data[self.overwrite]), str(data[self.ollama] or ""), progress)
-        self._merged_last.pop(str(request.session_hash), None)
-        made = self._merged(wanted, bool(data[self.overwrite]), progress)
-        self._merged_last[str(request.session_hash)] = wanted.lora
-        return made
+        try:
+            if wanted.kind == GGUF:
+                return self._gguf(wanted, bool(data[self.overwrite]), str(data[self.ollama] or ""), progress)
+            self._merged_last.pop(str(request.session_hash), None)
+            made = self._merged(wanted, bool(data[self.overwrite]), progress)
+            self._merged_last[str(request.session_hash)] = wanted.lora
+            return made
+        except PlaceTaken as taken:
+            way_out = 'To replace it, tick "Replace" above and press "Export" again.'
+            raise RunError(f"{taken.target} already exists. {way_out}") from None
 
     def _gguf(self, wanted: Wanted, replace: bool, ollama: str, progress: Progress) -> dict[Any, Any]:
         from training_pro.export.gguf_lora import export_gguf, gguf_place
@@ -174,7 +179,7 @@ class Export:
         target = merged_place(folders, lora)
         made = merge_lora(lora, target, dtype=wanted.dtype, replace=replace, progress=progress)
         said = f"{lora.name} is merged into {lora.base.name}: {made.folder.name}, {size_words(made.weights_bytes)}."
-        notes = [re.sub(r" \(--dtype[^)]*\)", "", note) for note in made.notes]
+        notes = [_with_buttons(note) for note in made.notes]
         return {
             **self._shown(made.folder, [said, *notes], use_merged(lora, made.folder, folders)),
             self.said: box("warning" if made.rounded_away else "good", [said, *notes]),
@@ -222,6 +227,12 @@ def _kind(shown: Any) -> str:
     """The kind that a choice as it is shown stands for; a GGUF LoRA for anything else."""
     kind = str(shown).partition("\n")[0]
     return kind if kind in _DTYPES else GGUF
+
+
+def _with_buttons(note: str) -> str:
+    """A note of the merge for the page, which has a button where the command line has an option."""
+    pressed = note.replace("Save it as float32", 'Press "Save as float32"')
+    return re.sub(r" \(--dtype[^)]*\)", "", pressed)
 
 
 def _link(path: Path, folder: Path) -> str:

@@ -13,6 +13,7 @@ from training_pro.plan import make_plan
 from training_pro.settings import Settings
 
 TALKS = [chat(f"q {i}", "answer " * (i + 1)) for i in range(40)]
+ANSWERS = {"loss_on": "assistant"}
 STORY = "\n\n\n".join(" ".join(f"The fox {i} ran to the {j}." for j in range(12)) for i in range(6))
 
 
@@ -71,13 +72,42 @@ def test_suggestions_are_the_specified_numbers(folders: Folders):
     found = verified(folders, dataset="talks.jsonl", max_tokens=1024, batch_size=2, epochs=5.0, warmup_steps=50)
     longest = found.facts.longest_tokens
     assert found.facts.total_updates == 100
-    assert changes(found) == {"warmup_steps": 10, "save_steps": 10, "max_tokens": -(-longest // 32) * 32}
+    assert changes(found) == {"warmup_steps": 10, "save_steps": 10, "max_tokens": -(-longest // 32) * 32} | ANSWERS
 
 
 def test_nothing_is_suggested_where_all_is_well(folders: Folders):
     first = verified(folders, dataset="talks.jsonl", batch_size=2, epochs=5.0)
     again = verified(folders, dataset="talks.jsonl", batch_size=2, epochs=5.0, **changes(first))
     assert again.suggestions == ()
+
+
+def test_of_chats_that_are_trained_whole_the_answers_alone_are_offered_once(folders: Folders):
+    write_rows(folders, "more.jsonl", TALKS[:3])
+    found = verified(folders, dataset="talks.jsonl; more.jsonl", max_tokens=1024)
+    (offer,) = [one for one in found.suggestions if dict(one.changes) == ANSWERS]
+    assert "questions" in offer.reason and "chat template adds" in offer.reason and found.suggestions[0] is offer
+
+
+SILENT = [{**row, "messages": [*row["messages"], {"role": "assistant", "content": "no", "weight": 0}]} for row in TALKS]
+INSTRUCTIONS = [{"instruction": f"q {i}", "output": "answer " * (i + 1)} for i in range(50)]
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"dataset": "talks.jsonl", "loss_on": "assistant"},
+        {"dataset": "talks.jsonl", "train_only_after": "a"},
+        {"dataset": "silent.jsonl"},
+        {"dataset": "talks.jsonl; instructions.jsonl"},
+        {"text_file": "story.txt"},
+    ],
+)
+def test_answers_alone_are_not_offered_where_they_are_chosen_or_the_rows_are_no_chats(
+    choices: dict[str, str], folders: Folders
+):
+    write_rows(folders, "silent.jsonl", SILENT)
+    write_rows(folders, "instructions.jsonl", INSTRUCTIONS)
+    assert "loss_on" not in changes(verified(folders, max_tokens=1024, **choices))
 
 
 def test_the_context_is_never_more_than_the_models(folders: Folders):

@@ -10,7 +10,6 @@ from training_pro.settings import Settings
 
 CONTEXT_STEP_TOKENS = 32
 MUCH_LOST = 0.1  # of the tokens of all rows
-_CHATS = ("messages", "sharegpt")
 
 
 def much_lost(report: DataReport, settings: Settings) -> list[Suggestion]:
@@ -44,7 +43,7 @@ def _how_much(report: DataReport, context: int) -> str:
 
 def is_cut_chat(source: SourceReport) -> bool:
     """Whether chats lost something that splitting them between their turns keeps."""
-    return source.kind in _CHATS and bool(source.lost_tokens or source.trimmed)
+    return source.is_chat and bool(source.lost_tokens or source.trimmed)
 
 
 def fitting_context(report: DataReport) -> int:

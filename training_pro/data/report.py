@@ -54,6 +54,11 @@ class SourceReport:
         """Rows that were read and are not trained."""
         return self.bad_rows + self.unwanted_rows + self.eliminated_long + self.eliminated_untrained
 
+    @property
+    def is_chat(self) -> bool:
+        """Whether its rows are turns of user and assistant."""
+        return self.kind in ("messages", "sharegpt")
+
 
 @dataclass(frozen=True)
 class DataReport:

@@ -150,6 +150,7 @@ def _suggestions(prepared: Prepared, settings: Settings, plan: Plan, facts: Fact
     urgent = much_lost(report, settings)
     changed = {name for suggestion in urgent for name in suggestion.changes}
     other = [
+        *_answers_only(prepared, settings),
         *better_numbers(settings, plan, _counts(prepared, facts)),
         *_warmup(settings, plan),
         *_checkpoints(settings, plan),
@@ -165,6 +166,23 @@ def _suggestions(prepared: Prepared, settings: Settings, plan: Plan, facts: Fact
         reason = f"The data has only {plan.batches_per_epoch} batches: Gradient Accumulation Steps {accumulation}"
         found.append(Suggestion(reason, {"gradient_accumulation_steps": accumulation}))
     return found + (_dementor(settings) if settings.dementor else [])
+
+
+def _answers_only(prepared: Prepared, settings: Settings) -> list[Suggestion]:
+    """For rows that are chats, most of them trained whole: by a choice of their own (weight 0) some are not."""
+    is_row = prepared.train.kinds == KINDS.index("row")
+    whole = prepared.train.trained_counts[is_row] >= prepared.train.lengths[is_row] - 1
+    rows = [source for source in prepared.report.sources if source.slicing is None]
+    chats = sum(source.samples for source in rows if source.is_chat)
+    if settings.loss_on != "all" or settings.train_only_after or not whole.any():
+        return []
+    if 2 * chats <= sum(source.samples for source in rows) or 2 * int(whole.sum()) <= len(whole):
+        return []
+    reason = (
+        "The questions are learned too, and what the chat template adds (such as a system text). "
+        "Train on assistant: the answers only"
+    )
+    return [Suggestion(reason, {"loss_on": "assistant"})]
 
 
 def _counts(prepared: Prepared, facts: Facts) -> Counts:

@@ -28,6 +28,7 @@ _MEASURE = (
     'title="Trains some updates for a try and leaves the model as it was.">Measure speed</button>'
 )
 _BESIDE_THE_FILES = frozenset({"text_file", "dataset", "format", "columns"})
+_BUTTONS = {"loss_on": "Train answers only"}  # where the value alone says little
 _NOT_COUNTED = frozenset({"name", "text_file", "dataset", "hybrid", "format", "eval_dataset"})
 
 
@@ -87,6 +88,8 @@ def _button(changes: Mapping[str, Any]) -> str:
     if len(changes) != 1:
         return "Use them"
     ((name, value),) = changes.items()
+    if name in _BUTTONS:
+        return _BUTTONS[name]
     return f"Use {_written(name, value)}" if not isinstance(value, bool) else "Turn on" if value else "Turn off"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -256,3 +257,18 @@ def test_front_matter_of_each_file_is_counted_and_shown() -> None:
 )
 def test_lines_of_dashes_around_a_text_are_no_front_matter(text: str) -> None:
     assert kinds(text) == {} and clean(text) == (text, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{Infobox|\n" + "x={{b}}\n" * 23 + "Rome is old.\n",
+        "{{Infobox|\n" + "x={{{b}}}\n" * 23 + "Rome is old.\n",
+        "---\ntitle: A\n" + "- a: b\n" * 23 + "\nThe river is deep.\n",
+        "+++\ntitle = 1\n" + "# a = b\n" * 24 + "\nThe river is deep.\n",
+    ],
+    ids=["templates", "parameters", "YAML", "TOML"],
+)
+def test_what_never_ends_is_not_tried_in_all_ways(text: str) -> None:
+    before = time.process_time()
+    assert clean(text) == (text, 0) and time.process_time() - before < 1

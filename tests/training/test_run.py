@@ -211,7 +211,7 @@ def test_a_stop_loss_that_is_moved_ends_the_run_at_the_update_in_progress(owner:
     assert [c.update for c in checkpoints(status.folder)] == [4]
     assert checkpoints(status.folder)[0].reason == status.ending.reason
     assert run.controls.taken.stop_at_loss == 10.0
-    with pytest.raises(SettingsError, match="Too late: the run is ending .*stop loss 10"):
+    with pytest.raises(SettingsError, match="Too late: the run is ending .*stop loss 10.*further"):
         run.controls.set(stop_at_loss=1.0)
     assert json.loads((status.folder / "training_log.json").read_text())["state"] == "stopped"
 

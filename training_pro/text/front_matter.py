@@ -14,8 +14,11 @@ from training_pro.text.blocks.corpus import Corpus
 # The first line names something in small letters or by a usual word: a talk between dashes has the names of people.
 _USUAL_KEYS = "title|tags?|date|authors?|aliases|created|updated|modified|layout|id|lang|language|type|status"
 _YAML_KEY = rf"(?:[a-z_][^\s:]{{0,60}}|(?i:{_USUAL_KEYS}))[ ]?:(?:[ \t][^\n]{{0,2000}})?\n"
-_YAML_LINE = r"(?:[^\s:][^\n:]{0,60}:(?:[ \t][^\n]{0,2000})?|[ \t][^\n]{0,2000}|[-#\]}][^\n-][^\n]{0,2000}|[\]}])?\n"
-_TOML_LINE = r"(?:[^\s=][^\n=]{0,60}=[^\n]{0,2000}|[ \t][^\n]{0,2000}|[\[#\]}][^\n]{0,2000})?\n"
+# No two of a line's ways begin alike: where no end follows, all their mixtures would be tried.
+_YAML_LINE = (
+    r"(?:[^\s:\-#\]}][^\n:]{0,60}:(?:[ \t][^\n]{0,2000})?|[ \t][^\n]{0,2000}|[-#\]}][^\n-][^\n]{0,2000}|[\]}])?\n"
+)
+_TOML_LINE = r"(?:[^\s=\[#\]}][^\n=]{0,60}=[^\n]{0,2000}|[ \t][^\n]{0,2000}|[\[#\]}][^\n]{0,2000})?\n"
 FRONT_MATTER = (  # where a document begins
     rf"\s{{0,9}}(?:---[ \t]*\n(?:#[^\n]*\n)?{_YAML_KEY}(?:{_YAML_LINE}){{0,300}}?(?:---|[.]{{3}})"
     rf"|[+]{{3}}[ \t]*\n(?:{_TOML_LINE}){{1,300}}?[+]{{3}})[ \t]*(?:\n+|\Z)"

@@ -49,11 +49,13 @@ _FILTERED = (
     r"|last|list|sort|unique|indent)\b[(|}]"
 )
 # A template may go over several lines and hold others; one that begins a line goes with the blank lines after it.
-_INMOST = r"\{\{[^{}]{0,500}\}\}|\{\{\{[^{}]{0,200}\}\}\}|\{[^{}]{0,200}\}"
+# Braces can be read in one way only: else a template that never ends would be tried in all their mixtures.
+_BRACED = r"\{[^{}]{0,200}\}"
+_INMOST = rf"\{{\{{[^{{}}]{{0,500}}\}}\}}|\{{\{{{_BRACED}\}}\}}|{_BRACED}"
 _INNER = rf"\{{\{{[^{{}}]{{0,2000}}(?:(?:{_INMOST})[^{{}}]{{0,2000}}){{0,20}}\}}\}}"
 _TEMPLATE = (
     rf"\{{\{{(?P<line>(?<=\n\{{\{{)|(?<=\A\{{\{{))?(?<!\{{\{{\{{)(?!{_FILTERED})[a-zA-Z][^{{}}\n|]{{0,80}}\s{{0,20}}\|"
-    rf"[^{{}}]{{0,4000}}(?:(?:{_INNER}|{_INMOST})[^{{}}]{{0,4000}}){{0,200}}\}}\}}(?(line)\n*)"
+    rf"[^{{}}]{{0,4000}}(?:(?:{_INNER}|{_BRACED})[^{{}}]{{0,4000}}){{0,200}}\}}\}}(?(line)\n*)"
 )
 # Links, templates and notes of wikis, their bold words and headings.
 _WIKI = (

@@ -69,7 +69,7 @@ class Controls:
         with self._changed:
             if self._ending:
                 raise SettingsError(
-                    [f"Too late: the run is ending ({self._ending}). Press Resume this run afterwards to go on."]
+                    [f"Too late: the run is ending ({self._ending}). To go on, resume it or train it further then."]
                 )
             self._values = LiveValues(**{**vars(self._values), **checked})
             self._by_hand.update(checked)

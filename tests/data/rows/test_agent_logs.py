@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,23 @@ def test_other_rows_with_such_fields_stay_rows(tmp_path: Path):
     rows = [{"type": "push", "payload": {"size": 1}, "text": f"Commit {number}."} for number in range(3)]
     (tmp_path / "a.json").write_text(json.dumps(rows), encoding="utf-8")
     assert [row for _, row in read_rows(tmp_path / "a.json", BadRows("a.json", "stop"))] == rows
+
+
+def test_words_between_marks_of_a_program_are_the_persons(tmp_path: Path):
+    words = "<a-note>x</a-note> So I said it. <a-note>y</a-note>"
+    (chat,) = chats(tmp_path, [event("user", words, "1", None), event("assistant", said(SAID), "2", "1")])
+    assert turns(chat) == [("user", words), ("assistant", SAID)] and chat.unused == ()
+    before = time.process_time()
+    (chat,) = chats(tmp_path, [event("user", "<a-b>x</a-b>" * 24 + "So.", "1", None), *SESSION[-2:]])
+    assert chat.messages[0]["content"].endswith("So.") and time.process_time() - before < 1
+
+
+def test_ids_of_another_kind_are_none(tmp_path: Path):
+    odd = {"uuid": ["x"], "parentUuid": {"y": 1}}
+    (chat,) = chats(tmp_path, [{**one, **odd} for one in SESSION])
+    assert turns(chat) == TALK
+    no_id = [{key: value for key, value in one.items() if key != "uuid"} for one in SESSION]
+    (chat,) = chats(
+        tmp_path, [*no_id, event("user", "Push it.", "11", "1"), event("assistant", said(SAID), "12", "11")]
+    )
+    assert turns(chat)[:2] == TALK

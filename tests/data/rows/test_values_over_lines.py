@@ -70,12 +70,17 @@ def test_bytes_that_are_no_utf8_in_a_row_over_lines_are_one_bad_row(tmp_path: Pa
         list(read_rows(tmp_path / "a.json", BadRows("a.json", "stop")))
 
 
-def test_a_long_row_over_lines_is_not_parsed_at_each_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("indent", [0, 1])
+def test_a_long_row_over_lines_is_not_parsed_at_each_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indent: int):
     tries: list[int] = []
     end_in = json_rows._end_in
     monkeypatch.setattr(json_rows, "_end_in", lambda data: tries.append(len(data)) or end_in(data))
     chat = {"messages": [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hello."}] * 500}
-    assert rows(read(tmp_path, f"{LINES[0]}\n{json.dumps(chat, indent=1)}"))[1] == chat
+    assert rows(read(tmp_path, f"{LINES[0]}\n{json.dumps(chat, indent=indent)}\n{LINES[2]}")) == [
+        ROWS[0],
+        chat,
+        ROWS[2],
+    ]
     assert len(tries) < 25
 
 

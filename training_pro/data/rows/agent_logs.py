@@ -23,7 +23,8 @@ _TOOLS = ("tool_use", "tool_result")
 _PICTURES = ("image", "input_image", "document")
 # What programs write as a user's turn: <command-name>/clear</command-name>, <environment_context>...
 _BY_PROGRAM = re.compile(
-    r"\s*(?:(?:<(?P<tag>[a-z]+(?:[-_][a-z]+)+)>.*?</(?P=tag)>\s*)+|\[Request interrupted by user[^\]\n]{0,40}\]\s*)",
+    r"\s*(?:(?:<(?P<tag>[a-z]+(?:[-_][a-z]+)+)>(?:(?!</(?P=tag)>).)*</(?P=tag)>\s*)+"
+    r"|\[Request interrupted by user[^\]\n]{0,40}\]\s*)",
     re.DOTALL,
 )
 _MADE_UP = "<synthetic>"  # the model of an answer that no model gave
@@ -78,7 +79,7 @@ def _item(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return inside(event, "payload") or event
 
 
-def _add(session: _Session, event: Mapping[str, Any], gone: set[Any]) -> None:
+def _add(session: _Session, event: Mapping[str, Any], gone: set[str]) -> None:
     """Puts what an event holds into its session."""
     message, item = _message(event), _item(event)
     parts, words = objects_in(message, "content"), _words(message)
@@ -86,7 +87,7 @@ def _add(session: _Session, event: Mapping[str, Any], gone: set[Any]) -> None:
     tools += str(item.get("type")).endswith(("_call", "_call_output"))
     session.unused["tool calls and results"] += tools
     session.unused["pictures and files"] += sum(part.get("type") in _PICTURES for part in parts)
-    other = _other(event, message, words) or ("turns taken back" if event.get("uuid") in gone else "")
+    other = _other(event, message, words) or ("turns taken back" if _id(event) in gone else "")
     if other:
         session.unused[other] += bool(words)
         return
@@ -111,16 +112,22 @@ def _other(event: Mapping[str, Any], message: Mapping[str, Any], words: str) -> 
     return "notes of the program" if is_note else ""
 
 
-def _taken_back(events: list[Mapping[str, Any]]) -> set[Any]:
+def _taken_back(events: list[Mapping[str, Any]]) -> set[str]:
     """The ids of what was left when the person went back and said something else in its place."""
-    asked: dict[Any, Any] = {}
-    gone: set[Any] = set()
+    asked: dict[str, str] = {}
+    gone: set[str] = set()
     for event in events:
-        before, message = event.get("parentUuid"), _message(event)
+        own, before, message = _id(event), _id(event, "parentUuid"), _message(event)
         words = _words(message) if message.get("role") == "user" else ""
-        if before and words and not _other(event, message, words):
-            gone |= {asked[before]} if asked.get(before, event.get("uuid")) != event.get("uuid") else set()
-            asked[before] = event.get("uuid")
+        if own and before and words and not _other(event, message, words):
+            gone |= {asked[before]} - {own} if before in asked else set()
+            asked[before] = own
     for event in events if gone else ():
-        gone |= {event.get("uuid")} if event.get("parentUuid") in gone else set()
+        gone |= {_id(event)} - {""} if _id(event, "parentUuid") in gone else set()
     return gone
+
+
+def _id(event: Mapping[str, Any], name: str = "uuid") -> str:
+    """An event's own id, or that of the one before it; "" where it has none."""
+    found = event.get(name)
+    return found if isinstance(found, str) else ""

@@ -26,6 +26,7 @@ from training_pro.words import counted
 
 CHUNK_BYTES = 1 << 20
 MAX_ROW_CHARS = 32 << 20
+_CLOSINGS_TRIED = 8  # without indentation, every object within a value ends at a line's beginning
 _STARTS = ("{", "[", '"')
 _BEFORE_ROWS = " \t\r\x1e,"
 _LOOKED_AT_LINES = 20
@@ -484,19 +485,21 @@ def _line_values(line: bytes, lines: _Lines) -> list[Any]:
 def _values_over_lines(first: bytes, lines: _Lines) -> list[Any] | None:
     """The value that begins in the line `first` and ends in a later one, of an array its values; None where none does.
 
-    What stands after it is put back. It is tried where a line closes it, and whenever there is twice as much as at the
-    last try, so that a long value is not parsed again and again.
+    What stands after it is put back. It is tried where a line may close it, a few times, and whenever there is twice as
+    much as at the last try, so that a long value is not parsed again and again.
 
     Raises:
         RowFault: it ends, but is no row.
         UnicodeDecodeError: it ends, but is not UTF-8.
     """
-    pieces, size, tried = [first], len(first), len(first)
+    pieces, size, tried, closings = [first], len(first), len(first), 0
     while size <= MAX_ROW_CHARS and (line := lines.next()):
         pieces.append(line)
         size += len(line)
-        if size < 2 * tried and not line.startswith((b"}", b"]")):
+        closes = line.startswith((b"}", b"]")) and closings < _CLOSINGS_TRIED
+        if size < 2 * tried and not closes:
             continue
+        closings += closes
         tried = size
         end = _end_in(b"".join(pieces))
         if end is None:

@@ -240,7 +240,7 @@ def test_front_matter_is_said_and_cleaned(head: str) -> None:
 
 
 def test_front_matter_of_each_file_is_counted_and_shown() -> None:
-    (stray,) = strays(Corpus.of_texts(["No.\n---\n", f"{YAML}Yes.", f"Yes.\n{YAML}", f"{YAML}No."]))
+    (stray,) = strays(Corpus.of_texts(["No.\n---\n", f"{YAML}Yes.", f"Yes.\n{YAML}", f"{YAML}title: No."]))
     assert (stray.kind, stray.count) == (ABOVE, 2) and stray.example.startswith('--- title: "A note"')
 
 
@@ -249,6 +249,7 @@ def test_front_matter_of_each_file_is_counted_and_shown() -> None:
     [
         "---\n\nThe river is deep. He said: no.\n\n---\n\nIt was cold.\n",
         "---\nANNA: Hello.\nBEN: Hi.\n---\nThey left.\n",
+        "---\nanna: Hello.\nben: Hi.\nanna: So.\n---\nThey left.\n",
         "---\ntitle: A\nThe river is deep.\n\nIt was cold.\n---\n",
         "---\ntitle: A\n",
         "+++\nThe river is deep.\n+++\n",

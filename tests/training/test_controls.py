@@ -103,3 +103,10 @@ def test_values_are_whole_under_many_threads(controls: Controls) -> None:
         assert taken.stop_at_epoch == taken.loss_window
     for thread in threads:
         thread.join()
+
+
+def test_a_value_that_is_changed_after_stop_is_refused(controls: Controls) -> None:
+    controls.interrupt("interrupted by hand")
+    with pytest.raises(SettingsError, match="Too late: the run is ending .interrupted by hand"):
+        controls.set(stop_at_loss=2.0)
+    assert controls.values == controls.taken

@@ -13,7 +13,10 @@ from training_pro.text.blocks.corpus import Corpus
 
 # The first line names something in small letters or by a usual word: a talk between dashes has the names of people.
 _USUAL_KEYS = "title|tags?|date|authors?|aliases|created|updated|modified|layout|id|lang|language|type|status"
-_YAML_KEY = rf"(?:[a-z_][^\s:]{{0,60}}|(?i:{_USUAL_KEYS}))[ ]?:(?:[ \t][^\n]{{0,2000}})?\n"
+_YAML_KEY = (  # and does so once: in a talk the first to speak speaks again
+    rf"(?P<key>[a-z_][^\s:]{{0,60}}|(?i:{_USUAL_KEYS}))[ ]?:(?:[ \t][^\n]{{0,2000}})?\n"
+    r"(?!(?:(?!---|[.]{3})[^\n]*\n){0,300}?(?P=key)[ ]?:)"
+)
 # No two of a line's ways begin alike: where no end follows, all their mixtures would be tried.
 _YAML_LINE = (
     r"(?:[^\s:\-#\]}][^\n:]{0,60}:(?:[ \t][^\n]{0,2000})?|[ \t][^\n]{0,2000}|[-#\]}][^\n-][^\n]{0,2000}|[\]}])?\n"

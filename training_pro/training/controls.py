@@ -67,9 +67,10 @@ class Controls:
         """
         checked = {name: self._checked(name, value) for name, value in changes.items()}
         with self._changed:
-            if self._ending:
+            ending = self._ending or self._interrupt_reason
+            if ending:
                 raise SettingsError(
-                    [f"Too late: the run is ending ({self._ending}). To go on, resume it or train it further then."]
+                    [f"Too late: the run is ending ({ending}). To go on, resume it or train it further then."]
                 )
             self._values = LiveValues(**{**vars(self._values), **checked})
             self._by_hand.update(checked)

@@ -147,6 +147,14 @@ def test_a_live_value_goes_to_the_run_and_a_wrong_one_is_refused(panel: Panel) -
     assert not pulled(panel.watch, "buttons")[panel.watch.interrupt]["interactive"]
 
 
+def test_after_stop_no_live_value_can_be_moved(panel: Panel) -> None:
+    run = panel.start()
+    before = panel.stamps()
+    run.controls.interrupt()
+    assert {"buttons", "live"} <= set(panel.changed(before))
+    assert not pulled(panel.watch, "live")[panel.watch.live["stop_at_loss"]]["interactive"]
+
+
 def test_a_slider_in_a_hand_is_not_pulled_away(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
     run = panel.start()
     monkeypatch.setattr(module, "REST_S", 1000.0)

@@ -161,7 +161,7 @@ class Watch(Follows):
         return (run, run.status.running, _asked(run.controls)) if run is not None else None
 
     def _buttons(self, run: Run | None) -> dict[Any, Any]:
-        goes = run is not None and run.status.running and not ends(run.controls)
+        goes = _goes(run)
         controls = run.controls if run is not None else Controls(Settings())
         queued = goes and controls.checkpoint_asked
         return {
@@ -224,7 +224,7 @@ class Watch(Follows):
 
 
 def _goes(run: Run | None) -> bool:
-    return run is not None and run.status.running and not run.controls.ending
+    return run is not None and run.status.running and not ends(run.controls)
 
 
 def _asked(controls: Controls) -> Any:

@@ -272,7 +272,7 @@ def _taken(controls: Controls) -> str:
     """What was asked of the trainer and not yet taken over; the values in use stand in the controls below."""
     values, taken = controls.values, controls.taken
     words = []
-    if values != taken and not controls.ending:
+    if values != taken and not ends(controls):
         words.append(live_words(taken))
         words.append(f"requested: {live_words(values)}; takes effect with the current update")
     if controls.checkpoint_asked:

@@ -343,3 +343,9 @@ def test_the_branch_of_open_webui_that_was_shown_last_is_taken(tmp_path: Path, r
 def test_without_a_place_in_open_webuis_tree_its_last_leaf_counts():
     row = {"chat": {"history": {"messages": NODES, "currentId": None}}}
     assert turns(chat_of(row)) == [*TALK, ("user", "And wide?")]
+
+
+@pytest.mark.parametrize("row", [{"chat": {"messages": []}}, {"chat": {"messages": [], "history": {}}, "title": "T"}])
+def test_a_chat_without_messages_is_left_out_and_stops_nothing(row: Any):
+    with pytest.raises(Unwanted):
+        chat_of(row)

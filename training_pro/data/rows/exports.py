@@ -68,11 +68,14 @@ def exported_turns(row: Mapping[str, Any]) -> Exported | None:
         turns = (_of_log(turn) for turn in _in_order(row["messages"]))
         return Exported([turn for turn in turns if turn], ("messages",))
     chat = row.get("chat")
-    if isinstance(chat, Mapping) and isinstance(chat.get("messages"), list) and chat["messages"]:
-        return Exported(chat["messages"], ("chat",))
+    said = chat.get("messages") if isinstance(chat, Mapping) else None
+    if isinstance(said, list) and said:
+        return Exported(said, ("chat",))
     for name, held in (("chat", inside(chat, "history")), ("history", row.get("history"))):
         if isinstance(held, Mapping) and isinstance(held.get("messages"), Mapping):
             return Exported(of_history(held), (name,))
+    if said == []:
+        return Exported([], ("chat",))
     if isinstance(row.get("internal"), list):
         return Exported(_of_webui(row["internal"]), ("internal", "visible", "metadata"))
     _refuse_known(row)

@@ -122,4 +122,7 @@ def test_a_file_that_another_repair_has_replaced_is_not_mended_again(panel: Pane
     there = sorted(panel.folders.datasets.iterdir())
     with pytest.raises(DataError, match=r"a\.txt is not chosen any more"):
         panel.panel.mended(Repair("unwrap", "a.txt", ""), panel.data(text_file="a_clean.txt"))
+    log = {panel.panel.repair: Repair("chats", "chat.txt", ""), panel.panel.who: "Ann"}
+    with pytest.raises(DataError, match=r"chat\.txt is not chosen any more"):
+        panel.panel._make_chats({**panel.data(text_file="a.txt"), **log})
     assert sorted(panel.folders.datasets.iterdir()) == there

@@ -7,7 +7,7 @@ log are the answers. The files themselves stay as they are.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,19 +138,30 @@ class Repairs:
             DataError: the file is not chosen any more, as after another repair; nothing is done then.
         """
         folders, values = self._session.host.folders, self._form.values(data)
-        places = [name for name in _FILES if repair.file in _names(str(values[name]), folders.datasets)]
-        if not places:
-            raise DataError(f"{repair.file} is not chosen any more. Press a button of the new check, once it is there.")
+        places = self._places(repair, values)
         done = mend(repair, folders)
         chosen = {name: in_place_of(str(values[name]), repair.file, done.name, folders.datasets) for name in places}
         if {"text_file", "dataset"} & set(chosen):  # both say what kind of run it is
             chosen |= {name: str(values[name]) for name in ("text_file", "dataset") if name not in chosen}
         return self._made(f"{done.said} {done.name} is chosen; {repair.file} stays as it is.", chosen)
 
+    def _places(self, repair: Repair, values: Mapping[str, Any]) -> list[str]:
+        """The settings in which the file is chosen.
+
+        Raises:
+            DataError: there are none.
+        """
+        folder = self._session.host.folders.datasets
+        places = [name for name in _FILES if repair.file in _names(str(values[name]), folder)]
+        if not places:
+            raise DataError(f"{repair.file} is not chosen any more. Press a button of the new check, once it is there.")
+        return places
+
     def _make_chats(self, data: Values) -> dict[Any, Any]:
         repair, who = data[self.repair], str(data[self.who] or "").strip()
         if repair is None or not who:
             raise DataError("Nobody is chosen under Answer like. Choose whose words are learned.")
+        self._places(repair, self._form.values(data))
         done = mend(repair, self._session.host.folders, who)
         said = f"{done.said} {done.name} is chosen as the Dataset; {repair.file} stays as it is."
         return self._made(said, {"text_file": "", "dataset": done.name, "dataset_kind": "auto"})

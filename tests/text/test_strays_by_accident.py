@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from training_pro.text.blocks.corpus import Corpus
-from training_pro.text.stray_characters import RowStrays, clean, strays
+from training_pro.text.stray_characters import RowStrays, clean, cleaned, strays
 
 HONEST = "São Paulo, ça va? L’été à l'âme; « oui », Ärger, €5 — “Well”"
 
@@ -273,3 +273,29 @@ def test_lines_of_dashes_around_a_text_are_no_front_matter(text: str) -> None:
 def test_what_never_ends_is_not_tried_in_all_ways(text: str) -> None:
     before = time.process_time()
     assert clean(text) == (text, 0) and time.process_time() - before < 1
+
+
+POEM = "The\u00a0lamp  \nAn\u00a0empty coat \nA\u00a0grey cat \u00a0\n  indented\u00a0line\n\u00a0\n \nend\tof\u00a0all"
+
+
+def test_spaces_that_a_page_left_are_counted_by_kind_and_cleaned() -> None:
+    assert kinds(POEM) == {"line ends with spaces": 3, "no-break spaces": 5}
+    text, counts = cleaned(POEM)
+    assert text == "The lamp\nAn empty coat\nA grey cat\n  indented line\n\u00a0\n \nend\tof all"
+    assert counts == kinds(POEM) and cleaned(text) == (text, {})
+    (shown, _) = (stray.example for stray in strays(Corpus.of_texts([POEM])))
+    assert set(shown) == {"\u2423"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Quoi\u00a0? Non\u00a0! Oui\u00a0: si\u00a0; \u00ab\u00a0oui\u00a0\u00bb, 5\u00a0kg, 10\u00a0000\u00a0km",
+        "v\u00a0lese, z\u00a0domu, a\u00a0pak, s\u00a0tebou, k\u00a0moru",
+        "Louis\u00a0XIV, Mr\u00a0Smith, Dr\u00a0Who, Mrs\u00a0Dalloway, Dr.\u00a0No, \u00a7\u00a05",
+        "\u043d\u0430\u00a0\u0441\u0442\u043e\u043b\u0435 " * 5,
+        "  one\n    two\n\n \n\ta\tb\t\n\tc\td\t\n\te\tf\t\n",
+    ],
+)
+def test_spaces_that_are_meant_stay(text: str) -> None:
+    assert kinds(text) == {} and cleaned(text) == (text, {})

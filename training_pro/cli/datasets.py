@@ -154,8 +154,8 @@ def _unwrap(options: argparse.Namespace) -> int:
 def _clean(options: argparse.Namespace) -> int:
     folders = common.folders_of(options)
     with Bar() as bar:
-        name, count = _tools(options, bar).clean(_dataset(options.text, folders))
-    complain(cleaned_words(count))
+        name, counts = _tools(options, bar).clean(_dataset(options.text, folders))
+    complain(cleaned_words(counts))
     return _say_files(folders, name)
 
 

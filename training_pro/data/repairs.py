@@ -96,8 +96,8 @@ def _unwrap(tools: DatasetTools, file: str) -> Mended:
 
 
 def _clean(tools: DatasetTools, file: str) -> Mended:
-    name, count = tools.clean(file)
-    return Mended(name, cleaned_words(count))
+    name, counts = tools.clean(file)
+    return Mended(name, cleaned_words(counts))
 
 
 def _cut(tools: DatasetTools, file: str) -> Mended:

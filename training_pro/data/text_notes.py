@@ -38,7 +38,11 @@ LOOK_ALIKE_WORDS = {
 _JSON_ROWS = re.compile(r'\s*(?:\[\s*)?\{\s*"[^"\n]{1,60}"\s*:\s*["\[{\d]')
 _FENCED = re.compile(r"(?:^|\n)(?:```|~~~)[^\n]{0,40}\n(?P<inside>.*?)(?:\n(?:```|~~~)|\Z)", re.DOTALL)
 _MARKER = re.compile(MARKER.pattern.encode())
-_ONE = {"HTML entities": "HTML entity", "blocks of front matter": "block of front matter"}
+_ONE = {
+    "HTML entities": "HTML entity",
+    "blocks of front matter": "block of front matter",
+    "line ends with spaces": "line end with spaces",
+}
 _FEW_SECTIONS = 2
 _NOTES_BY_FILE = 5
 

@@ -6,6 +6,7 @@ Rows are streamed, at some 20 MB a second; files are written whole or not at all
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from training_pro.data.rows.bad_rows import BadRows, RowFault, Unwanted
 from training_pro.data.rows.chats import Chat, chat_of
 from training_pro.data.rows.rows import Row, read_rows
 from training_pro.data.samples import KINDS, Samples
+from training_pro.data.text_notes import stray_words
 from training_pro.data.text_parts import TextPart, extracted, text_parts, unpacked_bytes
 from training_pro.errors import DataError
 from training_pro.folders import Folders
@@ -33,8 +35,7 @@ from training_pro.text.look_alikes import LOOK_ALIKES, with_hard_cuts
 from training_pro.text.reading import read_text
 from training_pro.text.sections import section_spans, unescape
 from training_pro.text.splitting.unwrapping import Unwrapped, unwrapped
-from training_pro.text.stray_characters import clean
-from training_pro.words import counted
+from training_pro.text.stray_characters import Stray, cleaned
 
 _REPORT_EVERY = 500
 _BETWEEN_FILES = "\n\n\n"  # the usual hard cut, which a file's end is too
@@ -187,20 +188,20 @@ class DatasetTools:
             _write_text(file, text)
         return done
 
-    def clean(self, name: str) -> tuple[str, int]:
+    def clean(self, name: str) -> tuple[str, Counter[str]]:
         """A text without what is in it by accident (control characters, byte order marks, HTML entities and tags) to
-        ``NAME_clean.txt``, files of a folder separated by two blank lines; the name comes back, and how many there
-        were."""
+        ``NAME_clean.txt``, files of a folder separated by two blank lines; the name comes back, and how many of
+        each kind there were."""
         path, parts = self._texts(name, "only running text is cleaned")
         target = self._target(path, "_clean.txt")
-        count = 0
+        counts: Counter[str] = Counter()
         with _written(target) as written:
             for done, part in enumerate(parts):
                 self.progress(done, len(parts), "Cleaning")
-                text, here = clean(read_text(part.path))
-                count += here
+                text, here = cleaned(read_text(part.path))
+                counts += here
                 _write_text(written, (_BETWEEN_FILES if done else "") + text)
-        return target.name, count
+        return target.name, counts
 
     def cut(self, name: str) -> tuple[str, int]:
         """A text with a hard cut at each scene break, form feed and chapter heading to ``NAME_cut.txt``; the name comes
@@ -285,10 +286,10 @@ class DatasetTools:
                 yield text[start:end]
 
 
-def cleaned_words(count: int) -> str:
+def cleaned_words(counts: Mapping[str, int]) -> str:
     """What cleaning a text has done, as a sentence."""
-    kinds = "stray characters, HTML entities and tags, marks of wikis, front matter, Gutenberg's notices"
-    return f"{counted(count, 'place')} taken out or replaced ({kinds})."
+    kinds = ", ".join(stray_words(Stray(kind, number, "")) for kind, number in counts.items())
+    return f"Taken out or replaced: {kinds}." if kinds else "Nothing had to be cleaned."
 
 
 def _free(target: Path) -> Path:

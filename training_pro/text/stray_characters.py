@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from html.entities import html5
 
-from training_pro.text import wrong_letters
+from training_pro.text import stray_spaces, wrong_letters
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.front_matter import FRONT_MATTER, front_matter
 from training_pro.words import counted
@@ -83,7 +83,9 @@ _AROUND_BOOKS = (
 )
 _ABOVE = "blocks of front matter"
 _TERMINAL = r"\x1b\[[0-9;?]{0,20}[a-zA-Z]"  # colors and the like: what follows the control character goes with it
-_KINDS = {
+_KINDS = {  # cleaned from the last to the first: what others leave at the ends of lines goes too
+    stray_spaces.AT_LINE_ENDS: stray_spaces.LINE_ENDS,
+    stray_spaces.NO_BREAK: stray_spaces.BETWEEN_WORDS,
     "control characters": rf"{_TERMINAL}|[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]",
     "byte order marks": "\ufeff",
     "soft hyphens": "\u00ad",
@@ -105,8 +107,14 @@ _HINT = re.compile(  # of any kind that rows are searched for: one class of char
 )
 _NOT_IN_ROWS = frozenset(  # on purpose there
     {"HTML tags", "wiki marks", "LaTeX commands", "Project Gutenberg notices", _ABOVE}
+    | {stray_spaces.AT_LINE_ENDS, stray_spaces.NO_BREAK}
 )
-_FEWEST = {"wiki marks": 3, "LaTeX commands": 3}  # fewer may be meant
+_FEWEST = {
+    "wiki marks": 3,
+    "LaTeX commands": 3,
+    stray_spaces.AT_LINE_ENDS: 3,
+    stray_spaces.NO_BREAK: 3,
+}  # fewer may be meant
 _SHOWN_CHARS = 60
 _IN_ROWS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items() if kind not in _NOT_IN_ROWS}
 _IN_UTF8 = {
@@ -144,6 +152,8 @@ def _meant_to_go(kind: str, places: Iterable[re.Match[bytes]]) -> Counter[str]:
     if kind == _WRONG:
         sure, doubtful = wrong_letters.tallied(places)
         return sure + doubtful if sure.total() > doubtful.total() else sure
+    if kind == stray_spaces.NO_BREAK and not stray_spaces.by_accident(places := list(places)):
+        return Counter()
     texts = Counter(place[0].decode() for place in places)
     return Counter({text: count for text, count in texts.items() if _is_stray(kind, text)})
 
@@ -188,29 +198,40 @@ def _is_stray(kind: str, text: str) -> bool:
 
 
 def _shown(stray: str) -> str:
+    if stray.strip(" \u00a0") == "" and stray != "\u00a0":
+        return stray.replace("\u00a0", " ").replace(" ", "\u2423")[:_SHOWN_CHARS]
     shown = " ".join(stray.split())[:_SHOWN_CHARS]
     return shown if shown and shown.isprintable() else f"U+{ord(stray[0]):04X}"
 
 
 def clean(text: str, kinds: frozenset[str] = CLEANED) -> tuple[str, int]:
-    """`text` without strays of these kinds, and how many there were.
+    """`text` without strays of these kinds, and how many there were; see `cleaned`."""
+    left, counts = cleaned(text, kinds)
+    return left, counts.total()
+
+
+def cleaned(text: str, kinds: frozenset[str] = CLEANED) -> tuple[str, Counter[str]]:
+    """`text` without strays of these kinds, and how many of each kind there were.
 
     Links of a wiki become their words; of Project Gutenberg's notices goes what stands before and after a book too.
     Entities and wrongly decoded letters become the characters they stand for, `<br>` and the ends of paragraphs line
     ends; the rest goes.
     """
-    count = 0
+    counts: Counter[str] = Counter()
     for kind in (name for name in reversed(_KINDS) if name in kinds & CLEANED):  # tags first: entities may spell some
         pattern = re.compile(_KINDS[kind])
-        if sum(1 for _ in pattern.finditer(text)) < _FEWEST.get(kind, 1):
+        places = list(pattern.finditer(text))
+        if len(places) < _FEWEST.get(kind, 1) or (
+            kind == stray_spaces.NO_BREAK and not stray_spaces.by_accident(places)
+        ):
             continue
         put: Callable[[re.Match[str]], str] = partial(_cleaned, kind)
         if kind == _WRONG:
-            sure, doubtful = wrong_letters.tallied(pattern.finditer(text))
+            sure, doubtful = wrong_letters.tallied(places)
             put = _mended if sure.total() <= doubtful.total() else put
-        count += sum(put(place) != place[0] for place in pattern.finditer(text))
+        counts[kind] += sum(put(place) != place[0] for place in places)
         text = pattern.sub(put, text)
-    return text, count
+    return text, +counts
 
 
 def _cleaned(kind: str, found: re.Match[str]) -> str:
@@ -257,4 +278,5 @@ _TRANSLATED: dict[str, Callable[[str], str]] = {
     "HTML entities": _meant,
     _WRONG: wrong_letters.decoded,
     "wiki marks": _unmarked,
+    stray_spaces.NO_BREAK: lambda _: " ",
 }

@@ -32,6 +32,10 @@ def test_a_file_that_is_dropped_is_uploaded_and_a_comma_in_a_whole_number_is_no_
     rank.press_sequentially("1,5")
     tab.until(lambda: "1.5" in tab.words("remarks") and "1.5" in tab.words("rank"), "the fault, here and beside Start")
     assert rank.input_value() == "1.5"
+    rank.select_text()
+    rank.press_sequentially("1,024")
+    assert rank.input_value() == "1024"
+    tab.until(lambda: "1.5" not in tab.words("rank"), "the next check")
 
 
 def test_what_is_typed_while_the_server_is_away_is_put_back_into_the_page_that_is_made_anew(desk: Desk) -> None:

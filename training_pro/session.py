@@ -40,6 +40,7 @@ from training_pro.questions import Asking, QuestionsJob
 from training_pro.queue.kept_list import KeptList
 from training_pro.queue.run_queue import RunQueue
 from training_pro.record.names import check_name, run_folder
+from training_pro.record.process import this_process
 from training_pro.record.runs import RunSummary, is_untouched, summarize
 from training_pro.record.speeds import remember_speed
 from training_pro.record.state import read_state
@@ -510,7 +511,8 @@ class Session:
 
     def _refuse_elsewhere(self, folder: Path) -> None:
         live = read_live(channel_folder(folder))
-        if live is not None and live.alive(channel_folder(folder)):
+        # A run of this process that has just ended may not have said so there yet.
+        if live is not None and live.process != this_process() and live.alive(channel_folder(folder)):
             raise BusyError(
                 f'The run "{live.name}" is in progress in another process. Watch it, or wait until it has finished.'
             )

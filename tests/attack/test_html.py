@@ -67,9 +67,9 @@ MADE_HERE = {
     },
     "views/status.py": {
         "count", "lines", "share", "left", "loss", "_run_line(run)", "model", "lora", "used", "parts", "warning",
-        "_press(*pause)",
+        "presses",
         "classes", "target", "_bar(status)", "tone", "spoilt", "heros", "facts", "name",
-        "_press('tp-interrupt', 'Stop', 'stop', 'tp-stop')", "_place(run)", "_ended_aside(points)", "warnings",
+        "_place(run)", "_ended_aside(points)", "warnings",
         "curve", "details if curve else ''", "'tp-lesser' if name in _LESSER else ''",
     },
     "panels/ask.py": {"_SLOT"},
@@ -84,7 +84,7 @@ MADE_HERE = {
     "views/check.py": {
         "what", "words", "one.tone", "role", "len(rest)", "cells", "tone", "chip", "head", "takes",
         "updates", "of", "said", "memory_meter(checked.memory)", "gigabytes(need)",
-        "remarks", "SPEED_BUTTON", "REMARKS_HAND", "late", "place", "press", "remark(one)", "link",
+        "remarks", "SPEED_BUTTON", "REMARKS_HAND", "late", "place", "press", "remark(one)", "link", "shown",
     },
     "views/columns.py": {
         "rows", "USE", "KEEP", "place", "name", "options", "known", "' selected' if known == chosen else ''",

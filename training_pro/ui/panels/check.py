@@ -136,7 +136,7 @@ class Check:
         kind = data.get(self._form.kind)
         asked = _Asked(
             self._form.values(data),
-            kind if kind in NOT_CHOSEN else TEXT,
+            kind if isinstance(kind, str) and kind in NOT_CHOSEN else TEXT,
             data.get(self.repairs.names) or (),
             data.get(self.repairs.repair),
         )

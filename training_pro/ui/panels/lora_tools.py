@@ -73,8 +73,10 @@ class LoraTools:
             self.result = area("lora-tool-result")
 
     def connect(self) -> None:
-        fields = [self.explained, self.strength, self.rank, self.name, self.go, self.said, self.result]
+        fields = [self.explained, self.strength, self.rank, self.name, self.go]
         self.tool.input(self._show, self.tool, fields, **LATEST)
+        # By the page itself: an answer that comes late would take away what the new tool says already.
+        self.tool.input(None, None, [self.said, self.result], js="() => ['', '']", api_name=False)
         asked = {self.tool, self.chooser.control, self.strength, self.rank, self.name}
         work = answering(self._work, self.said, "working on LoRAs")
         self.go.click(work, asked, [self.said, self.result], api_name=False)
@@ -89,8 +91,6 @@ class LoraTools:
             gr.update(visible=tool in (COMBINE, SMALLER)),
             gr.update(visible=makes),
             gr.update(value="Make the LoRA" if makes else "Compare"),
-            "",
-            "",
         ]
 
     def _work(self, data: Values) -> dict[Any, Any]:

@@ -36,6 +36,10 @@ def test_a_file_that_is_dropped_is_uploaded_and_a_comma_in_a_whole_number_is_no_
     rank.press_sequentially("1,024")
     assert rank.input_value() == "1024"
     tab.until(lambda: "1.5" not in tab.words("rank"), "the next check")
+    loss = tab.part("stop-at-loss").locator("input")
+    loss.select_text()
+    loss.press_sequentially("1,125")
+    assert loss.input_value() == "1.125"  # no thousands: it is no whole number
 
 
 def test_what_is_typed_while_the_server_is_away_is_put_back_into_the_page_that_is_made_anew(desk: Desk) -> None:

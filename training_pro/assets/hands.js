@@ -20,7 +20,7 @@
       press("columns", JSON.stringify({ do: columns.dataset.columns, roles }));
     }
   }, true);
-  // What was typed and is not sent yet: the page may fill the field anew, by an answer that was under way, before it is left.
+  // What was typed and is not sent yet: an answer under way may fill the field again before it is left.
   const typing = {}, typed = {}, sent = {};
   const send = (name, value) => {
     delete typed[name];

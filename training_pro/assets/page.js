@@ -30,7 +30,7 @@
   };
 
   // -- what was typed and not checked yet ---------------------------------------------------------------------------
-  // A server that was started again makes the page anew from what its last check knew: the rest is put back.
+  // After a restart the server builds the page from its last check: what was typed since is put back.
   const typed = () => JSON.parse(sessionStorage.getItem(TYPED) ?? "{}");
   const keep = (field) => {
     if (!field.matches(':is(input[type="number"], input[type="text"], input:not([type]), textarea):not([role])')) return;  // a list has one
@@ -99,7 +99,7 @@
   // In a whole number, what has three digits after a comma or point is thousands: 1,000 is 1000.
   document.addEventListener("input", (event) => {
     const typed = event.target;
-    if (!typed.matches?.('.training-pro input[type="number"]') || typed.closest(".tp-decimal") || !/^-?\d{1,3}\.\d{3}$/.test(typed.value)) return;
+    if (!typed.matches?.('.training-pro .tp-whole input[type="number"]') || !/^-?\d{1,3}\.\d{3}$/.test(typed.value)) return;
     write(typed, typed.value.replace(".", ""));
   }, true);
 

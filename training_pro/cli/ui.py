@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     check_address(options.listen, options.port)
     # Two requests at once must not be the first to import it: the second would get a module without its names.
-    import transformers  # noqa: F401
+    import transformers  # noqa: F401 (imported for what it leaves behind)
 
     from training_pro.ui.standalone import launch
 

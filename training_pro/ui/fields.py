@@ -19,6 +19,7 @@ UNITS = {"%": "percent", "tokens": "tokens", "updates": "updates", "blocks": "bl
 Choice = tuple[str, str]  # what is read, what it stands for
 NOTHING: Choice = ("None", "")
 AUTO = "auto"
+WHOLE = "tp-whole"  # in such a field the page's script (assets/page.js) reads 1,024 as 1024
 
 
 def meant(chosen: str, listed: Sequence[Choice]) -> str:
@@ -50,7 +51,9 @@ def make_field(name: str, editable: bool = True, listed: Sequence[Choice] = (), 
     if name == "learning_rate" or isinstance(default, str) or spec.auto is not None:
         lines = 3 if name in MANY_LINES else 1
         return gr.Textbox(shown_value(name, default), lines=lines, max_lines=6 if lines > 1 else 1, **same)
-    # A whole number too is taken as it was typed: with gradio's own rounding, 1.5 epochs would be 2 without a word.
+    # Whole numbers too arrive as typed, so that 1.5 is refused: gradio would silently round it to 2.
+    if isinstance(default, int):
+        same["elem_classes"] = [*same["elem_classes"], WHOLE]
     return gr.Number(default, step=spec.step, **same)
 
 

@@ -62,8 +62,17 @@ def row(tab: Tab, name: str) -> object:
 
 
 def choose_from_menu(tab: Tab, name: str, item: str) -> None:
-    row(tab, name).locator(".tp-dots").click()
-    tab.page.get_by_role("menuitem", name=item, exact=True).click()
+    """Choose `item` in the row's menu, which offers what the row could do when it was opened: opened anew until then."""
+    wanted = tab.page.get_by_role("menuitem", name=item, exact=True)
+
+    def offered() -> bool:
+        row(tab, name).locator(".tp-dots").click()
+        if not wanted.count():
+            tab.page.keyboard.press("Escape")
+        return bool(wanted.count())
+
+    tab.until(offered, f'"{item}" in the menu of {name}')
+    wanted.click()
 
 
 def test_runs_are_opened_compared_noted_deleted_and_brought_back(loras: Folders, desk: Desk) -> None:

@@ -62,7 +62,7 @@ def row(tab: Tab, name: str) -> object:
 
 
 def choose_from_menu(tab: Tab, name: str, item: str) -> None:
-    """Choose `item` in the row's menu, which offers what the row could do when it was opened: opened anew until then."""
+    """Choose `item` in the row's menu, which offers what the row could do when it opened: opened anew until then."""
     wanted = tab.page.get_by_role("menuitem", name=item, exact=True)
 
     def offered() -> bool:

@@ -76,85 +76,91 @@ class Settings:
     """
 
     # run
-    name: str = _run("", "Name", "The folder of the new LoRA. Letters, digits, - and _; no dots.")
+    name: str = _run("", "Name", 'The folder of the new LoRA: letters, digits, spaces, "-" and "_".')
     override: bool = _run(
         False,
         "Override Existing Files",
-        "On: an existing LoRA of this name is set aside and a new one is trained. Off: you are asked.",
+        "Sets an existing LoRA of this name aside. Off: asks first.",
     )
     deterministic: bool = _run(
         False,
         "Deterministic",
-        "The same run gives exactly the same LoRA again on a graphics card too. Slower by 10 to 30 % (a guess).",
+        "Repeats a run to the last bit on a graphics card too; 10 to 30 % slower (a guess).",
     )
     keep_awake: bool = _run(
-        False, "Keep the machine awake", "Asks the system not to sleep during the run. Needs the package wakepy."
+        False, "Keep the machine awake", "Keeps the computer from sleeping during the run. Needs the package wakepy."
     )
     start_from: str = _run(
         "",
         "Start from",
-        "An older LoRA to begin with: its name, NAME/checkpoint-40, or the path of its folder. Its rank, alpha and "
-        "targets are used. Empty: a fresh LoRA.",
+        "A LoRA to begin with: NAME, NAME/checkpoint-40 or a folder. Its rank, alpha and targets are used.",
     )
-    seed: int = _run(42, "Seed", "The same seed, data and settings give the same LoRA.", low=0, high=2**32 - 1, step=1)
+    seed: int = _run(
+        42,
+        "Seed",
+        "Start of the random numbers. Any number; the same one repeats a run.",
+        low=0,
+        high=2**32 - 1,
+        step=1,
+    )
 
     # data
     text_file: str = _data(
         "",
         "Text file",
-        "A text, book or PDF, or a folder of them. Several: a.txt x2 (twice per epoch); b.txt 50% (half of it).",
+        "A text, book, PDF or folder. Several: a.txt x2 (twice per epoch); b.txt 50% (half of it).",
     )
     dataset: str = _data(
         "",
         "Dataset",
-        "Rows in JSON, JSONL, CSV or Parquet: instructions, chats or texts. Several: a.json; b.csv 50% (half of it).",
+        "Rows as JSON, JSONL, CSV or Parquet. Several: a.json x2 (twice per epoch); b.csv 50% (half of it).",
     )
     dataset_kind: str = _data(
         "auto",
         "Kind of dataset",
-        "Detected from the rows. Choose it here if the detection is wrong.",
+        "auto detects it; choose another if that is wrong.",
         choices=DATASET_KINDS,
     )
     format: str = _data(
         "",
         "Data Format",
-        "For instruction rows: the format file that turns each row into text. Empty: the chat template.",
+        "The file that turns instructions into text. Empty: the chat template.",
     )
     columns: str = _data(
         "",
         "Columns",
-        'What the columns mean if their names are unusual: "prompt=Frage,answer=Antwort". '
-        "Roles: prompt, input, answer, system, history, thoughts, text, ignore; assistant=NAME says who answers.",
+        'What unusual columns mean: "prompt=Frage,answer=Antwort". In a chat, who answers: "assistant=NAME".',
     )
     chat_template: str = _data(
-        "", "Chat template", "Empty: the model's own. Else the name of a file in user_data/instruction-templates."
+        "", "Chat template", "A file in user_data/instruction-templates. Empty: the model's own."
     )
     bad_rows: str = _data(
-        "stop", "Bad rows", "If a row can't be used: stop and name it, or skip it and count it.", choices=BAD_ROW_WAYS
+        "stop",
+        "Bad rows",
+        "A row that can't be used stops the run, or is skipped and counted.",
+        choices=BAD_ROW_WAYS,
     )
-    skip_duplicates: bool = _data(
-        False, "Leave out duplicates", "A row or block that is the same as an earlier one is not trained again."
-    )
+    skip_duplicates: bool = _data(False, "Leave out duplicates", "Trains identical rows or blocks only once.")
     loss_on: str = _data(
         "all",
         "Train on",
-        "All tokens, only the assistant's turns, or only the part after a string.",
+        "all tokens, only the assistant's turns, or only after a string.",
         choices=LOSS_PLACES,
     )
     train_only_after: str = _data(
-        "", "Train Only After", 'Train only on the part of each row after this string, for example "### Response:".'
+        "", "Train Only After", 'Learns only what follows this string in a row, for example "### Response:".'
     )
     too_long: str = _data(
         "trim",
         "Rows that are too long",
-        "Trim them, split chats between their turns, leave them out, or stop with an error.",
+        "Trim them, split chats between turns, leave them out, or stop.",
         choices=TOO_LONG_WAYS,
     )
-    hybrid: bool = _data(False, "Hybrid Training", "Train on the text file and the dataset together.")
+    hybrid: bool = _data(False, "Hybrid Training", "Trains on the text file and the dataset together.")
     hybrid_data_percent: float = _data(
         100.0,
         "Percentage of Dataset used",
-        "A random part; the same seed picks the same part.",
+        "A random part, chosen by the seed.",
         unit="%",
         low=0,
         high=100,
@@ -163,7 +169,7 @@ class Settings:
     hybrid_text_percent: float = _data(
         100.0,
         "Percentage of Text file used",
-        "A random part; the same seed picks the same part.",
+        "A random part, chosen by the seed.",
         unit="%",
         low=0,
         high=100,
@@ -172,12 +178,12 @@ class Settings:
     eval_dataset: str = _data(
         "",
         "Evaluation Dataset",
-        "A file of the same kind that is not trained: its loss shows whether the LoRA only memorizes.",
+        "Measured, not trained. If its loss rises, the LoRA is overfitting.",
     )
     eval_percent: float = _data(
         0.0,
         "Hold out for evaluation",
-        "A part that is only evaluated, not trained; not needed with an evaluation file. Usual: 5 to 10 %.",
+        "Part of the data that is measured, not trained. Usual: 5 to 10 %.",
         unit="%",
         low=0,
         high=50,
@@ -188,7 +194,7 @@ class Settings:
     max_tokens: int = _text(
         256,
         "Maximum context length (Cutoff)",
-        "The most tokens a block may have. 256 suits style; more needs more memory.",
+        "The longest block. Texts: 128 to 256. Rows: the longest row.",
         unit="tokens",
         low=8,
         high=131072,
@@ -197,37 +203,35 @@ class Settings:
     hard_cut: str = _text(
         "\\n\\n\\n",
         "Hard Cut String",
-        "Separates ideas or chapters; no block crosses it. Escapes such as \\n work.",
+        "Separates chapters or ideas; no block crosses it. \\n is a line end.",
     )
-    overlap: bool = _text(
-        True, "Add Overlapping blocks", "Adds a block across the border of two blocks, never across a hard cut."
-    )
+    overlap: bool = _text(True, "Add Overlapping blocks", "Adds a block across each border of two blocks.")
     dementor: bool = _text(
         False,
         "DEMENTOR Long-form Learning",
-        "One block starts at every sentence. Use 1 epoch with a constant rate, or 2 with FP_low_epoch_annealing.",
+        "A block starts at every sentence. 1 epoch at a constant rate, or 2 with FP_low_epoch_annealing.",
     )
     min_block_chars: int = _text(
         0,
         "Ignore small blocks",
-        "Leaves out blocks of up to this many characters. 0: keep all.",
+        "Leaves out blocks of up to this many characters. 0: keeps all.",
         unit="characters",
         low=0,
         high=100000,
         step=1,
     )
-    add_bos: bool = _text(True, "Add BOS token", "The token that starts a text, if the model has one. Leave it on.")
+    add_bos: bool = _text(True, "Add BOS token", "Adds the token that begins a text. Leave it on.")
     eos: str = _text(
         "block",
         "EOS placement",
-        "The token that ends a text: never, after every block, or only at the end of a section.",
+        "Adds the token that ends a text: never, after every block, or only where a section ends.",
         choices=EOS_PLACES,
     )
 
     control_tokens: str = _text(
         "auto",
         "Control tokens in texts",
-        "Tags such as <|im_end|> in a text: as characters or as those tokens. auto: tokens in rows, text in files.",
+        "Tags such as <|im_end|>: plain text or real tokens. auto: tokens in rows, text in files.",
         choices=CONTROL_TOKEN_WAYS,
     )
 
@@ -235,7 +239,7 @@ class Settings:
     rank: int = _adapter(
         32,
         "LoRA Rank",
-        "8 to 16 for style, 32 to 128 for knowledge. Higher makes a larger LoRA.",
+        "How much the LoRA can hold. Style: 8 to 16; knowledge: 32 to 128.",
         low=1,
         high=2048,
         step=1,
@@ -243,7 +247,7 @@ class Settings:
     alpha: float = _adapter(
         0.0,
         "LoRA Alpha",
-        "How strongly the LoRA acts. Usual: 1 to 2 times the rank. 0 (auto): 2 times the rank.",
+        "How strongly the LoRA acts. Usual: 1 to 2 times the rank. 0 (auto): 2 times.",
         low=0,
         high=8192,
         step=1,
@@ -254,17 +258,17 @@ class Settings:
     )
     use_rslora: bool = _adapter(False, "Use rsLoRA", "Scales by alpha / sqrt(rank): more stable at high ranks.")
     rslora_alpha: float = _adapter(
-        16.0, "rsLoRA Alpha", "Used instead of LoRA Alpha with rsLoRA.", low=0.001, high=8192, step=1
+        16.0, "rsLoRA Alpha", "Replaces LoRA Alpha with rsLoRA. Usual: 16.", low=0.001, high=8192, step=1
     )
     use_dora: bool = _adapter(
         False,
         "Use DoRA",
-        "Learns the weights' length and direction separately: often better at low rank, but slower.",
+        "Often better at low rank, but slower.",
     )
     lora_plus_ratio: float = _adapter(
         0.0,
         "LoRA+ ratio",
-        "Learning rate of the B matrices, as a multiple of that of the A matrices. The paper uses 16. 0: off.",
+        "The LoRA's B matrices learn this many times faster than A. Usual: 16. 0: off.",
         low=0,
         high=1000,
         step=1,
@@ -276,15 +280,15 @@ class Settings:
     train_experts: bool = _adapter(
         False,
         "Train Experts",
-        "Mixture-of-experts models: also trains the experts, which hold most weights. A much larger LoRA; no dropout.",
+        "Trains the experts of a mixture too. Much larger LoRA; no dropout.",
     )
     train_head: bool = _adapter(
-        False, "Train Head", "Also trains lm_head and embed_tokens. For new vocabulary; makes large files."
+        False, "Train Head", "Trains lm_head and embed_tokens too, for new vocabulary. Large files."
     )
     new_words: str = _adapter(
         "",
         "New words",
-        "Words or tags, separated by commas, that become one token each. Only their own embeddings learn.",
+        "Words or tags that become one token each, separated by commas.",
     )
 
     # batch
@@ -300,43 +304,49 @@ class Settings:
     gradient_accumulation_steps: int = _batch(
         1,
         "Gradient Accumulation Steps",
-        "Batches per update: acts like a larger batch without more memory.",
+        "Batches per update: like a larger batch without more memory.",
         low=1,
         high=1024,
         step=1,
     )
     epochs: float = _batch(
-        3.0, "Epochs", "How many times each block is trained. Fractions work.", low=0.001, high=10000, step=0.1
+        3.0,
+        "Epochs",
+        "How often each block is trained. Long texts: 1 or 2; short ones: 3 to 10.",
+        low=0.001,
+        high=10000,
+        step=0.1,
     )
     group_by_length: bool = _batch(
-        True, "Group Samples by Length", "Puts blocks of similar length into one batch: less padding, faster."
+        True, "Group Samples by Length", "Batches blocks of similar length: less padding, faster."
     )
     gradient_checkpointing: str = _batch(
         "auto",
         "Gradient Checkpoint",
-        "Saves memory by computing layers twice; takes up to a third longer; the result is the same. "
-        "auto: only as many layers as the memory needs.",
+        "Less memory, up to a third slower, same result. auto: only as needed.",
         choices=CHECKPOINT_WAYS,
         switch=("off", "on"),
     )
 
     # schedule
-    learning_rate: float = _schedule(3e-4, "Learning Rate", "Usual for a LoRA: 1e-4 to 3e-4.", low=1e-9, high=1.0)
+    learning_rate: float = _schedule(
+        3e-4, "Learning Rate", "How far an update moves the LoRA. Usual: 1e-4 to 3e-4.", low=1e-9, high=1.0
+    )
     head_learning_rate: float = _schedule(
         0.0,
         "Learning rate of head and embeddings",
-        "For Train Head and New words. Usual: a fifth to a tenth of the Learning Rate. 0 (auto): the same.",
+        "For Train Head and New words. Usual: a fifth to a tenth of Learning Rate. 0 (auto): the same.",
         low=0,
         high=1.0,
         auto=0,
     )
     lr_scheduler_type: str = _schedule(
-        "FP_low_epoch_annealing", "LR Scheduler", "How the rate changes during the run; the page draws its curve."
+        "FP_low_epoch_annealing", "LR Scheduler", "How the rate changes during the run; the page draws it."
     )
     warmup_steps: int = _schedule(
         -1,
         "Warmup Steps",
-        "Updates in which the rate rises from 0. -1 (auto): at most a tenth of the run. 0: none.",
+        "Updates in which the rate rises from 0. -1 (auto): at most a tenth of the run.",
         unit="updates",
         low=-1,
         high=1_000_000,
@@ -346,7 +356,7 @@ class Settings:
     warmup_ratio: float = _schedule(
         0.0,
         "Warmup Ratio",
-        "Warmup as a part of the run. Used unless Warmup Steps is above 0.",
+        "Warmup as a part of the run: 0.05 is 5 %. Used unless Warmup Steps is above 0.",
         low=0,
         high=0.5,
         step=0.005,
@@ -354,7 +364,7 @@ class Settings:
     optimizer: str = _schedule(
         "adamw_torch",
         "Optimizer",
-        "adamw_torch is the standard. 8-bit and paged ones need less memory. Run paged ones in a process of their own.",
+        "adamw_torch is standard; 8-bit and paged ones need less memory.",
     )
     weight_decay: float = _schedule(
         0.0, "Weight decay", "Pulls the weights towards 0. Usual: 0 to 0.1.", low=0, high=1, step=0.01
@@ -365,7 +375,7 @@ class Settings:
     neftune_noise_alpha: float = _schedule(
         0.0,
         "NEFTune noise scale",
-        "Random noise on the embeddings, against overfitting. A good start: 5. 0: off.",
+        "Noise on the embeddings, against overfitting. A good start: 5. 0: off.",
         low=0,
         high=100,
         step=1,
@@ -373,12 +383,17 @@ class Settings:
 
     # stops
     stop_at_loss: float = _stop(
-        0.0, "Stop at loss", "Stops the run when the smoothed loss falls to this. 0: off.", low=0, high=10, step=0.01
+        0.0,
+        "Stop at loss",
+        "Stops when the smoothed loss falls to this. Style: 1.5 to 1.8. 0: off.",
+        low=0,
+        high=10,
+        step=0.01,
     )
     loss_window: int = _stop(
         5,
         "Smoothing of the stop loss",
-        "The stop loss uses the mean of this many updates. 1: the raw loss.",
+        "The smoothed loss is the mean of this many updates. 1: the raw loss.",
         unit="updates",
         low=1,
         high=1000,
@@ -387,12 +402,12 @@ class Settings:
     stop_ramp: bool = _stop(
         False,
         "Ramp down at the stop loss",
-        "Off: the run stops at once. On: the rate first falls to 0, within a tenth of the updates done so far.",
+        "First lets the rate fall to 0, within a tenth of the updates so far.",
     )
     stop_at_epoch: int = _stop(
         0,
         "Stop at Epoch",
-        "Stops the run after this many whole epochs. 0: off.",
+        "Stops after this many whole epochs. 0: off.",
         unit="epochs",
         low=0,
         high=10000,
@@ -411,7 +426,7 @@ class Settings:
     save_steps: int = _checkpoint(
         0,
         "Save every n steps",
-        "Saves a checkpoint every n updates and after each epoch. 0: neither.",
+        "Checkpoint every n updates and each epoch. Usual: a tenth of the run. 0: neither.",
         unit="updates",
         low=0,
         high=1_000_000,
@@ -420,37 +435,45 @@ class Settings:
     save_at_loss: float = _checkpoint(
         1.8,
         "Save at 10% Loss change",
-        "Saves a checkpoint when the loss first falls to this, then each time it falls by another 10 %. 0: off.",
+        "Checkpoint at this loss, then at each further fall of 10 %. 0: off.",
         low=0,
         high=10,
         step=0.01,
     )
     keep_checkpoints: int = _checkpoint(
-        0, "Checkpoints to keep", "Deletes older checkpoints. 0: keep all.", low=0, high=1000, step=1
+        0,
+        "Checkpoints to keep",
+        "Deletes older checkpoints beyond this number. 0: keeps all.",
+        low=0,
+        high=1000,
+        step=1,
     )
     save_at_end: bool = _checkpoint(
         True,
         "Save at the end",
-        "Also saves a checkpoint of the finished run, so that you can train it further exactly. Needs the space of "
-        "two or three LoRAs.",
+        "Checkpoint for training further. Takes the space of two or three LoRAs.",
     )
-    save_best: bool = _checkpoint(
-        True, "Keep the best", "With evaluation data: saves a checkpoint at each new lowest evaluation loss."
-    )
+    save_best: bool = _checkpoint(True, "Keep the best", "Checkpoint at each new lowest evaluation loss.")
 
     # watch
     eval_steps: int = _watch(
-        100, "Evaluate every n steps", "Needs evaluation data.", unit="updates", low=1, high=1_000_000, step=1
+        100,
+        "Evaluate every n steps",
+        "Updates between evaluations. Needs evaluation data.",
+        unit="updates",
+        low=1,
+        high=1_000_000,
+        step=1,
     )
     sample_prompts: str = _watch(
         "",
         "Sample prompts",
-        "One per line. The model answers them before, during and after training; not after an interrupt.",
+        "One per line. Answered before, during and after the run.",
     )
     sample_tokens: int = _watch(
         60,
         "Length of samples",
-        "Maximum length of an answer to a sample prompt.",
+        "The longest answer to a sample prompt.",
         unit="tokens",
         low=1,
         high=2000,
@@ -468,16 +491,15 @@ class Settings:
     tell_when_it_ends: bool = _watch(
         False,
         "Tell when it ends",
-        "Sends a message to the addresses under Tools: a webhook, ntfy, mail and others. Needs the package apprise.",
+        "Sends a message to the addresses under Tools. Needs the package apprise.",
     )
     watch_forgetting: bool = _watch(
         True,
         "Watch for forgetting",
-        "Measures the loss on a general text at the start, with each evaluation and at the end. Each time costs "
-        "about a third of an update.",
+        "Also measures the loss on a general text, at each evaluation. A rise: the model forgets.",
     )
     forgetting_text: str = _watch(
-        "", "General text", "A text of your own to measure forgetting on. Empty: the included English one."
+        "", "General text", "A text of your own to measure forgetting. Empty: the included English one."
     )
     report_to: str = _watch(
         "none", "Save detailed logs with", "Also writes logs for TensorBoard or W&B.", choices=REPORT_TARGETS

@@ -15,29 +15,28 @@ GROUPS = {
     "adapter": "The LoRA",
     "batch": "Batch and epochs",
     "schedule": "Learning rate",
-    "stops": "Stops (the first four can be changed during a run)",
+    "stops": "Stops",
     "checkpoints": "Checkpoints",
     "watch": "Watching",
 }
 
-# Where a setting comes from in the feature list of Training_PRO, the extension whose users this is for.
+# The feature list of Training_PRO, the extension whose users this is for, where no label here says the same.
 KNOWN_FROM = {
-    "max_tokens": "precise raw text slicer (PRTS)",
-    "hard_cut": "precise raw text slicer (PRTS); hard cut",
-    "overlap": "overlap chunking",
-    "dementor": "DEMENTOR learning",
-    "add_bos": "BOS on and off",
-    "eos": "EOS to each block or to hard cut only",
-    "targets": "target selector",
-    "batch_size": "True Batch Size",
-    "gradient_accumulation_steps": "Gradient accumulation, lowered where it is too high",
-    "epochs": "DEMENTOR learning: 1 or 2 epochs",
-    "lr_scheduler_type": "custom schedulers",
-    "warmup_steps": "Check Dataset and suggest",
-    "save_steps": "checkpoint auto saving; Check Dataset and suggest",
-    "save_at_loss": "checkpoint auto saving",
-    "stop_at_loss": "Stop Loss, changed during training",
+    "precise raw text slicer (PRTS)": ("max_tokens", "hard_cut"),
+    "target selector": ("targets",),
+    "custom schedulers": ("lr_scheduler_type",),
+    "Check Dataset and suggest": ("warmup_steps", "save_steps"),
+    "checkpoint auto saving": ("save_steps", "save_at_loss"),
 }
+
+BEGINNING = """# All settings
+
+The *name* goes after `--set` and into settings files. Buttons and live controls are in [The page](page.md).
+`python -m training_pro settings` writes this page.
+
+A *token* is a word or a piece of one. A *block* is one training sample. An *update* is one step of learning, made from
+one or more batches of blocks. An *epoch* is one pass over the data. The *loss* is low when the model predicts well. A
+*checkpoint* is a saved state of the run. *Overfitting*: the LoRA repeats the text instead of learning from it."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -55,40 +54,38 @@ def run(options: argparse.Namespace) -> int:
 
 def settings_table() -> Iterator[str]:
     """The page of all settings, line by line, in Markdown."""
-    yield "# All settings"
-    yield ""
-    yield "The name is what you write after `--set` and in settings files. The column *known from* names the feature of"
-    yield "the original Training_PRO that became this setting. Buttons and live controls are in [The page](page.md)."
-    yield "Made by `python -m training_pro settings`."
+    yield from BEGINNING.splitlines()
     for group, title in GROUPS.items():
-        yield ""
-        yield f"## {title}"
-        yield ""
-        yield "| control | name | default | range | effect | known from |"
-        yield "|---|---|---|---|---|---|"
+        yield from _table(title, "control | name | default (range) | effect")
         for name, spec in SPECS.items():
             if spec.group == group:
                 yield _row(name, spec)
+    yield from _table("Coming from the original Training_PRO", "there | here")
+    for feature, names in KNOWN_FROM.items():
+        yield f"| {feature} | {', '.join(SPECS[name].label for name in names)} |"
+
+
+def _table(title: str, columns: str) -> Iterator[str]:
+    """The heading of a table and the names of its columns."""
+    yield from ("", f"## {title}", "", f"| {columns} |", "|" + "---|" * len(columns.split("|")))
 
 
 def _row(name: str, spec: Spec) -> str:
-    cells = (spec.label, f"`{name}`", _value(DEFAULTS[name]), _range(spec), _cell(spec.help), KNOWN_FROM.get(name, ""))
-    return f"| {' | '.join(cells)} |"
+    return f"| {spec.label} | `{name}` | {_default(name, spec)} | {_cell(spec.help)} |"
 
 
-def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"`{value}`" if str(value) else "empty"
-
-
-def _range(spec: Spec) -> str:
+def _default(name: str, spec: Spec) -> str:
+    """The default, and what else it may be."""
+    default = DEFAULTS[name]
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    value = f"`{default}`" if str(default) else "empty"
     if spec.choices:
-        return ", ".join(f"`{choice}`" for choice in spec.choices)
+        return f"{value} (or {', '.join(f'`{choice}`' for choice in spec.choices if choice != default)})"
     if spec.low is None or spec.high is None:
-        return ""
+        return value
     unit = f" {spec.unit}" if spec.unit else ""
-    return f"{spec.low:g} to {spec.high:.10g}{unit}"
+    return f"{value} ({spec.low:g} to {spec.high:.10g}{unit})"
 
 
 def _cell(text: str) -> str:

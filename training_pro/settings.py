@@ -80,12 +80,12 @@ class Settings:
     override: bool = _run(
         False,
         "Override Existing Files",
-        "Sets an existing LoRA of this name aside. Off: asks first.",
+        "Sets a LoRA of this name aside. Off: asks first.",
     )
     deterministic: bool = _run(
         False,
         "Deterministic",
-        "Repeats a run to the last bit on a graphics card too; 10 to 30 % slower (a guess).",
+        "Repeats a run bit for bit on a graphics card too; 10 to 30 % slower (a guess).",
     )
     keep_awake: bool = _run(
         False, "Keep the machine awake", "Keeps the computer from sleeping during the run. Needs the package wakepy."
@@ -93,12 +93,12 @@ class Settings:
     start_from: str = _run(
         "",
         "Start from",
-        "A LoRA to begin with: NAME, NAME/checkpoint-40 or a folder. Its rank, alpha and targets are used.",
+        "A LoRA to begin with: NAME, NAME/checkpoint-40 or a folder.",
     )
     seed: int = _run(
         42,
         "Seed",
-        "Start of the random numbers. Any number; the same one repeats a run.",
+        "Any number; the same one repeats a run.",
         low=0,
         high=2**32 - 1,
         step=1,
@@ -113,7 +113,7 @@ class Settings:
     dataset: str = _data(
         "",
         "Dataset",
-        "Rows as JSON, JSONL, CSV or Parquet. Several: a.json x2 (twice per epoch); b.csv 50% (half of it).",
+        "Rows as JSON, JSONL, CSV or Parquet. Several: a.json; b.csv 50% (half of it).",
     )
     dataset_kind: str = _data(
         "auto",
@@ -129,7 +129,7 @@ class Settings:
     columns: str = _data(
         "",
         "Columns",
-        'What unusual columns mean: "prompt=Frage,answer=Antwort". In a chat, who answers: "assistant=NAME".',
+        'What unusual columns mean: "prompt=Frage,answer=Antwort", or who answers: "assistant=NAME".',
     )
     chat_template: str = _data(
         "", "Chat template", "A file in user_data/instruction-templates. Empty: the model's own."
@@ -137,23 +137,23 @@ class Settings:
     bad_rows: str = _data(
         "stop",
         "Bad rows",
-        "A row that can't be used stops the run, or is skipped and counted.",
+        "A row that can't be used: stop, or skip and count it.",
         choices=BAD_ROW_WAYS,
     )
     skip_duplicates: bool = _data(False, "Leave out duplicates", "Trains identical rows or blocks only once.")
     loss_on: str = _data(
         "all",
         "Train on",
-        "all tokens, only the assistant's turns, or only after a string.",
+        "all tokens, the assistant's turns, or what follows a string.",
         choices=LOSS_PLACES,
     )
     train_only_after: str = _data(
-        "", "Train Only After", 'Learns only what follows this string in a row, for example "### Response:".'
+        "", "Train Only After", 'Learns only what follows this string, such as "### Response:".'
     )
     too_long: str = _data(
         "trim",
         "Rows that are too long",
-        "Trim them, split chats between turns, leave them out, or stop.",
+        "Trim, split chats between turns, leave out, or stop.",
         choices=TOO_LONG_WAYS,
     )
     hybrid: bool = _data(False, "Hybrid Training", "Trains on the text file and the dataset together.")
@@ -183,7 +183,7 @@ class Settings:
     eval_percent: float = _data(
         0.0,
         "Hold out for evaluation",
-        "Part of the data that is measured, not trained. Usual: 5 to 10 %.",
+        "A part that is measured, not trained. Usual: 5 to 10 %.",
         unit="%",
         low=0,
         high=50,
@@ -214,7 +214,7 @@ class Settings:
     min_block_chars: int = _text(
         0,
         "Ignore small blocks",
-        "Leaves out blocks of up to this many characters. 0: keeps all.",
+        "Leaves out blocks of up to this many characters.",
         unit="characters",
         low=0,
         high=100000,
@@ -224,7 +224,7 @@ class Settings:
     eos: str = _text(
         "block",
         "EOS placement",
-        "Adds the token that ends a text: never, after every block, or only where a section ends.",
+        "The token that ends a text. block: after each block; cut: only where a section ends; none: never.",
         choices=EOS_PLACES,
     )
 
@@ -247,7 +247,7 @@ class Settings:
     alpha: float = _adapter(
         0.0,
         "LoRA Alpha",
-        "How strongly the LoRA acts. Usual: 1 to 2 times the rank. 0 (auto): 2 times.",
+        "How strongly the LoRA acts. Usual: 1 to 2 times the rank. auto: 2 times.",
         low=0,
         high=8192,
         step=1,
@@ -268,7 +268,7 @@ class Settings:
     lora_plus_ratio: float = _adapter(
         0.0,
         "LoRA+ ratio",
-        "The LoRA's B matrices learn this many times faster than A. Usual: 16. 0: off.",
+        "The LoRA's B matrices learn this many times faster. Usual: 16. 0: off.",
         low=0,
         high=1000,
         step=1,
@@ -280,15 +280,15 @@ class Settings:
     train_experts: bool = _adapter(
         False,
         "Train Experts",
-        "Trains the experts of a mixture too. Much larger LoRA; no dropout.",
+        "Also trains the experts of a mixture: a much larger LoRA, no dropout.",
     )
     train_head: bool = _adapter(
-        False, "Train Head", "Trains lm_head and embed_tokens too, for new vocabulary. Large files."
+        False, "Train Head", "Also trains lm_head and embed_tokens, for new vocabulary. Large files."
     )
     new_words: str = _adapter(
         "",
         "New words",
-        "Words or tags that become one token each, separated by commas.",
+        "Words or tags, separated by commas, that become one token each.",
     )
 
     # batch
@@ -335,7 +335,7 @@ class Settings:
     head_learning_rate: float = _schedule(
         0.0,
         "Learning rate of head and embeddings",
-        "For Train Head and New words. Usual: a fifth to a tenth of Learning Rate. 0 (auto): the same.",
+        "For Train Head and New words. Usual: a fifth to a tenth of Learning Rate. auto: the same.",
         low=0,
         high=1.0,
         auto=0,
@@ -346,7 +346,7 @@ class Settings:
     warmup_steps: int = _schedule(
         -1,
         "Warmup Steps",
-        "Updates in which the rate rises from 0. -1 (auto): at most a tenth of the run.",
+        "Updates in which the rate rises from 0. auto: at most a tenth of the run.",
         unit="updates",
         low=-1,
         high=1_000_000,
@@ -375,7 +375,7 @@ class Settings:
     neftune_noise_alpha: float = _schedule(
         0.0,
         "NEFTune noise scale",
-        "Noise on the embeddings, against overfitting. A good start: 5. 0: off.",
+        "Noise on the embeddings, against overfitting. Try 5. 0: off.",
         low=0,
         high=100,
         step=1,
@@ -443,7 +443,7 @@ class Settings:
     keep_checkpoints: int = _checkpoint(
         0,
         "Checkpoints to keep",
-        "Deletes older checkpoints beyond this number. 0: keeps all.",
+        "Deletes older ones beyond this number. 0: keeps all.",
         low=0,
         high=1000,
         step=1,
@@ -451,7 +451,7 @@ class Settings:
     save_at_end: bool = _checkpoint(
         True,
         "Save at the end",
-        "Checkpoint for training further. Takes the space of two or three LoRAs.",
+        "Checkpoint for training further. As large as two or three LoRAs.",
     )
     save_best: bool = _checkpoint(True, "Keep the best", "Checkpoint at each new lowest evaluation loss.")
 
@@ -496,7 +496,7 @@ class Settings:
     watch_forgetting: bool = _watch(
         True,
         "Watch for forgetting",
-        "Also measures the loss on a general text, at each evaluation. A rise: the model forgets.",
+        "Measures a general text during the run. If its loss rises, the model forgets.",
     )
     forgetting_text: str = _watch(
         "", "General text", "A text of your own to measure forgetting. Empty: the included English one."

@@ -1,4 +1,4 @@
-"""``settings``: every setting with its default, range and effect, as a Markdown table, or the defaults as JSON."""
+"""``settings``: every setting with its default and effect, as a Markdown table, or the defaults as JSON."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ KNOWN_FROM = {
 
 BEGINNING = """# All settings
 
-The *name* goes after `--set` and into settings files. Buttons and live controls are in [The page](page.md).
-`python -m training_pro settings` writes this page.
+The *name* goes after `--set` and into settings files. A number outside a setting's limits is refused, and the message
+names them. All other controls are in [The page](page.md). `python -m training_pro settings` writes this page.
 
 A *token* is a word or a piece of one. A *block* is one training sample. An *update* is one step of learning, made from
 one or more batches of blocks. An *epoch* is one pass over the data. The *loss* is low when the model predicts well. A
@@ -56,7 +56,7 @@ def settings_table() -> Iterator[str]:
     """The page of all settings, line by line, in Markdown."""
     yield from BEGINNING.splitlines()
     for group, title in GROUPS.items():
-        yield from _table(title, "control | name | default (range) | effect")
+        yield from _table(title, "control | name | default | effect")
         for name, spec in SPECS.items():
             if spec.group == group:
                 yield _row(name, spec)
@@ -79,13 +79,12 @@ def _default(name: str, spec: Spec) -> str:
     default = DEFAULTS[name]
     if isinstance(default, bool):
         return "on" if default else "off"
-    value = f"`{default}`" if str(default) else "empty"
-    if spec.choices:
-        return f"{value} (or {', '.join(f'`{choice}`' for choice in spec.choices if choice != default)})"
-    if spec.low is None or spec.high is None:
-        return value
-    unit = f" {spec.unit}" if spec.unit else ""
-    return f"{value} ({spec.low:g} to {spec.high:.10g}{unit})"
+    if default == spec.auto:
+        return f"`auto` ({default:g})"
+    shown = f"{default:g}" if isinstance(default, float) else str(default)
+    value = f"`{shown}`" if shown else "empty"
+    others = [f"`{choice}`" for choice in spec.choices if choice != default]
+    return f"{value} or {', '.join(others)}" if others else f"{value} {spec.unit}".rstrip()
 
 
 def _cell(text: str) -> str:

@@ -55,7 +55,7 @@ COMMANDS = {  # name: where it is (a module of this folder, or an attribute of o
     "dump": ("datasets.DUMP", "write the prepared blocks of a run to a file: as text (.txt) or as JSON lines"),
     "blocks": ("blocks", "print the blocks of a text file as JSON lines"),
     "sentences": ("sentences", "print the sentences of a text file, one JSON string per line"),
-    "settings": ("settings", "print every setting: name, default, range and effect"),
+    "settings": ("settings", "print every setting: name, default and effect"),
 }
 
 

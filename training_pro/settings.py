@@ -80,7 +80,7 @@ class Settings:
     override: bool = _run(
         False,
         "Override Existing Files",
-        "Sets a LoRA of this name aside. Off: asks first.",
+        "Trains again under an existing name; the old LoRA is set aside. Off: asks first.",
     )
     deterministic: bool = _run(
         False,
@@ -144,7 +144,7 @@ class Settings:
     loss_on: str = _data(
         "all",
         "Train on",
-        "all tokens, the assistant's turns, or what follows a string.",
+        "What is learned: all tokens, the assistant's turns, or what follows a string.",
         choices=LOSS_PLACES,
     )
     train_only_after: str = _data(

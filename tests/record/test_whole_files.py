@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,6 +214,17 @@ def test_an_error_in_the_body_passes_and_nothing_is_kept(tmp_path: Path) -> None
         temporary.write_text("x")
         raise ZeroDivisionError
     assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder that is written in can't be moved there")
+@pytest.mark.parametrize("write", [whole_file, staged_folder])
+def test_nothing_is_left_in_a_folder_that_was_moved_meanwhile(tmp_path: Path, write: Any) -> None:
+    run, moved = tmp_path / "run", tmp_path / "elsewhere" / "run"
+    run.mkdir()
+    moved.parent.mkdir()
+    with pytest.raises(RunError, match="its folder is gone"), write(run / "notes"):
+        run.rename(moved)
+    assert names(moved) == [] and names(tmp_path) == ["elsewhere"]
 
 
 def test_temporaries_of_a_living_process_stay(tmp_path: Path) -> None:

@@ -79,7 +79,6 @@ def test_perplexity_is_measured_kept_and_commented(tab: Tab, server: Server) -> 
     tab.until(lambda: tab.phase() == "ended", "the LoRA")
     tab.show_tab("Runs")
     tab.until(lambda: "No perplexity has been measured yet" in tab.words("perplexity-table"), "the empty table")
-    tab.press("perplexity-refresh")
     tab.choose("perplexity-text", "tales.txt")
     tab.choose("perplexity-loras", "sea")
     tab.type("perplexity-context", "128")

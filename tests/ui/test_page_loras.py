@@ -57,6 +57,17 @@ def listed(tab: Tab) -> list[str]:
     return list(tab.page.evaluate(rows))
 
 
+def offered(tab: Tab, name: str) -> list[str]:
+    """What the list of this name offers; it is closed again."""
+    field = tab.part(name).locator("input").first
+    field.click()
+    options = tab.page.get_by_role("option")
+    options.first.wait_for()
+    words = options.all_inner_texts()
+    field.blur()
+    return [entry.strip(" ✓\n") for entry in words]
+
+
 def row(tab: Tab, name: str) -> object:
     return tab.page.locator(f'.tp-runs tr[data-run="{name}"]')
 
@@ -172,6 +183,24 @@ def test_asked_blind_exported_and_combined(loras: Folders, desk: Desk) -> None:
     tab.press("lora-tool-go")
     tab.until(lambda: "Cosine between both: 1.000" in tab.words("lora-tool-said"), "how alike they are")
     assert "layer 1" in tab.words("lora-tool-result")
+
+
+def test_a_new_lora_in_a_list_of_several_leaves_what_is_chosen(
+    loras: Folders, desk: Desk, tiny_folder: Path
+) -> None:
+    tab = desk.open()
+    tab.show_tab("Tools")
+    tab.choose("lora-tool-which", "red")
+    make_run(loras, tiny_folder, "violet", 8, "2026-01-03T10:00:00+00:00")
+    tab.until(lambda: "violet" in offered(tab, "lora-tool-which"), "the new one in the list")
+    shown = tab.part("lora-tool-which").locator(".token")
+    tab.until(lambda: [words.strip() for words in shown.all_inner_texts()] == ["red"], "what was chosen")
+    tab.choose("lora-tool-which", "violet")
+    tab.until(lambda: [words.strip() for words in shown.all_inner_texts()] == ["red", "violet"], "both")
+    tab.part("lora-tool").get_by_text("Compare").click()
+    tab.press("lora-tool-go")
+    tab.until(lambda: "Cosine" in tab.words("lora-tool-said"), "the comparison")
+    assert "red" in tab.words("lora-tool-result") and "violet" in tab.words("lora-tool-result")
 
 
 def test_an_export_has_one_bar_inside_its_card(loras: Folders, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,18 +85,16 @@ def whole_file(path: Path, *, private: bool = False) -> Iterator[Path]:
     """
     temporary = _beside(path, "writing")
     try:
-        temporary.touch(mode=0o600 if private else 0o666)
-        permissions = temporary.stat().st_mode & 0o777
-        yield temporary
-        _permit(temporary, permissions)
-        _sync_file(temporary)
-        rename(temporary, path)
-        _sync_folder(path.parent)
+        with _taken_away(temporary):
+            temporary.touch(mode=0o600 if private else 0o666)
+            permissions = temporary.stat().st_mode & 0o777
+            yield temporary
+            _permit(temporary, permissions)
+            _sync_file(temporary)
+            rename(temporary, path)
+            _sync_folder(path.parent)
     except OSError as error:
         raise write_fault(path, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -111,16 +109,15 @@ def staged_folder(final: Path) -> Iterator[Path]:
     """
     staging = _beside(final, "writing")
     try:
-        staging.mkdir()
-        permissions = staging.stat().st_mode & 0o777
-        yield staging
-        permit_all(staging, permissions)
-        _sync_tree(staging)
-        _put_in_place(staging, final)
+        with _taken_away(staging):
+            staging.mkdir()
+            permissions = staging.stat().st_mode & 0o777
+            yield staging
+            permit_all(staging, permissions)
+            _sync_tree(staging)
+            _put_in_place(staging, final)
     except OSError as error:
         raise write_fault(final, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextmanager
@@ -132,18 +129,17 @@ def files_into(folder: Path) -> Iterator[Path]:
     """
     staging = _beside(folder / "files", "writing")
     try:
-        staging.mkdir()
-        permissions = staging.stat().st_mode & 0o777
-        yield staging
-        permit_all(staging, permissions)
-        _sync_tree(staging)
-        for path in sorted(staging.iterdir()):
-            rename(path, folder / path.name)
-        _sync_folder(folder)
+        with _taken_away(staging):
+            staging.mkdir()
+            permissions = staging.stat().st_mode & 0o777
+            yield staging
+            permit_all(staging, permissions)
+            _sync_tree(staging)
+            for path in sorted(staging.iterdir()):
+                rename(path, folder / path.name)
+            _sync_folder(folder)
     except OSError as error:
         raise write_fault(folder, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def permit_all(folder: Path, permissions: int) -> None:
@@ -271,6 +267,27 @@ def _beside(path: Path, kind: str) -> Path:
     mark = this_process()
     kept_name = f"~{path.name}" if kind == "replaced" else ""
     return path.with_name(f".{kind}-{mark.pid}-{mark.started}-{secrets.token_hex(4)}{kept_name}{HIDDEN_ENDING}")
+
+
+@contextmanager
+def _taken_away(temporary: Path) -> Iterator[None]:
+    """However the body ends, `temporary` is gone afterwards, also where somebody moved the folder that it was in."""
+    folder = None if _WINDOWS else os.open(temporary.parent, os.O_RDONLY)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if folder is not None and not os.path.lexists(temporary):
+                os.rename(temporary.name, _above(temporary), src_dir_fd=folder)
+                _remove(_above(temporary))
+        with suppress(OSError):
+            _remove(temporary)
+        if folder is not None:
+            os.close(folder)
+
+
+def _above(temporary: Path) -> Path:
+    return temporary.parent.with_name(temporary.name)
 
 
 def _sync_file(path: Path) -> None:

@@ -174,6 +174,9 @@ class LiveUpdates:
 
     def _connect_pull(self, trigger: Any, handler: Callable[..., Any], outputs: Sequence[Any], **given: Any) -> None:
         got = trigger.click(handler, outputs=list(outputs), trigger_mode="always_last", **given, **AT_ONCE)
+        several = [one for one in outputs if isinstance(one, gr.Dropdown) and one.multiselect]
+        if several:  # gradio 4 knows what is chosen by its place in the list, until it is given the value
+            got.success(None, several, several, js="(...values) => values", api_name=False)
         got.success(None, None, None, js=f"() => window.trainingProLive.got({json.dumps(trigger.value)})")
 
     def look(self, asked: str) -> str:

@@ -144,7 +144,7 @@ def test_a_bad_table_is_told_of_and_left(panel: Panel) -> None:
 def test_lists_are_those_of_now(panel: Panel, folders: Folders) -> None:
     (folders.datasets / "b.txt").write_text("b")
     make_adapter(folders.loras / "sea")
-    updates = press(panel.blocks, panel.panel.refresh)
+    updates = panel.panel.lists()
     assert updates[panel.panel.text]["choices"] == ["b.txt"]
     assert updates[panel.panel.models]["choices"] == ["other", "tiny"]
     assert updates[panel.panel.chooser.control]["choices"] == [THE_BASE, ("sea", "sea")]

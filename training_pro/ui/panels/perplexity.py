@@ -75,7 +75,6 @@ class Perplexity(Follows):
         with button_row():
             self.measure = button("Measure perplexity", "measure", variant="primary")
             self.interrupt = button("Interrupt", "measure-interrupt", variant="stop", interactive=False)
-            self.refresh = button("Refresh lists", "perplexity-refresh")
 
     def _build_comment(self) -> None:
         with gr.Row():
@@ -94,8 +93,6 @@ class Perplexity(Follows):
     def connect(self) -> None:
         if not self._editable:
             return
-        read = answering(self.lists, self.said, "reading the lists")
-        self.refresh.click(read, None, [*self.listed, self.said], **QUIET)
         asked = [self.text, self.models, self.chooser.control, self.context, self.stride, self.bos]
         begin = answering(self._begin, self.said, "measuring the perplexity")
         self.measure.click(begin, asked, [self.said, self.interrupt], **QUIET)

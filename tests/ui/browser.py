@@ -19,8 +19,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS = 60_000
-ATTEMPTS = 6  # to choose from a list that is filled anew just then
+WAIT_MS = 120_000  # for what takes a second on a machine that has nothing else to do
+ATTEMPTS = 12  # to choose from a list that is filled anew just then
 # Gradio 4's own page asks other hosts for a script and fonts; there are none here. Gradio 6 complains of its own
 # streams when a page is left or reloaded.
 NOT_OURS = (
@@ -35,7 +35,7 @@ NOT_OURS = (
 # A page in the background may draw nothing, so there is an end to waiting.
 DRAWN_TWICE = """() => new Promise((done) => {
   requestAnimationFrame(() => requestAnimationFrame(done));
-  setTimeout(done, 300);
+  setTimeout(done, 3000);
 })"""
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
@@ -63,8 +63,17 @@ class Tab:
         self.page.on("pageerror", lambda error: self._complain("error", str(error)))
         self.page.goto(url)
         self.page.locator(".training-pro[data-face]").wait_for()
-        if self.part("marks").count():  # what is filled in when a page opens is there, and was checked
+        self.opened()
+
+    def opened(self) -> None:
+        """Until what is filled in when a page opens is there, and was checked; and the server's first news."""
+        if self.part("marks").count():
             self.page.locator("#tp-marks .tp-marks").wait_for(state="attached")
+        self.page.locator("#tp-host .tp-slot[data-version]").wait_for(state="attached")
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.opened()
 
     def _complain(self, kind: str, words: str) -> None:
         if kind == "error" and not any(known in words for known in NOT_OURS):
@@ -97,19 +106,28 @@ class Tab:
     def typed(self, name: str) -> str:
         return str(self.part(name).locator("input, textarea").first.input_value())
 
+    def unfold(self, name: str) -> Any:
+        """The field of a list, with the list open."""
+        return self._with_list(name, lambda: self.page.get_by_role("option").first.wait_for(timeout=WAIT_MS / ATTEMPTS))
+
     def choose(self, name: str, entry: str) -> None:
+        option = self.page.get_by_role("option", name=entry, exact=True).first
+        self._with_list(name, lambda: option.click(timeout=WAIT_MS / ATTEMPTS)).blur()
+        self._seen()
+
+    def _with_list(self, name: str, do: Callable[[], None]) -> Any:
+        """`do` something in an open list; again where it was filled anew just then, and closed by that."""
         field = self.part(name).locator("input").first
         for attempt in range(ATTEMPTS):
             field.click()
             try:
-                self.page.get_by_role("option", name=entry, exact=True).first.click(timeout=WAIT_MS / ATTEMPTS)
-                break
-            except TimeoutError:  # the list was filled anew, and closed by that
+                do()
+                return field
+            except TimeoutError:
                 field.blur()
                 if attempt == ATTEMPTS - 1:
                     raise
-        field.blur()
-        self._seen()
+        raise AssertionError("never reached")
 
     def _seen(self) -> None:
         """Until the page has drawn twice, so that what was entered is with its component."""
@@ -134,7 +152,7 @@ class Tab:
         shown = self.page.evaluate("document.querySelector('#tp-status .tp-run-status')?.dataset.phase")
         return str(shown or "")
 
-    def until(self, there: Callable[[], Any], what: str, seconds: float = 60.0) -> None:
+    def until(self, there: Callable[[], Any], what: str, seconds: float = WAIT_MS / 1000) -> None:
         """Wait until `there()`; else an error that says `what` never came, and what the page shows."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -69,7 +69,7 @@ def test_nothing_grave_while_a_run_trains_and_when_it_has_ended(desk: Desk) -> N
     tab.page.set_viewport_size(DESKTOP)
     assert grave(tab) == SOUND
     tab.press("interrupt")
-    tab.until(lambda: tab.phase() == "ended", "the end", 120)
+    tab.until(lambda: tab.phase() == "ended", "the end")
     assert grave(tab) == SOUND
     tab.page.set_viewport_size(PHONE)
     assert grave(tab) == SOUND

@@ -67,11 +67,12 @@ def test_an_end_is_told_at_a_distance_and_what_to_do_next_is_offered(tab: Tab, s
     tab.until(lambda: tab.face() == "form" and tab.typed("name") == "told-2", "the form with a free name")
 
 
-def stays(tab: Tab, name: str, words: str) -> bool:
-    """Type `words`; whether they are still there when what the page was filling in has come."""
-    tab.type(name, words)
-    tab.page.wait_for_timeout(1000)
-    return tab.typed(name) == words
+def measured(tab: Tab) -> list[str]:
+    """The measurements that can be chosen."""
+    field = tab.unfold("perplexity-line")
+    found: list[str] = tab.page.get_by_role("option").all_inner_texts()
+    field.press("Escape")
+    return found
 
 
 def test_perplexity_is_measured_kept_and_commented(tab: Tab, server: Server) -> None:
@@ -87,16 +88,20 @@ def test_perplexity_is_measured_kept_and_commented(tab: Tab, server: Server) -> 
     tab.until(lambda: "1 to 127" in tab.words("perplexity-said"), "the refusal")
     tab.type("perplexity-stride", "64")
     tab.press("measure")
-    tab.until(lambda: tab.part("perplexity-table").locator("tr").count() == 3, "two figures", 120)
-    assert "tiny with sea" in tab.words("perplexity-status")
-    tab.page.reload()
+    tab.until(lambda: tab.part("perplexity-table").locator("tr").count() == 3, "two figures")
+    tab.until(lambda: "tiny with sea" in tab.words("perplexity-status"), "the second figure")
+    tab.reload()
     tab.show_tab("Runs")
     tab.until(lambda: "tiny with sea" in tab.words("perplexity-status"), "the measuring after a reload")
-    tab.part("perplexity-line").locator("input").first.click()
-    tab.page.get_by_role("option").first.click()
-    tab.until(lambda: stays(tab, "perplexity-comment", "the <b>better</b> one"), "the comment in its field")
+    mine, other = measured(tab)
+    tab.choose("perplexity-line", mine)
+    tab.type("perplexity-comment", "the <b>better</b> one")
     tab.press("perplexity-keep")
     tab.until(lambda: "the <b>better</b> one" in tab.words("perplexity-table"), "the comment")
+    tab.choose("perplexity-line", other)
+    tab.until(lambda: tab.typed("perplexity-comment") == "", "the other's comment, which is none")
+    tab.choose("perplexity-line", mine)
+    tab.until(lambda: tab.typed("perplexity-comment") == "the <b>better</b> one", "the comment in its field again")
     tab.press("perplexity-remove")
     tab.until(lambda: tab.part("perplexity-table").locator("tr").count() == 2, "the line taken out")
     assert server.session.host.loras_in_use() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,33 +58,29 @@ def listed(tab: Tab) -> list[str]:
     return list(tab.page.evaluate(rows))
 
 
-def offered(tab: Tab, name: str) -> list[str]:
-    """What the list of this name offers; it is closed again."""
-    field = tab.part(name).locator("input").first
-    field.click()
-    options = tab.page.get_by_role("option")
-    options.first.wait_for()
-    words = options.all_inner_texts()
-    field.blur()
-    return [entry.strip(" ✓\n") for entry in words]
-
-
-def row(tab: Tab, name: str) -> object:
+def row(tab: Tab, name: str) -> Any:
     return tab.page.locator(f'.tp-runs tr[data-run="{name}"]')
 
 
-def choose_from_menu(tab: Tab, name: str, item: str) -> None:
-    """Choose `item` in the row's menu, which offers what the row could do when it opened: opened anew until then."""
-    wanted = tab.page.get_by_role("menuitem", name=item, exact=True)
+def open_menu(tab: Tab, name: str, item: str, *, by_key: bool = False) -> Any:
+    """`item` in the row's menu. It offers what the row could do when it opened, so it is opened anew until then."""
+    dots, wanted = row(tab, name).locator(".tp-dots"), tab.page.get_by_role("menuitem", name=item, exact=True)
 
     def offered() -> bool:
-        row(tab, name).locator(".tp-dots").click()
+        if by_key:
+            dots.press("Enter")
+        else:
+            dots.click()
         if not wanted.count():
             tab.page.keyboard.press("Escape")
         return bool(wanted.count())
 
     tab.until(offered, f'"{item}" in the menu of {name}')
-    wanted.click()
+    return wanted
+
+
+def choose_from_menu(tab: Tab, name: str, item: str) -> None:
+    open_menu(tab, name, item).click()
 
 
 def test_runs_are_opened_compared_noted_deleted_and_brought_back(loras: Folders, desk: Desk) -> None:
@@ -108,16 +105,14 @@ def test_runs_are_opened_compared_noted_deleted_and_brought_back(loras: Folders,
     tab.until(lambda: "LoRA Rank" in tab.words("runs-shown"), "the comparison")
     assert tab.part("runs-shown").locator("path.tp-c1").count() == 1
     assert "Learning Rate" not in tab.words("runs-shown")
-    assert not tab.part("notes").is_visible()  # they are one run's
+    tab.until(lambda: not tab.part("notes").is_visible(), "no notes: they are one run's")
     tab.page.set_viewport_size(PHONE)
     assert tab.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     tab.page.set_viewport_size(DESKTOP)
     tab.part("runs-over").get_by_text("Over epochs").click()
     tab.until(lambda: "epoch" in tab.words("runs-shown"), "the curves over epochs")
     tab.part("runs-order").get_by_text("By name").click()
-    tab.page.locator("#tp-runs-table").get_by_label("More for blue").focus()
-    tab.page.keyboard.press("Enter")
-    tab.page.get_by_role("menuitem", name="Open", exact=True).wait_for()
+    open_menu(tab, "blue", "Open", by_key=True)
     tab.page.keyboard.press("ArrowUp")
     assert tab.page.evaluate("document.activeElement.textContent") == "Delete"
     tab.page.keyboard.press("Enter")
@@ -231,13 +226,15 @@ def test_an_export_has_one_bar_inside_its_card(loras: Folders, desk: Desk, monke
 def test_a_run_is_trained_further_and_a_new_one_starts_from_it(desk: Desk) -> None:
     tab, session = desk.open(), desk.server.session
     desk.start(tab, "sea", epochs="0.2")
-    tab.until(lambda: tab.phase() == "ended", "the end", 120)
+    tab.until(lambda: tab.phase() == "ended", "the end")
     first, before = session.run, session.run.status.total_updates
     tab.until(lambda: tab.part("after-further").is_visible(), "what to do next")
     tab.type("after-more-epochs", "0.2")
+    told = tab.words("status")
     tab.press("after-further")
-    tab.until(lambda: session.run is not first and session.run.status.ending, "the end of the new part", 120)
+    tab.until(lambda: session.run is not first and session.run.status.ending, "the end of the new part")
     assert session.run.settings.name == "sea" and session.run.status.total_updates > before
+    tab.until(lambda: tab.phase() == "ended" and tab.words("status") != told, "its end on the page")
     tab.show_tab("Runs")
     tab.until(lambda: "sea" in listed(tab), "the list")
     choose_from_menu(tab, "sea", "Train further")

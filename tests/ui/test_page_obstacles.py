@@ -11,7 +11,7 @@ import pytest
 from tests.fakes import save_tiny_model
 from tests.hosts.fake_webui import FakeWebUI
 from tests.ui.browser import Tab, chromium
-from tests.ui.server import NASTY_TEXT
+from tests.ui.server import NASTY_TEXT, free_port
 from training_pro.session import Session
 from training_pro.ui.standalone import launch
 
@@ -32,7 +32,7 @@ def test_each_obstacle_is_said_before_start_with_the_way_out(webui: FakeWebUI) -
     session = Session(WebUIHost())
     session.host.folders.make()
     (session.host.folders.datasets / "tales.txt").write_text(NASTY_TEXT, encoding="utf-8")
-    page = launch(session, "127.0.0.1", 0)
+    page = launch(session, "127.0.0.1", free_port())
     with chromium() as browser:
         tab = Tab(browser, page.local_url)
         tab.until(lambda: "No model is loaded; load one in the Model tab" in tab.words("host"), "no model")
@@ -61,7 +61,7 @@ def test_each_obstacle_is_said_before_start_with_the_way_out(webui: FakeWebUI) -
         tab.until(lambda: "multi-user mode" in tab.words("host"), "read only")
         tab.press("start")
         tab.until(lambda: "multi-user mode" in tab.words("start-said"), "the refusal")
-        shared = launch(session, "127.0.0.1", 0)
+        shared = launch(session, "127.0.0.1", free_port())
         tab.page.goto(shared.local_url)
         tab.part("host").wait_for()
         assert tab.part("start").count() == tab.part("queue-start").count() == tab.part("check").count() == 0

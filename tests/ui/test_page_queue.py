@@ -31,7 +31,7 @@ def test_a_queue_of_three_with_one_failing_and_an_experiment(desk: Desk) -> None
     other.until(lambda: "3 runs wait" in other.words("queue-table"), "the queue on another page")
     other.part("queue-start").dblclick()
     tab.show_tab("Runs")
-    tab.until(lambda: queue.wait(0) and "Nothing waits" in tab.words("queue-table"), "the queue's end", 120)
+    tab.until(lambda: queue.wait(0) and "Nothing waits" in tab.words("queue-table"), "the queue's end")
     states = [(entry.name, entry.state) for entry in queue.view().entries]
     assert states == [("first", "finished"), ("second", "failed"), ("third", "finished")]
     assert "passing.txt" in tab.words("queue-table")
@@ -40,5 +40,5 @@ def test_a_queue_of_three_with_one_failing_and_an_experiment(desk: Desk) -> None
     tab.press("experiment-add")
     tab.until(lambda: "2 runs of third-accumulation wait" in tab.words("queue-said"), "the experiment")
     tab.press("queue-start")
-    tab.until(lambda: tab.part("queue-result").locator("path.tp-c1").count() == 1, "both curves", 120)
+    tab.until(lambda: tab.part("queue-result").locator("path.tp-c1").count() == 1, "both curves")
     assert "Gradient Accumulation Steps" in tab.words("queue-result")

@@ -46,10 +46,11 @@ def test_what_is_typed_while_the_server_is_away_is_put_back_into_the_page_that_i
     tab = desk.open()
     tab.type("rank", "7")
     tab.until(lambda: "was 32" in tab.words("rank"), "the check")
-    tab.page.route(ASKED, _refuse)
+    refused: list[str] = []
+    tab.page.route(ASKED, lambda route: _refuse(route, refused))
     tab.type("epochs", "5")
     tab.type("name", "typed meanwhile")
-    tab.page.wait_for_timeout(1000)
+    tab.until(lambda: refused, "a check that is not answered")
     tab.page.unroute(ASKED)
     tab.page.reload()
     tab.until(lambda: tab.typed("epochs") == "5" and tab.typed("name") == "typed meanwhile", "what was typed")
@@ -61,5 +62,6 @@ def test_what_is_typed_while_the_server_is_away_is_put_back_into_the_page_that_i
     tab.complaints[:] = [one for one in tab.complaints if "500" not in one]  # the browser's own, on what was refused
 
 
-def _refuse(route: Any) -> None:
+def _refuse(route: Any, refused: list[str]) -> None:
+    refused.append(route.request.url)
     route.fulfill(status=500, body="{}")

@@ -39,6 +39,7 @@ class Site(BaseHTTPRequestHandler):
 def site() -> Iterator[str]:
     served = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     served.daemon_threads = True
+    Site.let_go.clear()
     threading.Thread(target=served.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{served.server_port}"
     Site.let_go.set()

@@ -6,7 +6,7 @@
   const LONGEST_MS = 15000, TABLE_MS = 120000, MISSED = 3;
   if (window.trainingProLive) return;
   const own = {
-    pulled: {}, asked: {}, timer: null, looking: false, again: false, missed: 0,
+    pulled: {}, asked: {}, timer: null, looking: false, again: false, missed: 0, held: null,
     answeredAt: new Date(),
   };
 
@@ -37,9 +37,13 @@
     rolls().forEach((one, place) => { one.scrollLeft = Math.min(across[place] ?? 0, one.scrollWidth); });
     slot.dataset.version = version;
   };
-  // A list that is open under somebody's hand is not filled again, nor a live value that is being typed.
+  // A list that is open under somebody's hand is not filled again, nor a live value that is being typed. Nor is anything
+  // made anew under a pressed button: the click would be lost with what it began on.
   const choosing = () => document.querySelector('.training-pro :is(input, .tp-dots)[aria-expanded="true"]')
-    || window.trainingProHands?.typing();
+    || window.trainingProHands?.typing() || own.held?.closest?.(".training-pro");
+  document.addEventListener("pointerdown", (event) => { own.held = event.target; }, true);
+  for (const sign of ["pointerup", "pointercancel"]) document.addEventListener(sign, () => { own.held = null; }, true);
+  document.addEventListener("pointermove", (event) => { if (!event.buttons) own.held = null; }, { capture: true, passive: true });
   const ALL = "all", MANY = 3;  // so many are asked for at once, as when a page opens
   const press = (name) => document.getElementById("tp-pull-" + name)?.click();
   const underWay = (asked) => asked && !asked.got && Date.now() - asked.at < PULL_MS;
@@ -67,7 +71,7 @@
   const show = (answer) => {
     for (const slot of slots()) {
       const drawn = answer.slots[slot.dataset.slot];
-      if (drawn) put(slot, ...drawn);
+      if (drawn && !slot.contains(own.held)) put(slot, ...drawn);
     }
     window.trainingProChart?.show(answer.chart);
     if (!choosing()) pull(answer.pulled);

@@ -41,12 +41,14 @@
     const rest = Object.entries(typed()).filter(([name, value]) => sent[name] !== value);
     sessionStorage.setItem(TYPED, JSON.stringify(Object.fromEntries(rest)));
   };
-  const PUT_BACK_MS = 300;  // the page has been filled by then
+  const PUT_BACK_MS = 300;  // the page has been filled by then, and drawn after it
+  const putBack = () => {
+    for (const [name, value] of Object.entries(typed())) if (input(name) && input(name).value !== value) set(name, value);
+    check();
+  };
   const opened = () => {
-    setTimeout(() => {
-      for (const [name, value] of Object.entries(typed())) if (input(name) && input(name).value !== value) set(name, value);
-      check();
-    }, Object.keys(typed()).length ? PUT_BACK_MS : 0);
+    if (!Object.keys(typed()).length) setTimeout(putBack);
+    else setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(putBack)), PUT_BACK_MS);
   };
   // The server answers again: what was asked of it meanwhile has no answer.
   const back = () => { own.presses = 0; checked(); check(); };
@@ -61,15 +63,18 @@
     document.getElementById("tp-check")?.click();
   };
   const check = (wait_ms = 0) => {
+    // What Start said was about the settings of before; its question waits for an answer. At once: of a field that a
+    // click on Start leaves, the change comes before the click.
+    if (!document.getElementById("tp-ask")?.offsetParent) document.getElementById("tp-start-said")?.classList.add("tp-past");
     clearTimeout(own.timer);
-    own.timer = setTimeout(() => {
-      // What Start said was about the settings of before; its question waits for an answer.
-      if (!document.getElementById("tp-ask")?.offsetParent) document.getElementById("tp-start-said")?.classList.add("tp-past");
-      press();
-    }, wait_ms);
+    own.timer = setTimeout(press, wait_ms);
   };
-  // Where Start refused, the check before it may be out of date: a file is gone, say. What Start said stays.
-  const started = (said) => { if (said?.includes("tp-error")) press(); };
+  // What Start says is shown, whatever was typed while it was on its way. Where it refused, the check before it may be out
+  // of date: a file is gone, say.
+  const started = (said) => {
+    document.getElementById("tp-start-said")?.classList.remove("tp-past");
+    if (said?.includes("tp-error")) press();
+  };
   const checked = () => {
     clearTimeout(own.since);
     delete page()?.dataset.checking;

@@ -15,12 +15,18 @@ from training_pro.perplexity import DEFAULT_CONTEXT_TOKENS, DEFAULT_STRIDE, WITH
 from training_pro.record.perplexity_table import PerplexityTable
 from training_pro.record.runs import RunSummary
 from training_pro.session import Session
-from training_pro.ui.handlers import AT_ONCE, LATEST, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, QUIET, answering
 from training_pro.ui.live import Follows, Pulled, Shown, slot_area
 from training_pro.ui.lora_chooser import THE_BASE, LoraChooser
 from training_pro.ui.pieces import area, button, button_row
 from training_pro.ui.views.markup import box
 from training_pro.ui.views.perplexity import line_label, measuring_status, perplexity_table
+
+# From the table on the page: an answer of the server's would come over what is typed meanwhile.
+_COMMENT_OF = """(line) => {
+  const comments = document.querySelector(".training-pro .tp-measured")?.dataset.comments;
+  return [JSON.parse(comments ?? "{}")[line] ?? "", ""];
+}"""
 
 
 class Perplexity(Follows):
@@ -98,8 +104,7 @@ class Perplexity(Follows):
         self.measure.click(begin, asked, [self.said, self.interrupt], **QUIET)
         end = answering(self._end, self.said, "ending the measuring")
         self.interrupt.click(end, None, [self.said, self.interrupt], **AT_ONCE)
-        show = answering(self._show, self.said, "showing the comment")
-        self.line.input(show, self.line, [self.comment, self.said], **LATEST)
+        self.line.input(None, self.line, [self.comment, self.said], js=_COMMENT_OF, **QUIET)
         tabled = [self.line, self.comment, self.said]
         keep = answering(self._keep, self.said, "saving the comment")
         self.keep.click(keep, [self.line, self.comment], tabled, **QUIET)
@@ -215,10 +220,6 @@ class Perplexity(Follows):
             raise RunError("Nothing is being measured.")
         job.interrupt()
         return {self.said: box("info", "It ends with the current window."), self.interrupt: gr.update()}
-
-    def _show(self, line: str | None) -> dict[Any, Any]:
-        found = {one.id: one for one in self._kept.look()[0]}
-        return {self.comment: found[line].comment if line in found else "", self.said: ""}
 
     def _keep(self, line: str | None, comment: str | None) -> dict[Any, Any]:
         said = self._kept.comment(_chosen(line), comment or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from training_pro.perplexity import MeasuringStatus
@@ -30,7 +31,9 @@ def perplexity_table(lines: Sequence[Measurement]) -> str:
     if not lines:
         return '<p class="tp-none">No perplexity has been measured yet.</p>'
     bases = {_window(line): line.perplexity for line in reversed(lines) if not line.lora}
-    return f'<div class="tp-measured">{table(_HEADS, [_cells(line, bases) for line in lines])}</div>'
+    comments = text(json.dumps({line.id: line.comment for line in lines}))
+    shown = table(_HEADS, [_cells(line, bases) for line in lines])
+    return f'<div class="tp-measured" data-comments="{comments}">{shown}</div>'
 
 
 def line_label(line: Measurement) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
 
+from tests.ui.browser import DRAWN_TWICE
 from tests.ui.desk import Desk
+from training_pro.ui.panels import what
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ASKED = "**/queue/join*"
@@ -19,6 +22,11 @@ DROP = """(words) => {
     here.dispatchEvent(event);
     return event.defaultPrevented;
   });
+}"""
+
+NOTE_NAMED = """() => {
+  const { named } = window.trainingProPage;
+  window.trainingProPage.named = () => { named(); window.named = true; };
 }"""
 
 
@@ -60,6 +68,26 @@ def test_what_is_typed_while_the_server_is_away_is_put_back_into_the_page_that_i
     tab.until(lambda: tab.page.evaluate(kept)[1] == "{}", "nothing that waits")
     assert json.loads(tab.page.evaluate(kept)[0])["epochs"] == 5
     tab.complaints[:] = [one for one in tab.complaints if "500" not in one]  # the browser's own, on what was refused
+
+
+def test_a_name_that_is_typed_while_the_text_is_being_named_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (desk.server.session.host.folders.datasets / "late.txt").write_text("The sea was calm. " * 40, encoding="utf-8")
+    tab, asked, go_on, free_name_for = desk.open(), threading.Event(), threading.Event(), what.free_name_for
+
+    def after_a_while(*given: Any) -> str:
+        asked.set()
+        go_on.wait(600)
+        return free_name_for(*given)
+
+    monkeypatch.setattr(what, "free_name_for", after_a_while)
+    tab.choose("text-file", "late.txt")
+    tab.until(asked.is_set, "the question for a name")
+    tab.type("name", "mine")
+    tab.page.evaluate(NOTE_NAMED)
+    go_on.set()
+    tab.until(lambda: tab.page.evaluate("window.named"), "the answer")
+    tab.page.evaluate(DRAWN_TWICE)
+    assert tab.typed("name") == "mine" and tab.typed("text-file") == "late.txt"
 
 
 def _refuse(route: Any, refused: list[str]) -> None:

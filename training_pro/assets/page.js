@@ -42,13 +42,19 @@
     sessionStorage.setItem(TYPED, JSON.stringify(Object.fromEntries(rest)));
   };
   const PUT_BACK_MS = 300;  // the page has been filled by then, and drawn after it
-  const putBack = () => {
-    for (const [name, value] of Object.entries(typed())) if (input(name) && input(name).value !== value) set(name, value);
+  const putBack = (entries) => {
+    for (const [name, value] of entries) if (input(name) && input(name).value !== value) set(name, value);
     check();
   };
+  const onceDrawn = (what) => requestAnimationFrame(() => requestAnimationFrame(what));
   const opened = () => {
-    if (!Object.keys(typed()).length) setTimeout(putBack);
-    else setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(putBack)), PUT_BACK_MS);
+    const entries = Object.entries(typed());
+    if (entries.length) setTimeout(() => onceDrawn(() => putBack(Object.entries(typed()))), PUT_BACK_MS); else check();
+  };
+  // The answer to a choice of files, with a name made from them: one that was typed while it was on its way stays.
+  const named = () => {
+    const { name } = typed();
+    if (name) onceDrawn(() => putBack([["name", typed().name ?? name]])); else check();
   };
   // The server answers again: what was asked of it meanwhile has no answer.
   const back = () => { own.presses = 0; checked(); check(); };
@@ -279,6 +285,6 @@
     else deeds[pressed.dataset.do]?.(pressed);
   }, true);
 
-  window.trainingProPage = { check, checked, started, opened, back, follow, newRun, runName: () => own.pulse.name };
+  window.trainingProPage = { check, checked, named, started, opened, back, follow, newRun, runName: () => own.pulse.name };
   follow({});
 }

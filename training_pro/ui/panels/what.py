@@ -24,6 +24,7 @@ from training_pro.ui.panels.check import Check
 from training_pro.ui.pieces import area, button, card, head
 from training_pro.ui.views.markup import box
 
+_NAMED = "() => window.trainingProPage.named()"  # for `js`: a typed name stays, and the page asks for a check
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample.txt"
 
 
@@ -67,14 +68,14 @@ class What:
         for name in ("text_file", "dataset"):
             follow = answering(self._named, self.said, "naming the run")
             controls[name].input(follow, form.inputs | {self.named}, named, **LATEST).then(
-                None, None, None, js=CHECK, **AT_ONCE
+                None, None, None, js=_NAMED, **AT_ONCE
             )
         upload = answering(self._upload, self.said, "uploading a file")
         uploaded = self.upload.upload(upload, {self.upload, *form.inputs, self.named}, named, **QUIET)
-        uploaded.then(None, None, None, js=CHECK, **AT_ONCE)
+        uploaded.then(None, None, None, js=_NAMED, **AT_ONCE)
         sample = answering(self._sample, self.said, "copying the sample")
         self.sample.click(sample, {self.named, controls["name"]}, named, **QUIET).then(
-            None, None, None, js=CHECK, **AT_ONCE
+            None, None, None, js=_NAMED, **AT_ONCE
         )
 
     # -- what people do -----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.ui.browser import chromium
+from tests.ui.browser import WAIT_MS, chromium
 from tests.ui.made import NAN, NASTY
 from tests.ui.stand_ins import StandInHistory, StandInRun, StandInSession
 from training_pro.folders import Folders
@@ -234,6 +234,7 @@ def drawing(tmp_path: Path) -> Iterator[Any]:
     (tmp_path / "page.html").write_text(f"<meta charset=utf-8><style>{css}</style>{html}", encoding="utf-8")
     with chromium() as browser:
         page = browser.new_page()
+        page.set_default_timeout(WAIT_MS)
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto((tmp_path / "page.html").as_uri())

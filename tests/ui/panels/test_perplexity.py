@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import re
+from html import unescape
 from types import SimpleNamespace
 from typing import Any
 
@@ -118,9 +121,18 @@ def test_status_and_table_are_others_when_they_have_changed(panel: Panel) -> Non
     assert pulled(shown, "measuring")[shown.interrupt]["interactive"]
 
 
-def test_a_comment_is_shown_kept_and_in_the_table(panel: Panel) -> None:
+def comments(panel: Panel) -> Any:
+    """From which the page fills the field of a comment."""
+    found = re.search('data-comments="([^"]*)"', drawn(panel.panel, "perplexity-table"))
+    assert found is not None
+    return json.loads(unescape(found[1]))
+
+
+def test_a_comment_is_kept_and_in_the_table(panel: Panel) -> None:
     shown, old = panel.panel, panel.lines[1].id
-    assert press(panel.blocks, shown.line, old, event="input")[shown.comment] == "old"
+    assert comments(panel) == {one.id: one.comment for one in panel.lines}
+    press(panel.blocks, shown.keep, old, NASTY)
+    assert comments(panel)[old] == NASTY
     press(panel.blocks, shown.keep, old, "new words")
     assert "new words" in drawn(shown, "perplexity-table")
     assert "new words" in {one.comment for one in panel.table.read()[0]}

@@ -71,7 +71,7 @@ def test_what_is_typed_while_the_server_is_away_is_put_back_into_the_page_that_i
 
 
 def test_a_name_that_is_typed_while_the_text_is_being_named_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    (desk.server.session.host.folders.datasets / "late.txt").write_text("The sea was calm. " * 40, encoding="utf-8")
+    (desk.server.session.host.folders.datasets / "newest.txt").write_text("The sea was calm. " * 40, encoding="utf-8")
     tab, asked, go_on, free_name_for = desk.open(), threading.Event(), threading.Event(), what.free_name_for
 
     def after_a_while(*given: Any) -> str:
@@ -80,14 +80,15 @@ def test_a_name_that_is_typed_while_the_text_is_being_named_stays(desk: Desk, mo
         return free_name_for(*given)
 
     monkeypatch.setattr(what, "free_name_for", after_a_while)
-    tab.choose("text-file", "late.txt")
+    assert tab.typed("name") == "newest"
+    tab.choose("text-file", "tales.txt")
     tab.until(asked.is_set, "the question for a name")
     tab.type("name", "mine")
     tab.page.evaluate(NOTE_NAMED)
     go_on.set()
     tab.until(lambda: tab.page.evaluate("window.named"), "the answer")
     tab.page.evaluate(DRAWN_TWICE)
-    assert tab.typed("name") == "mine" and tab.typed("text-file") == "late.txt"
+    assert tab.typed("name") == "mine" and tab.typed("text-file") == "tales.txt"
 
 
 def _refuse(route: Any, refused: list[str]) -> None:

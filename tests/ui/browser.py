@@ -110,6 +110,13 @@ class Tab:
         """The field of a list, with the list open."""
         return self._with_list(name, lambda: self.page.get_by_role("option").first.wait_for(timeout=WAIT_MS / ATTEMPTS))
 
+    def offered(self, name: str) -> list[str]:
+        """What a list offers; it is closed again."""
+        field = self.unfold(name)
+        words = self.page.get_by_role("option").all_inner_texts()
+        field.blur()
+        return [entry.strip(" ✓\n") for entry in words]
+
     def choose(self, name: str, entry: str) -> None:
         option = self.page.get_by_role("option", name=entry, exact=True).first
         self._with_list(name, lambda: option.click(timeout=WAIT_MS / ATTEMPTS)).blur()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.ui.browser import PHONE, Tab
+from tests.ui.browser import PHONE
 from tests.ui.desk import Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -191,16 +191,7 @@ def test_the_form_is_kept_by_the_browser_and_all_settings_can_be_searched(desk: 
 def test_a_text_that_is_put_into_the_folder_is_in_the_list_of_an_open_page(desk: Desk) -> None:
     tab = desk.open()
     (desk.server.session.host.folders.datasets / "late.txt").write_text("A late text. It is short.", encoding="utf-8")
-    tab.until(lambda: "late.txt" in listed(tab), "the text in the list")
-
-
-def listed(tab: Tab) -> str:
-    field = tab.part("text-file").locator("input").first
-    field.click()
-    names = " ".join(tab.page.get_by_role("option").all_inner_texts())
-    field.press("Escape")
-    field.blur()
-    return names
+    tab.until(lambda: "late.txt" in tab.offered("text-file"), "the text in the list")
 
 
 def test_a_run_takes_the_place_of_the_form(desk: Desk) -> None:

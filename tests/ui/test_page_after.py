@@ -67,14 +67,6 @@ def test_an_end_is_told_at_a_distance_and_what_to_do_next_is_offered(tab: Tab, s
     tab.until(lambda: tab.face() == "form" and tab.typed("name") == "told-2", "the form with a free name")
 
 
-def measured(tab: Tab) -> list[str]:
-    """The measurements that can be chosen."""
-    field = tab.unfold("perplexity-line")
-    found: list[str] = tab.page.get_by_role("option").all_inner_texts()
-    field.press("Escape")
-    return found
-
-
 def test_perplexity_is_measured_kept_and_commented(tab: Tab, server: Server) -> None:
     start(tab, "sea", epochs="1")
     tab.until(lambda: tab.phase() == "ended", "the LoRA")
@@ -93,7 +85,7 @@ def test_perplexity_is_measured_kept_and_commented(tab: Tab, server: Server) -> 
     tab.reload()
     tab.show_tab("Runs")
     tab.until(lambda: "tiny with sea" in tab.words("perplexity-status"), "the measuring after a reload")
-    mine, other = measured(tab)
+    mine, other = tab.offered("perplexity-line")
     tab.choose("perplexity-line", mine)
     tab.type("perplexity-comment", "the <b>better</b> one")
     tab.press("perplexity-keep")

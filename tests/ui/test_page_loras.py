@@ -180,14 +180,12 @@ def test_asked_blind_exported_and_combined(loras: Folders, desk: Desk) -> None:
     assert "layer 1" in tab.words("lora-tool-result")
 
 
-def test_a_new_lora_in_a_list_of_several_leaves_what_is_chosen(
-    loras: Folders, desk: Desk, tiny_folder: Path
-) -> None:
+def test_a_new_lora_in_a_list_of_several_leaves_what_is_chosen(loras: Folders, desk: Desk, tiny_folder: Path) -> None:
     tab = desk.open()
     tab.show_tab("Tools")
     tab.choose("lora-tool-which", "red")
     make_run(loras, tiny_folder, "violet", 8, "2026-01-03T10:00:00+00:00")
-    tab.until(lambda: "violet" in offered(tab, "lora-tool-which"), "the new one in the list")
+    tab.until(lambda: "violet" in tab.offered("lora-tool-which"), "the new one in the list")
     shown = tab.part("lora-tool-which").locator(".token")
     tab.until(lambda: [words.strip() for words in shown.all_inner_texts()] == ["red"], "what was chosen")
     tab.choose("lora-tool-which", "violet")

@@ -73,11 +73,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Experiment:
-    """`about`: what differs between the arms, in a paragraph for the page. `shown`: the columns of its table.
-    `plotted`: the panels of its plot."""
+    """`question` and `answer`: for the page's first table; the answer is read off the verdicts by a person. `about`:
+    what was done, in two or three sentences. `shown`: the columns of its table. `plotted`: the panels of its plot."""
 
     name: str
     title: str
+    question: str
+    answer: str
     about: str
     arms: tuple[Arm, ...]
     claims: tuple[Claim, ...] = ()

@@ -1,4 +1,4 @@
-"""docs/evidence.md from the results: the claims with their verdicts, then a table and a plot an experiment.
+"""docs/evidence.md from the results: questions with their answers, then a section an experiment.
 
 The page is text made of the results alone, so a test can compare the two; needs no torch.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from evidence.arms import MEASURES, Claim, Comparison, Experiment
+from evidence.arms import MEASURES, Claim, Experiment
 from evidence.experiments import EXPERIMENTS
 from evidence.judging import Group, grouped, outcome, verdict
 from evidence.results import RESULTS, Line, current, read
@@ -19,6 +19,7 @@ PAGE = DOCS / "evidence.md"
 IMAGES = "images/evidence"
 BARE = "bare"  # the results of the models without a LoRA
 _SHARES = {"recall", "whole_ends"}
+_TEXTS = {"kettle": "Kettle House"}
 
 OPENING = Path(__file__).parent / "opening.md"
 
@@ -26,8 +27,8 @@ OPENING = Path(__file__).parent / "opening.md"
 def page(folder: Path = RESULTS) -> str:
     """The whole page."""
     found = {name: grouped(experiment, current(experiment, folder)) for name, experiment in EXPERIMENTS.items()}
-    parts = [OPENING.read_text(encoding="utf-8"), "## The claims\n\n", _claims(found)]
     bare = bare_lines(folder)
+    parts = [OPENING.read_text(encoding="utf-8"), _answers()]
     for name, experiment in EXPERIMENTS.items():
         parts.append(_section(experiment, found[name], bare))
     parts += [rivals.section(folder), _how_made(folder)]
@@ -52,44 +53,46 @@ def write(folder: Path = RESULTS, docs: Path = DOCS) -> None:
             draw(experiment, groups, line.measures if line else {}, docs / IMAGES / f"{name}.svg")
 
 
-def _claims(found: dict[str, dict[str, Group]]) -> str:
-    """A table of what was tested, and a list of what was not."""
-    claims = [(claim, found[name]) for name, experiment in EXPERIMENTS.items() for claim in experiment.claims]
-    tested = [(claim, groups) for claim, groups in claims if verdict(claim, groups) != "not yet run"]
-    left = [f"- {claim.says}\n" for claim, groups in claims if verdict(claim, groups) == "not yet run"]
+def _answers() -> str:
     rows = [
-        f"| {claim.says} | **{verdict(claim, groups)}** | {_figures(claim, groups)} |\n" for claim, groups in tested
+        f"| [{experiment.question}](#{_anchor(experiment.title)}) | {experiment.answer} |\n"
+        for experiment in EXPERIMENTS.values()
     ]
-    table = ["| claim | verdict | figures |\n|---|---|---|\n", *rows, "\n"] if rows else []
-    rest = ["Not yet run with 3 seeds, so neither held nor refuted:\n\n", *left, "\n"] if left else []
-    return "".join([*table, *rest])
+    return "".join(["## What we found\n\n| question | answer |\n|---|---|\n", *rows, "\n"])
 
 
-def _figures(claim: Claim, groups: dict[str, Group]) -> str:
-    shown = [_comparison(c, groups) for c in claim.comparisons if outcome(c, groups) != "not yet run"]
-    left = len(claim.comparisons) - len(shown)
-    missing = [f"{left} of {len(claim.comparisons)} comparisons not yet run"] if left and shown else []
-    return "; ".join([*shown, *missing])
+def _anchor(title: str) -> str:
+    """As GitHub makes it of a heading."""
+    kept = "".join(letter for letter in title.lower() if letter.isalnum() or letter in " -")
+    return kept.replace(" ", "-")
 
 
-def _comparison(comparison: Comparison, groups: dict[str, Group]) -> str:
-    values = [_number(groups[arm].mean(comparison.measure), comparison.measure) for arm in _arms(comparison)]
-    measure = MEASURES[comparison.measure]
-    result = {"as claimed": "clear", "the opposite": "clearly the opposite"}.get(
-        outcome(comparison, groups), "not clear"
+def _claims(experiment: Experiment, groups: dict[str, Group]) -> str:
+    rows = [
+        f"| {claim.says} | **{verdict(claim, groups)}** | {_where(claim, groups)} |\n" for claim in experiment.claims
+    ]
+    return "".join(["| claim | verdict | where clear |\n|---|---|---|\n", *rows, "\n"])
+
+
+def _where(claim: Claim, groups: dict[str, Group]) -> str:
+    """The comparisons that were clear, named by the variant that was claimed to be better."""
+    found = [(comparison.better, outcome(comparison, groups)) for comparison in claim.comparisons]
+    clear, opposite, left = (
+        [name for name, result in found if result == wanted] for wanted in ("as claimed", "the opposite", "not yet run")
     )
-    return f"{measure} {values[0]} ({comparison.better}) and {values[1]} ({comparison.worse}): {result}"
-
-
-def _arms(comparison: Comparison) -> tuple[str, str]:
-    return comparison.better, comparison.worse
+    count = len(found)
+    everywhere = len(clear) == count
+    parts = [f"all {count} comparisons" if everywhere else "; ".join(clear) or f"none of {count} comparisons"]
+    parts += [f"Clearly the opposite: {'; '.join(opposite)}"] if opposite else []
+    parts += [f"{len(left)} of {count} comparisons not yet run"] if left else []
+    return ". ".join(parts)
 
 
 def _section(experiment: Experiment, groups: dict[str, Group], bare: dict[str, Line]) -> str:
-    lines = [f"## {experiment.title}\n\n{experiment.about}\n\n"]
+    lines = [f"## {experiment.title}\n\n{experiment.about}\n\nRepeat it: `make evidence ONLY={experiment.name}`\n\n"]
     if not groups:
         return "".join([*lines, "**Not yet run.**\n\n"])
-    columns = ["variant", "seeds", "tokens", *(MEASURES[measure] for measure in experiment.shown)]
+    columns = ["variant", *(MEASURES[measure] for measure in experiment.shown)]
     lines.append(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n")
     texts = dict.fromkeys(arm.text for arm in experiment.arms)
     lines += [_bare_row(experiment, text, bare[text], len(texts) > 1) for text in texts if text in bare]
@@ -98,6 +101,7 @@ def _section(experiment: Experiment, groups: dict[str, Group], bare: dict[str, L
     if missing:
         lines.append(f"\nNot yet run: {'; '.join(missing)}.\n")
     lines.append(f"\n![{experiment.title}]({IMAGES}/{experiment.name}.svg)\n\n")
+    lines.append(_claims(experiment, groups))
     return "".join(lines)
 
 
@@ -111,12 +115,12 @@ def _missing(experiment: Experiment, groups: dict[str, Group]) -> Iterator[str]:
 
 def _bare_row(experiment: Experiment, text: str, line: Line, named: bool) -> str:
     values = [_number(line.measures[measure], measure) for measure in experiment.shown]
-    return f"| *no LoRA{f', {text}' if named else ''}* | | 0 | {' | '.join(values)} |\n"
+    return f"| *no LoRA{f', {_TEXTS.get(text, text)}' if named else ''}* | {' | '.join(values)} |\n"
 
 
 def _row(experiment: Experiment, group: Group) -> str:
     cells = [_cell(group, measure) for measure in experiment.shown]
-    return f"| {group.name} | {len(group.lines)} | {group.tokens:,} | {' | '.join(cells)} |\n"
+    return f"| {group.name} | {' | '.join(cells)} |\n"
 
 
 def _cell(group: Group, measure: str) -> str:
@@ -126,7 +130,8 @@ def _cell(group: Group, measure: str) -> str:
     shown = _number(group.mean(measure), measure)
     if len(values) == 1:
         return shown
-    return f"{shown} [{_number(min(values), measure)}..{_number(max(values), measure)}]"
+    lowest, highest = (_number(end, measure).removesuffix(" %") for end in (min(values), max(values)))
+    return f"{shown} [{lowest}..{highest}]"
 
 
 def _number(value: float, measure: str) -> str:
@@ -141,7 +146,6 @@ def _how_made(folder: Path) -> str:
     hours = sum(line.seconds for line in lines) / 3600
     return (
         f"## How it was made\n\n{len(lines)} measurements in {hours:.1f} hours on a busy machine, with "
-        f"{'; '.join(versions)}. Each is a line of `evidence/results/*.jsonl`, with its settings, seed and seconds. "
-        "The texts and questions are in `evidence/texts`, the variants in `evidence/experiments`. "
-        "`python -m evidence report` makes this page from the results.\n"
+        f"{'; '.join(versions)}. The measurements are in `evidence/results`, the texts and questions in "
+        "`evidence/texts`, the variants in `evidence/experiments`. `python -m evidence report` makes this page again.\n"
     )

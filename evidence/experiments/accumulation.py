@@ -28,9 +28,14 @@ def _settings(batch: int, accumulation: int) -> dict[str, object]:
 ACCUMULATION = Experiment(
     name="accumulation",
     title="Batch and accumulation",
+    question="Is gradient accumulation as good as a true batch?",
+    answer=(
+        "Yes: both gave the same figures. Averaging each batch on its own taught the answers clearly less well at "
+        "batch 1, accumulation 4. So did a batch of 8 compared with 4, at equal epochs."
+    ),
     about=(
-        "All targets, rank 16, learning rate 1e-3, constant; 6 epochs at context 64, no dropout, blocks in the same "
-        "order. Variants with the same batch x accumulation have the same updates. *Averaged per batch*: each batch's "
+        "6 epochs of the part of the market at context 64, all targets, rank 16, learning rate 1e-3, constant, blocks "
+        "in the same order. Ours averages the loss over all tokens of an update. *Averaged per batch*: each batch's "
         "loss is divided by its own tokens, as some trainers do."
     ),
     arms=(
@@ -60,5 +65,5 @@ ACCUMULATION = Experiment(
             ),
         ),
     ),
-    shown=("recall", "answer_loss", "verbatim", "held_out_loss", "general_loss"),
+    shown=("recall", "answer_loss", "general_loss"),
 )

@@ -12,9 +12,14 @@ def name(eos: str, bos: bool) -> str:
 ENDINGS = Experiment(
     name="endings",
     title="EOS and BOS: where answers stop",
+    question="How do answers learn to stop?",
+    answer=(
+        "By EOS, the token that ends a text: after every block or at hard cuts. Without it no answer ended whole. BOS, "
+        "the token that begins a text, changed nothing clearly."
+    ),
     about=(
-        "All targets, rank 16, learning rate 1e-3, constant, 6 epochs at context 64, so that sections have several "
-        "blocks."
+        "6 epochs of the part of the market at context 64, so that a section has several blocks. All targets, rank 16, "
+        "learning rate 1e-3, constant. *EOS block*: after every block. *EOS cut*: only at hard cuts."
     ),
     arms=tuple(
         Arm(name(eos, bos), {"eos": eos, "add_bos": bos, "max_tokens": 64, "epochs": 6.0}, ends=True)
@@ -35,6 +40,6 @@ ENDINGS = Experiment(
             tuple(Comparison(name(eos, True), name(eos, False), "recall") for eos in ("none", "block", "cut")),
         ),
     ),
-    shown=("recall", "verbatim", "held_out_loss", "general_loss", "whole_ends"),
+    shown=("recall", "whole_ends"),
     plotted=("whole_ends",),
 )

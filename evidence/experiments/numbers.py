@@ -22,7 +22,14 @@ def _arm(text: str, rank: int, rate: float) -> Arm:
 NUMBERS = Experiment(
     name="numbers",
     title="Learning rate and rank",
-    about=("Targets q-v, constant rate, 4 epochs of the part of the market, one block per update."),
+    question="Which learning rate and rank for a small text?",
+    answer=(
+        "Raise one of them and the model recalls more facts, up to rank 64 at 1e-3. Above that, only the forgetting "
+        "grows clearly."
+    ),
+    about=(
+        "4 epochs of the part of the market, targets q-v, constant rate, one block per update. LoRA Alpha is 2 x rank."
+    ),
     arms=tuple(_arm("market", rank, rate) for rank in RANKS for rate in RATES),
     claims=(
         Claim(
@@ -42,7 +49,7 @@ NUMBERS = Experiment(
             tuple(Comparison(name("market", rank, 3e-4), name("market", rank, 3e-3), "general_loss") for rank in RANKS),
         ),
     ),
-    shown=("recall", "answer_loss", "verbatim", "held_out_loss", "general_loss"),
+    shown=("recall", "general_loss"),
     plotted=("recall", "general_loss"),
 )
 
@@ -50,9 +57,14 @@ NUMBERS = Experiment(
 SIZES = Experiment(
     name="sizes",
     title="Learning rate and rank, with less and with more text",
+    question="Does more text need another learning rate or rank?",
+    answer=(
+        "Not a lower rate: 3e-3 recalled more on 670 tokens, and 1e-3 was not better on 5,600. On 5,600 tokens a "
+        "higher rank recalled more at 3e-4 and 1e-3."
+    ),
     about=(
-        "As under Learning rate and rank, with 4 epochs of the whole market and 2 of the Kettle House. Variants with "
-        "the same text train the same tokens."
+        "As under *Learning rate and rank*, with 4 epochs of the whole market (670 tokens) and 2 of the Kettle House "
+        "(5,600 tokens)."
     ),
     arms=tuple(_arm(text, rank, rate) for text in ("whole market", "kettle") for rank in RANKS for rate in RATES),
     claims=(

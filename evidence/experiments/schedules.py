@@ -5,7 +5,7 @@ from __future__ import annotations
 from evidence.arms import Arm, Claim, Comparison, Experiment
 
 SCHEDULE_NAMES = ("FP_low_epoch_annealing", "FP_half_time_annealing", "constant", "linear", "cosine")
-EPOCHS = (3, 2, 5, 1)
+EPOCHS = (1, 2, 3, 5)
 
 
 def name(schedule: str, epochs: int) -> str:
@@ -15,7 +15,16 @@ def name(schedule: str, epochs: int) -> str:
 SCHEDULES = Experiment(
     name="schedules",
     title="Schedules",
-    about="All targets, rank 16, peak rate 1e-3, no warmup. Variants with the same epochs train the same tokens.",
+    question="Which learning rate schedule?",
+    answer=(
+        "Constant and then falling (FP_low_epoch_annealing) forgot clearly less than constant, and from 3 epochs kept "
+        "held-out text better. Constant recalled clearly more facts at 3 epochs. Against cosine from the start there "
+        "was no clear difference in recall."
+    ),
+    about=(
+        "The part of the market, all targets, rank 16, highest rate 1e-3, no warmup. [Schedules](schedules.md) "
+        "explains the curves. FP_low_epoch_annealing stays constant for one epoch and then falls like a cosine."
+    ),
     arms=tuple(
         Arm(name(schedule, epochs), {"lr_scheduler_type": schedule, "epochs": float(epochs)})
         for epochs in EPOCHS
@@ -35,5 +44,5 @@ SCHEDULES = Experiment(
             tuple(Comparison(name(SCHEDULE_NAMES[0], n), name("constant", n), "general_loss") for n in (2, 3, 5)),
         ),
     ),
-    shown=("recall", "answer_loss", "verbatim", "held_out_loss", "general_loss"),
+    shown=("recall", "held_out_loss", "general_loss"),
 )

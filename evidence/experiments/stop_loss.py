@@ -16,9 +16,14 @@ def at(level: float) -> str:
 STOP_LOSS = Experiment(
     name="stop_loss",
     title="Stop loss: recall against forgetting",
+    question="How far should the loss fall?",
+    answer=(
+        "Most facts are there at a loss of 2. Below 1.5 the model repeats longer and longer passages word for word. It "
+        "forgets most between 2.5 and 1.5."
+    ),
     about=(
-        "One run per seed, all targets, rank 16, learning rate 1e-3, constant. It stops at each loss (the mean of the "
-        "last 5 updates), is measured, and resumes."
+        "The part of the market, all targets, rank 16, learning rate 1e-3, constant. Each run stops at every loss of "
+        "the table (the mean of the last 5 updates), is measured, and resumes."
     ),
     arms=(Arm(_ARM, {"epochs": 30.0}, levels=LEVELS, ends=True),),
     claims=(
@@ -39,6 +44,6 @@ STOP_LOSS = Experiment(
             (Comparison(at(1.5), at(1.0), "held_out_loss"), Comparison(at(1.0), at(0.5), "held_out_loss")),
         ),
     ),
-    shown=("recall", "verbatim", "held_out_loss", "general_loss", "whole_ends"),
+    shown=("recall", "verbatim", "held_out_loss", "general_loss"),
     plotted=("recall", "held_out_loss", "general_loss"),
 )

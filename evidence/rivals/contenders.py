@@ -42,10 +42,10 @@ _OURS = {"watch_forgetting": "false"}  # the others measure no general text mean
 _OURS_TEXT = {**_OURS, "overlap": "false", "add_bos": "false", "eos": "none"}  # nothing that the others don't add
 _PARAGRAPHS_AN_UPDATE = 6
 _PACKED_BY_ITSELF = "always packs text: see above"
-_NO_PADDING = "it joins short rows into packs, so that nothing is padded; ours sorts rows by length and pads the rest"
+_NO_PADDING = "short rows are joined into packs and need no padding; ours pads"
 _NO_SENTENCES = (
-    "it does not look at the run's health (see the line before), and its blocks are full because it cuts within "
-    "sentences, so there are fewer and larger steps"
+    "no check of the run's health (see below); and blocks that are full, because sentences are cut, so fewer and "
+    "larger steps do the work"
 )
 _SMALL_PACKS = "a pack has at most 512 tokens, four padded rows have more"
 BARE = Contender(
@@ -53,10 +53,8 @@ BARE = Contender(
     OURS,
     "bare",
     {"rows": Way("batches"), "text": Way("batches")},
-    dict.fromkeys(
-        KINDS, "it has the loop and nothing else: no look at the run's health, no history, no watch over the memory"
-    ),
-    dict.fromkeys(KINDS, "it has the loop and nothing else"),
+    dict.fromkeys(KINDS, "no check of the run's health, no history, no watch over the memory"),
+    dict.fromkeys(KINDS, "no check, no history, no watch over the memory"),
 )
 TRAINING_PRO = Contender("Training PRO", OURS, "ours", {"rows": Way("chats", _OURS), "text": Way("text", _OURS_TEXT)})
 CONTENDERS = (

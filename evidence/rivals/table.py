@@ -13,25 +13,21 @@ from evidence.rivals.results import Result, read
 
 OPENING = Path(__file__).with_name("opening.md")
 NOT_RUN, NO_REASON = "not yet run", "no reason found yet"
-SPEED, GROWTH, LOSS = "tokens per CPU second", "extra memory, MB", "held-out loss"
-LIKELY = "Likely, but not tested:"
+SPEED, GROWTH, LOSS = "speed", "extra memory, MB", "held-out loss"
+LIKELY = "Likely reason, not tested:"
 CLEARLY_LESS = 0.999  # of our loss
 COLUMNS: dict[str, Callable[[Result], float]] = {
-    "updates": lambda one: one.updates,
-    "tokens": lambda one: one.tokens,
-    "tokens trained": lambda one: one.learned / one.tokens,
-    "computed per token": lambda one: one.computed / one.tokens,
     SPEED: lambda one: one.tokens_a_cpu_s,
     GROWTH: lambda one: one.growth_mb,
-    "peak, MB": lambda one: one.peak_mb,
-    "whole run, CPU s": lambda one: one.run_cpu_s,
     LOSS: lambda one: one.held_out_loss,
     "text trained": lambda one: one.share_trained,
     "line ends": lambda one: one.line_ends,
 }
-_SHARES = {"tokens trained", "text trained", "line ends"}
-_DIGITS = {"computed per token": 2, LOSS: 3, SPEED: 1}
-_TITLES: dict[Kind, str] = {"rows": "rows", "text": "raw text"}
+_BY_DTYPE = (SPEED, GROWTH)  # the others hardly depend on it: those of float32 are shown
+_SHARES = {"text trained", "line ends"}
+_DIGITS = {LOSS: 3, SPEED: 2}
+_TITLES: dict[Kind, str] = {"rows": "Rows", "text": "Raw text"}
+_Of = dict[str, list[Result]]  # by number type
 
 
 def section(folder: Path = RESULTS) -> str:
@@ -41,47 +37,57 @@ def section(folder: Path = RESULTS) -> str:
         return ""
     parts = [OPENING.read_text(encoding="utf-8")]
     for kind in KINDS:
-        for dtype in DTYPES:
-            parts.append(_table(kind, dtype, [one for one in results if (one.kind, one.dtype) == (kind, dtype)]))
+        parts.append(
+            _table(kind, {dtype: [r for r in results if (r.kind, r.dtype) == (kind, dtype)] for dtype in DTYPES})
+        )
     parts += [_installing(results), _made_with(results)]
     return "\n".join(parts)
 
 
-def _table(kind: Kind, dtype: str, results: list[Result]) -> str:
-    columns = [name for name in COLUMNS if kind == "text" or name != "line ends"]
-    head = ["contender", "runs", "speed (bare loop = 1)", *columns]
-    lines = [
-        f"### {_TITLES[kind].capitalize()}, {dtype} weights\n",
-        f"| {' | '.join(head)} |",
-        f"|{'---|' * len(head)}",
+def _table(kind: Kind, results: _Of) -> str:
+    columns = [
+        (name, dtype)
+        for name in COLUMNS
+        if kind == "text" or name != "line ends"
+        for dtype in (DTYPES if name in _BY_DTYPE else DTYPES[:1])
     ]
+    head = ["trainer", *(f"{name}, {dtype}" if name in _BY_DTYPE else name for name, dtype in columns)]
+    lines = [f"### {_TITLES[kind]}\n", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     lines += [_row(contender, kind, columns, results) for contender in CONTENDERS]
-    return "\n".join([*lines, "", *_looks(results), *_ahead(kind, results), ""])
+    return "\n".join([*lines, "", *_ahead(kind, results), *_looks(results), ""])
 
 
-def _looks(results: list[Result]) -> list[str]:
+def _looks(results: _Of) -> list[str]:
     """What our looks at the run's health cost, and the speed without them."""
-    looked = [one for one in _of(TRAINING_PRO, results) if one.looks_cpu_s]
-    bare = {one.round: one.tokens_a_cpu_s for one in _of(BARE, results) if not one.why_not}
-    without = [one.tokens / (one.loop_cpu_s - one.looks_cpu_s) / bare[one.round] for one in looked if one.round in bare]
-    if not without:
+    shown = []
+    for dtype, found in results.items():
+        looked = [one for one in _of(TRAINING_PRO, found) if one.looks_cpu_s]
+        bare = {one.round: one.tokens_a_cpu_s for one in _of(BARE, found) if not one.why_not}
+        without = [r.tokens / (r.loop_cpu_s - r.looks_cpu_s) / bare[r.round] for r in looked if r.round in bare]
+        if without:
+            share = median(one.looks_cpu_s / one.loop_cpu_s for one in looked)
+            shown.append(f"{100 * share:.0f} % in {dtype} (speed without it: {median(without):.2f})")
+    if not shown:
         return []
-    share = median(one.looks_cpu_s / one.loop_cpu_s for one in looked)
     return [
-        f"- {100 * share:.0f} % of our time goes into a look at whether the LoRA makes the model worse, which no other "
-        "trainer takes: two passes over the blocks of an update, at update 3 and then more and more rarely, so that it "
-        f"hardly counts in a longer run. Without it ours has {median(without):.2f} of the bare loop's speed."
+        "- Ours also checks whether the LoRA makes the model worse. That takes a part of the time: "
+        f"{', '.join(shown)}. The checks become rarer, so a longer run loses less."
     ]
 
 
-def _row(contender: Contender, kind: Kind, columns: list[str], results: list[Result]) -> str:
-    own = _of(contender, results)
-    found = [one for one in own if not one.why_not]
-    if not found:
-        return f"| {title(contender)} | | {_why_not(contender, kind, own)} |{' |' * len(columns)}"
-    cells = [_spread([COLUMNS[name](one) for one in found], name) for name in columns]
-    speed = _spread(shares(contender, BARE, SPEED, results), "speed")
-    return f"| {title(contender)} | {len(found)} | {speed} | {' | '.join(cells)} |"
+def _row(contender: Contender, kind: Kind, columns: list[tuple[str, str]], results: _Of) -> str:
+    own = {dtype: _of(contender, found) for dtype, found in results.items()}
+    if not any(not one.why_not for found in own.values() for one in found):
+        every = [one for found in own.values() for one in found]
+        return f"| {title(contender)} | {_why_not(contender, kind, every)} |{' |' * (len(columns) - 1)}"
+    cells = []
+    for name, dtype in columns:
+        if name == SPEED:
+            values = shares(contender, BARE, SPEED, results[dtype])
+        else:
+            values = [COLUMNS[name](one) for one in own[dtype] if not one.why_not]
+        cells.append(_spread(values, name))
+    return f"| {title(contender)} | {' | '.join(cells)} |"
 
 
 def title(contender: Contender) -> str:
@@ -109,48 +115,51 @@ def shares(contender: Contender, other: Contender, column: str, results: Sequenc
     return [of(one) / others[one.round] for one in own]
 
 
-def _ahead(kind: Kind, results: list[Result]) -> list[str]:
+def _ahead(kind: Kind, results: _Of) -> list[str]:
     """Who is faster than ours, needs less memory or learned more, with the reasons."""
-    lines, learned = [], []
-    for contender in (one for one in CONTENDERS if one != TRAINING_PRO and shares(one, TRAINING_PRO, SPEED, results)):
-        faster, larger, loss = (
-            median(shares(contender, TRAINING_PRO, column, results)) for column in (SPEED, GROWTH, LOSS)
-        )
-        if faster > 1:
-            why = contender.why_faster.get(kind, NO_REASON)
-            lines.append(f"- **{contender.name} is {faster:.2f} times as fast as ours**. {LIKELY} {why}.")
-        if larger < 1:
-            why = contender.why_smaller.get(kind, NO_REASON)
-            lines.append(f"- **{contender.name} needs {larger:.2f} times the extra memory of ours**. {LIKELY} {why}.")
-        if loss < CLEARLY_LESS:
-            learned.append(contender.name)
+    faster = _by_reason(SPEED, lambda share: share > 1, results, lambda one: one.why_faster.get(kind, NO_REASON))
+    smaller = _by_reason(GROWTH, lambda share: share < 1, results, lambda one: one.why_smaller.get(kind, NO_REASON))
+    lines = [f"- **Faster than ours**: {'; '.join(who)}. {LIKELY} {why}." for why, who in faster.items()]
+    lines += [f"- **Less extra memory than ours**: {'; '.join(who)}. {LIKELY} {why}." for why, who in smaller.items()]
+    learned = _by_reason(LOSS, lambda share: share < CLEARLY_LESS, results, lambda _: "")
     if learned:
+        names = "; ".join(who.split(" (")[0] for who in learned[""])
         lines.append(
-            f"- A lower held-out loss than ours: {'; '.join(learned)}. Order of the data and start of the LoRA differ "
-            "between trainers, so only several rounds can tell that from luck. A trainer that trains "
-            "only the answers has an advantage here: the answers are what is measured."
+            f"- **A lower held-out loss than ours**: {names}. Each trainer orders the data in another way, so a small "
+            "difference may be luck."
         )
+        if kind == "rows":
+            lines[-1] += " A trainer that trains only the answers has an advantage, because we measure the answers."
     return lines
 
 
+def _by_reason(
+    column: str, is_ahead: Callable[[float], bool], results: _Of, why: Callable[[Contender], str]
+) -> dict[str, list[str]]:
+    """Those ahead of ours, each with its figures by number type ("TRL (1.10 times in float32)"), by the reason."""
+    found: dict[str, list[str]] = {}
+    for contender in CONTENDERS:
+        figures = {
+            dtype: median(of)
+            for dtype, lines in results.items()
+            if contender != TRAINING_PRO and (of := shares(contender, TRAINING_PRO, column, lines))
+        }
+        ahead = [f"{share:.2f} times in {dtype}" for dtype, share in figures.items() if is_ahead(share)]
+        if ahead:
+            found.setdefault(why(contender), []).append(f"{contender.name} ({', '.join(ahead)})")
+    return found
+
+
 def _installing(results: list[Result]) -> str:
-    lines = [
-        "### From nothing to the first LoRA\n\nReal time on a busy machine with a package mirror nearby: a rough "
-        "comparison only.\n",
-        "| environment | venv and pip | first run | minutes |",
-    ]
-    lines.append("|---|---|---|---|")
+    lines = ["### From nothing to the first LoRA\n\nReal time on a busy machine: a rough comparison only.\n"]
+    lines += ["| environment | venv and pip | first run |", "|---|---|---|"]
     for name in dict.fromkeys(contender.environment for contender in CONTENDERS):
         runs = [one for one in results if one.environment == name and not one.why_not and one.contender != BARE.name]
         if not runs:
-            lines.append(f"| {name} | {NOT_RUN} | | |")
-        elif name == WEBUI:
-            why = "not measured: it has an installer of its own"
-            lines.append(f"| {name} | {why} | {runs[0].run_s:.0f} s | |")
+            lines.append(f"| {name} | {NOT_RUN} | |")
         else:
-            first, minutes = runs[0], (runs[0].install_s + runs[0].run_s) / 60
-            cpu = f" (CPU {first.install_cpu_s:.0f} s)" if first.install_cpu_s else ""
-            lines.append(f"| {name} | {first.install_s:.0f} s{cpu} | {first.run_s:.0f} s | {minutes:.1f} |")
+            installed = "not measured: it has an installer" if name == WEBUI else f"{runs[0].install_s:.0f} s"
+            lines.append(f"| {name} | {installed} | {runs[0].run_s:.0f} s |")
     return "\n".join([*lines, ""])
 
 
@@ -172,4 +181,4 @@ def _spread(values: list[float], column: str) -> str:
 def _number(value: float, column: str) -> str:
     if column in _SHARES:
         return f"{value:.1%}".replace("%", " %").replace(".0 ", " ")
-    return f"{value:,.{_DIGITS.get(column, 2 if column == 'speed' else 0)}f}"
+    return f"{value:,.{_DIGITS.get(column, 0)}f}"

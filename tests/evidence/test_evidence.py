@@ -37,7 +37,19 @@ def line(arm: Arm, seed: int, recall: float, level: float = 0.0) -> Line:
 
 
 A, B = Arm("a"), Arm("b", {"rank": 8})
-PAIR = Experiment("pair", "A pair", "Two arms.", (A, B), (Claim("a beats b", (Comparison("a", "b", "recall"),)),))
+BEATS = Claim("a beats b", (Comparison("a", "b", "recall"),))
+PAIR = Experiment("pair", "A pair", "Is a better?", "Yes.", "Two arms.", (A, B), (BEATS,))
+HELD, PART, NOT = "held", "held in part", "not found"
+ANSWERED = {  # the verdicts that each experiment's answer was read off
+    "stop_loss": [NOT, HELD, PART, PART],
+    "numbers": [HELD, PART, PART, HELD],
+    "slicing": [PART, NOT, NOT, NOT, PART, PART],
+    "targets": [NOT, NOT, PART, NOT],
+    "schedules": [NOT, PART, HELD],
+    "endings": [HELD, HELD, NOT],
+    "accumulation": [NOT, PART, NOT],
+    "sizes": [NOT, PART, HELD],
+}
 
 
 def judged(a: list[float], b: list[float]) -> str:
@@ -68,6 +80,21 @@ def test_the_page_follows_a_changed_result(tmp_path: Path) -> None:
 )
 def test_a_claim_holds_only_where_no_seed_contradicts_it(a: list[float], b: list[float], expected: str) -> None:
     assert judged(a, b) == expected
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_answer_belongs_to_the_verdicts_of_the_results(name: str) -> None:
+    experiment = EXPERIMENTS[name]
+    groups = grouped(experiment, current(experiment))
+    found = [verdict(claim, groups) for claim in experiment.claims]
+    assert found == ANSWERED[name], "write the experiment's answer again, then these verdicts"
+
+
+def test_the_page_says_where_a_claim_was_clear_and_where_the_opposite() -> None:
+    written = PAGE.read_text(encoding="utf-8")
+    assert "| PRTS recalls more than chunks | **held in part** | PRTS, context 256 |" in written
+    assert "| DEMENTOR, context 128. Clearly the opposite: DEMENTOR, context 256 |" in written
+    assert "| Constant and then cosine forgets less than constant | **held** | all 3 comparisons |" in written
 
 
 def test_less_is_better_for_losses() -> None:
@@ -110,7 +137,7 @@ def test_arms_that_are_compared_train_as_many_tokens(name: str) -> None:
     experiment = EXPERIMENTS[name]
     groups = grouped(experiment, current(experiment))
     for claim in experiment.claims:
-        if "grows with the context" in claim.says:  # a longer context is more tokens: that is the claim
+        if "when its context grows" in claim.says:  # a longer context is more tokens: that is the claim
             continue
         for c in claim.comparisons:
             if c.better in groups and c.worse in groups:

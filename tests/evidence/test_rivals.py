@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evidence.report import PAGE
-from evidence.rivals.contenders import BARE, CONTENDERS, DTYPES, KINDS, TRAINING_PRO, Way
+from evidence.rivals.contenders import BARE, CONTENDERS, KINDS, TRAINING_PRO, Way
 from evidence.rivals.data import SHAPES, data
 from evidence.rivals.environments import PACKAGES, WEBUI
 from evidence.rivals.results import Result, add, read
@@ -107,10 +107,10 @@ def test_the_table_follows_the_results(tmp_path: Path) -> None:
         add(result(TRAINING_PRO.name, ours, number), tmp_path)
         add(result(rival, other, number, growth_mb=5000), tmp_path)
     shown = section(tmp_path)
-    row = next(line for line in shown.splitlines() if line.startswith(f"| {title(TRAINING_PRO)} | 3"))
+    row = next(line for line in shown.splitlines() if line.startswith(f"| {title(TRAINING_PRO)} | 0"))
     assert "0.50 [0.40..0.60]" in row and "95.7 %" in row and "2.345" in row
-    assert f"{rival} is 1.25 times as fast as ours" in shown
-    assert "extra memory of ours" not in shown
+    assert f"**Faster than ours**: {rival} (1.25 times in float32)" in shown
+    assert "memory than ours" not in shown
     assert shares(TRAINING_PRO, BARE, SPEED, read(tmp_path)) == pytest.approx([0.5, 0.6, 0.4])
 
 
@@ -120,11 +120,11 @@ def test_a_contender_that_failed_shows_why_and_counts_for_nothing(tmp_path: Path
     assert read(tmp_path) == [failed]
     assert "it failed: no such thing" in section(tmp_path)
     assert "WEBUI=folder" in section(tmp_path)
-    assert "faster" not in section(tmp_path).split("### ")[1]
+    assert "faster" not in section(tmp_path).lower()
 
 
 def test_the_page_has_a_cell_or_a_reason_for_every_contender() -> None:
     shown = PAGE.read_text(encoding="utf-8")
     assert section() in shown
     for contender in CONTENDERS:
-        assert shown.count(f"\n| {title(contender)} |") == len(KINDS) * len(DTYPES)
+        assert shown.count(f"\n| {title(contender)} |") == len(KINDS)

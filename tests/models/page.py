@@ -10,36 +10,42 @@ from training_pro.export.gguf_families import MERGE_INSTEAD
 
 HEAD = """# Which models train
 
-See here whether a *kind* of model works before you download 20 GB of one. The name in the first column is `model_type`
-in the model's `config.json`, sometimes with a suffix for one form of the family (`falcon_new`). In a model that also
-sees or hears, only the text part is trained. Tested with a tiny model of each family, with random weights
-(`make models`).
+Look here before you download 20 GB. Every model names its kind: `model_type` in its `config.json`. If the kind is on
+this page, a LoRA for it can be trained. In a model that also sees or hears, only the text part is trained.
 
-- **Trains**: loss and gradients are the same as the model's own; the whole run finishes; afterwards the base is bit for
-  bit as before; plain PEFT loads the LoRA and gives the same answers; a run that was interrupted and resumed ends with
-  the same bytes.
-- **4-bit, 8-bit**: the same with bitsandbytes (resuming was not tested). Experts that share one tensor stay in 16 bit.
-- **Head, Checkpoint, Experts**: Train Head, Gradient Checkpoint and Train Experts.
-- **Merge, GGUF**: the LoRA merged into the model, and written for llama.cpp.
+A kind that is not on this page was not tried, and most kinds were not tried in 4-bit and 8-bit. They may work all the
+same. To find out, load the model: *Your run* (or the command `verify`) shows whether the layers to train are found.
 
-"yes": it works. "no": refused with an explanation. "-": the model has no such part, it needs something that is
-refused, or it was not tried. Most families were not tried in 4-bit and 8-bit; that doesn't mean that they fail.
+In most *mixtures of experts* (models in which each token uses only some of the weights) the experts stay in 16 bit even
+when you load them in 4-bit. *Your run* shows how much memory they need.
 """
-NOTES = """\
-The notes that a run shows (with the first preset that fits), and why something is refused. The sizes are those of the
-tiny test models, so 0.00 GB is much more in a real one.
-Where no GGUF LoRA can be made, merge the LoRA (the command `merge`) and convert the merged model.
+NAMED = """\
+## Well-known models
+
+*GGUF LoRA*: can the LoRA be saved for llama.cpp? If not, [merge it](export.md) and convert the merged model.
+"""
+TESTED = """\
+## How we tested
+
+`make models` builds a tiny model of each kind, with random weights, and checks:
+
+- The loss and its gradients, from which a LoRA learns, are the same as the model's own.
+- A whole run finishes. Afterwards the model is bit for bit as before.
+- Plain PEFT, the usual library for LoRAs, loads the LoRA and gives the same answers.
+- A run that was interrupted and resumed ends with the same bytes (not tested in 4-bit and 8-bit).
 """
 COLUMNS = (
-    ("Trains", "none", ("load", "loss", "run", "reload", "resume")),
-    ("4-bit", "4-bit", ("load", "loss", "run", "reload")),
-    ("8-bit", "8-bit", ("load", "loss", "run", "reload")),
-    ("Head", "none", ("train_head",)),
-    ("Checkpoint", "none", ("checkpointing",)),
-    ("Experts", "none", ("experts",)),
-    ("Merge", "none", ("merge",)),
-    ("GGUF", "none", ("gguf",)),
+    ("Training", "none", ("load", "loss", "run", "reload", "resume")),
+    ("Training in 4-bit (bitsandbytes)", "4-bit", ("load", "loss", "run", "reload")),
+    ("Training in 8-bit (bitsandbytes)", "8-bit", ("load", "loss", "run", "reload")),
+    ("Train Head", "none", ("train_head",)),
+    ("Gradient Checkpoint", "none", ("checkpointing",)),
+    ("Train Experts", "none", ("experts",)),
+    ("Merging the LoRA into the model", "none", ("merge",)),
 )
+GGUF = ("none", ("gguf",))
+FEW = 30  # names of so many are listed
+WHOSE = {"Train Experts": "mixtures of experts"}
 Cells = dict[tuple[str, str, str], dict[str, str]]
 
 
@@ -47,30 +53,61 @@ def page(lines: list[dict[str, str]]) -> str:
     """The whole page."""
     cells = {(line["family"], line["quantization"], line["cell"]): line for line in lines}
     families = [family for family in FAMILIES if (family, "none", "load") in cells]
-    return (
-        "\n".join([HEAD, *_counts(cells, families), "", *_table(cells, families), "", *_remarks(cells, families)])
-        + "\n"
-    )
+    built = [family for family in families if cells[family, "none", "load"]["result"] != "not built"]
+    parts = [HEAD, *_summary(cells, built), "", NAMED, *_named(cells, built), "", *_others(cells, built)]
+    return "\n".join([*parts, TESTED, *_counts(cells, built), *_remarks(cells, families)]) + "\n"
+
+
+def _summary(cells: Cells, families: list[str]) -> Iterator[str]:
+    yield "| what works | with |"
+    yield "|---|---|"
+    for name, quantization, of in COLUMNS:
+        shown = {family: _shown(cells, family, quantization, of) for family in families}
+        tried = [family for family, word in shown.items() if word != "-"]
+        fails = [f"`{family}` ({word})" for family in tried if (word := shown[family]) != "yes"]
+        if len(tried) == len(families):
+            who = f"all {len(families)} kinds"
+        elif name in WHOSE:
+            who = f"all {len(tried)} {WHOSE[name]}"
+        else:
+            who = f"all {len(tried)} kinds that were tried"
+        but = f" but {', '.join(fails)}" if fails else ""
+        which = f": {_listed(tried)}" if len(tried) <= FEW and name not in WHOSE else ""
+        yield f"| {name} | {who}{but}{which} |"
+
+
+def _named(cells: Cells, families: list[str]) -> Iterator[str]:
+    yield "| model | `model_type` | GGUF LoRA |"
+    yield "|---|---|---|"
+    known = [family for family in families if FAMILIES[family].known]
+    for family in sorted(known, key=lambda family: FAMILIES[family].known.casefold()):
+        yield f"| {FAMILIES[family].known} | `{FAMILIES[family].kind}` | {_shown(cells, family, *GGUF)} |"
+
+
+def _others(cells: Cells, families: list[str]) -> Iterator[str]:
+    """The kinds that no well-known model has."""
+    named = {FAMILIES[family].kind for family in families if FAMILIES[family].known}
+    left = [family for family in families if FAMILIES[family].kind not in named]
+    yield "## Other kinds"
+    yield ""
+    ready = [family for family in left if _shown(cells, family, *GGUF) == "yes"]
+    yield f"- With a GGUF LoRA: {_listed(ready)}"
+    yield f"- Without: {_listed([family for family in left if family not in ready])}"
+    yield ""
+
+
+def _listed(families: list[str]) -> str:
+    kinds = dict.fromkeys(FAMILIES[family].kind for family in families)
+    return ", ".join(f"`{kind}`" for kind in sorted(kinds))
 
 
 def _counts(cells: Cells, families: list[str]) -> Iterator[str]:
-    built = [family for family in families if cells[family, "none", "load"]["result"] != "not built"]
     words = [line["result"] for line in cells.values() if line["cell"] != "notes"]
     versions = ", ".join(f"{name} {version(name)}" for name in ("transformers", "peft", "torch", "bitsandbytes"))
     yield (
-        f"{len(built)} families, {len(words)} checks: {words.count('sound')} passed, {words.count('refused')} "
-        f"refused with a reason, {words.count('FAULT')} failed. With {versions}."
+        f"{len(families)} kinds and variants, {len(words)} checks: {words.count('sound')} passed, "
+        f"{words.count('refused')} refused with a reason, {words.count('FAULT')} failed. With {versions}."
     )
-
-
-def _table(cells: Cells, families: list[str]) -> Iterator[str]:
-    yield "| family | such as | " + " | ".join(name for name, *_ in COLUMNS) + " |"
-    yield "|---" * (2 + len(COLUMNS)) + "|"
-    for family in families:
-        if cells[family, "none", "load"]["result"] == "not built":
-            continue
-        shown = " | ".join(_shown(cells, family, quantization, of) for _, quantization, of in COLUMNS)
-        yield f"| `{family}` | {FAMILIES[family].known} | {shown} |"
 
 
 def _shown(cells: Cells, family: str, quantization: str, of: tuple[str, ...]) -> str:
@@ -82,27 +119,19 @@ def _shown(cells: Cells, family: str, quantization: str, of: tuple[str, ...]) ->
 
 
 def _remarks(cells: Cells, families: list[str]) -> Iterator[str]:
-    yield "## Notes and refusals"
-    yield ""
-    yield from NOTES.splitlines()
-    yield ""
-    for family in families:
-        said = [line for (name, *_), line in cells.items() if name == family and _is_remark(line)]
-        if said:
-            yield f"- `{family}`"
-            yield from dict.fromkeys(_remark(line) for line in said)
+    """What was refused or failed and why. Why there is no GGUF LoRA stands on the page about exports."""
+    found = [_remark(line) for (name, *_), line in cells.items() if name in families and line["result"] in _TO_EXPLAIN]
+    said = [remark for remark in dict.fromkeys(found) if remark]
+    if said:
+        yield from ("", "## Refused or failed", "", *said)
 
 
-def _is_remark(line: dict[str, str]) -> bool:
-    if line["cell"] == "notes":
-        return bool(line["detail"]) and line["quantization"] != "8-bit"
-    return line["result"] in ("refused", "FAULT", "not built")
+_TO_EXPLAIN = ("refused", "FAULT", "not built")
 
 
 def _remark(line: dict[str, str]) -> str:
-    if line["cell"] == "notes":
-        return f"  - {line['detail']}"
+    if line["cell"] == "gguf" and line["result"] == "refused":
+        return ""
     where = "" if line["quantization"] == "none" else f" ({line['quantization']})"
-    return (
-        f"  - {line['cell'].replace('_', ' ')}{where}: {line['result']}. {line['detail'].removesuffix(MERGE_INSTEAD)}"
-    )
+    cell, detail = line["cell"].replace("_", " "), line["detail"].removesuffix(MERGE_INSTEAD)
+    return f"- `{line['family']}`, {cell}{where}: {line['result']}. {detail}"

@@ -28,10 +28,10 @@ def _settings(batch: int, accumulation: int) -> dict[str, object]:
 ACCUMULATION = Experiment(
     name="accumulation",
     title="Batch and accumulation",
-    question="Is gradient accumulation as good as a true batch?",
+    question="Is gradient accumulation (several small batches per update) as good as one large batch?",
     answer=(
-        "Yes: both gave the same figures. Averaging each batch on its own taught the answers clearly less well at "
-        "batch 1, accumulation 4. So did a batch of 8 compared with 4, at equal epochs."
+        "Yes: both gave the same figures. Averaging each small batch on its own taught the answers less well, clearly "
+        "so with batch 1 and accumulation 4. A batch of 8 taught them clearly less well than 4, at equal epochs."
     ),
     about=(
         "6 epochs of the part of the market at context 64, all targets, rank 16, learning rate 1e-3, constant, blocks "

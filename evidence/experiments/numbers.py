@@ -24,8 +24,8 @@ NUMBERS = Experiment(
     title="Learning rate and rank",
     question="Which learning rate and rank for a small text?",
     answer=(
-        "Raise one of them and the model recalls more facts, up to rank 64 at 1e-3. Above that, only the forgetting "
-        "grows clearly."
+        "Raising one of them taught more facts, up to rank 64 with rate 1e-3. Above that, only the forgetting grew "
+        "clearly."
     ),
     about=(
         "4 epochs of the part of the market, targets q-v, constant rate, one block per update. LoRA Alpha is 2 x rank."
@@ -59,8 +59,8 @@ SIZES = Experiment(
     title="Learning rate and rank, with less and with more text",
     question="Does more text need another learning rate or rank?",
     answer=(
-        "Not a lower rate: 3e-3 recalled more on 670 tokens, and 1e-3 was not better on 5,600. On 5,600 tokens a "
-        "higher rank recalled more at 3e-4 and 1e-3."
+        "A lower rate did not help: 3e-3 recalled clearly more than 1e-3 on 670 tokens, and not less on 5,600. On "
+        "5,600 tokens a higher rank recalled clearly more, except with 3e-3."
     ),
     about=(
         "As under *Learning rate and rank*, with 4 epochs of the whole market (670 tokens) and 2 of the Kettle House "

@@ -17,9 +17,9 @@ SCHEDULES = Experiment(
     title="Schedules",
     question="Which learning rate schedule?",
     answer=(
-        "Constant and then falling (FP_low_epoch_annealing) forgot clearly less than constant, and from 3 epochs kept "
-        "held-out text better. Constant recalled clearly more facts at 3 epochs. Against cosine from the start there "
-        "was no clear difference in recall."
+        "A rate that is constant and then falls (FP_low_epoch_annealing) forgot clearly less than a constant one, and "
+        "from 3 epochs kept held-out text better. The constant rate recalled clearly more facts at 3 epochs. Compared "
+        "with cosine from the start, recall was not clearly different."
     ),
     about=(
         "The part of the market, all targets, rank 16, highest rate 1e-3, no warmup. [Schedules](schedules.md) "

@@ -47,8 +47,9 @@ SLICING = Experiment(
     title="Slicing: chunks, PRTS, overlaps, DEMENTOR",
     question="How should a text be cut into blocks?",
     answer=(
-        "PRTS recalled clearly more than chunks at context 256 only, and overlaps changed nothing clearly. At equal "
-        "tokens DEMENTOR continued more of the text word for word at context 128, and less at 256."
+        "Cutting between sentences (PRTS) recalled clearly more than cutting anywhere (chunks), but only in blocks of "
+        "256 tokens. Overlaps changed nothing clearly. DEMENTOR continued more of the text word for word with 128 "
+        "tokens, and less with 256."
     ),
     about=(
         "The whole market without hard cuts, at a constant rate. *Chunks* have a fixed length and are cut anywhere. "

@@ -92,7 +92,7 @@ def _others(cells: Cells, families: list[str]) -> Iterator[str]:
     yield ""
     ready = [family for family in left if _shown(cells, family, *GGUF) == "yes"]
     yield f"- With a GGUF LoRA: {_listed(ready)}"
-    yield f"- Without: {_listed([family for family in left if family not in ready])}"
+    yield f"- Without a GGUF LoRA: {_listed([family for family in left if family not in ready])}"
     yield ""
 
 

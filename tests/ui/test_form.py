@@ -85,6 +85,9 @@ def test_auto_is_a_word_or_an_empty_field(typed_as: Any, value: float, form: For
 def test_what_a_browser_kept_is_taken_as_far_as_it_is_in_order(form: Form) -> None:
     kept = form.kept('{"rank": 8, "epochs": "many", "gone": 1, "name": "tales"}')
     assert kept == {"rank": 8, "name": "tales"}
+    as_fields_hold_them = form.kept('{"alpha": "32", "warmup_steps": "auto", "learning_rate": "2e-4", "gone": [1]}')
+    assert as_fields_hold_them == {"alpha": 32, "warmup_steps": SPECS["warmup_steps"].auto, "learning_rate": 2e-4}
+    assert form.change(as_fields_hold_them)[form.controls["alpha"]]["value"] == "32"
     assert form.kept("") == form.kept("[1]") == form.kept("{nonsense") == {}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -108,9 +109,7 @@ class Form:
             values = json.loads(text or "{}")
         except (ValueError, RecursionError):
             return {}
-        return (
-            {name: value for name, value in values.items() if _is_good(name, value)} if isinstance(values, dict) else {}
-        )
+        return _in_order(values) if isinstance(values, dict) else {}
 
     def fill(self, settings: Settings) -> dict[Any, Any]:
         """Updates that make the page show `settings`."""
@@ -140,12 +139,13 @@ def _is_auto(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value.strip().lower() in ("", AUTO))
 
 
-def _is_good(name: str, value: Any) -> bool:
-    try:
-        checked_value(name, value)
-    except SettingsError:
-        return False
-    return True
+def _in_order(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `values` that can be, as their settings have them: a field holds numbers as text, "32"."""
+    found = {}
+    for name, value in values.items():
+        with suppress(SettingsError):
+            found[name] = checked_value(name, value)
+    return found
 
 
 def _kind_of_values(values: Mapping[str, Any]) -> str:

@@ -182,7 +182,7 @@ class Tab:
             self._connect_work(page)
 
     def _connect_work(self, page: Any) -> None:
-        said = self.watch.said
+        said = self.what.said
         fill = answering(self._fill, said, "reading the form")
         filled = page.load(fill, self.kept, [*self.form.outputs, self.what.named, said], js=_KEPT, **QUIET)
         filled.then(None, None, None, js="() => window.trainingProPage.opened()", **QUIET)
@@ -247,14 +247,14 @@ class Tab:
         that lies there where no file was chosen."""
         run = self._session.run
         if run is not None and run.status.running:
-            return {**self.form.fill(run.settings), self.what.named: "", self.watch.said: ""}
+            return {**self.form.fill(run.settings), self.what.named: "", self.what.said: ""}
         values = self.form.kept(kept)
         first = {} if values.get("text_file") or values.get("dataset") else self.what.first()
         typed = {"name": values["name"]} if values.get("name") else {}
         return {
             **self.form.change({**values, **first, **typed}),
             self.what.named: first.get("name", ""),
-            self.watch.said: "",
+            self.what.said: "",
         }
 
 

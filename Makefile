@@ -16,6 +16,8 @@ OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(USER_DATA),--user-data "$(USE
 NOT_STRESS = -m "not stress"
 TEST_PARTS = test-venv-browser test-venv-webui-browser test-venv-rest test-venv-webui-rest test-venv-card \
 	test-venv-webui-card
+# Compiled tests are kept from part to part, whatever the shell says: compiling them takes each part 10 seconds.
+unexport PYTHONDONTWRITEBYTECODE
 HALF_THE_PROCESSORS = $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 1) // 2))")
 
 .PHONY: demo ui test test-new test-webui $(TEST_PARTS) lint bench proof models evidence rivals card stress chromium clean
@@ -40,7 +42,7 @@ test-webui: chromium .venv-webui/ready build/convert/ready
 	.venv-webui/bin/python -m pytest $(NOT_STRESS) $(PYTEST)
 
 $(filter %-browser,$(TEST_PARTS)): test-%-browser: .%/ready
-	.$*/bin/python -m pytest -m "browser and not stress"
+	.$*/bin/python -m pytest -m "browser and not stress" tests/ui
 
 $(filter %-rest,$(TEST_PARTS)): test-%-rest: .%/ready build/convert/ready
 	.$*/bin/python -m pytest -m "not browser and not stress" --ignore=tests/card

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections import defaultdict
@@ -35,6 +36,19 @@ if TYPE_CHECKING:
 # The machines that run this are shared: how long a case takes says nothing about the code.
 hypothesis.settings.register_profile("shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("shared")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """``make test`` looks for tests with a browser in tests/ui alone; `make stress` everywhere."""
+    browser, stress = (item.get_closest_marker(name) is not None for name in ("browser", "stress"))
+    if browser and not stress and not item.path.is_relative_to(Path(__file__).parent / "ui"):
+        raise pytest.UsageError(f"{item.nodeid} needs a browser, so it has to lie in tests/ui, or to be marked stress.")
+
+
+def pytest_collection_finish() -> None:
+    """What all tests and their libraries made by being imported is looked at once: each run collects garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

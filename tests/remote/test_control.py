@@ -117,24 +117,24 @@ def test_the_wait_for_an_answer_has_an_end(run: Run, control: Control, monkeypat
     assert code == 7 and "Not every prompt is answered yet" in said and "--wait" in said
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["stop-loss", "11"], "Stop at loss"),
-        (["stop-loss", "low"], "is not a number"),
-        (["stop-epoch"], "The value of stop-epoch is missing; write e.g.: stop-epoch 2"),
-        (["stop-loss", "1", "2"], "takes one value, not 2"),
-        (["learning-rate-scale", "-1"], "from 0 to 100"),
-        (["sample"], "has no sample prompts"),
-        (["pause", "now"], "takes no value"),
-        (["explode"], "There is no command 'explode'"),
-    ],
+BAD_COMMANDS = (
+    (["stop-loss", "11"], "Stop at loss"),
+    (["stop-loss", "low"], "is not a number"),
+    (["stop-epoch"], "The value of stop-epoch is missing; write e.g.: stop-epoch 2"),
+    (["stop-loss", "1", "2"], "takes one value, not 2"),
+    (["learning-rate-scale", "-1"], "from 0 to 100"),
+    (["sample"], "has no sample prompts"),
+    (["pause", "now"], "takes no value"),
+    (["explode"], "There is no command 'explode'"),
 )
-def test_a_bad_command_is_answered_with_a_sentence(run: Run, control: Control, words: list[str], said: str) -> None:
+
+
+def test_a_bad_command_is_answered_with_a_sentence(run: Run, control: Control) -> None:
     before = run.controls.values
-    code, heard = control(*words)
-    assert code == 2 and said in heard
-    assert run.controls.values == before and run.status.running
+    for words, said in BAD_COMMANDS:
+        code, heard = control(*words)
+        assert code == 2 and said in heard, heard
+        assert run.controls.values == before and run.status.running, words
 
 
 def test_rubbish_in_the_channel_harms_nothing(run: Run, control: Control, tmp_path: Path) -> None:

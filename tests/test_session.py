@@ -198,6 +198,9 @@ def test_a_taken_name_is_asked_about(session: Session) -> None:
     assert not caught.value.can_continue
     with pytest.raises(RunError, match="is finished"):
         session.start(small(epochs=1), existing="continue")
+    before = session.name_taken(small(epochs=1))
+    assert before is not None and not before.can_continue and "is finished" in before.standing
+    assert session.name_taken(small(name="another")) is None
 
 
 def test_other_settings_are_named_when_asked_to_continue(session: Session) -> None:

@@ -65,10 +65,14 @@ class BusyError(RunError):
 
 
 class NameTaken(RunError):
-    """A LoRA of this name exists: the page asks, the command line decides. `can_continue`: exactly."""
+    """A LoRA of this name exists: the page asks, the command line decides. `can_continue`: exactly. `standing`: what
+    became of it, in a few words."""
 
-    def __init__(self, text: str, can_continue: bool, *, option: str | tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, text: str, can_continue: bool, *, standing: str = "", option: str | tuple[str, ...] = ()
+    ) -> None:
         self.can_continue = can_continue
+        self.standing = standing
         super().__init__(text, option=option, setting="name")
 
 

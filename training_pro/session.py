@@ -586,6 +586,16 @@ class Session:
             )
         return start
 
+    def name_taken(self, settings: Settings) -> NameTaken | None:
+        """What Start would ask about the name of these settings; None where no LoRA has it.
+
+        Raises:
+            RunError: a name that can't be used, or a LoRA to start from that is not there.
+        """
+        settings, _ = started_from(settings.changed(name=check_name(settings.name)), self.host.folders)
+        folder = run_folder(self.host.folders, settings.name)
+        return None if is_untouched(folder) else self._name_taken(settings, summarize(folder))
+
     def _name_taken(self, settings: Settings, found: RunSummary) -> NameTaken:
         before = stored_settings(found.path)
         processes = (stored_processes(found.path), self._team.size)
@@ -600,6 +610,7 @@ class Session:
             f'A LoRA named "{settings.name}" exists ({what}).{why_not} Choose to {way}train on top of its weights, '
             "replace it (the old one is kept aside), or choose another name.",
             can_continue,
+            standing=what,
             option=(*(["--existing continue"] if can_continue else []), *_OTHER_WAYS),
         )
 

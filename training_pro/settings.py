@@ -295,7 +295,7 @@ class Settings:
     batch_size: int = _batch(
         4,
         "True Batch Size",
-        "Blocks processed at once. As many as fit in memory.",
+        "Blocks processed at once. 4 is usual, fewer for little data; more is faster.",
         unit="blocks",
         low=1,
         high=1024,

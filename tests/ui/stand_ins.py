@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from training_pro.data.sources import files_state
-from training_pro.errors import ModelError, RunError
+from training_pro.errors import ModelError, NameTaken, RunError
 from training_pro.folders import Folders
 from training_pro.hosts.host import ModelSource, Quantizing
 from training_pro.queue.kept_list import KeptList
@@ -127,6 +127,10 @@ class StandInSession:
         if isinstance(self.checked, Exception):
             raise self.checked
         return self.checked
+
+    def name_taken(self, settings: Settings) -> Any:
+        folder = self.host.folders.loras / settings.name
+        return NameTaken("", False, standing="it is finished") if folder.exists() else None
 
     def ask(self, question: Any) -> None:
         if self.busy:

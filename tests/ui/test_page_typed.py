@@ -91,6 +91,26 @@ def test_a_name_that_is_typed_while_the_text_is_being_named_stays(desk: Desk, mo
     assert tab.typed("name") == "mine" and tab.typed("text-file") == "tales.txt"
 
 
+def test_what_is_chosen_from_lists_while_the_server_is_away_is_put_back_as_well(desk: Desk) -> None:
+    tab = desk.open()
+    tab.all_settings()
+    refused: list[str] = []
+    tab.page.route(ASKED, lambda route: _refuse(route, refused))
+    tab.choose("lr-scheduler-type", "linear")
+    tab.choose("optimizer", "sgd")
+    tab.type("seed", "7")
+    tab.part("dementor").locator("input").check()
+    tab.page.wait_for_timeout(1000)
+    tab.page.unroute(ASKED)
+    tab.page.reload()
+    tab.all_settings()
+    tab.until(lambda: tab.typed("optimizer") == "sgd" and tab.typed("seed") == "7", "what was chosen and typed")
+    assert tab.typed("lr-scheduler-type") == "linear" and tab.part("dementor").locator("input").is_checked()
+    waiting = "() => sessionStorage.getItem('training-pro-chosen')"
+    tab.until(lambda: tab.page.evaluate(waiting) == "{}", "nothing that waits")
+    tab.complaints.clear()  # the browser's own, on what was refused
+
+
 def _refuse(route: Any, refused: list[str]) -> None:
     refused.append(route.request.url)
     route.fulfill(status=500, body="{}")

@@ -82,6 +82,10 @@
     if (own.missed >= MISSED && !missed) window.trainingProPage?.back();
     own.missed = missed;
     if (!missed) own.answeredAt = new Date();
+    if (missed >= MISSED) {
+      window.trainingProPage?.unanswered();
+      window.trainingProStart?.free();
+    }
     const words = `No answer from the server since ${own.answeredAt.toLocaleTimeString()}: what is shown may be old.`;
     for (const page of document.querySelectorAll(".training-pro"))
       if (missed >= MISSED) page.dataset.away = words; else delete page.dataset.away;

@@ -2,10 +2,10 @@
   // What the page does by itself: shows the face of Train that fits (form, run, how it ended), checks the settings half a
   // second after a change, marks fields that are wrong or changed, filters "All settings", and keeps the form in this
   // browser. Everything else is the server's.
-  const CHECK_AFTER_MS = 500, FORM = "training-pro-form", SEEN = "training-pro-seen", TYPED = "training-pro-typed";
+  const CHECK_AFTER_MS = 500, FORM = "training-pro-form", SEEN = "training-pro-seen", TYPED = "training-pro-typed", CHOSEN = "training-pro-chosen";
   if (window.trainingProPage) return;
   const page = () => document.querySelector(".training-pro");
-  const own = { timer: null, since: null, presses: 0, pulse: {}, marks: "", sent: {} };
+  const own = { timer: null, since: null, presses: 0, pulse: {}, marks: "", sent: {}, filled: false, met: false };
 
   // -- the three faces ----------------------------------------------------------------------------------------------
   const face = () => {
@@ -14,12 +14,20 @@
     if (!ending) return "run";
     return sessionStorage.getItem(SEEN) === key ? "form" : "ended";
   };
+  // Until the server has said whether a run is in progress, and has filled in the form, neither is shown.
+  const ready = (now) => own.met && (now !== "form" || own.filled || !document.getElementById("tp-start"));
   const follow = (pulse) => {
     own.pulse = pulse;
-    const here = page();
+    own.met = true;
+    window.trainingProStart?.follow(pulse);
+    turn();
+  };
+  const unanswered = () => { own.met = own.filled = true; turn(); };  // the form as it is, below the word that nobody answers
+  const turn = () => {
+    const here = page(), now = face();
     if (!here) return;
-    const now = face();
     const before = here.dataset.face;
+    if (!before && !ready(now)) return;
     if (before !== now) {
       here.dataset.face = now;
       for (const name of ["prepare", "menu", "details"]) fold(name);
@@ -31,15 +39,31 @@
 
   // -- what was typed and not checked yet ---------------------------------------------------------------------------
   // After a restart the server builds the page from its last check: what was typed since is put back.
-  const typed = () => JSON.parse(sessionStorage.getItem(TYPED) ?? "{}");
+  // The server fills in what it can read of it, and all that was chosen from a list or ticked.
+  const stored = (where) => JSON.parse(sessionStorage.getItem(where) ?? "{}");
+  const put = (where, name, value) => sessionStorage.setItem(where, JSON.stringify({ ...stored(where), [name]: value }));
+  const typed = () => stored(TYPED);
   const keep = (field) => {
-    if (!field.matches(':is(input[type="number"], input[type="text"], input:not([type]), textarea):not([role])')) return;  // a list has one
     const name = field.closest(".tp-setting").id.replace("tp-", "");
-    sessionStorage.setItem(TYPED, JSON.stringify({ ...typed(), [name]: field.value }));
+    if (field.matches('input[type="checkbox"]')) put(CHOSEN, name, field.checked);
+    else if (field.matches(':is(input[type="number"], input[type="text"], input:not([type]), textarea):not([role])')) put(TYPED, name, field.value);
+  };
+  const keepChoice = (option) => {
+    const list = document.querySelector('.training-pro .tp-setting input[role][aria-expanded="true"]');
+    const name = list?.closest(".tp-setting").id.replace("tp-", "");
+    if (name) put(CHOSEN, name, option.getAttribute("aria-label") ?? option.textContent.trim());
   };
   const known = (sent) => {
-    const rest = Object.entries(typed()).filter(([name, value]) => sent[name] !== value);
-    sessionStorage.setItem(TYPED, JSON.stringify(Object.fromEntries(rest)));
+    for (const [where, values] of Object.entries(sent)) {
+      const rest = Object.entries(stored(where)).filter(([name, value]) => values[name] !== value);
+      sessionStorage.setItem(where, JSON.stringify(Object.fromEntries(rest)));
+    }
+  };
+  // The form as it was checked last, and what was typed and chosen since; a field that is folded away is no field yet.
+  const kept = () => {
+    const since = Object.entries({ ...typed(), ...stored(CHOSEN) }).map(([name, value]) => [name.replaceAll("-", "_"), value]);
+    const before = window.localStorage.getItem(FORM) ?? "";
+    return [since.length ? JSON.stringify({ ...JSON.parse(before || "{}"), ...Object.fromEntries(since) }) : before];
   };
   const PUT_BACK_MS = 300;  // the page has been filled by then, and drawn after it
   const putBack = (entries) => {
@@ -49,8 +73,10 @@
   const onceDrawn = (what) => requestAnimationFrame(() => requestAnimationFrame(what));
   const opened = () => {
     const entries = Object.entries(typed());
-    if (entries.length) setTimeout(() => onceDrawn(() => putBack(Object.entries(typed()))), PUT_BACK_MS); else check();
+    if (entries.length) setTimeout(() => onceDrawn(() => { putBack(Object.entries(typed())); filled(); }), PUT_BACK_MS);
+    else { filled(); check(); }
   };
+  const filled = () => { own.filled = true; turn(); };
   // The answer to a choice of files, with a name made from them: one that was typed while it was on its way stays.
   const named = () => {
     const { name } = typed();
@@ -65,7 +91,7 @@
   const press = () => {
     if (!own.presses) underWay();
     own.presses += 1;
-    own.sent = typed();
+    own.sent = { [TYPED]: stored(TYPED), [CHOSEN]: stored(CHOSEN) };
     document.getElementById("tp-check")?.click();
   };
   const check = (wait_ms = 0) => {
@@ -79,6 +105,7 @@
   // of date: a file is gone, say.
   const started = (said) => {
     document.getElementById("tp-start-said")?.classList.remove("tp-past");
+    window.trainingProStart.answered(said);
     if (said?.includes("tp-error")) press();
   };
   const checked = () => {
@@ -94,10 +121,16 @@
   };
   for (const sign of ["input", "change"]) document.addEventListener(sign, (e) => { if (e.isTrusted) changed(e); }, true);
   document.addEventListener("mousedown", (event) => {
-    if (event.isTrusted && event.target.closest?.("[role=option]")) check(CHECK_AFTER_MS);
+    const option = event.isTrusted && event.target.closest?.("[role=option]");
+    if (!option) return;
+    keepChoice(option);
+    check(CHECK_AFTER_MS);
   }, true);
   document.addEventListener("keydown", (event) => {
-    if (event.isTrusted && event.key === "Enter") changed(event);
+    if (!event.isTrusted || event.key !== "Enter") return;
+    changed(event);
+    const field = event.target, setting = field.closest?.(".training-pro .tp-setting:has(input[role])");
+    if (setting) setTimeout(() => put(CHOSEN, setting.id.replace("tp-", ""), field.value), 50);  // which is in the field by then
   }, true);
 
   // Where numbers are written with a point, browsers leave out a comma that is typed into a number: 1,5 would be 15.
@@ -139,7 +172,7 @@
     return made;
   };
   const mark = (said) => {
-    for (const old of document.querySelectorAll(".training-pro .tp-fault, .training-pro .tp-was")) old.remove();
+    for (const old of document.querySelectorAll(".training-pro :is(.tp-fault, .tp-told-here, .tp-was)")) old.remove();
     for (const old of document.querySelectorAll(".training-pro :is(.tp-wrong, .tp-changed)")) old.classList.remove("tp-wrong", "tp-changed");
     for (const [name, sentence] of Object.entries(said.wrong)) {
       const where = field(name);
@@ -148,6 +181,12 @@
       const fault = line(where, "tp-fault");
       fault.textContent = sentence;
       fault.setAttribute("role", "alert");
+    }
+    for (const [name, sentence] of Object.entries(said.told)) {
+      if (!field(name) || name in said.wrong) continue;
+      const told = line(field(name), "tp-told-here");
+      told.textContent = sentence;
+      told.setAttribute("role", "status");
     }
     let inside = 0;
     for (const [name, before] of Object.entries(said.changed)) {
@@ -262,6 +301,7 @@
       pressed.setAttribute("aria-pressed", String(pressed.getAttribute("aria-pressed") !== "true"));
       filter();
     },
+    "have-back": () => document.getElementById("tp-presets-said").classList.add("tp-past"),
     reset: () => document.getElementById("tp-reset")?.click(),
   };
   // Of a run that has just begun the button may not be there or not be free yet: it is pressed as soon as it is. The last
@@ -273,6 +313,19 @@
     if (target && !target.disabled) target.click();
     else if (Date.now() < until && own.pulse.name && !own.pulse.ending) own.wish = setTimeout(() => pressOnceFree(name, until), 100);
   };
+  document.addEventListener("change", (event) => {
+    if (event.target.closest?.("#tp-tiles")) document.getElementById("tp-presets-said").classList.remove("tp-past");
+  }, true);
+  // Where somebody asks, Enter asks and Shift+Enter begins a line; gradio has it the other way round. A touch keyboard
+  // has no such Shift.
+  document.addEventListener("keydown", (event) => {
+    const asked = event.target.closest?.("#tp-ask-prompt, #tp-runs-ask-prompt");
+    if (!asked || event.key !== "Enter" || event.isComposing) return;
+    event.stopImmediatePropagation();
+    if (event.shiftKey || matchMedia("(pointer: coarse)").matches) return;
+    event.preventDefault();
+    document.getElementById(asked.id.replace("prompt", "go"))?.click();
+  }, true);
   document.addEventListener("click", (event) => {
     const asked = event.target.closest?.("#tp-ask-go, #tp-runs-ask-go");
     if (asked) toAnswers(asked.closest(".tp-card").querySelector('[data-slot="answers"]'));
@@ -285,6 +338,5 @@
     else deeds[pressed.dataset.do]?.(pressed);
   }, true);
 
-  window.trainingProPage = { check, checked, named, started, opened, back, follow, newRun, runName: () => own.pulse.name };
-  follow({});
+  window.trainingProPage = { check, checked, named, started, opened, kept, back, follow, unanswered, newRun, runName: () => own.pulse.name };
 }

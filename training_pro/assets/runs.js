@@ -11,6 +11,7 @@
   const BELOW = { further: "tp-runs-further", open: "tp-runs-shown-card", ask: "tp-runs-ask-card", measure: "tp-measure-card" };
   const ticked = new Set();
   let menu = null, opener = null;
+  let opened = "", compared = false;  // what is shown below the list: the run that was opened, or those that are ticked
 
   const list = () => document.querySelector(".training-pro .tp-runs");
   const rows = () => [...(list()?.querySelectorAll("tr[data-run]") ?? [])];
@@ -25,6 +26,8 @@
   };
   const act = (what, names) => {
     if (what === "folder") copy(names[0]);
+    if (what === "delete") { opened = ""; compared = false; }  // what is shown is closed
+    if (what === "open" || what === "further") { opened = names[0]; compared = false; dress(); }
     const wanted = what === "further" ? "open" : what; // its number and button are below the run
     window.trainingProHands.press("runs", JSON.stringify({ do: wanted, names }));
     go(what);
@@ -45,25 +48,36 @@
   const dress = () => {
     const here = new Set(rows().map((row) => row.dataset.run));
     for (const name of [...ticked]) if (list() && !here.has(name)) ticked.delete(name);
+    if (list() && !here.has(opened)) opened = "";
     const words = (document.querySelector(".training-pro .tp-run-search")?.value ?? "").trim().toLowerCase();
     for (const row of rows()) {
       const on = ticked.has(row.dataset.run);
       row.classList.toggle("tp-on", on);
+      if (row.dataset.run === opened && !compared) row.setAttribute("aria-current", "true"); else row.removeAttribute("aria-current");
       row.querySelector(".tp-tick")?.setAttribute("aria-checked", String(on));
       row.hidden = words !== "" && !words.split(/\s+/).every((word) => row.dataset.words.includes(word));
     }
     const bar = document.querySelector(".training-pro .tp-ticked");
     if (!bar) return;
     bar.hidden = ticked.size === 0;
-    const said = ticked.size > 1 ? `${ticked.size} ticked, compared below` : "1 ticked; tick another to compare";
+    const said = ticked.size < 2 ? "1 ticked; tick another to compare" : `${ticked.size} ticked${compared ? ", compared below" : ""}`;
+    bar.querySelector('[data-many="compare"]').hidden = ticked.size < 2 || compared;
     const place = bar.querySelector("span");
     if (place.textContent !== said) place.textContent = said;
   };
   const tick = (name) => {
     if (ticked.has(name)) ticked.delete(name); else ticked.add(name);
-    dress();
-    act("show", [...ticked]);
+    if (ticked.size > 1) compare(); else stopComparing();
   };
+  // Ticks are for comparing alone: what was opened stays open until there are two, and comes back after them.
+  const compare = () => { compared = true; dress(); act("show", [...ticked]); };
+  const stopComparing = () => {
+    const before = compared;
+    compared = false;
+    dress();
+    if (before) act("show", opened ? [opened] : []);
+  };
+  const many = { compare, untick: () => { ticked.clear(); stopComparing(); } };
   new MutationObserver((changes) => {
     if (changes.some((change) => [...change.addedNodes].some((node) => node.querySelector?.(".tp-runs") ?? false))) dress();
   }).observe(document.body, { childList: true, subtree: true });
@@ -117,14 +131,14 @@
   document.addEventListener("click", (event) => {
     const target = event.target;
     if (menu && !menu.contains(target) && !target.closest?.(".tp-dots")) close();
-    const many = target.closest?.(".training-pro [data-many]");
-    if (many) { act(many.dataset.many, [...ticked]); return; }
+    const what = target.closest?.(".training-pro [data-many]")?.dataset.many;
+    if (what) { if (many[what]) many[what](); else act(what, [...ticked]); return; }
     const row = target.closest?.(".training-pro .tp-runs tr[data-run]");
     if (!row) return;
     const dots = target.closest(".tp-dots");
     if (dots) { if (opener === dots && menu) close(); else open(dots); }
     else if (target.closest(".tp-tick")) tick(row.dataset.run);
-    else { ticked.clear(); dress(); act("open", [row.dataset.run]); }
+    else act("open", [row.dataset.run]);
   }, true);
 
   window.trainingProRuns = { go };

@@ -119,7 +119,7 @@ class Form:
         """Updates for these settings alone; files that are filled in decide the kind."""
         updates = {self.controls[name]: field_update(name, value) for name, value in values.items() if self.has(name)}
         if {"text_file", "dataset"} & set(values):
-            kind = _kind_of_values(values)
+            kind = kind_of(values)
             updates |= {self.kind: gr.update(value=kind), **self.of_kind(kind, updates)}
         return updates
 
@@ -143,12 +143,15 @@ def _in_order(values: Mapping[str, Any]) -> dict[str, Any]:
     """Those of `values` that can be, as their settings have them: a field holds numbers as text, "32"."""
     found = {}
     for name, value in values.items():
+        if name not in SPECS:
+            continue
         with suppress(SettingsError):
-            found[name] = checked_value(name, value)
+            found[name] = checked_value(name, _given(name, value))
     return found
 
 
-def _kind_of_values(values: Mapping[str, Any]) -> str:
+def kind_of(values: Mapping[str, Any]) -> str:
+    """What it learns from with these files."""
     if values.get("hybrid") or (values.get("text_file") and values.get("dataset")):
         return BOTH
     return ROWS if values.get("dataset") else TEXT

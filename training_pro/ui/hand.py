@@ -38,5 +38,6 @@ class Hand:
             return self.button.click(handler, self.given, list(outputs), js=f"() => {take}", **same)
         every = {self.given, *inputs}
         place = sorted(control._id for control in every).index(self.given._id)  # gradio's order of a set
-        js = f"(...all) => {{ all[{place}] = {take}[0]; return all; }}"
+        # Gradio gives what the outputs hold, too; were it sent, gradio 4 would shift what follows a State by one place.
+        js = f"(...all) => {{ all[{place}] = {take}[0]; return all.slice(0, {len(every)}); }}"
         return self.button.click(handler, every, list(outputs), js=js, **same)

@@ -12,7 +12,7 @@ NUMBERS = {
     "stop_at_loss": ("", "Style: 1.5 to 1.8. Chats: 0 (off)"),
     "rank": ("", "Style: 8 to 16. Chats: 16 to 32"),
     "alpha": ("", "auto: 2 × rank"),
-    "batch_size": ("", "As many as fit in memory"),
+    "batch_size": ("", "4 is usual; fewer for little data"),
     "gradient_accumulation_steps": ("Gradient Accumulation", "Batches per update"),
 }
 WHILE_IT_LEARNS = {

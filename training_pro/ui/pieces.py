@@ -25,6 +25,11 @@ def head(words: str) -> Any:
     return gr.HTML(f"<h2>{text(words)}</h2>", elem_classes=["tp-html", "tp-heading"])
 
 
+def subhead(words: str) -> Any:
+    """The heading of a part of a card."""
+    return gr.HTML(f"<h3>{text(words)}</h3>", elem_classes=["tp-html", "tp-subhead"])
+
+
 def button(words: str, name: str, **more: Any) -> Any:
     """A small button; several stand in one row, also on a phone."""
     return gr.Button(words, **{"size": "sm", "min_width": 110, "elem_id": f"tp-{name}", **more})

@@ -50,8 +50,9 @@ from training_pro.ui.panels.your_run import Ways, YourRun
 from training_pro.ui.pieces import button, button_row, card, head
 from training_pro.ui.views.answers import HAND as ANSWERS
 
-SCRIPT = Path(__file__).resolve().parent.parent / "assets" / "page.js"
-_KEPT = "() => [window.localStorage.getItem('training-pro-form') ?? '']"
+_ASSETS = Path(__file__).resolve().parent.parent / "assets"
+SCRIPTS = (_ASSETS / "start.js", _ASSETS / "page.js", _ASSETS / "hold.js", HANDS_SCRIPT)
+_KEPT = "() => window.trainingProPage?.kept() ?? [window.localStorage.getItem('training-pro-form') ?? '']"
 _BETWEEN = (
     '<div class="tp-faces">'
     '<button type="button" class="tp-btn tp-s" data-do="prepare" aria-expanded="false">Prepare the next run</button>'
@@ -171,7 +172,7 @@ class Tab:
     def _connect(self, page: Any) -> None:
         runs = answering(self.runs.lists, self.runs.said, "listing the runs")
         self.runs_tab.select(runs, None, [*self.runs.listed, self.runs.said], **QUIET)
-        for script in (SCRIPT, HANDS_SCRIPT):
+        for script in SCRIPTS:
             page.load(None, None, None, js=script.read_text(encoding="utf-8"))
         self.runs.connect(page)
         self.perplexity.connect()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.training.memory.test_forecast import work
 from tests.ui.made import NASTY
-from tests.ui.stand_ins import StandInSession, build_form, no_bar, page
+from tests.ui.stand_ins import StandInRun, StandInSession, build_form, no_bar, page
 from tests.ui.views.test_markup import Reader
 from training_pro.data.repairs import Repair
 from training_pro.data.verify import Facts, Suggestion, Verification
@@ -20,6 +20,7 @@ from training_pro.errors import DataError, Fault
 from training_pro.folders import Folders
 from training_pro.plan import make_plan
 from training_pro.progress import OfBytes
+from training_pro.settings import Settings
 from training_pro.training.memory.forecast import forecast
 from training_pro.training.pace import Pace
 from training_pro.ui.cancelling import Telling
@@ -283,7 +284,7 @@ def test_a_setting_that_is_wrong_is_said_beside_start_too_for_its_field_may_be_o
     assert "Learning Rate" in shown[panel.check.lines] and "remark" in shown[panel.check.bar]
     assert "Learning Rate" in shown[panel.check.strip]
     monkeypatch.setattr(panel.session, "check", _refuse_columns)
-    assert panel.run()[panel.check.lines] == "", "the columns are chosen beside the files"
+    assert "tp-remark-row" not in panel.run()[panel.check.lines], "the columns are chosen beside the files"
 
 
 def _refuse_columns(*given: Any) -> Any:
@@ -303,3 +304,26 @@ def test_a_part_of_a_whole_number_is_not_rounded_without_a_word(name: str, folde
     panel = Panel(folders)
     given = panel.form.controls[name].preprocess(16.5)
     assert "16.5" in panel.marks(**{name: given})["wrong"][name]
+
+
+def test_a_taken_name_is_told_with_what_start_will_do(panel: Panel, folders: Folders) -> None:
+    assert panel.marks()["told"] == {}
+    (folders.loras / "mine").mkdir()
+    asks = panel.marks()
+    assert "is finished" in asks["told"]["name"] and "Start asks whether to train on top" in asks["told"]["name"]
+    assert "name" not in asks["wrong"] and "resume" not in asks["told"]["name"]
+    assert "Start replaces it" in panel.marks(override=True)["told"]["name"]
+    assert "exists" in panel.marks(text_file="")["told"]["name"], "also where there is nothing to train on"
+    panel.session.run = StandInRun(folders, Settings(name="mine"))
+    assert "in progress" in panel.marks()["told"]["name"]
+
+
+def test_what_a_tile_has_changed_is_had_back(panel: Panel) -> None:
+    given = {panel.check.told: [], panel.check.use.given: '{"epochs": 4.0, "rank": "none", "nonsense": 1}'}
+    taken = panel.check._take(given)
+    assert taken == panel.form.change({"epochs": 4.0})
+
+
+def test_before_the_first_check_nothing_is_called_ready(panel: Panel) -> None:
+    assert "Ready" not in panel.check.card.value and "Checking" in panel.check.card.value
+    assert "Choose" not in panel.check.strip.value

@@ -47,11 +47,23 @@ def test_a_gguf_is_made_with_what_other_programs_need_and_offered(panel: Panel, 
     made = folders.loras / "sea" / "sea-lora-f32.gguf"
     assert made.is_file() and "FROM smol" in updates[panel.panel.result] and str(made) in updates[panel.panel.result]
     assert updates[panel.panel.prepare]["visible"] is True
-    ready = panel.panel._download()[panel.panel.files]["value"]
+    ready = panel.panel._download(page())[panel.panel.files]["value"]
     assert [Path(path).name for path in ready] == ["sea-lora-f32.gguf", "sea.Modelfile"]
     assert Path(ready[0]).read_bytes() == made.read_bytes() and folders.user_data not in Path(ready[0]).parents
-    panel.panel._download()
+    panel.panel._download(page())
     assert not Path(ready[0]).exists(), "only the last one is kept ready"
+
+
+def test_another_page_opens_and_downloads_its_own_export_alone(panel: Panel) -> None:
+    panel.export()
+    for do in (panel.panel._open, panel.panel._download):
+        with pytest.raises(RunError, match="Export again"):
+            do(page("another"))
+
+
+def test_why_a_merge_is_saved_in_bfloat16_is_said(panel: Panel) -> None:
+    numbers, _ = panel.panel._types(KINDS[1])
+    assert numbers["value"] == "bfloat16" and "bfloat16: as most models are saved" in numbers["info"]
 
 
 def test_a_merged_model_is_made_and_has_a_folder_to_open(panel: Panel, folders: Folders) -> None:

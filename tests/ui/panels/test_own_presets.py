@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import html
+import json
+import re
 from typing import Any
 
 import gradio as gr
 import pytest
 
-from tests.ui.stand_ins import StandInSession, build_form, press
+from tests.ui.stand_ins import StandInSession, build_form, page, press
 from training_pro.folders import Folders
 from training_pro.ui.form import BOTH, Form
 from training_pro.ui.panels.own_presets import OwnPresets
@@ -28,6 +31,10 @@ class Panel:
         typed = {self.form.controls[name]: value for name, value in values.items()}
         return {**typed, self.form.kind: BOTH, self.presets.own: "Mine"}
 
+    def tile(self, name: str | None, **changes: Any) -> dict[Any, Any]:
+        data = {**self.data(**changes), self.presets.tile: name}
+        return press(self.blocks, self.presets.tile, data, page(), event="input")
+
     def filled(self, updates: dict[Any, Any]) -> dict[str, Any]:
         """The settings that these updates fill in, by name."""
         return {name: updates[c]["value"] for name, c in self.form.controls.items() if c in updates}
@@ -42,16 +49,27 @@ def panel(folders: Folders) -> Panel:
 
 
 def test_a_tile_fills_all_but_names_and_files(panel: Panel) -> None:
-    filled = panel.filled(press(panel.blocks, panel.presets.tile, "Style", event="input"))
-    assert filled["rank"] == 16
+    updates = panel.tile("Style", epochs=3)
+    filled = panel.filled(updates)
+    assert filled["rank"] == 16 and updates[panel.presets.said] == ""
     assert not {"name", "text_file", "dataset"} & set(filled)
-    assert press(panel.blocks, panel.presets.tile, None, event="input") == {panel.presets.said: ""}
+    assert panel.tile(None) == {panel.presets.said: ""}
+
+
+def test_what_a_tile_changes_of_a_persons_own_is_said_with_the_way_back(panel: Panel) -> None:
+    said = panel.tile("Style", epochs=4, warmup_steps="7", rank=8, alpha="wrong")[panel.presets.said]
+    assert "Epochs 4 (now 3)" in said and "Warmup Steps 7 (now auto)" in said and "LoRA Rank 8 (now 16)" in said
+    (act,) = re.findall(r'data-act="([^"]*)"', said)
+    assert json.loads(html.unescape(act)) == {"epochs": 4.0, "warmup_steps": 7, "rank": 8}
+    other = panel.tile("Knowledge", rank=16, alpha=32.0, learning_rate="2e-4", stop_at_loss=1.5, epochs=4)
+    assert "Epochs 4 (now 6)" in other[panel.presets.said]
+    assert "Rank" not in other[panel.presets.said], "a number of the tile before is no one's own"
 
 
 def test_a_preset_of_ones_own_is_kept_as_a_tile_and_removed(panel: Panel, folders: Folders) -> None:
     kept = press(panel.blocks, panel.presets.keep, panel.data(rank=5))
     assert panel.tiles(kept) == [*TILES, "Mine"] and (folders.presets / "Mine.json").is_file()
-    assert panel.filled(press(panel.blocks, panel.presets.tile, "Mine", event="input"))["rank"] == 5
+    assert panel.filled(panel.tile("Mine"))["rank"] == 5
     gone = press(panel.blocks, panel.presets.drop, "Mine")
     assert panel.tiles(gone) == [*TILES] and not (folders.presets / "Mine.json").exists()
 

@@ -134,3 +134,9 @@ def test_all_that_a_tool_changes_is_hooked_up(tab: Tab) -> None:
     made = tab.tools._made("Done.", dataset="tasks.json", eval_dataset="tasks.json")
     assert set(made) <= {tab.tools.said, *tab.form.outputs}
     assert tab.form.kind in made
+
+
+def test_each_part_of_the_tools_has_a_heading(tab: Tab) -> None:
+    card = tab.tools.said.parent
+    heads = [str(one.value) for one in card.children if "<h3>" in str(getattr(one, "value", ""))]
+    assert len(heads) == 5 and "Download a file" in heads[0]

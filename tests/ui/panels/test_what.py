@@ -13,7 +13,7 @@ import pytest
 from tests.ui.stand_ins import StandInSession
 from training_pro.folders import Folders
 from training_pro.record.names import free_name_for
-from training_pro.ui.form import ROWS, TEXT
+from training_pro.ui.form import BOTH, ROWS, TEXT
 from training_pro.ui.tab import Tab
 
 
@@ -46,6 +46,22 @@ def test_uploaded_rows_choose_the_other_kind(tab: Tab, tmp_path: Path) -> None:
     updates = tab.what._upload({**data(tab), tab.what.upload: [str(tmp_path / "chats.jsonl")]})
     assert updates[tab.form.kind]["value"] == ROWS
     assert updates[tab.form.controls["dataset"]]["value"] == "chats.jsonl"
+    assert f"Learn from is switched to {ROWS}." in updates[tab.what.said]
+
+
+def test_where_it_learns_from_both_an_upload_takes_the_place_of_its_own_kind_alone(tab: Tab, tmp_path: Path) -> None:
+    (tmp_path / "tales.txt").write_text("One. Two.", encoding="utf-8")
+    given = {**data(tab, dataset="chats.jsonl"), tab.form.kind: BOTH}
+    updates = tab.what._upload({**given, tab.what.upload: [str(tmp_path / "tales.txt")]})
+    assert updates[tab.form.kind]["value"] == BOTH and "switched" not in updates[tab.what.said]
+    assert updates[tab.form.controls["text_file"]]["value"] == "tales.txt"
+    assert updates[tab.form.controls["dataset"]]["value"] == "chats.jsonl"
+
+
+def test_the_sample_says_that_it_is_a_text_where_rows_were_learned(tab: Tab) -> None:
+    assert tab.what.said not in (updates := tab.what._sample(data(tab))) or updates[tab.what.said] == ""
+    updates = tab.what._sample({**data(tab), tab.form.kind: ROWS})
+    assert updates[tab.form.kind]["value"] == TEXT and f"switched to {TEXT}" in updates[tab.what.said]
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,9 @@ class Ask(Follows):
             )  # fmt: skip
         with gr.Row(elem_classes=["tp-ask-row"]):
             self.prompt = gr.Textbox(
-                label="Prompt", lines=2, max_lines=10, elem_id=self._id("prompt"), elem_classes=["tp-field"], scale=4
-            )
+                label="Prompt", lines=2, max_lines=10, placeholder="Enter asks, Shift+Enter starts a new line",
+                elem_id=self._id("prompt"), elem_classes=["tp-field"], scale=4,
+            )  # fmt: skip
             self.ask = button("Ask", f"{self._place}-go", variant="primary", scale=0)
         with gr.Row(elem_classes=["tp-ask-who"]):
             self.chooser.build(f"{self._place}-who", "Who answers", "The base model, LoRAs and checkpoints.", scale=2)
@@ -95,8 +96,7 @@ class Ask(Follows):
         asked = {self.prompt, self.chooser.control, self.strength, self.framing, self.blind}
         asked |= {self.tokens, self.temperature, self.top_p, self.penalty, self.seed}
         ask = answering(self._ask, self.said, "asking the model")
-        for event in (self.ask.click, self.prompt.submit):
-            event(ask, asked, self.said, **AT_ONCE)
+        self.ask.click(ask, asked, self.said, **AT_ONCE)  # Enter presses it, too: assets/page.js
 
     @property
     def shown(self) -> list[Shown]:

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from training_pro.data.repairs import Repair, repair_of, repairs
-from training_pro.errors import Cancelled, Fault, SettingsError, explain
+from training_pro.errors import Cancelled, Fault, SettingsError, UserError, explain
 from training_pro.progress import Progress
 from training_pro.record.names import run_folder
 from training_pro.session import Checked, Session, check_sources
@@ -63,13 +63,13 @@ class Check:
 
     def build_strip(self) -> None:
         """The line below the files, and what the page's script needs."""
-        self.strip = area("strip", views.strip_says("info", NOT_CHOSEN[TEXT]))
+        self.strip = area("strip", views.strip_says("info", views.NOT_CHECKED))
         self.marks = area("marks", elem_classes=["tp-hidden"])
         self.button = button("Check", "check", elem_classes=["tp-hidden"])
 
     def build_card(self) -> None:
         """The numbers of the run to be."""
-        self.card = area("your-run", views.your_run(None))
+        self.card = area("your-run", views.not_checked())
 
     def build_remarks(self) -> None:
         """Lines with a button each."""
@@ -165,7 +165,7 @@ class Check:
         told = views.remarks(checked, [stands] if stands else [], found)
         return {
             self.strip: views.strip(checked),
-            self.marks: views.marks(settings, name_wrong, asked.values),
+            self.marks: views.marks(settings, name_wrong, asked.values, self._told(settings)),
             self.card: views.your_run(checked, fault=fault),
             self.bar: views.bar_line(checked, len(told), fault),
             **self._remarks(told),
@@ -178,7 +178,7 @@ class Check:
         told = [views.Remark("amber", stands)] if stands else []
         return {
             self.strip: views.strip_says("info", NOT_CHOSEN[asked.kind]),
-            self.marks: views.marks(settings, (), asked.values),
+            self.marks: views.marks(settings, (), asked.values, self._told(settings)),
             self.card: views.your_run(None, fault="No data yet"),
             self.bar: views.bar_line(None, 0, NOT_CHOSEN[asked.kind]),
             **self._remarks(told),
@@ -197,7 +197,7 @@ class Check:
         sentence = " ".join(on_page(fault) for fault in faults if on_page(fault) not in said)
         return {
             self.strip: views.strip_says("red", sentence or "This data can't be trained as it is."),
-            self.marks: views.marks(settings, faults, asked.values),
+            self.marks: views.marks(settings, faults, asked.values, self._told(settings)),
             self.card: views.your_run(None, fault="Not ready"),
             self.bar: views.bar_line(None, len(told), "Not ready"),
             **self._remarks(told),
@@ -213,13 +213,30 @@ class Check:
             return []  # Start asks
         return faults
 
+    def _told(self, settings: Settings | None) -> dict[str, str]:
+        """What stands beside the name where it is taken, so that nobody learns it from Start alone."""
+        if settings is None or not settings.name.strip():
+            return {}
+        run = self._session.run
+        if run is not None and run.status.running and run.settings.name == settings.name.strip():
+            return {"name": f'The run "{run.settings.name}" is in progress. Type another name for the next one.'}
+        try:
+            taken = self._session.name_taken(settings)
+        except UserError:
+            return {}  # which is a fault of its own
+        return {"name": views.taken_words(settings, taken)} if taken is not None else {}
+
     def _remarks(self, told: list[views.Remark]) -> dict[Any, Any]:
         return {self.told: told, self.lines: views.remark_rows(told)}
 
     def _take(self, data: Values) -> dict[Any, Any]:
-        """What the button of a remark does: it sets settings, or mends a file."""
+        """What the button of a remark does: it sets settings, or mends a file. Settings themselves, as JSON, are what
+        is to be had back."""
         told: list[views.Remark] = data[self.told]
-        place = int(data[self.use.given] or 0)
+        given = str(data[self.use.given] or "0")
+        if given.startswith("{"):
+            return self._form.change(self._form.kept(given))
+        place = int(given)
         if not 0 <= place < len(told):
             return {}
         one = told[place]

@@ -35,6 +35,10 @@ from training_pro.words import size_words
 GGUF, MERGED = "GGUF LoRA", "Merged model"
 KINDS = [f"{GGUF}\nfor llama.cpp, Ollama, textgen", f"{MERGED}\na model of its own"]
 _DTYPES = {GGUF: ["float32", "float16"], MERGED: ["bfloat16", "float16", "float32"]}
+_WHY = {
+    GGUF: "float32 rounds nothing.",
+    MERGED: "bfloat16: as most models are saved. float32 rounds nothing, in twice the space.",
+}
 _JOB: dict[str, Any] = {"api_name": False, "concurrency_id": "tp-export", "concurrency_limit": 1}
 _BAR = gr.Progress()  # gradio's way of asking for one: a default value
 
@@ -48,15 +52,24 @@ class Wanted:
     dtype: Any
 
 
+@dataclass(frozen=True)
+class _Work:
+    """The page that an export is made for, and where its progress is told."""
+
+    page: str
+    progress: Progress
+
+
 class Export:
-    """The panel. What was exported last is the same for all pages; what is merged again is each page's own."""
+    """The panel. What was exported last is each page's own."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._cancels = Cancels()
-        self._made: tuple[Path, Usage] | None = None
-        self._ready: Path | None = None
-        self._merged_last: dict[str, Lora] = {}  # by gradio's session, which is the page
+        # By gradio's session, which is the page:
+        self._made: dict[str, tuple[Path, Usage]] = {}
+        self._ready: dict[str, Path] = {}
+        self._merged_last: dict[str, Lora] = {}
         self.chooser = LoraChooser(session)
 
     def build(self) -> None:
@@ -69,7 +82,7 @@ class Export:
             with gr.Row(elem_classes=["tp-g3"]):
                 self.chooser.build("export-which", "LoRA to export", "A LoRA or one of its checkpoints.")
                 self.dtype = gr.Dropdown(
-                    _DTYPES[GGUF], value=_DTYPES[GGUF][0], label="Numbers", info="float32 rounds nothing.",
+                    _DTYPES[GGUF], value=_DTYPES[GGUF][0], label="Numbers", info=_WHY[GGUF],
                     elem_id="tp-export-dtype", elem_classes=["tp-field"], min_width=140,
                 )  # fmt: skip
                 self.overwrite = gr.Checkbox(
@@ -126,7 +139,8 @@ class Export:
 
     def _types(self, kind: str) -> list[Any]:
         found = _kind(kind)
-        return [gr.update(choices=_DTYPES[found], value=_DTYPES[found][0]), gr.update(visible=found == GGUF)]
+        first = _DTYPES[found][0]
+        return [gr.update(choices=_DTYPES[found], value=first, info=_WHY[found]), gr.update(visible=found == GGUF)]
 
     def _begun(self, request: gr.Request) -> tuple[Any, ...]:
         return *self._cancels.shown(request), "", gr.update(visible=False), gr.update(visible=False)
@@ -152,49 +166,51 @@ class Export:
         return {self.forecast: box("info" if found.fits else "warning", found.words())}
 
     def _export(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
-        wanted, progress = self._wanted(data), self._cancels.telling(bar, request)
+        wanted, work = self._wanted(data), _Work(str(request.session_hash), self._cancels.telling(bar, request))
         try:
             if wanted.kind == GGUF:
-                return self._gguf(wanted, bool(data[self.overwrite]), str(data[self.ollama] or ""), progress)
-            self._merged_last.pop(str(request.session_hash), None)
-            made = self._merged(wanted, bool(data[self.overwrite]), progress)
-            self._merged_last[str(request.session_hash)] = wanted.lora
+                return self._gguf(wanted, bool(data[self.overwrite]), str(data[self.ollama] or ""), work)
+            self._merged_last.pop(work.page, None)
+            made = self._merged(wanted, bool(data[self.overwrite]), work)
+            self._merged_last[work.page] = wanted.lora
             return made
         except PlaceTaken as taken:
             way_out = 'To replace it, tick "Replace" above and press "Export" again.'
             raise RunError(f"{taken.target} already exists. {way_out}") from None
 
-    def _gguf(self, wanted: Wanted, replace: bool, ollama: str, progress: Progress) -> dict[Any, Any]:
+    def _gguf(self, wanted: Wanted, replace: bool, ollama: str, work: _Work) -> dict[Any, Any]:
         from training_pro.export.gguf_lora import export_gguf, gguf_place
 
         target = gguf_place(wanted.lora, wanted.dtype)
-        made = export_gguf(wanted.lora, target, dtype=wanted.dtype, replace=replace, progress=progress)
+        made = export_gguf(wanted.lora, target, dtype=wanted.dtype, replace=replace, progress=work.progress)
         said = f"{wanted.lora.name} is saved for llama.cpp: {made.file.name}, {size_words(made.size_bytes)}."
-        return self._shown(made.file, [said], use_gguf(wanted.lora, made.file, self._session.host.folders, ollama))
+        usage = use_gguf(wanted.lora, made.file, self._session.host.folders, ollama)
+        return self._shown(work.page, [said], made.file, usage)
 
-    def _merged(self, wanted: Wanted, replace: bool, progress: Progress) -> dict[Any, Any]:
+    def _merged(self, wanted: Wanted, replace: bool, work: _Work) -> dict[Any, Any]:
         from training_pro.export.merge import merge_lora, merged_place
 
         folders, lora = self._session.host.folders, wanted.lora
         target = merged_place(folders, lora)
-        made = merge_lora(lora, target, dtype=wanted.dtype, replace=replace, progress=progress)
+        made = merge_lora(lora, target, dtype=wanted.dtype, replace=replace, progress=work.progress)
         said = f"{lora.name} is merged into {lora.base.name}: {made.folder.name}, {size_words(made.weights_bytes)}."
         notes = [_with_buttons(note) for note in made.notes]
         return {
-            **self._shown(made.folder, [said, *notes], use_merged(lora, made.folder, folders)),
+            **self._shown(work.page, [said, *notes], made.folder, use_merged(lora, made.folder, folders)),
             self.said: box("warning" if made.rounded_away else "good", [said, *notes]),
             self.rounded: gr.update(visible=made.rounded_away),
         }
 
     def _save_exactly(self, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         """The page's last merge again, without rounding, in its own place."""
-        lora = self._merged_last.get(str(request.session_hash))
+        work = _Work(str(request.session_hash), self._cancels.telling(bar, request))
+        lora = self._merged_last.get(work.page)
         if lora is None:
             raise RunError("Nothing was merged from this page since the start. Press Export.")
-        return self._merged(Wanted(lora, MERGED, "float32"), True, self._cancels.telling(bar, request))
+        return self._merged(Wanted(lora, MERGED, "float32"), True, work)
 
-    def _shown(self, made: Path, said: list[str], usage: Usage) -> dict[Any, Any]:
-        self._made = made, usage
+    def _shown(self, page: str, said: list[str], made: Path, usage: Usage) -> dict[Any, Any]:
+        self._made[page] = made, usage
         return {
             self.said: box("good", said),
             self.rounded: gr.update(visible=False),
@@ -204,22 +220,24 @@ class Export:
             self.files: gr.update(visible=False, value=None),
         }
 
-    def _there(self) -> tuple[Path, Usage]:
-        if self._made is None or not self._made[0].exists():
+    def _there(self, page: str) -> tuple[Path, Usage]:
+        made = self._made.get(page)
+        if made is None or not made[0].exists():
             raise RunError("The export is not there any more. Export again.")
-        return self._made
+        return made
 
     def _open(self, request: gr.Request) -> dict[Any, Any]:
-        made, _ = self._there()
+        made, _ = self._there(str(request.session_hash))
         return {self.said: folder_said(made if made.is_dir() else made.parent, request)}
 
-    def _download(self) -> dict[Any, Any]:
+    def _download(self, request: gr.Request) -> dict[Any, Any]:
         """The file and its Modelfile, from a place that gradio serves files from: the host's own folders are none."""
-        made, usage = self._there()
-        if self._ready is not None:
-            shutil.rmtree(self._ready, ignore_errors=True)
-        self._ready = Path(tempfile.mkdtemp(prefix="training-pro-"))
-        ready = [_link(path, self._ready) for path in (made, usage.modelfile)]
+        page = str(request.session_hash)
+        made, usage = self._there(page)
+        if page in self._ready:
+            shutil.rmtree(self._ready[page], ignore_errors=True)
+        self._ready[page] = Path(tempfile.mkdtemp(prefix="training-pro-"))
+        ready = [_link(path, self._ready[page]) for path in (made, usage.modelfile)]
         return {self.files: gr.update(value=ready, visible=True), self.said: ""}
 
 

@@ -45,6 +45,8 @@ _SEARCH = (
 )
 _TICKED = (
     '<span class="tp-ticked tp-row" hidden><span class="tp-soft"></span>'
+    '<button type="button" class="tp-btn tp-s" data-many="compare">Compare</button>'
+    '<button type="button" class="tp-btn tp-s" data-many="untick">Untick</button>'
     '<button type="button" class="tp-btn tp-s" data-many="measure">Measure</button>'
     '<button type="button" class="tp-btn tp-s tp-stop" data-many="delete">Delete runs</button></span>'
 )
@@ -217,7 +219,7 @@ class RunsPanel(Follows):
         updates: dict[Any, Any] = {
             self.open_names: list(names),
             self.detail: gr.update(visible=bool(records)),
-            self.over: gr.update(visible=several),
+            self.over: gr.update(visible=several, value=over),
             self.view: view,
             self.said: "",
         }
@@ -302,7 +304,8 @@ class RunsPanel(Follows):
                 faults.append(str(error))
         self._deleted[str(request.session_hash)] = [path for _, path in gone]
         words = ", ".join(f'"{name}"' for name, _ in gone)
-        said = box("info", f"{words} {'is' if len(gone) == 1 else 'are'} deleted.") if gone else ""
+        there = "is deleted and stays" if len(gone) == 1 else "are deleted and stay"
+        said = box("info", f"{words} {there} under Deleted and set aside.") if gone else ""
         return {
             **self.lists(),
             **self._open([]),

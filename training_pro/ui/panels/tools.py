@@ -20,7 +20,7 @@ from training_pro.ui.choices import choice_updates, file_choices
 from training_pro.ui.form import Form, Values
 from training_pro.ui.handlers import AT_ONCE, answering
 from training_pro.ui.panels.check import Check
-from training_pro.ui.pieces import area, button, button_row, card, head
+from training_pro.ui.pieces import area, button, button_row, card, head, subhead
 from training_pro.ui.views.markup import box
 
 _JOB: dict[str, Any] = {"api_name": False, "concurrency_id": "tp-tools", "concurrency_limit": 1}
@@ -45,6 +45,7 @@ class Tools:
             self._build_split()
             self._build_chats()
             self._build_blocks()
+            subhead("For all of these")
             with button_row():
                 self.overwrite = gr.Checkbox(
                     False,
@@ -57,6 +58,7 @@ class Tools:
             self.said = area("tool-said")
 
     def _build_download(self) -> None:
+        subhead("Download a file")
         self.url = gr.Textbox(
             label="Address of a dataset file", info="http or https. The file itself, not a web page about it.",
             max_lines=1, elem_id="tp-tool-url",
@@ -71,20 +73,19 @@ class Tools:
                 elem_id="tp-tool-private",
                 elem_classes=["tp-field"],
             )  # fmt: skip
-        with button_row():
-            self.fetch = button("Download", "tool-download")
+        self.fetch = button("Download", "tool-download")
 
     def _build_split(self) -> None:
-        with gr.Row():
-            self.percent = gr.Number(
-                10, label="Rows to evaluate on in %", info="Of the Dataset chosen under Train; picked by the Seed.",
-                elem_id="tp-tool-percent",
-                elem_classes=["tp-field"],
-            )  # fmt: skip
-        with button_row():
-            self.split = button("Split the Dataset", "tool-split")
+        subhead("Split into training and evaluation")
+        self.percent = gr.Number(
+            10, label="Rows to evaluate on in %", info="Of the Dataset chosen under Train; picked by the Seed.",
+            elem_id="tp-tool-percent",
+            elem_classes=["tp-field"],
+        )  # fmt: skip
+        self.split = button("Split the Dataset", "tool-split")
 
     def _build_chats(self) -> None:
+        subhead("Make chats, join lines")
         with gr.Row():
             self.system = gr.Textbox(
                 label="System message", info="For chats without their own. May be empty.",
@@ -102,14 +103,13 @@ class Tools:
             self.unwrap = button("Unwrap the Text file", "tool-unwrap")
 
     def _build_blocks(self) -> None:
-        with gr.Row():
-            self.ends = gr.Checkbox(
-                True, label="With BOS and EOS", info="As they are trained, or only the text.",
-                elem_id="tp-tool-ends",
-                elem_classes=["tp-field"],
-            )  # fmt: skip
-        with button_row():
-            self.blocks = button("Write the blocks to a file", "tool-blocks")
+        subhead("Write down the blocks")
+        self.ends = gr.Checkbox(
+            True, label="With BOS and EOS", info="As they are trained, or only the text.",
+            elem_id="tp-tool-ends",
+            elem_classes=["tp-field"],
+        )  # fmt: skip
+        self.blocks = button("Write the blocks to a file", "tool-blocks")
 
     # -- hooking up -----------------------------------------------------------------------------------------------
 

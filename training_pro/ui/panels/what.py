@@ -18,7 +18,7 @@ from training_pro.errors import DataError
 from training_pro.record.names import free_name_for
 from training_pro.session import Session
 from training_pro.ui.choices import choice_updates, file_choices
-from training_pro.ui.form import ROWS, Form, Values
+from training_pro.ui.form import BOTH, ROWS, Form, Values, kind_of
 from training_pro.ui.handlers import AT_ONCE, CHECK, LATEST, QUIET, answering
 from training_pro.ui.panels.check import Check
 from training_pro.ui.pieces import area, button, card, head
@@ -74,7 +74,7 @@ class What:
         uploaded = self.upload.upload(upload, {self.upload, *form.inputs, self.named}, named, **QUIET)
         uploaded.then(None, None, None, js=_NAMED, **AT_ONCE)
         sample = answering(self._sample, self.said, "copying the sample")
-        self.sample.click(sample, {self.named, controls["name"]}, named, **QUIET).then(
+        self.sample.click(sample, {*form.inputs, self.named}, named, **QUIET).then(
             None, None, None, js=_NAMED, **AT_ONCE
         )
 
@@ -124,11 +124,22 @@ class What:
         made = [upload(file, file.name, folders.datasets) for file in files]
         kinds = {file.name: file.kind for file in list_datasets(folders.datasets)}
         first = made[0].path.name
-        rows = kinds.get(first) == "rows"
-        chosen = {"text_file": "", "dataset": first} if rows else {"text_file": first, "dataset": ""}
-        return {**self._chosen(chosen, first, data), self.said: _said(made)}
+        chosen = self._beside(first, "dataset" if kinds.get(first) == "rows" else "text_file", data)
+        return {**self._chosen(chosen, first, data), self.said: _said(made, self._switched(chosen, data))}
 
-    def _chosen(self, files: dict[str, str], first: str, data: Values) -> dict[Any, Any]:
+    def _beside(self, file: str, setting: str, data: Values) -> dict[str, Any]:
+        """The files with this one chosen; where it learns from both, the other one stays."""
+        if data.get(self._form.kind) != BOTH:
+            return {"text_file": "", "dataset": "", setting: file}
+        there = {name: str(data[self._form.controls[name]] or "") for name in ("text_file", "dataset")}
+        return {**there, setting: file, "hybrid": True}
+
+    def _switched(self, chosen: dict[str, Any], data: Values) -> str:
+        """That the page learns from something else now, if it does."""
+        kind = kind_of(chosen)
+        return f"Learn from is switched to {kind}." if data.get(self._form.kind) not in (None, kind) else ""
+
+    def _chosen(self, files: dict[str, Any], first: str, data: Values) -> dict[Any, Any]:
         """The lists as they are now, with `files` chosen, and a name after `first`."""
         lists = choice_updates(self._form.controls, file_choices(self._session.host.folders))
         filled = self._form.change(files)
@@ -140,17 +151,20 @@ class What:
         folders.datasets.mkdir(parents=True, exist_ok=True)
         made = upload(SAMPLE, SAMPLE.name, folders.datasets)
         name = made.path.name
-        said = {self.said: _said([made])} if made.taken else {}
-        return {**self._chosen({"text_file": name, "dataset": ""}, name, data), **said}
+        chosen = self._beside(name, "text_file", data)
+        switched = self._switched(chosen, data)
+        said = {self.said: _said([made], switched)} if made.taken or switched else {}
+        return {**self._chosen(chosen, name, data), **said}
 
 
-def _said(made: Sequence[Uploaded]) -> str:
-    """What became of the files; the first is chosen, whether it was there before or not."""
+def _said(made: Sequence[Uploaded], switched: str = "") -> str:
+    """What became of the files; the first is chosen, whether it was there before or not. `switched`: what else has
+    changed by that."""
     plain = [file for file in made if not file.known and not file.taken]
     told = [file.words() for file in made if file not in plain]
     names = [f"Uploaded: {', '.join(file.path.name for file in plain)}."] if plain else []
     chosen = f"{made[0].path.name} is chosen." if told else ""
-    return box("info" if told else "good", [" ".join([*names, *told, chosen]).strip()])
+    return box("info" if told else "good", [" ".join(part for part in (*names, *told, chosen, switched) if part)])
 
 
 def _changed(path: Path) -> float:

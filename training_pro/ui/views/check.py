@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from training_pro.data.advice import Suggestion
 from training_pro.data.repairs import BUTTONS, Repair
-from training_pro.errors import Fault
+from training_pro.errors import Fault, NameTaken
 from training_pro.session import Checked
-from training_pro.settings import DEFAULTS, Settings, to_dict
+from training_pro.settings import DEFAULTS, SPECS, Settings, to_dict
 from training_pro.ui.fields import shown_value
-from training_pro.ui.views.markup import icon, number, on_page, text
+from training_pro.ui.views.markup import box, icon, number, on_page, text
 from training_pro.words import gigabytes, time_words
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from training_pro.training.pace import Pace
 
 MOST_REMARKS = 3  # that are shown at once
+NOT_CHECKED = "Checking …"
+MOST_NAMED = 5  # of the settings that a tile has changed
 REMARKS_HAND = "remarks"
 SPEED_BUTTON = "measure-speed"
 _MEASURE = (
@@ -109,7 +111,7 @@ def remark(one: Remark) -> str:
 def remark_rows(told: Sequence[Remark]) -> str:
     """All of them, each with its button; the later ones are shown when they are asked for."""
     rows = "".join(_remark_row(place, one) for place, one in enumerate(told))
-    return f"{rows}{more_remarks(told[MOST_REMARKS:])}"
+    return f'<div class="tp-remark-list">{rows}{more_remarks(told[MOST_REMARKS:])}</div>'
 
 
 def _remark_row(place: int, one: Remark) -> str:
@@ -131,6 +133,21 @@ def more_remarks(rest: Sequence[Remark]) -> str:
         '<button type="button" class="tp-link" data-do="remarks" aria-expanded="false">'
         f"{len(rest)} more to know</button>"
     )
+
+
+def changed_back(preset: str, lost: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """What a tile made of settings that a person had chosen, with a button to have them back; "" for none."""
+    if not lost:
+        return ""
+    named = [
+        f"{SPECS[name].label} {_written(name, was)} (now {_written(name, values[name])})" for name, was in lost.items()
+    ]
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    said = f"{preset} changed settings of yours: {', '.join(named[:MOST_NAMED])}{more}."
+    press = f'data-do="have-back" data-hand="{REMARKS_HAND}" data-act="{text(json.dumps(lost, ensure_ascii=False))}"'
+    words = "Put it back" if len(lost) == 1 else "Put them back"
+    button = f'<button type="button" class="tp-btn tp-s" {press}>{words}</button>'
+    return f'<div class="tp-changed-back">{box("info", said)}{button}</div>'
 
 
 def strip(checked: Checked) -> str:
@@ -185,6 +202,11 @@ def details(checked: Checked) -> str:
     ]
     cells = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in pairs)
     return f'<dl class="tp-facts tp-all-facts">{cells}</dl>'
+
+
+def not_checked() -> str:
+    """The card of the run to be before the first check."""
+    return f'<div class="tp-head"><h2>Your run</h2><span class="tp-chip">{NOT_CHECKED}</span></div>'
 
 
 def your_run(checked: Checked | None, ready: str = "Ready", fault: str = "") -> str:
@@ -252,8 +274,20 @@ def bar_line(checked: Checked | None, count: int, fault: str) -> str:
     return f'<b class="tp-num">{what}</b><br><span class="tp-small tp-soft">{said}</span>'
 
 
-def marks(settings: Settings | None, faults: Sequence[Fault], values: Mapping[str, Any]) -> str:
-    """For the page's script, as data: which fields are wrong or changed, and the form as it is, to be kept."""
+def taken_words(settings: Settings, taken: NameTaken) -> str:
+    """What Start will do where a LoRA has the name already."""
+    there = f'A LoRA "{settings.name.strip()}" exists ({taken.standing}).'
+    if settings.override:
+        return f"{there} Override Existing Files is on: Start replaces it and sets the old one aside."
+    resume = "resume it, " if taken.can_continue else ""
+    return f"{there} Start asks whether to {resume}train on top of its weights or replace it."
+
+
+def marks(
+    settings: Settings | None, faults: Sequence[Fault], values: Mapping[str, Any], told: Mapping[str, str] | None = None
+) -> str:
+    """For the page's script, as data: which fields are wrong or changed, what is `told` beside one that is not wrong,
+    and the form as it is, to be kept."""
     wrong = {fault.setting: on_page(fault) for fault in faults if fault.setting}
     chosen = to_dict(settings) if settings is not None else {}
     changed = {
@@ -262,5 +296,6 @@ def marks(settings: Settings | None, faults: Sequence[Fault], values: Mapping[st
         if name not in _NOT_COUNTED and value != DEFAULTS[name]
     }
     kept = {**dict(values)}
-    said = json.dumps({"wrong": wrong, "changed": changed, "form": kept}, ensure_ascii=False, default=str)
+    marked = {"wrong": wrong, "told": dict(told or {}), "changed": changed, "form": kept}
+    said = json.dumps(marked, ensure_ascii=False, default=str)
     return f'<i class="tp-marks" data-marks="{text(said)}"></i>'

@@ -1,0 +1,69 @@
+"""What is accepted stays, and what is under the hand keeps its place, in a real browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.ui.browser import Tab
+from tests.ui.desk import Desk
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def button_of(tab: Tab, words: str) -> Any:
+    return tab.page.locator(".tp-remark-row", has_text=words).locator("button")
+
+
+def top(one: Any) -> int:
+    box = one.bounding_box()
+    assert box is not None
+    return round(box["y"])
+
+
+def test_a_remark_that_goes_moves_no_other_button_under_the_pointer(desk: Desk) -> None:
+    tab = desk.open()
+    accepted, below = button_of(tab, "updates in all"), button_of(tab, "context length 128")
+    tab.until(lambda: accepted.count() and below.count(), "two suggestions")
+    accepted.hover()
+    place = top(below)
+    accepted.click()
+    tab.until(lambda: "was 3" in tab.words("epochs") and not accepted.count(), "the check of it")
+    gone = tab.page.locator(".tp-remark-gone")
+    assert top(below) == place and gone.count() == 1
+    start = top(tab.part("start"))
+    tab.part("start").hover()
+    assert top(tab.part("start")) == start and gone.count() == 0
+    tab.page.mouse.move(5, 300)
+    tab.until(lambda: top(below) < place, "all in order")
+
+
+def test_what_grows_above_start_does_not_move_it_under_the_pointer(desk: Desk) -> None:
+    tab = desk.open()
+    tab.until(lambda: "Ready" in tab.words("your-run"), "the check")
+    tab.part("name").locator("input").focus()
+    tab.part("start").hover()
+    place = top(tab.part("start"))
+    tab.page.keyboard.type(".dot")
+    tab.until(lambda: "has a dot" in tab.words("name"), "a line more")
+    assert top(tab.part("start")) == place
+    tab.page.mouse.move(5, 300)
+    tab.until(lambda: top(tab.part("start")) > place, "all in order")
+
+
+def test_a_tile_says_what_it_changes_of_what_was_accepted_and_gives_it_back(desk: Desk) -> None:
+    tab = desk.open()
+    accepted = button_of(tab, "updates in all")
+    tab.until(lambda: accepted.count() == 1, "the suggestion")
+    accepted.click()
+    tab.until(lambda: tab.typed("epochs") == "4", "what it suggests")
+    tiles = tab.page.locator("#tp-tiles label")
+    tiles.nth(0).click()
+    tab.until(lambda: "Epochs 4 (now 3)" in tab.words("presets-said") and tab.typed("epochs") == "3", "what it changed")
+    tab.page.get_by_role("button", name="Put it back").click()
+    tab.until(lambda: tab.typed("epochs") == "4" and tab.typed("rank") == "16", "it back, the rest as the tile has it")
+    tab.until(lambda: not tab.part("presets-said").is_visible(), "nothing said")
+    tiles.nth(1).click()
+    tab.until(lambda: tab.typed("rank") == "64" and tab.part("presets-said").is_visible(), "another tile")
+    assert "Rank" not in tab.words("presets-said")  # that number was the tile's

@@ -13,6 +13,11 @@ from tests.ui.desk import Desk
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 GRAVE = ("serious", "critical")
+# While a check takes its time, what it is about to replace is dimmed. It begins half a second after a change.
+CHECKED = """() => new Promise((done) => {
+  const free = () => !("checking" in document.querySelector(".training-pro").dataset), before = free();
+  setTimeout(() => done(before && free()), 1500);
+})"""
 
 
 def violations(tab: Tab) -> list[str]:
@@ -30,6 +35,7 @@ def violations(tab: Tab) -> list[str]:
 def grave(tab: Tab) -> dict[str, list[str]]:
     """What axe finds in the light and in the dark; colours change at once for it."""
     tab.page.add_style_tag(content="* { transition: none !important; }")
+    tab.until(lambda: tab.page.evaluate(CHECKED), "the end of the check")
     found = {}
     for theme in ("light", "dark"):
         tab.page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
@@ -50,6 +56,7 @@ def test_nothing_grave_before_a_run_and_on_the_other_tabs(desk: Desk) -> None:
     tab.page.locator('[data-do="menu"]').click()
     assert grave(tab) == SOUND
     tab.type("epochs", "1")
+    tab.until(lambda: not tab.page.locator(".tp-fault").count(), "no wrong field")
     tab.press("look")
     tab.until(lambda: "Block 1 of" in tab.words("block-shown"), "the first block")
     assert grave(tab) == SOUND

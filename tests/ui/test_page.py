@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
@@ -233,15 +234,13 @@ def test_a_server_that_is_away_is_told_of_and_one_that_is_back_is_followed(desk:
 
 def test_buttons_whose_change_was_lost_on_the_way_are_asked_for_again(desk: Desk) -> None:
     tab = desk.open()
-    triggers = pulls(desk)
-    of_buttons = [number for number, name in triggers.items() if name in ("tp-pull-buttons", "tp-pull-all")]
-    asked = []
+    asked, pull = [], pull_number(desk)
 
     def lose_the_first(route: Any) -> None:
         sent = route.request.post_data_json if route.request.method == "POST" else {}
-        if sent.get("trigger_id") in of_buttons:
+        if sent.get("trigger_id") == pull:
             asked.append(route.request.url)
-        if sent.get("trigger_id") in of_buttons and len(asked) == 1:
+        if sent.get("trigger_id") == pull and len(asked) == 1:
             route.fulfill(status=500, body="{}")  # an aborted one lets gradio 6 load the whole page anew
         else:
             route.continue_()
@@ -258,29 +257,32 @@ def test_buttons_whose_change_was_lost_on_the_way_are_asked_for_again(desk: Desk
 
 
 def test_a_page_that_opens_asks_for_all_its_lists_and_buttons_at_once(desk: Desk) -> None:
-    tab, triggers = desk.open(), pulls(desk)
+    tab, pull = desk.open(), pull_number(desk)
     seen: list[str] = []
+    due: list[str] = []
 
     def note(request: Any, what: str) -> None:
         sent = request.post_data_json if request.method == "POST" else {}
-        seen.extend([f"{triggers[sent['trigger_id']]} {what}"] if sent.get("trigger_id") in triggers else [])
+        if sent.get("trigger_id") == pull:
+            seen.append(f"pull {what}")
+            due.extend(sent["data"])
         seen.extend([f"a look {what}"] if request.url.endswith("training_pro_live") else [])
 
     tab.page.on("request", lambda request: note(request, "asked"))
     tab.page.on("requestfinished", lambda request: note(request, "answered"))
     tab.reload()
-    tab.until(lambda: "tp-pull-all answered" in seen, "the answer to the question")
-    before = seen.index("tp-pull-all answered")
+    tab.until(lambda: "pull answered" in seen, "the answer to the question")
+    before = seen.index("pull answered")
     tab.until(lambda: seen[before:].count("a look answered") >= 3, "more looks, which find nothing new")
-    pulled = [one for one in seen if one.startswith("tp-pull-")]
-    assert set(pulled) == {"tp-pull-all asked", "tp-pull-all answered"}
-    assert "tp-pull-all asked" not in seen[before:]
+    assert "pull asked" not in seen[before:]
+    assert {"buttons", "loras", "files"} <= set(json.loads(due[0])), "all at once"
 
 
-def pulls(desk: Desk) -> dict[int, str]:
-    """The hidden buttons that ask for what has changed: gradio's number, name."""
-    names = {number: str(getattr(block, "elem_id", "")) for number, block in desk.server.page.blocks.items()}
-    return {number: name for number, name in names.items() if name.startswith("tp-pull-")}
+def pull_number(desk: Desk) -> int:
+    """Gradio's number of the hidden button that asks for what has changed."""
+    blocks = desk.server.page.blocks.items()
+    (number,) = [number for number, block in blocks if getattr(block, "elem_id", "") == "tp-pull"]
+    return int(number)
 
 
 def test_the_chart_goes_on_under_a_pointer_that_rests(desk: Desk) -> None:

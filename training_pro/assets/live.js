@@ -6,7 +6,7 @@
   const LONGEST_MS = 15000, TABLE_MS = 120000, MISSED = 3;
   if (window.trainingProLive) return;
   const own = {
-    pulled: {}, asked: {}, timer: null, looking: false, again: false, missed: 0, held: null,
+    pulled: {}, asked: null, timer: null, looking: false, again: false, missed: 0, held: null,
     answeredAt: new Date(),
   };
 
@@ -44,30 +44,15 @@
   document.addEventListener("pointerdown", (event) => { own.held = event.target; }, true);
   for (const sign of ["pointerup", "pointercancel"]) document.addEventListener(sign, () => { own.held = null; }, true);
   document.addEventListener("pointermove", (event) => { if (!event.buttons) own.held = null; }, { capture: true, passive: true });
-  const ALL = "all", MANY = 3;  // so many are asked for at once, as when a page opens
-  const press = (name) => document.getElementById("tp-pull-" + name)?.click();
-  const underWay = (asked) => asked && !asked.got && Date.now() - asked.at < PULL_MS;
+  // One question at a time for all that is due; what got no answer is asked for again.
   const pull = (versions) => {
-    // Of a question to all and one to a single part the later asked may be answered first: never both at a time.
-    if (underWay(own.asked[ALL])) return;
-    const due = Object.entries(versions).filter(([name, version]) => own.pulled[name] !== version
-      && !(own.asked[name]?.version === version && underWay(own.asked[name])));
-    if (due.length >= MANY && Object.values(own.asked).some(underWay)) return;
-    const at = Date.now();
-    for (const [name, version] of due) own.asked[name] = { version, at };
-    if (due.length < MANY) return due.forEach(([name]) => press(name));
-    own.asked[ALL] = { of: due, at };
-    press(ALL);
+    if (own.asked && !own.asked.got && Date.now() - own.asked.at < PULL_MS) return;
+    const due = Object.entries(versions).filter(([name, version]) => own.pulled[name] !== version);
+    if (!due.length) return;
+    own.asked = { due, at: Date.now() };
+    document.getElementById("tp-pull")?.click();
   };
-  const got = (name) => {
-    const asked = own.asked[name];
-    if (!asked) return;
-    asked.got = true;
-    for (const [one, version] of asked.of ?? [[name, asked.version]]) {
-      own.pulled[one] = version;
-      own.asked[one].got = true;
-    }
-  };
+  const got = () => { own.asked.got = true; Object.assign(own.pulled, Object.fromEntries(own.asked.due)); };
   const show = (answer) => {
     for (const slot of slots()) {
       const drawn = answer.slots[slot.dataset.slot];
@@ -107,7 +92,7 @@
   };
   window.trainingProLive = {
     look, got,
-    due: () => JSON.stringify((own.asked[ALL]?.of ?? []).map(([name]) => name)),
+    due: () => JSON.stringify(own.asked.due.map(([name]) => name)),
     // Every update of the run as CSV; null where the server does not answer, which the page then says.
     table: () => ask({ table: true }, TABLE_MS).then((answer) => answer.table, () => { told(MISSED); return null; }),
   };

@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 _ASSETS = Path(__file__).resolve().parent.parent / "assets"
 SCRIPT = _ASSETS / "live.js"
 CHART_SCRIPTS = tuple(_ASSETS / name for name in ("chart.js", "chart_hands.js", "chart_save.js"))
-ALL = "all"  # in place of the name of one of the `pulled`
 LOOK = "training_pro_live"  # the name of the question, part of its address
 PACE_S = 1.8
 QUIET_PACE_S = 2.5  # while nothing is in progress
@@ -146,38 +145,30 @@ class LiveUpdates:
         self._kept: dict[str, _Kept] = {}
 
     def build(self) -> None:
-        """The question, its answer, and a button for each of the `pulled` and for all at once; nobody sees them."""
+        """The question, its answer, and the button for all that is `pulled`; nobody sees them."""
         self._shown = [shown for panel in self._panels for shown in panel.shown]
         self._pulled = [pulled for panel in self._panels for pulled in panel.pulled]
         self.asked = gr.Textbox(visible=False)
         self.answer = gr.Textbox(visible=False)
-        hidden = ["tp-hidden"]
-        self.triggers = {
-            pulled.name: gr.Button(pulled.name, elem_id=f"tp-pull-{pulled.name}", elem_classes=hidden)
-            for pulled in self._pulled
-        }
-        self.all = gr.Button(ALL, elem_id=f"tp-pull-{ALL}", elem_classes=hidden)
+        self.pull = gr.Button("pull", elem_id="tp-pull", elem_classes=["tp-hidden"])
 
     def connect(self, page: Any) -> None:
         for script in (*CHART_SCRIPTS, SCRIPT):
             page.load(None, None, None, js=script.read_text(encoding="utf-8"))
         self.asked.change(self.look, self.asked, self.answer, **{**AT_ONCE, "api_name": LOOK})
-        for pulled in self._pulled:
-            self._connect_pull(self.triggers[pulled.name], partial(_updates, [pulled]), pulled.outputs)
-        self._connect_all(self._pulled)
+        self._connect_pull(self._pulled)
 
-    def _connect_all(self, pulled: Sequence[Pulled]) -> None:
+    def _connect_pull(self, pulled: Sequence[Pulled]) -> None:
         """Of all those that the page says are due: another's message would be taken away too early."""
         outputs = list(dict.fromkeys(output for one in pulled for output in one.outputs))
-        due = {"inputs": self.answer, "js": "() => [window.trainingProLive.due()]"}  # what it holds is not asked for
-        self._connect_pull(self.all, partial(_updates_due, pulled), outputs, **due)
-
-    def _connect_pull(self, trigger: Any, handler: Callable[..., Any], outputs: Sequence[Any], **given: Any) -> None:
-        got = trigger.click(handler, outputs=list(outputs), trigger_mode="always_last", **given, **AT_ONCE)
+        due = "() => [window.trainingProLive.due()]"  # what the input holds is not asked for
+        got = self.pull.click(
+            partial(_updates, pulled), self.answer, outputs, js=due, trigger_mode="always_last", **AT_ONCE
+        )
         several = [one for one in outputs if isinstance(one, gr.Dropdown) and one.multiselect]
         if several:  # gradio 4 knows what is chosen by its place in the list, until it is given the value
             got.success(None, several, several, js="(...values) => values", api_name=False)
-        got.success(None, None, None, js=f"() => window.trainingProLive.got({json.dumps(trigger.value)})")
+        got.success(None, None, None, js="() => window.trainingProLive.got()")
 
     def look(self, asked: str) -> str:
         """What a page is to show by now, as JSON.
@@ -240,18 +231,16 @@ def _parts(question: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], in
     return have if isinstance(have, dict) else {}, chart if isinstance(chart, dict) else {}, updates
 
 
-def _updates_due(pulled: Sequence[Pulled], names: str) -> dict[Any, Any]:
+def _updates(pulled: Sequence[Pulled], names: str) -> dict[Any, Any]:
     """`names`: of those that are due, as a JSON list; all of them where it makes no sense."""
     try:
         due = set(json.loads(names))
     except (TypeError, ValueError, RecursionError):
         due = {one.name for one in pulled}
-    return _updates([one for one in pulled if one.name in due])
-
-
-def _updates(pulled: Sequence[Pulled]) -> dict[Any, Any]:
     updates: dict[Any, Any] = {}
     for one in pulled:
+        if one.name not in due:
+            continue
         try:
             updates |= one.updates()
         except Exception:

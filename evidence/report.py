@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from evidence.arms import MEASURES, Claim, Experiment
+from evidence.arms import MEASURES, Claim, Comparison, Experiment
 from evidence.experiments import EXPERIMENTS
-from evidence.judging import Group, grouped, outcome, verdict
+from evidence.judging import Group, Outcome, grouped, outcome, verdict
 from evidence.results import RESULTS, Line, current, read
 from evidence.rivals import table as rivals
 
@@ -75,17 +75,31 @@ def _claims(experiment: Experiment, groups: dict[str, Group]) -> str:
 
 
 def _where(claim: Claim, groups: dict[str, Group]) -> str:
-    """The comparisons that were clear, named by the variant that was claimed to be better."""
-    found = [(comparison.better, outcome(comparison, groups)) for comparison in claim.comparisons]
-    clear, opposite, left = (
-        [name for name, result in found if result == wanted] for wanted in ("as claimed", "the opposite", "not yet run")
-    )
-    count = len(found)
-    everywhere = len(clear) == count
-    parts = [f"all {count} comparisons" if everywhere else "; ".join(clear) or f"none of {count} comparisons"]
-    parts += [f"Clearly the opposite: {'; '.join(opposite)}"] if opposite else []
-    parts += [f"{len(left)} of {count} comparisons not yet run"] if left else []
+    """The comparisons that were clear; where none was, all that were made."""
+    found: dict[Outcome, list[Comparison]] = {}
+    for comparison in claim.comparisons:
+        found.setdefault(outcome(comparison, groups), []).append(comparison)
+    shown = {result: _named(comparisons) for result, comparisons in found.items()}
+    if "as claimed" in shown:
+        parts = [("everywhere: " if len(found) == 1 else "") + shown["as claimed"]]
+    else:
+        parts = [f"nowhere: {shown['no clear difference']}" if "no clear difference" in shown else "nowhere"]
+    parts += [f"Clearly the opposite: {shown['the opposite']}"] if "the opposite" in shown else []
+    parts += [f"Not yet run: {shown['not yet run']}"] if "not yet run" in shown else []
     return ". ".join(parts)
+
+
+def _named(comparisons: list[Comparison]) -> str:
+    """Both variants of each, with what they share behind them: "PRTS against chunks (context 64; context 128)"."""
+    found: dict[str, list[str]] = {}
+    for comparison in comparisons:
+        better, worse = comparison.better.split(", "), comparison.worse.split(", ")
+        shared = [part for part in better if part in worse]
+        own, other = (", ".join(part for part in side if part not in shared) for side in (better, worse))
+        if not own or not other:
+            own, other, shared = comparison.better, comparison.worse, []
+        found.setdefault(f"{own} against {other}", []).append(", ".join(shared))
+    return "; ".join(f"{sides} ({'; '.join(where)})" if any(where) else sides for sides, where in found.items())
 
 
 def _section(experiment: Experiment, groups: dict[str, Group], bare: dict[str, Line]) -> str:

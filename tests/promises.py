@@ -46,7 +46,7 @@ PROMISES = (
     ),
     Promise(
         "memory",
-        "Out of memory ends no run that can continue, and damages none that can't",
+        "When memory runs out, the run continues with less if it can. If not, it ends, and nothing is damaged",
         "Memory runs out at every stage of a run, from loading to saving. The run continues, or it ends and can be "
         "resumed; your model is the same to the last bit",
     ),
@@ -76,8 +76,8 @@ PROMISES = (
     Promise(
         "no one in",
         "No input is run as code, gets out of its folders, or does what the page does not allow",
-        "Files that would do harm if they were run; links out of the folders; calls past the page; a search for "
-        "secrets in everything that a run leaves behind",
+        "Files that would do harm if they were run; links out of the folders; calls to the server that the "
+        "page never makes; a search for secrets in everything that a run leaves behind",
     ),
     Promise(
         "fuzzing",
@@ -154,6 +154,9 @@ def page(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield ""
     yield "We promise these things, and then try to break them. *20 of 20* means: held 20 times in 20 tries. We try"
     yield "with two versions of transformers, the library that runs the models. *Not run*: tried with the other only."
+    yield ""
+    yield "All of it ran on the processor. On a graphics card the same bytes need"
+    yield "[Deterministic](graphics-cards.md#the-same-result-again), which was not tested on a card."
     yield ""
     yield "The commands repeat the tests; `python -m tests.promises` makes this page from their last results."
     yield ""

@@ -30,8 +30,9 @@ ACCUMULATION = Experiment(
     title="Batch and accumulation",
     question="Is gradient accumulation (several small batches per update) as good as one large batch?",
     answer=(
-        "Yes: both gave the same figures. Averaging each small batch on its own taught the answers less well, clearly "
-        "so with batch 1 and accumulation 4. A batch of 8 taught them clearly less well than 4, at equal epochs."
+        "Yes: both gave the same figures. Averaging each small batch on its own left the right answers a higher loss, "
+        "clearly so with batch 1 and accumulation 4. A batch of 8 left them a clearly higher loss than 4, at equal "
+        "epochs, but recalled no fewer facts."
     ),
     about=(
         "6 epochs of the part of the market at context 64, all targets, rank 16, learning rate 1e-3, constant, blocks "
@@ -44,21 +45,21 @@ ACCUMULATION = Experiment(
     ),
     claims=(
         Claim(
-            "A true batch teaches better than accumulation of the same size",
+            "A true batch gives the right answers a lower loss than accumulation of the same size",
             (
                 Comparison(name(4, 1), name(1, 4), "answer_loss"),
                 Comparison(name(8, 1), name(1, 8), "answer_loss"),
             ),
         ),
         Claim(
-            "The mean over all tokens of an update teaches better than averaging per batch",
+            "The mean over all tokens of an update gives the right answers a lower loss than averaging per batch",
             (
                 Comparison(name(2, 2), per_batch(2, 2), "answer_loss"),
                 Comparison(name(1, 4), per_batch(1, 4), "answer_loss"),
             ),
         ),
         Claim(
-            "A larger batch x accumulation teaches better",
+            "A larger batch x accumulation gives the right answers a lower loss",
             (
                 Comparison(name(4, 1), name(1, 1), "answer_loss"),
                 Comparison(name(8, 1), name(4, 1), "answer_loss"),

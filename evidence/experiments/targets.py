@@ -20,8 +20,8 @@ TARGETS = Experiment(
     title="Targets against rank",
     question="Few layers with a high rank, or many with a low one?",
     answer=(
-        "In a small LoRA all layers with a low rank recalled clearly more than q and v with a high one. In a large one "
-        "the difference was not clear. Adding only k, or k and o, changed nothing clearly."
+        "In a small LoRA, all layers with a low rank recalled clearly more than q and v with a high one. In a large "
+        "one, the difference was not clear. Adding only k, or k and o, changed nothing clearly."
     ),
     about=(
         "4 epochs of the part of the market, learning rate 1e-3, constant. The ranks are chosen so that LoRAs have the "
@@ -34,11 +34,11 @@ TARGETS = Experiment(
     ),
     claims=(
         Claim(
-            "q-k-v-o at a lower rank learns more than q-v at a high one",
+            "q-k-v-o at a lower rank recalls more than q-v at a high one",
             tuple(Comparison(name("q-k-v-o", size), name("q-v", size), "recall") for size in SIZES_OF_LORA),
         ),
         Claim(
-            "q-k-v at a lower rank learns more than q-v at a high one",
+            "q-k-v at a lower rank recalls more than q-v at a high one",
             tuple(Comparison(name("q-k-v", size), name("q-v", size), "recall") for size in SIZES_OF_LORA),
         ),
         Claim(

@@ -70,7 +70,7 @@ def _looks(results: _Of) -> list[str]:
     if not shown:
         return []
     return [
-        "- Ours also checks whether the LoRA makes the model worse. That takes a part of the time: "
+        "- Ours also checks the run's health: does the LoRA make the model worse? That takes a part of the time: "
         f"{', '.join(shown)}. The checks become rarer, so a longer run loses less."
     ]
 
@@ -166,7 +166,7 @@ def _installing(results: list[Result]) -> str:
 def _made_with(results: list[Result]) -> str:
     newest = {one.environment: one.versions for one in results}
     shown = "; ".join(f"{name}: {', '.join(f'{k} {v}' for k, v in had.items())}" for name, had in newest.items())
-    return f"With {shown} (`{OURS}` is the bare loop's environment too).\n\n"
+    return f"Versions (the bare loop runs in `{OURS}`): {shown}.\n\n"
 
 
 def _spread(values: list[float], column: str) -> str:

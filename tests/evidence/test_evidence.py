@@ -92,9 +92,13 @@ def test_an_answer_belongs_to_the_verdicts_of_the_results(name: str) -> None:
 
 def test_the_page_says_where_a_claim_was_clear_and_where_the_opposite() -> None:
     written = PAGE.read_text(encoding="utf-8")
-    assert "| PRTS recalls more than chunks | **held in part** | PRTS, context 256 |" in written
-    assert "| DEMENTOR, context 128. Clearly the opposite: DEMENTOR, context 256 |" in written
-    assert "| Constant and then cosine forgets less than constant | **held** | all 3 comparisons |" in written
+    assert "| PRTS recalls more than chunks | **held in part** | PRTS against chunks (context 256) |" in written
+    wanted = "DEMENTOR against PRTS (context 128). Clearly the opposite: DEMENTOR against PRTS (context 256) |"
+    assert f"| {wanted}" in written
+    everywhere = "everywhere: FP_low_epoch_annealing against constant (2 epochs; 3 epochs; 5 epochs)"
+    assert f"| Constant and then cosine forgets less than constant | **held** | {everywhere} |" in written
+    nowhere = "nowhere: stop loss 1.5 against stop loss 2.5; stop loss 0.5 against stop loss 1.5"
+    assert f"| A stop loss below 2.5 recalls more facts | **not found** | {nowhere} |" in written
 
 
 def test_less_is_better_for_losses() -> None:

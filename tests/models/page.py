@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 from tests.models.families import FAMILIES
+from training_pro.export.gguf_families import FAMILIES as GGUF_FAMILIES
 from training_pro.export.gguf_families import MERGE_INSTEAD
 
 HEAD = """# Which models train
 
-Look here before you download 20 GB. Every model names its kind: `model_type` in its `config.json`. If the kind is on
-this page, a LoRA for it can be trained. In a model that also sees or hears, only the text part is trained.
+Look here before you download 20 GB. Every model names its kind: `model_type` in its `config.json`, a small file that
+you can open on the model's page (on Hugging Face under *Files*). If the kind is on this page, a LoRA for it can be
+trained. In a model that also sees or hears, only the text part is trained.
 
 A kind that is not on this page was not tried, and most kinds were not tried in 4-bit and 8-bit. They may work all the
 same. To find out, load the model: *Your run* (or the command `verify`) shows whether the layers to train are found.
@@ -23,6 +25,7 @@ NAMED = """\
 ## Well-known models
 
 *GGUF LoRA*: can the LoRA be saved for llama.cpp? If not, [merge it](export.md) and convert the merged model.
+*(text)*: saved as the text part alone, with a `model_type` of its own.
 """
 TESTED = """\
 ## How we tested
@@ -81,7 +84,14 @@ def _named(cells: Cells, families: list[str]) -> Iterator[str]:
     yield "|---|---|---|"
     known = [family for family in families if FAMILIES[family].known]
     for family in sorted(known, key=lambda family: FAMILIES[family].known.casefold()):
-        yield f"| {FAMILIES[family].known} | `{FAMILIES[family].kind}` | {_shown(cells, family, *GGUF)} |"
+        yield f"| {FAMILIES[family].known} | `{FAMILIES[family].kind}` | {_gguf(cells, family)} |"
+
+
+def _gguf(cells: Cells, family: str) -> str:
+    """A kind that llama.cpp takes, but not with the targets of the presets, is no plain "no"."""
+    word = _shown(cells, family, *GGUF)
+    some = word == "no" and FAMILIES[family].kind in GGUF_FAMILIES
+    return "only with [own targets](export.md#which-models)" if some else word
 
 
 def _others(cells: Cells, families: list[str]) -> Iterator[str]:
@@ -108,6 +118,11 @@ def _counts(cells: Cells, families: list[str]) -> Iterator[str]:
         f"{len(families)} kinds and variants, {len(words)} checks: {words.count('sound')} passed, "
         f"{words.count('refused')} refused with a reason, {words.count('FAULT')} failed. With {versions}."
     )
+    refused = [line for line in cells.values() if line["result"] == "refused" and line["cell"] == "gguf"]
+    if refused:
+        yield ""
+        why = "[why](export.md#which-models)"
+        yield f"Of the refused, {len(refused)} are GGUF LoRAs ({why}); any others are listed below."
 
 
 def _shown(cells: Cells, family: str, quantization: str, of: tuple[str, ...]) -> str:

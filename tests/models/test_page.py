@@ -26,6 +26,12 @@ def test_a_refusal_is_explained_and_that_of_a_gguf_lora_shown_as_no() -> None:
     assert "| Train Head | all 2 kinds but `gpt2` (no): `gpt2`, `opt` |\n" in made
     assert made.endswith("\n- `gpt2`, train head: refused. This model can't do it.\n")
     assert "6 checks: 4 passed, 2 refused with a reason, 0 failed" in made
+    assert "\nOf the refused, 1 are GGUF LoRAs" in made
+
+
+def test_a_gguf_lora_of_some_layers_is_no_plain_no() -> None:
+    made = page([checked("minicpm3", "load"), checked("minicpm3", "gguf", "refused", "why")])
+    assert "| MiniCPM 3 | `minicpm3` | only with [own targets](export.md#which-models) |\n" in made
 
 
 def test_a_fault_is_seen_in_the_table_and_below() -> None:

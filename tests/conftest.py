@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Generator
@@ -46,7 +47,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What all tests and their libraries made by being imported is looked at once: each run collects garbage."""
+    """A run collects garbage several times: what it imports is imported before, and is looked through no more."""
+    if "torch" in sys.modules:
+        import matplotlib.pyplot  # noqa: F401 (only to have it imported)
+        import peft  # noqa: F401 (only to have it imported)
+        import transformers.trainer  # noqa: F401 (only to have it imported)
     gc.collect()
     gc.freeze()
 

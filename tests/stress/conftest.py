@@ -1,4 +1,4 @@
-"""Fixtures of the long proofs: as in the training room, tiny runs waste no time on threads and garbage."""
+"""Fixtures of the long proofs: as in the training room, tiny runs waste no time on threads."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 import torch
 
@@ -14,14 +12,8 @@ from training_pro.hosts.host import LoadedModel
 
 @pytest.fixture(autouse=True, scope="session")
 def _quick() -> None:
-    """Tiny matrices are slower on two threads than on one; and a run collects garbage, of which imports leave much."""
-    import matplotlib.pyplot  # noqa: F401 (only to have it imported)
-    import peft  # noqa: F401 (only to have it imported)
-    import transformers.trainer  # noqa: F401 (only to have it imported)
-
+    """Tiny matrices are slower on two threads than on one."""
     torch.set_num_threads(1)
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture

@@ -30,7 +30,14 @@ def launch(session: Session, host: str = "127.0.0.1", port: int = 7861) -> gr.Bl
     page = make_app(session)
     page.queue()
     _let_it_sleep(page)
-    page.launch(server_name=host, server_port=port or None, prevent_thread_lock=True, quiet=True, **_dress(page.launch))
+    page.launch(
+        server_name=host,
+        server_port=port or None,
+        prevent_thread_lock=True,
+        quiet=True,
+        _frontend=False,  # gradio asks its own page for an answer within 3 s, and gives up on a busy machine
+        **_dress(page.launch),
+    )
     return page
 
 

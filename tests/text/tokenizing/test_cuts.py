@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.text.tokenizer_zoo import ZOO, encoder_of
+from training_pro.text.tokenizing import encoding
+from training_pro.text.tokenizing.encoding import TextEncoder
 from training_pro.text.tokenizing.token_lengths import TokenLengths
 from training_pro.text.tokenizing.tokenizer_parts import TokenizerParts
 
@@ -74,3 +76,17 @@ def test_tokens_lengths_add_up_to_the_text(name: str, text: str) -> None:
 def test_tokenizers_that_change_text_have_no_lengths(name: str) -> None:
     backend: Any = ZOO[name]().backend_tokenizer
     assert TokenLengths.of(TokenizerParts.of(backend), [0]) is None
+
+
+def test_the_rule_of_equal_tokenizers_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Any] = []
+    real = encoding.find_cut_rule
+    monkeypatch.setattr(encoding, "find_cut_rule", lambda *made_of: found.append(real(*made_of)) or found[-1])
+    monkeypatch.setattr(encoding, "_RULES", {})
+    rules = [TextEncoder(ZOO[name]()).cut_rule for name in ("symbol BPE", "unigram", "symbol BPE", "byte BPE with NFC")]
+    assert len(found) == 3 and rules[0] is rules[2] and rules[3] is not rules[0]
+    other = ZOO["symbol BPE"]()
+    other.add_tokens(["a b"])
+    assert TextEncoder(other).cut_rule is found[3]
+    TextEncoder(other, control_tokens=True)
+    assert len(found) == 5, "what special strings become is part of it"

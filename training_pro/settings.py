@@ -205,11 +205,13 @@ class Settings:
         "Hard Cut String",
         "Separates chapters or ideas; no block crosses it. \\n is a line end.",
     )
-    overlap: bool = _text(True, "Add Overlapping blocks", "Adds a block across each border of two blocks.")
+    overlap: bool = _text(
+        True, "Add Overlapping blocks", "Where two blocks meet, adds one that begins in the middle of the first."
+    )
     dementor: bool = _text(
         False,
         "DEMENTOR Long-form Learning",
-        "A block starts at every sentence. 1 epoch at a constant rate, or 2 with FP_low_epoch_annealing.",
+        "A block from each sentence on: slower, repeats much. 1 epoch, constant; or 2, FP_low_epoch_annealing.",
     )
     min_block_chars: int = _text(
         0,
@@ -239,7 +241,7 @@ class Settings:
     rank: int = _adapter(
         32,
         "LoRA Rank",
-        "How much the LoRA can hold. Style: 8 to 16; knowledge: 32 to 128.",
+        "How much the LoRA can hold. Up to 100,000 tokens of data: 16; up to 1 million: 32; above: 64 to 128.",
         low=1,
         high=2048,
         step=1,
@@ -256,19 +258,21 @@ class Settings:
     dropout: float = _adapter(
         0.05, "LoRA Dropout", "Reduces overfitting. Usual: 0 to 0.1.", low=0, high=0.99, step=0.01
     )
-    use_rslora: bool = _adapter(False, "Use rsLoRA", "Scales by alpha / sqrt(rank): more stable at high ranks.")
+    use_rslora: bool = _adapter(
+        False, "Use rsLoRA", "Scales by alpha / sqrt(rank): more stable at high ranks. Usually off."
+    )
     rslora_alpha: float = _adapter(
         16.0, "rsLoRA Alpha", "Replaces LoRA Alpha with rsLoRA. Usual: 16.", low=0.001, high=8192, step=1
     )
     use_dora: bool = _adapter(
         False,
         "Use DoRA",
-        "Often better at low rank, but slower.",
+        "Often better at low rank, but slower. Usually off.",
     )
     lora_plus_ratio: float = _adapter(
         0.0,
         "LoRA+ ratio",
-        "The LoRA's B matrices learn this many times faster. Usual: 16. 0: off.",
+        "The LoRA's B matrices learn this many times faster. Usually 0 (off); else 16.",
         low=0,
         high=1000,
         step=1,
@@ -280,7 +284,7 @@ class Settings:
     train_experts: bool = _adapter(
         False,
         "Train Experts",
-        "Also trains the experts of a mixture: a much larger LoRA, no dropout.",
+        "Also trains the experts of a mixture: a much larger LoRA, no dropout. Usually off.",
     )
     train_head: bool = _adapter(
         False, "Train Head", "Also trains lm_head and embed_tokens, for new vocabulary. Large files."
@@ -295,7 +299,7 @@ class Settings:
     batch_size: int = _batch(
         4,
         "True Batch Size",
-        "Blocks processed at once. 4 is usual, fewer for little data; more is faster.",
+        "Blocks processed at once. 4 is usual; short text: 1. More is faster, but makes fewer updates.",
         unit="blocks",
         low=1,
         high=1024,
@@ -335,7 +339,7 @@ class Settings:
     head_learning_rate: float = _schedule(
         0.0,
         "Learning rate of head and embeddings",
-        "For Train Head and New words. Usual: a fifth to a tenth of Learning Rate. auto: the same.",
+        "Train Head: a fifth to a tenth of Learning Rate is usual. New words: auto, the same rate.",
         low=0,
         high=1.0,
         auto=0,
@@ -356,7 +360,7 @@ class Settings:
     warmup_ratio: float = _schedule(
         0.0,
         "Warmup Ratio",
-        "Warmup as a part of the run: 0.05 is 5 %. Used unless Warmup Steps is above 0.",
+        "Warmup as a part of the run: 0.05 is 5 %. If Warmup Steps is above 0, that counts instead.",
         low=0,
         high=0.5,
         step=0.005,
@@ -364,7 +368,7 @@ class Settings:
     optimizer: str = _schedule(
         "adamw_torch",
         "Optimizer",
-        "adamw_torch is standard; 8-bit and paged ones need less memory.",
+        "How the weights are changed. Standard: adamw_torch. 8-bit: less memory; paged: uses main memory if needed.",
     )
     weight_decay: float = _schedule(
         0.0, "Weight decay", "Pulls the weights towards 0. Usual: 0 to 0.1.", low=0, high=1, step=0.01
@@ -385,7 +389,7 @@ class Settings:
     stop_at_loss: float = _stop(
         0.0,
         "Stop at loss",
-        "Stops when the smoothed loss falls to this. Style: 1.5 to 1.8. 0: off.",
+        "Stops when the smoothed loss falls to this. Style: 1.5 to 2; facts: 0.6 to 2. 0: off.",
         low=0,
         high=10,
         step=0.01,

@@ -14,7 +14,7 @@ from tests.card.memory import BLOCKS, work_of
 from training_pro.settings import Settings
 from training_pro.training.memory.forecast import Work, forecast, largest_that_fits
 
-MODELS = {"1b": "1B", "3b": "3B", "7b": "7B", "8b": "8B, 128k words", "13b": "13B"}
+MODELS = {"1b": "1B", "3b": "3B", "7b": "7B", "8b": "8B with a vocabulary of 128k tokens", "13b": "13B"}
 CARDS_GB = (8, 12, 16, 24)
 CONTEXTS = (256, 1024)
 MOST = 64

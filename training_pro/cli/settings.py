@@ -20,6 +20,14 @@ GROUPS = {
     "watch": "Watching",
 }
 
+# Where a group is explained.
+MORE = {
+    "data": "[Datasets](datasets.md)",
+    "text": "[From a text to blocks](text.md)",
+    "adapter": "[Which numbers](numbers.md), [Target Projections](targets.md), [New words](new-words.md)",
+    "schedule": "[Learning rate schedules](schedules.md)",
+}
+
 # The feature list of Training_PRO, the extension whose users this is for, where no label here says the same.
 KNOWN_FROM = {
     "precise raw text slicer (PRTS)": ("max_tokens", "hard_cut"),
@@ -56,7 +64,7 @@ def settings_table() -> Iterator[str]:
     """The page of all settings, line by line, in Markdown."""
     yield from BEGINNING.splitlines()
     for group, title in GROUPS.items():
-        yield from _table(title, "control | name | default | effect")
+        yield from _table(title, "control | name | default; others | effect", MORE.get(group, ""))
         for name, spec in SPECS.items():
             if spec.group == group:
                 yield _row(name, spec)
@@ -65,9 +73,12 @@ def settings_table() -> Iterator[str]:
         yield f"| {feature} | {', '.join(SPECS[name].label for name in names)} |"
 
 
-def _table(title: str, columns: str) -> Iterator[str]:
-    """The heading of a table and the names of its columns."""
-    yield from ("", f"## {title}", "", f"| {columns} |", "|" + "---|" * len(columns.split("|")))
+def _table(title: str, columns: str, more: str = "") -> Iterator[str]:
+    """The heading of a table, where to read `more`, and the names of its columns."""
+    yield from ("", f"## {title}", "")
+    if more:
+        yield from (f"More: {more}.", "")
+    yield from (f"| {columns} |", "|" + "---|" * len(columns.split("|")))
 
 
 def _row(name: str, spec: Spec) -> str:
@@ -84,7 +95,7 @@ def _default(name: str, spec: Spec) -> str:
     shown = f"{default:g}" if isinstance(default, float) else str(default)
     value = f"`{shown}`" if shown else "empty"
     others = [f"`{choice}`" for choice in spec.choices if choice != default]
-    return f"{value} or {', '.join(others)}" if others else f"{value} {spec.unit}".rstrip()
+    return f"{value}; {', '.join(others)}" if others else f"{value} {spec.unit}".rstrip()
 
 
 def _cell(text: str) -> str:

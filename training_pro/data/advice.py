@@ -84,16 +84,18 @@ def extremes(settings: Settings) -> list[str]:
 
 
 def destroying_rate(settings: Settings) -> list[Fault]:
-    """A refusal where the learning rate would destroy the model; LoRA+ multiplies it for half of the matrices."""
+    """A refusal where the learning rate would make the LoRA useless; LoRA+ multiplies it for half of the matrices."""
     most = DESTROYS if _is_adaptive(settings) else DESTROYS_ALL
     if settings.head_learning_rate >= most:
-        text = f"Learning rate of head and embeddings {settings.head_learning_rate:g} destroys the model; usual: 5e-5."
+        text = (
+            f"Learning rate of head and embeddings {settings.head_learning_rate:g} makes the LoRA useless; usual: 5e-5."
+        )
         return [Fault(text, "head_learning_rate", ("--set head_learning_rate=5e-5",))]
     rate = settings.learning_rate * max(settings.lora_plus_ratio, 1.0)
     if rate < most:
         return []
     with_ratio = f" x LoRA+ ratio {settings.lora_plus_ratio:g}" if settings.lora_plus_ratio > 1 else ""
-    text = f"Learning Rate {settings.learning_rate:g}{with_ratio} destroys the model; usual for a LoRA: 1e-4 to 3e-4."
+    text = f"Learning Rate {settings.learning_rate:g}{with_ratio} makes the LoRA useless; usual: 1e-4 to 3e-4."
     return [Fault(text, "learning_rate", ("--set learning_rate=3e-4",))]
 
 

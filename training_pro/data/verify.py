@@ -342,7 +342,7 @@ def _cut_notes(source: SourceReport, settings: Settings) -> list[str]:
 
 
 def refusals(settings: Settings, plan: Plan, rates: Sequence[float] | None) -> list[Fault]:
-    """Why this plan would learn nothing or destroy the model, with the way out; `rates` as in `verify`."""
+    """Why this plan would learn nothing or make the LoRA useless, with the way out; `rates` as in `verify`."""
     total = plan.own_updates
     destroying = destroying_rate(settings)
     if destroying:

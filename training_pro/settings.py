@@ -262,7 +262,7 @@ class Settings:
         False, "Use rsLoRA", "Scales by alpha / sqrt(rank): more stable at high ranks. Usually off."
     )
     rslora_alpha: float = _adapter(
-        16.0, "rsLoRA Alpha", "Replaces LoRA Alpha with rsLoRA. Usual: 16.", low=0.001, high=8192, step=1
+        16.0, "rsLoRA Alpha", "With rsLoRA: used instead of LoRA Alpha. Usual: 16.", low=0.001, high=8192, step=1
     )
     use_dora: bool = _adapter(
         False,
@@ -272,7 +272,7 @@ class Settings:
     lora_plus_ratio: float = _adapter(
         0.0,
         "LoRA+ ratio",
-        "The LoRA's B matrices learn this many times faster. Usually 0 (off); else 16.",
+        "Half of the LoRA (its B matrices) learns this many times faster. Usually 0 (off); else 16.",
         low=0,
         high=1000,
         step=1,

@@ -41,7 +41,7 @@ class Contender:
 _OURS = {"watch_forgetting": "false"}  # the others measure no general text meanwhile
 _OURS_TEXT = {**_OURS, "overlap": "false", "add_bos": "false", "eos": "none"}  # nothing that the others don't add
 _PARAGRAPHS_AN_UPDATE = 6
-_PACKED_BY_ITSELF = "always packs text: see above"
+_PACKED_BY_ITSELF = "as LLaMA-Factory: it always packs text"
 _NO_PADDING = "short rows are joined into packs and need no padding; ours pads"
 _NO_SENTENCES = (
     "no check of the run's health (see below); and blocks that are full, because sentences are cut, so fewer and "

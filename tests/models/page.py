@@ -48,6 +48,7 @@ COLUMNS = (
 )
 GGUF = ("none", ("gguf",))
 FEW = 30  # names of so many are listed
+MARKS = {"no": "", "**FAULT**": " (**FAULT**)"}  # beside the name of what fails
 WHOSE = {"Train Experts": "mixtures of experts"}
 Cells = dict[tuple[str, str, str], dict[str, str]]
 
@@ -67,7 +68,7 @@ def _summary(cells: Cells, families: list[str]) -> Iterator[str]:
     for name, quantization, of in COLUMNS:
         shown = {family: _shown(cells, family, quantization, of) for family in families}
         tried = [family for family, word in shown.items() if word != "-"]
-        fails = [f"`{family}` ({word})" for family in tried if (word := shown[family]) != "yes"]
+        fails = [f"`{family}`{MARKS[word]}" for family, word in shown.items() if word in MARKS]
         if len(tried) == len(families):
             who = f"all {len(families)} kinds"
         elif name in WHOSE:

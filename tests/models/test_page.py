@@ -23,7 +23,7 @@ def test_a_refusal_is_explained_and_that_of_a_gguf_lora_shown_as_no() -> None:
     head = [checked("opt", "train_head"), checked("gpt2", "train_head", "refused", "This model can't do it.")]
     made = page([*loaded, *refused, *head])
     assert "| OPT | `opt` | no |\n" in made and "- With a GGUF LoRA: `gpt2`\n" in made
-    assert "| Train Head | all 2 kinds but `gpt2` (no): `gpt2`, `opt` |\n" in made
+    assert "| Train Head | all 2 kinds but `gpt2`: `gpt2`, `opt` |\n" in made
     assert made.endswith("\n- `gpt2`, train head: refused. This model can't do it.\n")
     assert "6 checks: 4 passed, 2 refused with a reason, 0 failed" in made
     assert "\nOf the refused, 1 are GGUF LoRAs" in made

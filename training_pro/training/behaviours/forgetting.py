@@ -67,7 +67,7 @@ class Forgetting(Behaviour):
             self._on_note(
                 f"The LoRA forgets: on a general text the loss is {loss:.2f}, and {self._start:.2f} without it. Use a "
                 "lower Learning Rate or fewer epochs, or mix general rows into the data, for example: my.txt; "
-                "general.txt 10%."
+                "other.txt 10%."
             )
 
     def _measured(self, *, without: bool) -> float:

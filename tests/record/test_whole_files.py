@@ -227,6 +227,13 @@ def test_nothing_is_left_in_a_folder_that_was_moved_meanwhile(tmp_path: Path, wr
     assert names(moved) == [] and names(tmp_path) == ["elsewhere"]
 
 
+def test_a_path_without_a_folder_is_in_the_present_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_whole(Path("f"), "x")
+    fill(Path("c"), "x")
+    assert names(tmp_path) == ["c", "f"]
+
+
 def test_temporaries_of_a_living_process_stay(tmp_path: Path) -> None:
     with staged_folder(tmp_path / "c") as staging:
         assert sweep_temporaries(tmp_path) == []

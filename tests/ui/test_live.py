@@ -132,9 +132,11 @@ def test_controls_are_pulled_when_they_are_others(page: Page) -> None:
     page.panel.chosen = 2
     assert look(page.live)["pulled"]["choice"] != first
     pull = pulls(page)[0].fn
-    assert pull('["choice"]') == {page.panel.box: "2"} and pull("[]") == {}
+    due = '{"choice": "v"}'
+    assert pull(due) == {page.live.due: due, page.panel.box: "2"}
+    assert pull('{"other": "v"}') == {page.live.due: '{"other": "v"}'}
     page.panel.fault = ValueError("broken")
-    assert set(pull('["choice"]')) == {page.panel.box}
+    assert set(pull(due)) == {page.live.due, page.panel.box}
 
 
 def test_all_controls_are_pulled_at_once_and_a_fault_in_one_leaves_the_others(page: Page) -> None:
@@ -143,10 +145,10 @@ def test_all_controls_are_pulled_at_once_and_a_fault_in_one_leaves_the_others(pa
         page.live._connect_pull([Pulled("broken", dict, [second], _broken), *page.live._pulled])
     pull = pulls(page)[-1].fn
     names = [one.name for one in page.live._pulled]
-    updates = pull(json.dumps(["broken", *names]))
+    updates = pull(json.dumps(dict.fromkeys(["broken", *names], "v")))
     assert updates[page.panel.box] == str(page.panel.chosen) and second in updates
-    assert set(pull(json.dumps(["broken"]))) == {second}  # what is not due stays as it is, a message too
-    assert set(pull("")) == set(pull("5")) == {second, page.panel.box}
+    assert set(pull('{"broken": "v"}')) == {page.live.due, second}  # what is not due stays as it is, a message too
+    assert set(pull("")) == set(pull("5")) == {page.live.due, second, page.panel.box}
 
 
 def pulls(page: Page) -> list[Any]:
@@ -200,8 +202,8 @@ def test_a_page_is_told_when_a_pull_has_come(page: Page) -> None:
     """Only then does its script take the controls for shown; what was lost on the way is asked for again."""
     (pull,) = pulls(page)
     (after,) = [fn for fn in page.blocks.fns.values() if fn.trigger_after == pull._id]
-    assert after.trigger_only_on_success and "got()" in str(after.js)
-    assert pull.trigger_mode == "always_last"
+    assert after.trigger_only_on_success and "got(answered)" in str(after.js)
+    assert pull.trigger_mode == "multiple"
 
 
 def test_many_pages_at_once_are_answered_alike(page: Page) -> None:

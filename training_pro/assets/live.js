@@ -49,19 +49,25 @@
     if (own.asked && !own.asked.got && Date.now() - own.asked.at < PULL_MS) return;
     const due = Object.entries(versions).filter(([name, version]) => own.pulled[name] !== version);
     if (!due.length) return;
-    own.asked = { due, at: Date.now() };
+    own.asked = { due: JSON.stringify(Object.fromEntries(due)), at: Date.now() };
     document.getElementById("tp-pull")?.click();
   };
-  const got = () => { own.asked.got = true; Object.assign(own.pulled, Object.fromEntries(own.asked.due)); };
+  const got = (answered) => {
+    Object.assign(own.pulled, JSON.parse(answered));
+    if (answered === own.asked.due) own.asked.got = true;
+  };
   const show = (answer) => {
-    for (const slot of slots()) {
-      const drawn = answer.slots[slot.dataset.slot];
-      if (drawn && !slot.contains(own.held)) put(slot, ...drawn);
+    try {
+      for (const slot of slots()) {
+        const drawn = answer.slots[slot.dataset.slot];
+        if (drawn && !slot.contains(own.held)) put(slot, ...drawn);
+      }
+      window.trainingProChart?.show(answer.chart);
+      if (!choosing()) pull(answer.pulled);
+    } finally {
+      window.trainingProPage?.follow(answer.pulse);
+      window.trainingProNotices?.tell(answer.pulse);
     }
-    window.trainingProChart?.show(answer.chart);
-    if (!choosing()) pull(answer.pulled);
-    window.trainingProPage?.follow(answer.pulse);
-    window.trainingProNotices?.tell(answer.pulse);
   };
   const told = (missed) => {
     if (own.missed >= MISSED && !missed) window.trainingProPage?.back();
@@ -82,8 +88,8 @@
     let pause_ms = AWAY_MS;
     try {
       const answer = await ask(news());
-      told(0);
       show(answer);
+      told(0);
       pause_ms = document.hidden ? Math.max(answer.pace_ms, HIDDEN_MS) : answer.pace_ms;
     } catch { told(own.missed + 1); } // it is asked again
     own.looking = false;
@@ -92,7 +98,7 @@
   };
   window.trainingProLive = {
     look, got,
-    due: () => JSON.stringify(own.asked.due.map(([name]) => name)),
+    due: () => own.asked.due,
     // Every update of the run as CSV; null where the server does not answer, which the page then says.
     table: () => ask({ table: true }, TABLE_MS).then((answer) => answer.table, () => { told(MISSED); return null; }),
   };

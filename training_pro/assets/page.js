@@ -7,12 +7,18 @@
   const page = () => document.querySelector(".training-pro");
   const own = { timer: null, since: null, presses: 0, pulse: {}, marks: "", sent: {}, filled: false, met: false };
 
+  // Browsers may forbid pages to keep anything: then nothing is.
+  const nowhere = { getItem: () => null, setItem: () => {} };
+  const shelf = (name) => { try { window[name].getItem(FORM); return window[name]; } catch { return nowhere; } };
+  const session = shelf("sessionStorage"), local = shelf("localStorage");
+  const parsed = (words) => { try { return JSON.parse(words || "{}") ?? {}; } catch { return {}; } };
+
   // -- the three faces ----------------------------------------------------------------------------------------------
   const face = () => {
     const { name, ending, key } = own.pulse;
     if (!name) return "form";
     if (!ending) return "run";
-    return sessionStorage.getItem(SEEN) === key ? "form" : "ended";
+    return session.getItem(SEEN) === key ? "form" : "ended";
   };
   // Until the server has said whether a run is in progress, and has filled in the form, neither is shown.
   const ready = (now) => own.met && (now !== "form" || own.filled || !document.getElementById("tp-start"));
@@ -22,7 +28,10 @@
     window.trainingProStart?.follow(pulse);
     turn();
   };
-  const unanswered = () => { own.met = own.filled = true; turn(); };  // the form as it is, below the word that nobody answers
+  // The form as it is: nobody answers, which is said above it, or something on the way has failed.
+  const LATE_MS = 20000;
+  const unanswered = () => { own.met = own.filled = true; turn(); };
+  setTimeout(unanswered, LATE_MS);
   const turn = () => {
     const here = page(), now = face();
     if (!here) return;
@@ -40,8 +49,8 @@
   // -- what was typed and not checked yet ---------------------------------------------------------------------------
   // After a restart the server builds the page from its last check: what was typed since is put back.
   // The server fills in what it can read of it, and all that was chosen from a list or ticked.
-  const stored = (where) => JSON.parse(sessionStorage.getItem(where) ?? "{}");
-  const put = (where, name, value) => sessionStorage.setItem(where, JSON.stringify({ ...stored(where), [name]: value }));
+  const stored = (where) => parsed(session.getItem(where));
+  const put = (where, name, value) => session.setItem(where, JSON.stringify({ ...stored(where), [name]: value }));
   const typed = () => stored(TYPED);
   const keep = (field) => {
     const name = field.closest(".tp-setting").id.replace("tp-", "");
@@ -56,14 +65,14 @@
   const known = (sent) => {
     for (const [where, values] of Object.entries(sent)) {
       const rest = Object.entries(stored(where)).filter(([name, value]) => values[name] !== value);
-      sessionStorage.setItem(where, JSON.stringify(Object.fromEntries(rest)));
+      session.setItem(where, JSON.stringify(Object.fromEntries(rest)));
     }
   };
   // The form as it was checked last, and what was typed and chosen since; a field that is folded away is no field yet.
   const kept = () => {
     const since = Object.entries({ ...typed(), ...stored(CHOSEN) }).map(([name, value]) => [name.replaceAll("-", "_"), value]);
-    const before = window.localStorage.getItem(FORM) ?? "";
-    return [since.length ? JSON.stringify({ ...JSON.parse(before || "{}"), ...Object.fromEntries(since) }) : before];
+    const before = local.getItem(FORM) ?? "";
+    return [since.length ? JSON.stringify({ ...parsed(before), ...Object.fromEntries(since) }) : before];
   };
   const PUT_BACK_MS = 300;  // the page has been filled by then, and drawn after it
   const putBack = (entries) => {
@@ -199,7 +208,7 @@
     }
     count(inside);
     tie();
-    window.localStorage.setItem(FORM, JSON.stringify(said.form));
+    local.setItem(FORM, JSON.stringify(said.form));
     filter();
   };
 
@@ -279,7 +288,7 @@
   };
   const toggle = (name) => fold(name, !(name in page().dataset));
   const newRun = () => {
-    sessionStorage.setItem(SEEN, own.pulse.key ?? "");
+    session.setItem(SEEN, own.pulse.key ?? "");
     follow(own.pulse);
     page().scrollIntoView({ block: "start" });
   };

@@ -287,7 +287,7 @@ def _taken_away(temporary: Path) -> Iterator[None]:
 
 
 def _above(temporary: Path) -> Path:
-    return temporary.parent.with_name(temporary.name)
+    return temporary.parent.absolute().with_name(temporary.name)
 
 
 def _sync_file(path: Path) -> None:

@@ -151,6 +151,7 @@ class LiveUpdates:
         self.asked = gr.Textbox(visible=False)
         self.answer = gr.Textbox(visible=False)
         self.pull = gr.Button("pull", elem_id="tp-pull", elem_classes=["tp-hidden"])
+        self.due = gr.Textbox(elem_classes=["tp-hidden"])
 
     def connect(self, page: Any) -> None:
         for script in (*CHART_SCRIPTS, SCRIPT):
@@ -161,14 +162,15 @@ class LiveUpdates:
     def _connect_pull(self, pulled: Sequence[Pulled]) -> None:
         """Of all those that the page says are due: another's message would be taken away too early."""
         outputs = list(dict.fromkeys(output for one in pulled for output in one.outputs))
-        due = "() => [window.trainingProLive.due()]"  # what the input holds is not asked for
+        # The page asks one at a time. Where one gets lost, gradio 4 would hold back all later ones of "always_last".
         got = self.pull.click(
-            partial(_updates, pulled), self.answer, outputs, js=due, trigger_mode="always_last", **AT_ONCE
-        )
+            partial(_updates, pulled, self.due), self.due, [self.due, *outputs], trigger_mode="multiple",
+            js="() => [window.trainingProLive.due()]", **AT_ONCE,
+        )  # fmt: skip
         several = [one for one in outputs if isinstance(one, gr.Dropdown) and one.multiselect]
         if several:  # gradio 4 knows what is chosen by its place in the list, until it is given the value
             got.success(None, several, several, js="(...values) => values", api_name=False)
-        got.success(None, None, None, js="() => window.trainingProLive.got()")
+        got.success(None, self.due, None, js="(answered) => window.trainingProLive.got(answered)")
 
     def look(self, asked: str) -> str:
         """What a page is to show by now, as JSON.
@@ -231,15 +233,13 @@ def _parts(question: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], in
     return have if isinstance(have, dict) else {}, chart if isinstance(chart, dict) else {}, updates
 
 
-def _updates(pulled: Sequence[Pulled], names: str) -> dict[Any, Any]:
-    """`names`: of those that are due, as a JSON list; all of them where it makes no sense."""
-    try:
-        due = set(json.loads(names))
-    except (TypeError, ValueError, RecursionError):
-        due = {one.name for one in pulled}
-    updates: dict[Any, Any] = {}
+def _updates(pulled: Sequence[Pulled], due: Any, asked: str) -> dict[Any, Any]:
+    """Of those that are `asked` for, a JSON object of names and versions, which goes to `due` as what is answered; of
+    all of them where it makes no sense."""
+    names = _read(asked) or {one.name for one in pulled}
+    updates: dict[Any, Any] = {due: asked}
     for one in pulled:
-        if one.name not in due:
+        if one.name not in names:
             continue
         try:
             updates |= one.updates()

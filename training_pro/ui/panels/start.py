@@ -48,7 +48,10 @@ class Start:
         choices: list[tuple[Any, Existing]] = [(self.button, "ask"), *((b, e) for e, b in self.ways.items())]
         for pressed, existing in choices:
             start = answering(partial(self._start, existing), self.said, "starting the run")
-            started = pressed.click(start, self._form.inputs | self._placement.inputs, shown, **QUIET)
+            # The page's script keeps a second press back. Where an answer gets lost, gradio 4 would do so for ever.
+            started = pressed.click(
+                start, self._form.inputs | self._placement.inputs, shown, trigger_mode="multiple", **QUIET
+            )
             started.then(None, self.said, None, js="(said) => window.trainingProPage.started(said)", **AT_ONCE)
         self.cancel.click(self._cancel, None, shown, **QUIET)
 

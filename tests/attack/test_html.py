@@ -85,6 +85,7 @@ MADE_HERE = {
         "what", "words", "one.tone", "role", "len(rest)", "cells", "tone", "chip", "head", "takes",
         "updates", "of", "said", "memory_meter(checked.memory)", "gigabytes(need)",
         "remarks", "SPEED_BUTTON", "REMARKS_HAND", "late", "place", "press", "remark(one)", "link", "shown",
+        "rows", "more_remarks(told[MOST_REMARKS:])", "button", "NOT_CHECKED",
     },
     "views/columns.py": {
         "rows", "USE", "KEEP", "place", "name", "options", "known", "' selected' if known == chosen else ''",

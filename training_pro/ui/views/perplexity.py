@@ -31,9 +31,9 @@ def perplexity_table(lines: Sequence[Measurement]) -> str:
     if not lines:
         return '<p class="tp-none">No perplexity has been measured yet.</p>'
     bases = {_window(line): line.perplexity for line in reversed(lines) if not line.lora}
-    comments = text(json.dumps({line.id: line.comment for line in lines}))
-    shown = table(_HEADS, [_cells(line, bases) for line in lines])
-    return f'<div class="tp-measured" data-comments="{comments}">{shown}</div>'
+    comments = json.dumps({line.id: line.comment for line in lines})
+    cells = [_cells(line, bases) for line in lines]
+    return f'<div class="tp-measured" data-comments="{text(comments)}">{table(_HEADS, cells)}</div>'
 
 
 def line_label(line: Measurement) -> str:

@@ -604,8 +604,8 @@ class Session:
         what = f"it is {found.state}, update {found.updates} of {found.total_updates}"
         if found.state == "foreign":
             what = "it was not trained here"
-        way = "continue it, " if can_continue else ""
-        why_not = f" It can't be continued exactly: {'; '.join(different)}." if different else ""
+        way = "resume it, " if can_continue else ""
+        why_not = f" It can't be resumed exactly: {'; '.join(different)}." if different else ""
         return NameTaken(
             f'A LoRA named "{settings.name}" exists ({what}).{why_not} Choose to {way}train on top of its weights, '
             "replace it (the old one is kept aside), or choose another name.",

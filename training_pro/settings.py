@@ -211,7 +211,7 @@ class Settings:
     dementor: bool = _text(
         False,
         "DEMENTOR Long-form Learning",
-        "A block from each sentence on: slower, repeats much. 1 epoch, constant; or 2, FP_low_epoch_annealing.",
+        "A block starts at each sentence: slower. Use constant for 1 epoch, FP_low_epoch_annealing for 2 epochs.",
     )
     min_block_chars: int = _text(
         0,

@@ -127,7 +127,7 @@ def test_a_dry_run_knows_whether_an_unfinished_run_would_go_on_and_from_where(
     with (folders.datasets / "tales.txt").open("a", encoding="utf-8") as text:
         text.write(" She sleeps.")
     assert command("--dry-run", save_steps=1) == 2
-    assert "can't be continued exactly: changed since: text file" in capsys.readouterr().err
+    assert "can't be resumed exactly: changed since: text file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -266,7 +266,7 @@ MEMORY = (
         "saving the LoRA, twice",
         at_calls(f"{TRAIN}.model.adapter.save_adapter", out_of_memory, 1, 2),
         "failed",
-        "continue the run from its newest checkpoint",
+        "resume the run from its newest checkpoint",
     ),
     Fault(
         "loading the model",

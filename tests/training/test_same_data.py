@@ -55,7 +55,7 @@ def test_a_row_run_of_an_earlier_version_is_continued_as_it_is() -> None:
 
 @pytest.mark.parametrize(("parts", "changed"), [(TEXT, "text file"), (ROWS, "dataset"), (ROWS, "tokenizer")])
 def test_a_run_of_an_earlier_version_on_other_data_is_refused(parts: dict[str, str], changed: str) -> None:
-    with pytest.raises(RunError, match="can't be continued"):
+    with pytest.raises(RunError, match="can't be resumed"):
         check_same_data("a", earlier({**parts, changed: "other"}), prepared(parts))
 
 

@@ -115,6 +115,9 @@ class StandInSession:
     def busy(self) -> bool:
         return self.run is not None and self.run.status.running
 
+    def elsewhere(self) -> list[Any]:
+        return []
+
     def occupied(self) -> str:
         return f'The run "{self.run.settings.name}" is going.' if self.busy else ""
 

@@ -11,6 +11,20 @@ from tests.ui.desk import Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+# Who watches words change, and when that is given up; all other observers here watch for new parts alone.
+NOTE_WATCHED = """{
+  window.watched = [];
+  const { observe, disconnect } = MutationObserver.prototype, noted = new Set();
+  MutationObserver.prototype.observe = function (target, what) {
+    if (what.characterData) { noted.add(this); window.watched.push(target.id || target.nodeName); }
+    return observe.call(this, target, what);
+  };
+  MutationObserver.prototype.disconnect = function () {
+    if (noted.has(this)) window.watched.push("given up");
+    return disconnect.call(this);
+  };
+}"""
+
 
 def button_of(tab: Tab, words: str) -> Any:
     return tab.page.locator(".tp-remark-row", has_text=words).locator("button")
@@ -67,3 +81,20 @@ def test_a_tile_says_what_it_changes_of_what_was_accepted_and_gives_it_back(desk
     tiles.nth(1).click()
     tab.until(lambda: tab.typed("rank") == "64" and tab.part("presets-said").is_visible(), "another tile")
     assert "Rank" not in tab.words("presets-said")  # that number was the tile's
+    tab.page.get_by_role("button", name="Put it back").click()
+    tab.until(lambda: not tab.part("presets-said").is_visible(), "nothing said again")
+    tab.page.locator('[data-do="presets"]').click()
+    tab.type("preset-name", "a/b")
+    tab.press("keep-preset")
+    tab.until(lambda: "a/b" in tab.words("presets-said") and tab.part("presets-said").is_visible(), "the refusal")
+
+
+def test_the_page_is_watched_while_the_pointer_is_over_the_card_alone(desk: Desk) -> None:
+    tab = desk.open()
+    tab.page.add_init_script(NOTE_WATCHED)
+    tab.reload()
+    tab.part("start").hover()
+    assert tab.page.evaluate("window.watched") == ["tp-run-to-be-card"]
+    tab.page.mouse.move(5, 300)
+    tab.part("start").hover()
+    assert tab.page.evaluate("window.watched") == ["tp-run-to-be-card", "given up", "tp-run-to-be-card"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,68 @@ def test_runs_are_opened_compared_noted_deleted_and_brought_back(loras: Folders,
     tab.show_tab("Runs")
     choose_from_menu(tab, "red", "Measure perplexity")
     tab.until(lambda: tab.typed("perplexity-text") == "tales.txt", "what to measure")
+
+
+def test_an_open_list_is_not_filled_again_until_it_is_closed(loras: Folders, tiny_folder: Path, desk: Desk) -> None:
+    tab = desk.open()
+    stays_open(tab, "text-file", "files", lambda: (loras.datasets / "late.txt").touch())
+    tab.until(lambda: "late.txt" in tab.offered("text-file"), "the text in the list")
+    tab.show_tab("Runs")
+    choose_from_menu(tab, "red", "Ask it")
+    tab.part("runs-ask-who").wait_for()
+    stays_open(tab, "runs-ask-who", "loras", lambda: save_tiny_lora(tiny_folder, loras.loras / "green"))
+    tab.until(lambda: "green" in str(tab.offered("runs-ask-who")), "the LoRA in the list")
+
+
+def stays_open(tab: Tab, name: str, pulled: str, change: Callable[[], object]) -> None:
+    """`change` makes the list `name` another, which the page hears of while it is open."""
+    field, options = tab.part(name).locator("input").first, tab.page.get_by_role("option")
+
+    def opened() -> bool:
+        """No answer to an earlier question is on its way."""
+        tab.unfold(name)
+        versions(tab)
+        versions(tab)
+        return field.get_attribute("aria-expanded") == "true"
+
+    tab.until(opened, f"{name}, open")
+    before, offered = versions(tab)[pulled], options.all_inner_texts()
+    change()
+    tab.until(lambda: versions(tab)[pulled] != before, "a look that tells of the change")
+    versions(tab)
+    assert field.get_attribute("aria-expanded") == "true" and options.all_inner_texts() == offered
+    field.blur()
+
+
+def versions(tab: Tab) -> dict[str, str]:
+    """What the server's next answer to the page says of its lists."""
+    with tab.page.expect_response("**/run/training_pro_live") as answered:
+        pass
+    return dict(json.loads(answered.value.json()["data"][0])["pulled"])
+
+
+def test_a_comparison_ends_when_one_of_two_is_deleted_elsewhere(loras: Folders, desk: Desk) -> None:
+    tab = desk.open()
+    tab.show_tab("Runs")
+    tab.until(lambda: listed(tab) == ["blue", "red"], "the list")
+    for name in ("red", "blue"):
+        row(tab, name).locator(".tp-tick").click()
+    tab.until(lambda: "LoRA Rank" in tab.words("runs-shown"), "the comparison")
+    shutil.rmtree(loras.loras / "blue")
+    tab.until(lambda: listed(tab) == ["red"], "the list without it")
+    tab.until(lambda: "LoRA Rank" not in tab.words("runs-shown"), "no comparison")
+    assert "1 ticked; tick another to compare" in tab.page.locator(".tp-ticked").inner_text()
+
+
+def test_a_touch_screen_is_not_told_of_enter_and_shift(loras: Folders, desk: Desk) -> None:
+    tab = desk.open()
+    tab.show_tab("Runs")
+    choose_from_menu(tab, "red", "Ask it")
+    prompt = tab.part("runs-ask-prompt").locator("textarea")
+    shown = "(field) => getComputedStyle(field, '::placeholder').color !== 'rgba(0, 0, 0, 0)'"
+    assert "Enter asks" in prompt.get_attribute("placeholder") and prompt.evaluate(shown)
+    tab.page.context.new_cdp_session(tab.page).send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    assert tab.page.evaluate("matchMedia('(pointer: coarse)').matches") and not prompt.evaluate(shown)
 
 
 def test_asked_blind_exported_and_combined(loras: Folders, desk: Desk) -> None:

@@ -43,16 +43,21 @@
   };
   const release = () => {
     if (!own.card) return;
+    watch.disconnect();
     move(0);
     tidy();
     own.card = own.part = null;
   };
+  const come = (card) => {
+    Object.assign(own, { card, list: card.querySelector(LIST) });
+    own.sign = sign();
+    measure();
+    watch.observe(card, { childList: true, characterData: true, subtree: true });
+  };
   const over = (event) => {
     const card = event.target.closest?.(CARD);
     if (!card) { release(); return; }
-    const came = !own.card;
-    own.card = card;
-    if (came) measure();
+    if (!own.card) come(card);
     let part = event.target;
     while (part !== card && part.parentElement !== card) part = part.parentElement;
     if (part === card || part === own.part) return;
@@ -65,9 +70,9 @@
     measure();
   };
   const changed = () => {
-    own.list = document.querySelector(`${CARD} ${LIST}`);
+    own.list = own.card.querySelector(LIST);
     if (sign() !== own.sign) {
-      if (own.card && own.list) arrange();
+      if (own.list) arrange();
       own.sign = sign();
     }
     if (own.part?.isConnected) move(own.base - top(own.part));
@@ -75,7 +80,6 @@
   for (const kind of ["pointerover", "pointerdown"]) document.addEventListener(kind, over, true);
   document.addEventListener("click", () => { if (own.card) setTimeout(measure); }, true);
   document.documentElement.addEventListener("mouseleave", release);
-  new MutationObserver(changed).observe(document.body, { childList: true, characterData: true, subtree: true });
-  changed();
-  window.trainingProHold = { release };
+  const watch = new MutationObserver(changed);  // while the pointer is over the card
+  window.trainingProHold = true;
 }

@@ -92,7 +92,7 @@
     if (name) onceDrawn(() => putBack([["name", typed().name ?? name]])); else check();
   };
   // The server answers again: what was asked of it meanwhile has no answer.
-  const back = () => { own.presses = 0; checked(); check(); };
+  const back = () => { own.presses = 0; rest(); check(); };
 
   // -- the check ----------------------------------------------------------------------------------------------------
   const CHECKING_MS = 400;  // a check that takes less is not worth a word
@@ -117,12 +117,16 @@
     window.trainingProStart.answered(said);
     if (said?.includes("tp-error")) press();
   };
-  const checked = () => {
+  const rest = () => {
     clearTimeout(own.since);
     delete page()?.dataset.checking;
+  };
+  const checked = () => {
+    rest();
     own.presses = own.presses > 1 ? 1 : 0;  // of presses during a check gradio lets the last one follow
     if (own.presses) underWay();
   };
+  const answered = () => { if (!own.presses) known(own.sent); };  // after `checked`: the server has read the form
   const changed = (event) => {
     if (!event.target.closest?.(".training-pro .tp-setting")) return;
     keep(event.target);
@@ -260,7 +264,6 @@
     if (!said || said === own.marks) return;
     own.marks = said;
     mark(JSON.parse(said));
-    known(own.sent);
   };
   new MutationObserver(read).observe(document.body, { childList: true, subtree: true });
 
@@ -310,7 +313,6 @@
       pressed.setAttribute("aria-pressed", String(pressed.getAttribute("aria-pressed") !== "true"));
       filter();
     },
-    "have-back": () => document.getElementById("tp-presets-said").classList.add("tp-past"),
     reset: () => document.getElementById("tp-reset")?.click(),
   };
   // Of a run that has just begun the button may not be there or not be free yet: it is pressed as soon as it is. The last
@@ -322,9 +324,6 @@
     if (target && !target.disabled) target.click();
     else if (Date.now() < until && own.pulse.name && !own.pulse.ending) own.wish = setTimeout(() => pressOnceFree(name, until), 100);
   };
-  document.addEventListener("change", (event) => {
-    if (event.target.closest?.("#tp-tiles")) document.getElementById("tp-presets-said").classList.remove("tp-past");
-  }, true);
   // Where somebody asks, Enter asks and Shift+Enter begins a line; gradio has it the other way round. A touch keyboard
   // has no such Shift.
   document.addEventListener("keydown", (event) => {
@@ -347,5 +346,5 @@
     else deeds[pressed.dataset.do]?.(pressed);
   }, true);
 
-  window.trainingProPage = { check, checked, named, started, opened, kept, back, follow, unanswered, newRun, runName: () => own.pulse.name };
+  window.trainingProPage = { check, checked, answered, named, started, opened, kept, back, follow, unanswered, newRun, runName: () => own.pulse.name };
 }

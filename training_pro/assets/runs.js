@@ -49,6 +49,7 @@
     const here = new Set(rows().map((row) => row.dataset.run));
     for (const name of [...ticked]) if (list() && !here.has(name)) ticked.delete(name);
     if (list() && !here.has(opened)) opened = "";
+    if (compared && ticked.size < 2) { stopComparing(); return; }  // one was deleted on another page
     const words = (document.querySelector(".training-pro .tp-run-search")?.value ?? "").trim().toLowerCase();
     for (const row of rows()) {
       const on = ticked.has(row.dataset.run);

@@ -181,7 +181,7 @@ def _targets(value: Any) -> tuple[str, ...]:
 def _missing_weights(folder: Path) -> str:
     if (folder / OLD_WEIGHTS_FILE).is_file():
         return f"{folder} has its weights as {OLD_WEIGHTS_FILE}, the old form; convert it to safetensors first."
-    return f"{folder} has no {WEIGHTS_FILE}; the LoRA is unfinished: continue its run or choose another."
+    return f"{folder} has no {WEIGHTS_FILE}; the LoRA is unfinished: resume its run or choose another."
 
 
 def check_rank(folder: Path, rank: int) -> None:

@@ -103,14 +103,14 @@ def read_resume_state(checkpoint: CheckpointInfo) -> dict[str, Any]:
         RunError: the checkpoint is not whole.
     """
     if not checkpoint.complete:
-        raise RunError(f"{checkpoint.fault} Continue from another checkpoint.")
+        raise RunError(f"{checkpoint.fault} Resume from another checkpoint.")
     path = checkpoint.path / RESUME_STATE_FILE
     try:
         state = json_in(path)
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} can't be read ({reason_of(error)}). Continue from another checkpoint.") from None
+        raise RunError(f"{path} can't be read ({reason_of(error)}). Resume from another checkpoint.") from None
     if not isinstance(state, dict) or not isinstance(state.get("update"), int):
-        raise RunError(f"{path} has no update number. Continue from another checkpoint.")
+        raise RunError(f"{path} has no update number. Resume from another checkpoint.")
     return state
 
 

@@ -114,7 +114,7 @@ class RemoteRun(Run):
     def _way_out(self) -> str:
         checkpoints = self.status.checkpoints
         where = f"from {checkpoints[-1].path.name}" if checkpoints else "from its beginning"
-        return f"Start it again under the same name to continue {where}."
+        return f"Start it again under the same name to resume it {where}."
 
 
 def _never(*_: object) -> NoReturn:

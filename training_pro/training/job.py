@@ -274,7 +274,7 @@ class Job:
         self.board.phase("saving")
         if not twice_if_short_of_memory(lambda: self._write_adapter(trainer)):
             raise ModelError(
-                "Out of memory while saving the LoRA; close other programs and continue the run from its newest "
+                "Out of memory while saving the LoRA; close other programs and resume the run from its newest "
                 "checkpoint."
             )
 

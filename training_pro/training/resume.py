@@ -201,7 +201,7 @@ def check_same(
     found = differences(before, now, processes, free)
     if found:
         raise RunError(
-            f'The run "{now.name}" can\'t be continued exactly: {"; ".join(found)}. Change these back, train on top '
+            f'The run "{now.name}" can\'t be resumed exactly: {"; ".join(found)}. Change these back, train on top '
             "of its weights, or turn on Override Existing Files.",
             option=("--existing on-top", "--existing replace"),
         )
@@ -251,7 +251,7 @@ def check_same_data(name: str, state: RunState, prepared: Prepared) -> str:
     changed = changed_parts(now, then) if then else []
     what = f"changed since: {', '.join(changed)}" if changed else "its data or the tokenizer has changed"
     raise RunError(
-        f'The run "{name}" can\'t be continued exactly: {what}. Change that back, train on top of its weights, or turn '
+        f'The run "{name}" can\'t be resumed exactly: {what}. Change that back, train on top of its weights, or turn '
         "on Override Existing Files.",
         option=("--existing on-top", "--existing replace"),
     )

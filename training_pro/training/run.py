@@ -378,7 +378,7 @@ class Run:
         before, now = (state.base_model, state.quantization), (loaded.label, loaded.quantization)
         if state.base_model and before != now:
             raise RunError(
-                f'The run "{name}" can\'t be continued exactly: it trains {_model_words(*before)}, and '
+                f'The run "{name}" can\'t be resumed exactly: it trains {_model_words(*before)}, and '
                 f"{_model_words(*now)} is loaded. Load that one, or train on top of its weights."
             )
         if note := check_same_data(name, state, prepared):
@@ -451,7 +451,7 @@ def _failed(error: BaseException, doing: str) -> Ending:
     return Ending(
         "failed",
         f"Out of memory while {doing} ({reason}); close other programs, lower the True Batch Size or the Maximum "
-        "context length, or load the model in 4-bit. The run can be continued from its newest checkpoint.",
+        "context length, or load the model in 4-bit. The run can be resumed from its newest checkpoint.",
         ("--set batch_size=NUMBER", "--set max_tokens=NUMBER", "--quantization 4-bit"),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,15 @@ def preset_values(name: str, folders: Folders) -> dict[str, Any]:
     built_in = _BUILT_IN.get(name)
     settings = Settings(**built_in) if built_in is not None else _own(name, folders)
     return {key: value for key, value in to_dict(settings).items() if key not in PERSONAL}
+
+
+def every_preset(folders: Folders) -> list[dict[str, Any]]:
+    """The values of each preset whose file can be used."""
+    found = []
+    for name in preset_names(folders):
+        with suppress(UserError):
+            found.append(preset_values(name, folders))
+    return found
 
 
 def keep_preset(name: str, values: Mapping[str, Any], folders: Folders) -> None:

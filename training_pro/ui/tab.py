@@ -47,7 +47,7 @@ from training_pro.ui.panels.tools import Tools
 from training_pro.ui.panels.watch import Watch
 from training_pro.ui.panels.what import What
 from training_pro.ui.panels.your_run import Ways, YourRun
-from training_pro.ui.pieces import button, button_row, card, head
+from training_pro.ui.pieces import area, button, button_row, card, head
 from training_pro.ui.views.answers import HAND as ANSWERS
 
 _ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -166,6 +166,7 @@ class Tab:
             self.notify.build()
             with button_row():
                 self.refresh = button("Refresh lists", "refresh", scale=0)
+            self.refreshed = area("refresh-said")
 
     # -- connecting -----------------------------------------------------------------------------------------------
 
@@ -190,9 +191,9 @@ class Tab:
         self.notices.connect(page)
         installed = answering(self._installed, said, "reading the lists")
         page.load(installed, None, [*self.form.outputs, said], **QUIET)
-        self.refresh.click(installed, None, [*self.form.outputs, said], **QUIET)
-        files = answering(self._files, said, "reading the lists")
-        self.refresh.click(files, None, [*self._filed, said], **QUIET)
+        refresh = answering(self._refresh, self.refreshed, "reading the lists")
+        anew = dict.fromkeys([*self.form.outputs, *self._filed, *self.other_runs.shown, self.refreshed])
+        self.refresh.click(refresh, None, list(anew), **QUIET)
         panels = (
             self.check,
             self.what,
@@ -211,7 +212,7 @@ class Tab:
         connect_answers(self._session, self.answers, [self.ask, self.runs.ask])
         self.after.connect(self.watch.status)
         self.after.connect_export(self.export)
-        self.other_runs.connect(page, self.refresh)
+        self.other_runs.connect(page)
 
     def _listed(self) -> list[Listed]:
         """The lists of what lies in the host's folders: name, controls, updates."""
@@ -242,6 +243,9 @@ class Tab:
 
     def _installed(self) -> dict[Any, Any]:
         return choice_updates(self.form.controls, installed_choices(self._session.host.folders))
+
+    def _refresh(self) -> dict[Any, Any]:
+        return {**self._installed(), **self._files(), **self.other_runs.look(), self.refreshed: ""}
 
     def _fill(self, kept: str) -> dict[Any, Any]:
         """The settings of the run in progress; else what this browser had, with the newest text

@@ -318,12 +318,6 @@ def test_a_taken_name_is_told_with_what_start_will_do(panel: Panel, folders: Fol
     assert "in progress" in panel.marks()["told"]["name"]
 
 
-def test_what_a_tile_has_changed_is_had_back(panel: Panel) -> None:
-    given = {panel.check.told: [], panel.check.use.given: '{"epochs": 4.0, "rank": "none", "nonsense": 1}'}
-    taken = panel.check._take(given)
-    assert taken == panel.form.change({"epochs": 4.0})
-
-
 def test_before_the_first_check_nothing_is_called_ready(panel: Panel) -> None:
     assert "Ready" not in panel.check.card.value and "Checking" in panel.check.card.value
     assert "Choose" not in panel.check.strip.value

@@ -11,7 +11,7 @@ from tests.ui.stand_ins import StandInSession, no_bar, page, press
 from training_pro.errors import Cancelled, RunError
 from training_pro.export import merge
 from training_pro.folders import Folders
-from training_pro.ui.panels import folder_button
+from training_pro.ui.panels import export, folder_button
 from training_pro.ui.panels.export import KINDS, Export
 
 
@@ -32,9 +32,10 @@ class Panel:
         controls["which"] = panel.chooser.control
         return {control: typed.get(name, control.value) for name, control in controls.items()}
 
-    def export(self, **typed: Any) -> dict[Any, Any]:
-        self.panel._begun(page())
-        return self.panel._export(self.data(**{"which": "sea", **typed}), page(), no_bar)
+    def export(self, on: Any = None, **typed: Any) -> dict[Any, Any]:
+        request = on or page()
+        self.panel._begun(request)
+        return self.panel._export(self.data(**{"which": "sea", **typed}), request, no_bar)
 
 
 @pytest.fixture
@@ -59,6 +60,19 @@ def test_another_page_opens_and_downloads_its_own_export_alone(panel: Panel) -> 
     for do in (panel.panel._open, panel.panel._download):
         with pytest.raises(RunError, match="Export again"):
             do(page("another"))
+
+
+def test_what_is_ready_to_download_is_kept_for_the_last_pages_alone(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "_PAGES", 2)
+    ready = {}
+    for name in ("one", "two", "one", "three"):
+        panel.export(on=page(name), overwrite=True)
+        (ready[name], _) = panel.panel._download(page(name))[panel.panel.files]["value"]
+    assert [name for name, path in ready.items() if Path(path).parent.exists()] == ["one", "three"]
+    with pytest.raises(RunError, match="Export again"):
+        panel.panel._open(page("two"))
 
 
 def test_why_a_merge_is_saved_in_bfloat16_is_said(panel: Panel) -> None:
@@ -88,7 +102,7 @@ def test_much_rounding_is_a_warning_with_a_button_that_saves_exactly(
         and "--dtype" not in said
     )
     assert updates[panel.panel.rounded]["visible"] is True
-    with pytest.raises(RunError, match="from this page"):
+    with pytest.raises(RunError, match="Export again"):
         panel.panel._save_exactly(page("another"), no_bar)
     panel.panel._begun(page())
     updates = panel.panel._save_exactly(page(), no_bar)

@@ -84,7 +84,7 @@ class After(Follows):
         stop_using = answering(self._stop_using, self.said, "unloading the LoRA")
         self.stop_using.click(stop_using, None, self.said, **QUIET)
         self.open.click(answering(self._open, self.said, "opening the folder"), None, self.said, **QUIET)
-        go_on = answering(self._go_on, self.said, "continuing the run")
+        go_on = answering(self._go_on, self.said, "resuming the run")
         self.go_on.click(go_on, None, [self.said, self.row], **QUIET)
         self.further.connect(lambda: self._there().folder, [], self.said)
         again = answering(self._again, self.said, "filling in the settings")
@@ -226,7 +226,7 @@ def continue_run(session: Session, folder: Path) -> Run:
     """Resume the run in `folder` as it was chosen.
 
     Raises:
-        UserError: it can't be continued; with the way out.
+        UserError: it can't be resumed; with the way out.
     """
     check_ready(session)
     settings = stored_settings(folder)

@@ -91,6 +91,7 @@ class Check:
         inputs = self._form.inputs | {self.repairs.names, self.repairs.repair}
         self.done = self.button.click(self._check, inputs, self.shown, **LATEST)
         self.done.then(None, None, None, js="() => window.trainingProPage.checked()", **AT_ONCE)
+        self.done.success(None, None, None, js="() => window.trainingProPage.answered()", **AT_ONCE)
         taken = [*self._form.outputs, self.repairs.said, self.strip]
         take = answering(self._take, self.repairs.said, "using a suggestion")
         used = self.use.connect(take, taken, {self.told, *self._form.inputs})
@@ -230,13 +231,9 @@ class Check:
         return {self.told: told, self.lines: views.remark_rows(told)}
 
     def _take(self, data: Values) -> dict[Any, Any]:
-        """What the button of a remark does: it sets settings, or mends a file. Settings themselves, as JSON, are what
-        is to be had back."""
+        """What the button of a remark does: it sets settings, or mends a file."""
         told: list[views.Remark] = data[self.told]
-        given = str(data[self.use.given] or "0")
-        if given.startswith("{"):
-            return self._form.change(self._form.kept(given))
-        place = int(given)
+        place = int(data[self.use.given] or 0)
         if not 0 <= place < len(told):
             return {}
         one = told[place]

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ _WHY = {
     MERGED: "bfloat16: as most models are saved. float32 rounds nothing, in twice the space.",
 }
 _JOB: dict[str, Any] = {"api_name": False, "concurrency_id": "tp-export", "concurrency_limit": 1}
+_PAGES = 8
+_NOT_THERE = "The export is not there any more. Export again."
 _BAR = gr.Progress()  # gradio's way of asking for one: a default value
 
 
@@ -52,24 +55,28 @@ class Wanted:
     dtype: Any
 
 
-@dataclass(frozen=True)
-class _Work:
-    """The page that an export is made for, and where its progress is told."""
+@dataclass
+class _Exported:
+    """What a page has exported last. `rounded`: the LoRA, where too little of it is left; `ready`: a folder to download
+    from."""
 
-    page: str
-    progress: Progress
+    made: Path
+    usage: Usage
+    rounded: Lora | None = None
+    ready: tempfile.TemporaryDirectory[str] | None = None
+
+    def clear(self) -> None:
+        if self.ready is not None:
+            self.ready.cleanup()
 
 
 class Export:
-    """The panel. What was exported last is each page's own."""
+    """The panel. What was exported last is each page's own, kept for the last few pages that exported."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._cancels = Cancels()
-        # By gradio's session, which is the page:
-        self._made: dict[str, tuple[Path, Usage]] = {}
-        self._ready: dict[str, Path] = {}
-        self._merged_last: dict[str, Lora] = {}
+        self._exported: OrderedDict[str, _Exported] = OrderedDict()  # by gradio's session, which is the page
         self.chooser = LoraChooser(session)
 
     def build(self) -> None:
@@ -166,78 +173,77 @@ class Export:
         return {self.forecast: box("info" if found.fits else "warning", found.words())}
 
     def _export(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
-        wanted, work = self._wanted(data), _Work(str(request.session_hash), self._cancels.telling(bar, request))
+        wanted, progress = self._wanted(data), self._cancels.telling(bar, request)
+        replace, ollama = bool(data[self.overwrite]), str(data[self.ollama] or "")
         try:
             if wanted.kind == GGUF:
-                return self._gguf(wanted, bool(data[self.overwrite]), str(data[self.ollama] or ""), work)
-            self._merged_last.pop(work.page, None)
-            made = self._merged(wanted, bool(data[self.overwrite]), work)
-            self._merged_last[work.page] = wanted.lora
-            return made
+                return self._shown(request, *self._gguf(wanted, replace, ollama, progress))
+            return self._shown(request, *self._merged(wanted, replace, progress))
         except PlaceTaken as taken:
             way_out = 'To replace it, tick "Replace" above and press "Export" again.'
             raise RunError(f"{taken.target} already exists. {way_out}") from None
 
-    def _gguf(self, wanted: Wanted, replace: bool, ollama: str, work: _Work) -> dict[Any, Any]:
+    def _gguf(self, wanted: Wanted, replace: bool, ollama: str, progress: Progress) -> tuple[_Exported, list[str]]:
         from training_pro.export.gguf_lora import export_gguf, gguf_place
 
         target = gguf_place(wanted.lora, wanted.dtype)
-        made = export_gguf(wanted.lora, target, dtype=wanted.dtype, replace=replace, progress=work.progress)
+        made = export_gguf(wanted.lora, target, dtype=wanted.dtype, replace=replace, progress=progress)
         said = f"{wanted.lora.name} is saved for llama.cpp: {made.file.name}, {size_words(made.size_bytes)}."
-        usage = use_gguf(wanted.lora, made.file, self._session.host.folders, ollama)
-        return self._shown(work.page, [said], made.file, usage)
+        return _Exported(made.file, use_gguf(wanted.lora, made.file, self._session.host.folders, ollama)), [said]
 
-    def _merged(self, wanted: Wanted, replace: bool, work: _Work) -> dict[Any, Any]:
+    def _merged(self, wanted: Wanted, replace: bool, progress: Progress) -> tuple[_Exported, list[str]]:
         from training_pro.export.merge import merge_lora, merged_place
 
         folders, lora = self._session.host.folders, wanted.lora
         target = merged_place(folders, lora)
-        made = merge_lora(lora, target, dtype=wanted.dtype, replace=replace, progress=work.progress)
+        made = merge_lora(lora, target, dtype=wanted.dtype, replace=replace, progress=progress)
         said = f"{lora.name} is merged into {lora.base.name}: {made.folder.name}, {size_words(made.weights_bytes)}."
-        notes = [_with_buttons(note) for note in made.notes]
-        return {
-            **self._shown(work.page, [said, *notes], made.folder, use_merged(lora, made.folder, folders)),
-            self.said: box("warning" if made.rounded_away else "good", [said, *notes]),
-            self.rounded: gr.update(visible=made.rounded_away),
-        }
+        exported = _Exported(made.folder, use_merged(lora, made.folder, folders), lora if made.rounded_away else None)
+        return exported, [said, *(_with_buttons(note) for note in made.notes)]
 
     def _save_exactly(self, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         """The page's last merge again, without rounding, in its own place."""
-        work = _Work(str(request.session_hash), self._cancels.telling(bar, request))
-        lora = self._merged_last.get(work.page)
-        if lora is None:
-            raise RunError("Nothing was merged from this page since the start. Press Export.")
-        return self._merged(Wanted(lora, MERGED, "float32"), True, work)
+        rounded = self._there(request).rounded
+        if rounded is None:
+            raise RunError(_NOT_THERE)
+        wanted = Wanted(rounded, MERGED, "float32")
+        return self._shown(request, *self._merged(wanted, True, self._cancels.telling(bar, request)))
 
-    def _shown(self, page: str, said: list[str], made: Path, usage: Usage) -> dict[Any, Any]:
-        self._made[page] = made, usage
+    def _shown(self, request: gr.Request, exported: _Exported, said: list[str]) -> dict[Any, Any]:
+        self._keep(str(request.session_hash), exported)
         return {
-            self.said: box("good", said),
-            self.rounded: gr.update(visible=False),
-            self.result: export_view(made, usage, in_webui=self._session.host.name == "webui"),
+            self.said: box("good" if exported.rounded is None else "warning", said),
+            self.rounded: gr.update(visible=exported.rounded is not None),
+            self.result: export_view(exported.made, exported.usage, in_webui=self._session.host.name == "webui"),
             self.after: gr.update(visible=True),
-            self.prepare: gr.update(visible=made.is_file()),
+            self.prepare: gr.update(visible=exported.made.is_file()),
             self.files: gr.update(visible=False, value=None),
         }
 
-    def _there(self, page: str) -> tuple[Path, Usage]:
-        made = self._made.get(page)
-        if made is None or not made[0].exists():
-            raise RunError("The export is not there any more. Export again.")
-        return made
+    def _keep(self, page: str, exported: _Exported) -> None:
+        before = self._exported.pop(page, None)
+        self._exported[page] = exported
+        if before is None and len(self._exported) > _PAGES:
+            _, before = self._exported.popitem(last=False)
+        if before is not None:
+            before.clear()
+
+    def _there(self, request: gr.Request) -> _Exported:
+        exported = self._exported.get(str(request.session_hash))
+        if exported is None or not exported.made.exists():
+            raise RunError(_NOT_THERE)
+        return exported
 
     def _open(self, request: gr.Request) -> dict[Any, Any]:
-        made, _ = self._there(str(request.session_hash))
+        made = self._there(request).made
         return {self.said: folder_said(made if made.is_dir() else made.parent, request)}
 
     def _download(self, request: gr.Request) -> dict[Any, Any]:
         """The file and its Modelfile, from a place that gradio serves files from: the host's own folders are none."""
-        page = str(request.session_hash)
-        made, usage = self._there(page)
-        if page in self._ready:
-            shutil.rmtree(self._ready[page], ignore_errors=True)
-        self._ready[page] = Path(tempfile.mkdtemp(prefix="training-pro-"))
-        ready = [_link(path, self._ready[page]) for path in (made, usage.modelfile)]
+        exported = self._there(request)
+        exported.clear()
+        exported.ready = tempfile.TemporaryDirectory(prefix="training-pro-")
+        ready = [_link(path, Path(exported.ready.name)) for path in (exported.made, exported.usage.modelfile)]
         return {self.files: gr.update(value=ready, visible=True), self.said: ""}
 
 

@@ -29,17 +29,21 @@ class OtherRuns:
             self.watch = button("Watch and steer it", "watch-it")
             self.leave = button("Leave it alone", "leave-it")
 
-    def connect(self, page: Any, refresh: Any) -> None:
-        shown = [self.said, self.row, self.name, self.watch, self.leave]
-        look = answering(self._look, self.said, "searching for runs in other processes")
-        page.load(look, None, shown, **QUIET)
-        refresh.click(look, None, shown, **QUIET)
-        watch = answering(self._watch, self.said, "taking up the run")
-        self.watch.click(watch, self.name, shown, **QUIET)
-        leave = answering(self._leave, self.said, "leaving the run")
-        self.leave.click(leave, None, shown, **QUIET)
+    @property
+    def shown(self) -> list[Any]:
+        """All that a look changes."""
+        return [self.said, self.row, self.name, self.watch, self.leave]
 
-    def _look(self) -> dict[Any, Any]:
+    def connect(self, page: Any) -> None:
+        look = answering(self.look, self.said, "searching for runs in other processes")
+        page.load(look, None, self.shown, **QUIET)
+        watch = answering(self._watch, self.said, "taking up the run")
+        self.watch.click(watch, self.name, self.shown, **QUIET)
+        leave = answering(self._leave, self.said, "leaving the run")
+        self.leave.click(leave, None, self.shown, **QUIET)
+
+    def look(self) -> dict[Any, Any]:
+        """Updates that show which there are by now."""
         names = [live.name for live in self._session.elsewhere()]
         run = self._session.run
         attached = type(run) is RemoteRun and run.status.running
@@ -60,8 +64,8 @@ class OtherRuns:
         if not name:
             raise RunError("No run is chosen. Choose one from the list.")
         self._session.attach(name)
-        return self._look()
+        return self.look()
 
     def _leave(self) -> dict[Any, Any]:
         self._session.leave()
-        return self._look()
+        return self.look()

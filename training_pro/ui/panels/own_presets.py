@@ -3,19 +3,20 @@ in a row that is folded away."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from training_pro.errors import SettingsError
 from training_pro.session import Session
-from training_pro.settings import DEFAULTS, checked_value, to_dict
+from training_pro.settings import checked_value, to_dict
 from training_pro.ui.form import Form, Values
+from training_pro.ui.hand import Hand
 from training_pro.ui.handlers import AT_ONCE, CHECK, LATEST, QUIET, answering
 from training_pro.ui.pieces import area, button, head
-from training_pro.ui.presets import drop_preset, keep_preset, preset_tiles, preset_values
-from training_pro.ui.views.check import changed_back
+from training_pro.ui.presets import drop_preset, every_preset, keep_preset, preset_tiles, preset_values
+from training_pro.ui.views.check import BACK_HAND, changed_back
 from training_pro.ui.views.markup import box
 
 _UNFOLD = '<button type="button" class="tp-btn tp-s" data-do="presets" aria-expanded="false">Save as preset</button>'
@@ -27,7 +28,6 @@ class OwnPresets:
     def __init__(self, session: Session, form: Form) -> None:
         self._session = session
         self._form = form
-        self._used: dict[str, str] = {}  # the tile that each page pressed last, by gradio's session
 
     def build(self) -> None:
         with gr.Row(elem_classes=["tp-head"]):
@@ -45,6 +45,8 @@ class OwnPresets:
             container=False, elem_id="tp-tiles", elem_classes=["tp-tiles"],
         )  # fmt: skip
         self.said = area("presets-said")
+        self.back = Hand(BACK_HAND)
+        self.back.build()
 
     def connect(self) -> None:
         filled = [*self._form.outputs, self.said]
@@ -56,22 +58,26 @@ class OwnPresets:
         self.keep.click(keep, self._form.inputs | {self.own}, [self.said, self.tile], **QUIET)
         drop = answering(self._drop, self.said, "removing the preset")
         self.drop.click(drop, self.own, [self.said, self.tile], **QUIET)
+        put_back = answering(self._put_back, self.said, "putting settings back")
+        self.back.connect(put_back, filled).then(None, None, None, js=CHECK, **AT_ONCE)
 
     def lists(self) -> dict[Any, Any]:
         """The tiles as they are now."""
         return {self.tile: gr.update(choices=preset_tiles(self._session.host.folders))}
 
-    def _use(self, data: Values, request: gr.Request) -> dict[Any, Any]:
+    def _use(self, data: Values) -> dict[Any, Any]:
         """Fills in the tile's values, and says which of the person's own it has changed."""
-        folders, name, page = self._session.host.folders, data[self.tile], str(request.session_hash)
+        folders, name = self._session.host.folders, data[self.tile]
         if not name:
             return {self.said: ""}
         values = preset_values(name, folders)
-        of_tiles = preset_values(self._used.get(page, "Defaults"), folders)
-        own = _own_values(self._form.values(data), of_tiles)
+        own = _own_values(self._form.values(data), every_preset(folders))
         lost = {key: value for key, value in own.items() if self._form.has(key) and value != values.get(key, value)}
-        self._used[page] = name
         return {**self._form.change(values), self.said: changed_back(name, lost, values)}
+
+    def _put_back(self, changed: str) -> dict[Any, Any]:
+        """The settings that a tile has changed, given as JSON, as they were."""
+        return {**self._form.change(self._form.kept(changed)), self.said: ""}
 
     def _keep(self, data: Values) -> dict[Any, Any]:
         folders, name = self._session.host.folders, str(data[self.own] or "").strip()
@@ -83,14 +89,14 @@ class OwnPresets:
         return {**self.lists(), self.said: box("info", f'The preset "{name}" is removed.')}
 
 
-def _own_values(values: Mapping[str, Any], of_tile: Mapping[str, Any]) -> dict[str, Any]:
-    """What a person chose or accepted: neither a default, nor what the tile of before had filled in."""
+def _own_values(values: Mapping[str, Any], presets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a person chose or accepted: no preset gives it, so that no tile can have filled it in."""
     own = {}
     for name, given in values.items():
         try:
             value = checked_value(name, given)
         except SettingsError:
             continue
-        if value not in (DEFAULTS[name], of_tile.get(name)):
+        if all(value != preset.get(name) for preset in presets):
             own[name] = value
     return own

@@ -24,6 +24,7 @@ MOST_REMARKS = 3  # that are shown at once
 NOT_CHECKED = "Checking …"
 MOST_NAMED = 5  # of the settings that a tile has changed
 REMARKS_HAND = "remarks"
+BACK_HAND = "presets"  # puts back what a tile has changed
 SPEED_BUTTON = "measure-speed"
 _MEASURE = (
     f'<button type="button" class="tp-link" data-press="tp-{SPEED_BUTTON}" '
@@ -144,7 +145,7 @@ def changed_back(preset: str, lost: Mapping[str, Any], values: Mapping[str, Any]
     ]
     more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
     said = f"{preset} changed settings of yours: {', '.join(named[:MOST_NAMED])}{more}."
-    press = f'data-do="have-back" data-hand="{REMARKS_HAND}" data-act="{text(json.dumps(lost, ensure_ascii=False))}"'
+    press = f'data-hand="{BACK_HAND}" data-act="{text(json.dumps(lost, ensure_ascii=False))}"'
     words = "Put it back" if len(lost) == 1 else "Put them back"
     button = f'<button type="button" class="tp-btn tp-s" {press}>{words}</button>'
     return f'<div class="tp-changed-back">{box("info", said)}{button}</div>'

@@ -200,6 +200,7 @@ def test_a_taken_name_is_asked_about(session: Session) -> None:
         session.start(small(epochs=1), existing="continue")
     before = session.name_taken(small(epochs=1))
     assert before is not None and not before.can_continue and "is finished" in before.standing
+    assert "can't be resumed exactly: LoRA Rank" in str(session.name_taken(small(epochs=1, rank=9)))
     assert session.name_taken(small(name="another")) is None
 
 

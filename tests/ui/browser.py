@@ -123,7 +123,7 @@ class Tab:
         self._seen()
 
     def _with_list(self, name: str, do: Callable[[], None]) -> Any:
-        """`do` something in an open list; again where it was filled anew just then, and closed by that."""
+        """`do` something in an open list; again where an answer that was on its way filled and closed it."""
         field = self.part(name).locator("input").first
         for attempt in range(ATTEMPTS):
             field.click()

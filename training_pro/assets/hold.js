@@ -57,7 +57,7 @@
   const over = (event) => {
     const card = event.target.closest?.(CARD);
     if (!card) { release(); return; }
-    if (!own.card) come(card);
+    if (own.card !== card) come(card);
     let part = event.target;
     while (part !== card && part.parentElement !== card) part = part.parentElement;
     if (part === card || part === own.part) return;

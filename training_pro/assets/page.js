@@ -124,9 +124,10 @@
   const checked = () => {
     rest();
     own.presses = own.presses > 1 ? 1 : 0;  // of presses during a check gradio lets the last one follow
-    if (own.presses) underWay();
+    if (own.presses) underWay(); else if (own.answered) known(own.sent);
+    own.answered = false;
   };
-  const answered = () => { if (!own.presses) known(own.sent); };  // after `checked`: the server has read the form
+  const answered = () => { own.answered = true; };  // before `checked`, where the server has read the form
   const changed = (event) => {
     if (!event.target.closest?.(".training-pro .tp-setting")) return;
     keep(event.target);

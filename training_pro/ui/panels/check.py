@@ -90,8 +90,8 @@ class Check:
     def connect(self) -> None:
         inputs = self._form.inputs | {self.repairs.names, self.repairs.repair}
         self.done = self.button.click(self._check, inputs, self.shown, **LATEST)
-        self.done.then(None, None, None, js="() => window.trainingProPage.checked()", **AT_ONCE)
         self.done.success(None, None, None, js="() => window.trainingProPage.answered()", **AT_ONCE)
+        self.done.then(None, None, None, js="() => window.trainingProPage.checked()", **AT_ONCE)
         taken = [*self._form.outputs, self.repairs.said, self.strip]
         take = answering(self._take, self.repairs.said, "using a suggestion")
         used = self.use.connect(take, taken, {self.told, *self._form.inputs})

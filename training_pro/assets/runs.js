@@ -79,8 +79,10 @@
     if (before) act("show", opened ? [opened] : []);
   };
   const many = { compare, untick: () => { ticked.clear(); stopComparing(); } };
+  // Gradio puts a new list in the place of the old, or mends the old where it differs.
+  const drawn = ({ target, addedNodes }) => target.closest(".tp-runs") || [...addedNodes].some((node) => node.querySelector?.(".tp-runs"));
   new MutationObserver((changes) => {
-    if (changes.some((change) => [...change.addedNodes].some((node) => node.querySelector?.(".tp-runs") ?? false))) dress();
+    if (changes.some(drawn)) dress();
   }).observe(document.body, { childList: true, subtree: true });
   document.addEventListener("input", (event) => { if (event.target.closest?.(".tp-run-search")) dress(); }, true);
 

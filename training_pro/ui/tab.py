@@ -18,7 +18,7 @@ from training_pro.ui.choices import FILES, choice_updates, file_choices, install
 from training_pro.ui.form import Form
 from training_pro.ui.hand import SCRIPT as HANDS_SCRIPT
 from training_pro.ui.hand import Hand
-from training_pro.ui.handlers import QUIET, answering, progress_at
+from training_pro.ui.handlers import AT_ONCE, QUIET, answering, progress_at
 from training_pro.ui.lists import Listed, Lists
 from training_pro.ui.live import ANSWER_PACE_S, PACE_S, QUIET_PACE_S, Follows, LiveUpdates
 from training_pro.ui.live_chart import LiveChart
@@ -186,7 +186,7 @@ class Tab:
     def _connect_work(self, page: Any) -> None:
         said = self.what.said
         fill = answering(self._fill, said, "reading the form")
-        filled = page.load(fill, self.kept, [*self.form.outputs, self.what.named, said], js=_KEPT, **QUIET)
+        filled = page.load(fill, self.kept, [*self.form.outputs, self.what.named, said], js=_KEPT, **AT_ONCE)
         filled.then(None, None, None, js="() => window.trainingProPage.opened()", **QUIET)
         self.notices.connect(page)
         installed = answering(self._installed, said, "reading the lists")

@@ -137,10 +137,15 @@ def test_runs_are_opened_compared_noted_deleted_and_brought_back(loras: Folders,
     tab.until(lambda: tab.typed("perplexity-text") == "tales.txt", "what to measure")
 
 
-def test_an_open_list_is_not_filled_again_until_it_is_closed(loras: Folders, desk: Desk) -> None:
+def test_an_open_list_is_not_filled_again_until_it_is_closed(loras: Folders, tiny_folder: Path, desk: Desk) -> None:
     tab = desk.open()
     stays_open(tab, "text-file", "files", lambda: (loras.datasets / "late.txt").touch())
     tab.until(lambda: "late.txt" in tab.offered("text-file"), "the text in the list")
+    tab.show_tab("Runs")
+    choose_from_menu(tab, "red", "Ask it")
+    tab.part("runs-ask-who").wait_for()
+    stays_open(tab, "runs-ask-who", "loras", lambda: save_tiny_lora(tiny_folder, loras.loras / "green"))
+    tab.until(lambda: "green" in str(tab.offered("runs-ask-who")), "the LoRA in the list")
 
 
 def stays_open(tab: Tab, name: str, pulled: str, change: Callable[[], object]) -> None:

@@ -98,7 +98,7 @@ class Settings:
     seed: int = _run(
         42,
         "Seed",
-        "Any number; the same one repeats a run.",
+        "Any number; the same one repeats a run (on a card: only with Deterministic).",
         low=0,
         high=2**32 - 1,
         step=1,
@@ -148,7 +148,9 @@ class Settings:
         choices=LOSS_PLACES,
     )
     train_only_after: str = _data(
-        "", "Train Only After", 'Learns only what follows this string, such as "### Response:".'
+        "",
+        "Train Only After",
+        'Learns only what follows this string, such as "### Response:". Leave Train on at all or after.',
     )
     too_long: str = _data(
         "trim",
@@ -194,7 +196,7 @@ class Settings:
     max_tokens: int = _text(
         256,
         "Maximum context length (Cutoff)",
-        "The longest block. Texts: 128 to 256. Rows: the longest row.",
+        "The longest block. Texts: 128 to 256. Rows: as long as the longest row.",
         unit="tokens",
         low=8,
         high=131072,
@@ -211,7 +213,7 @@ class Settings:
     dementor: bool = _text(
         False,
         "DEMENTOR Long-form Learning",
-        "A block starts at each sentence: slower. Use constant for 1 epoch, FP_low_epoch_annealing for 2 epochs.",
+        "A block starts at each sentence: slower. LR Scheduler: constant for 1 epoch, FP_low_epoch_annealing for 2.",
     )
     min_block_chars: int = _text(
         0,

@@ -30,9 +30,9 @@ ACCUMULATION = Experiment(
     title="Batch and accumulation",
     question="Is gradient accumulation (several small batches per update) as good as one large batch?",
     answer=(
-        "Yes: both gave the same figures. Averaging each small batch on its own left the right answers a higher loss, "
-        "clearly so with batch 1 and accumulation 4. A batch of 8 left them a clearly higher loss than 4, at equal "
-        "epochs, but recalled no fewer facts."
+        "Yes: both gave the same figures. Averaging the loss of each small batch on its own was worse: the right "
+        "answers had a higher loss, clearly so with batch 1 and accumulation 4. With batch 8 that loss was clearly "
+        "higher than with 4, at equal epochs, but no fewer facts were recalled."
     ),
     about=(
         "6 epochs of the part of the market at context 64, all targets, rank 16, learning rate 1e-3, constant, blocks "

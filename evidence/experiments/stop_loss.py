@@ -19,7 +19,8 @@ STOP_LOSS = Experiment(
     question="How far should the loss fall?",
     answer=(
         "At a loss of 2 the model recalls clearly more facts than at 3; below that, hardly more. To repeat passages "
-        "word for word, it needs less than 1.5: the lower, the longer they are. It forgets most between 2.5 and 1.5."
+        "word for word, it needs less than 1.5: the lower, the longer they are. The forgetting grows most between 2.5 "
+        "and 1.5."
     ),
     about=(
         "The part of the market, all targets, rank 16, learning rate 1e-3, constant. Each run stops at every loss of "

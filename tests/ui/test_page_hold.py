@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.ui.browser import Tab
+from tests.ui.browser import DESKTOP, DRAWN_TWICE, Tab
 from tests.ui.desk import Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -98,3 +98,21 @@ def test_the_page_is_watched_while_the_pointer_is_over_the_card_alone(desk: Desk
     tab.page.mouse.move(5, 300)
     tab.part("start").hover()
     assert tab.page.evaluate("window.watched") == ["tp-run-to-be-card", "given up", "tp-run-to-be-card"]
+
+
+def test_a_question_that_goes_under_the_pointer_leaves_start_where_it_is(desk: Desk) -> None:
+    tab = desk.open()
+    desk.start(tab, "mine", epochs="1")
+    tab.until(lambda: tab.phase() == "ended", "the end")
+    tab.new_run()
+    tab.press("start")
+    tab.until(lambda: tab.part("ask-cancel").is_visible(), "the question")
+    tab.part("ask-cancel").hover()
+    # The question goes and the card gets other news in the same moment.
+    tab.page.evaluate("""() => {
+      document.getElementById('tp-ask').style.display = 'none';
+      document.getElementById('tp-run-to-be-card').append(' ');
+    }""")
+    tab.page.evaluate(DRAWN_TWICE)
+    box = tab.part("start").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= DESKTOP["height"], "it can be pressed"

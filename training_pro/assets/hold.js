@@ -10,6 +10,8 @@
   const inList = (kind) => [...(own.list?.querySelectorAll(`:scope > .${kind}`) ?? [])];
   const rows = () => inList("tp-remark-row");
   const top = (part) => part.getBoundingClientRect().top - own.card.getBoundingClientRect().top;
+  // What is pressed without looking: Start, and the buttons of the remarks. What is hidden by now stands nowhere.
+  const held = (part) => part?.offsetParent && (part.contains(own.list) || part.contains(document.getElementById("tp-start")));
   const move = (shift) => {
     own.shift = shift;
     own.card.style.translate = shift ? `0 ${shift}px` : "";
@@ -75,7 +77,7 @@
       if (own.list) arrange();
       own.sign = sign();
     }
-    if (own.part?.isConnected) move(own.base - top(own.part));
+    if (held(own.part)) move(own.base - top(own.part));
   };
   for (const kind of ["pointerover", "pointerdown"]) document.addEventListener(kind, over, true);
   document.addEventListener("click", () => { if (own.card) setTimeout(measure); }, true);

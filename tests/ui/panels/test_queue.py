@@ -98,6 +98,8 @@ def test_what_was_said_of_the_queue_goes_with_its_end(panel: Panel, monkeypatch:
         stamps.append(said.stamp())
     assert stamps == [0, 0, 0, 1, 1, 1]
     assert said.updates() == {panel.queue.added: "", panel.queue.said: ""}
+    panel.press(panel.queue.clear)
+    assert said.updates() == {}, "what was said since then stays"
 
 
 def test_what_stands_against_a_run_stands_against_the_queue(panel: Panel) -> None:

@@ -37,6 +37,7 @@ class QueuePanel(Follows):
         self._editable = editable
         self._went = False
         self._ended = 0
+        self._said_after = -1  # which end of the queue came before what was said last
         self.hand = Hand(HAND)
 
     def build_add(self) -> None:
@@ -115,10 +116,9 @@ class QueuePanel(Follows):
         """The buttons; when the queue has ended, old messages go."""
         if not self._editable:
             return []
-        said = [self.added, self.said]
         return [
             Pulled("queue", self._edited, self.followed, self._now),
-            Pulled("queue-said", self._ends, said, lambda: dict.fromkeys(said, "")),
+            Pulled("queue-said", self._ends, [self.added, self.said], self._tidied),
         ]
 
     @property
@@ -138,6 +138,10 @@ class QueuePanel(Follows):
         was, self._went = self._went, self._queue.going
         self._ended += was and not self._went
         return self._ended
+
+    def _tidied(self) -> dict[Any, Any]:
+        """Nothing is said any more, unless it was said after the queue had ended."""
+        return {} if self._said_after == self._ends() else {self.added: "", self.said: ""}
 
     def _edited(self) -> Any:
         view = self._queue.view()
@@ -165,6 +169,7 @@ class QueuePanel(Follows):
         }
 
     def _add(self, data: Values) -> dict[Any, Any]:
+        self._said_after = self._ends()
         settings = self._form.settings(data)
         if any(entry.settings == settings for entry in self._queue.view().entries if not entry.has_ended):
             return {self.added: box("info", f'"{settings.name}" is in the queue already.')}
@@ -174,6 +179,7 @@ class QueuePanel(Follows):
         return {self.added: said, **self._now()}
 
     def _add_experiment(self, data: Values) -> dict[Any, Any]:
+        self._said_after = self._ends()
         experiment = experiment_from(self._form.settings(data), str(data[self.over] or ""), str(data[self.values]))
         added = self._queue.add(experiment.runs(), experiment.name, skip_done=True)
         said = [f"{len(added.entries)} runs of {experiment.name} wait in the queue."]
@@ -182,6 +188,7 @@ class QueuePanel(Follows):
         return {self.said: box("info", said), **self._now()}
 
     def _act(self, action: Callable[[], str]) -> dict[Any, Any]:
+        self._said_after = self._ends()
         return {self.said: box("info", action()), **self._now()}
 
     def _start(self) -> str:

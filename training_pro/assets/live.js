@@ -38,7 +38,7 @@
     slot.dataset.version = version;
   };
   // A list that is open under somebody's hand is not filled again, nor a live value that is being typed. Nor is anything
-  // made anew under a pressed button: the click would be lost with what it began on.
+  // replaced under a pressed button: the click would be lost with what it began on.
   const choosing = () => document.querySelector('.training-pro :is(:is(input, .tp-dots)[aria-expanded="true"], ul[role="listbox"])')
     || window.trainingProHands?.typing() || own.held?.closest?.(".training-pro");
   document.addEventListener("pointerdown", (event) => { own.held = event.target; }, true);

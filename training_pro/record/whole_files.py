@@ -16,8 +16,9 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,17 +108,8 @@ def staged_folder(final: Path) -> Iterator[Path]:
     Raises:
         RunError: any OSError of the body or of the renaming; `final` is then as it was.
     """
-    staging = _beside(final, "writing")
-    try:
-        with _taken_away(staging):
-            staging.mkdir()
-            permissions = staging.stat().st_mode & 0o777
-            yield staging
-            permit_all(staging, permissions)
-            _sync_tree(staging)
-            _put_in_place(staging, final)
-    except OSError as error:
-        raise write_fault(final, error) from error
+    with _filled(final, final, partial(_put_in_place, final=final)) as staging:
+        yield staging
 
 
 @contextmanager
@@ -127,7 +119,14 @@ def files_into(folder: Path) -> Iterator[Path]:
     Raises:
         RunError: any OSError of the body or of the renaming.
     """
-    staging = _beside(folder / "files", "writing")
+    with _filled(folder / "files", folder, partial(_put_into, folder=folder)) as staging:
+        yield staging
+
+
+@contextmanager
+def _filled(beside: Path, target: Path, put: Callable[[Path], None]) -> Iterator[Path]:
+    """Gives an empty folder next to `beside` to fill; all of it is on the disk before `put` takes it to `target`."""
+    staging = _beside(beside, "writing")
     try:
         with _taken_away(staging):
             staging.mkdir()
@@ -135,11 +134,9 @@ def files_into(folder: Path) -> Iterator[Path]:
             yield staging
             permit_all(staging, permissions)
             _sync_tree(staging)
-            for path in sorted(staging.iterdir()):
-                rename(path, folder / path.name)
-            _sync_folder(folder)
+            put(staging)
     except OSError as error:
-        raise write_fault(folder, error) from error
+        raise write_fault(target, error) from error
 
 
 def permit_all(folder: Path, permissions: int) -> None:
@@ -330,6 +327,12 @@ def _put_in_place(staging: Path, final: Path) -> None:
         raise
     _sync_folder(final.parent)  # the new one is certain before the old one goes
     _remove(replaced)
+
+
+def _put_into(staging: Path, folder: Path) -> None:
+    for path in sorted(staging.iterdir()):
+        rename(path, folder / path.name)
+    _sync_folder(folder)
 
 
 def _is_leftover(name: str) -> bool:

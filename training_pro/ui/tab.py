@@ -192,8 +192,8 @@ class Tab:
         installed = answering(self._installed, said, "reading the lists")
         page.load(installed, None, [*self.form.outputs, said], **QUIET)
         refresh = answering(self._refresh, self.refreshed, "reading the lists")
-        anew = dict.fromkeys([*self.form.outputs, *self._filed, *self.other_runs.shown, self.refreshed])
-        self.refresh.click(refresh, None, list(anew), **QUIET)
+        listed = dict.fromkeys([*self.form.outputs, *self._filed, *self.other_runs.shown, self.refreshed])
+        self.refresh.click(refresh, None, list(listed), **QUIET)
         panels = (
             self.check,
             self.what,

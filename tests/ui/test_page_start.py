@@ -93,3 +93,13 @@ def test_a_page_shows_neither_form_nor_run_before_it_knows_which(desk: Desk) -> 
     tab.page.unroute(LOOKS)
     tab.page.reload()
     tab.until(lambda: tab.face() == "run", "the run")
+
+
+def test_the_form_is_shown_whatever_the_browser_has_kept(desk: Desk) -> None:
+    tab = desk.open()
+    tab.page.evaluate("""() => {
+      localStorage.setItem('training-pro-form', '{');
+      sessionStorage.setItem('training-pro-typed', '{"name": "kept"}');
+    }""")
+    tab.reload()
+    tab.until(lambda: tab.face() == "form" and tab.typed("name") == "kept", "the form, with what was typed")

@@ -23,7 +23,7 @@ from training_pro.settings import Settings
 from training_pro.text.stray_characters import RowStrays
 
 _AFTERWARDS = ("seed", "skip_duplicates", "hybrid", "hybrid_data_percent", "hybrid_text_percent", "eval_percent")
-_WAY_OF_RENDERING = 9  # raised when rows become other tokens than with the code before
+_WAY_OF_RENDERING = 10  # raised when rows become other tokens, or more is said of them, than with the code before
 BATCH_ROWS = 256
 BATCH_CHARS = 1 << 20
 

@@ -119,6 +119,7 @@ class ChatRenderer:
         chat = chat_of(row, self._columns)
         self._count_own_stops(chat)
         self._unused.update(chat.unused)
+        self._counts["branches"] += chat.others
         self._speakers.update([chat.speakers] if chat.speakers else [])
         self._counts["formatted"] += chat.formatted
         self._counts["tools"] += bool(chat.tools) and not self._forms.calls
@@ -239,6 +240,10 @@ class ChatRenderer:
                 "row",
                 "In {} a text ends with a stop token of its own, and the chat template ({}) writes one more: remove it "
                 "from the rows.",
+            ),
+            "branches": (
+                "message",
+                "Left out: {} of other branches of the chats (earlier versions, and answers that were not chosen).",
             ),
             "unstopped": (
                 "answer",

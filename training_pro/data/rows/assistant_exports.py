@@ -1,9 +1,9 @@
 """What the websites of assistants and characters export, as turns: ChatGPT, Claude, DeepSeek, Google AI Studio, Grok,
 Gemini (Takeout), Copilot, Open WebUI, Character.AI, JanitorAI and RisuAI.
 
-Of the branches of a chat the one that was shown last is taken. Pictures, calls of the site's own tools and marks of
-citations are no words of a turn; what a turn brings of them stays in it under its own name, to be counted as not used.
- Thoughts go where ``reasoning_content`` goes.
+Of the branches of a chat the one that was shown last is taken; the messages of the others are counted. Pictures, calls
+of the site's own tools and marks of citations are no words of a turn; what a turn brings of them stays in it under its
+own name, to be counted as not used. Thoughts go where ``reasoning_content`` goes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from training_pro.data.documents.html import html_text
 from training_pro.data.rows.bad_rows import RowFault, beginning
+from training_pro.data.rows.fields import filled
 from training_pro.packages import installed
 
 # "\ue200cite\ue202turn0search1\ue201" and "【4†source】"
@@ -30,26 +31,41 @@ _NO_QUESTION = re.compile(  # nor before other things that were done
 )
 _MARKDOWN = ("markdownContent", "markdownVuln")
 UNANSWERED = "thoughts without an answer"  # the field that has them counted as not used
+OTHER_BRANCHES = "messages of other branches"  # the field of a row or turn with how many were left out beside it
 _FRAGMENTS = {"REQUEST": "user", "RESPONSE": "assistant"}
 _PLACE_IN_TREE = ("id", "parentId", "childrenIds")
 Turns = list[dict[str, Any]]
+Node = Mapping[str, Any]
 
 
 def of_tree(row: Mapping[str, Any]) -> Turns:
     """A chat of ChatGPT or DeepSeek, whose messages are the nodes of a tree."""
-    branch = _branch(row["mapping"], row.get("current_node"), ("parent", "children"))
-    return joined_turns(with_thoughts([part for node in branch for part in _of_node(node.get("message"))]))
+    branch, others = _branch(row["mapping"], row.get("current_node"), ("parent", "children"))
+    turns = joined_turns(with_thoughts([part for node in branch for part in _of_node(node.get("message"))]))
+    return with_others(turns, sum("role" in part for node in others for part in _of_node(node.get("message"))))
 
 
 def of_history(history: Mapping[str, Any]) -> Turns:
     """A chat of Open WebUI, whose messages are the nodes of a tree."""
-    branch = _branch(history["messages"], history.get("currentId"), ("parentId", "childrenIds"))
-    return [{name: value for name, value in node.items() if name not in _PLACE_IN_TREE} for node in branch]
+    branch, others = _branch(history["messages"], history.get("currentId"), ("parentId", "childrenIds"))
+    turns = [{name: value for name, value in node.items() if name not in _PLACE_IN_TREE} for node in branch]
+    return with_others(turns, sum(filled(node.get("content")) for node in others))
 
 
-def _branch(tree: Mapping[str, Any], place: Any, names: tuple[str, str]) -> list[Mapping[str, Any]]:
-    """The nodes from the first one down to `place`, or to the last leaf where there is no such node; `names`: of a
-    node's fields that have its parent and its children."""
+def with_others(turns: Turns, count: int) -> Turns:
+    """The turns, the last of them with the number of messages of other branches."""
+    return [*turns[:-1], {**turns[-1], OTHER_BRANCHES: count}] if turns and count else turns
+
+
+def others_beside(holder: Any) -> int:
+    """How many messages of other branches a row or turn says were left out."""
+    count = holder.get(OTHER_BRANCHES) if isinstance(holder, Mapping) else None
+    return count if isinstance(count, int) else 0
+
+
+def _branch(tree: Mapping[str, Any], place: Any, names: tuple[str, str]) -> tuple[list[Node], list[Node]]:
+    """The nodes from the first one down to `place`, or to the last leaf where there is no such node, and all others;
+    `names`: of a node's fields that have its parent and its children."""
     parent, children = names
     nodes = {name: node for name, node in tree.items() if isinstance(node, Mapping)}
     if not isinstance(place, str) or place not in nodes:
@@ -59,7 +75,7 @@ def _branch(tree: Mapping[str, Any], place: Any, names: tuple[str, str]) -> list
     while isinstance(place, str) and place in nodes and place not in branch:
         branch[place] = nodes[place]
         place = nodes[place].get(parent)
-    return list(branch.values())[::-1]
+    return list(branch.values())[::-1], [node for name, node in nodes.items() if name not in branch]
 
 
 def _of_node(message: Any) -> Iterable[dict[str, Any]]:
@@ -98,8 +114,9 @@ def _of_fragments(fragments: list[Any]) -> Iterable[dict[str, Any]]:
 def of_claude(row: Mapping[str, Any]) -> Turns:
     """A chat of Claude. What was pasted as a file is part of the message; what its tools did is not."""
     messages = [message for message in row["chat_messages"] if isinstance(message, Mapping)]
-    turns = (_of_claude(message) for message in _last_branch(messages))
-    return joined_turns([turn for turn in turns if turn["content"].strip()])
+    branch = _last_branch(messages)
+    said, every = ([turn for turn in map(_of_claude, some) if turn["content"].strip()] for some in (branch, messages))
+    return with_others(joined_turns(said), len(every) - len(said))
 
 
 def _last_branch(messages: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -170,7 +187,9 @@ def of_character_ai(row: Mapping[str, Any]) -> Turns:
     said = objects_in(row, "turns")
     if all(isinstance(turn.get("create_time"), str) for turn in said):
         said = sorted(said, key=lambda turn: turn["create_time"])  # the site hands out the newest first
-    return joined_turns([turn for turn in map(_of_candidates, said) if turn["content"].strip()])
+    turns = [turn for turn in map(_of_candidates, said) if turn["content"].strip()]
+    candidates = [one for turn in said for one in objects_in(turn, "candidates")]
+    return with_others(joined_turns(turns), sum(filled(one.get("raw_content")) for one in candidates) - len(turns))
 
 
 def _of_candidates(turn: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,13 +203,15 @@ def _of_candidates(turn: Mapping[str, Any]) -> dict[str, Any]:
 def of_flagged(row: Mapping[str, Any]) -> Turns:
     """A chat whose messages say by a flag who wrote them: older exports of Character.AI, JanitorAI."""
     turns: Turns = []
+    others = 0
     for message in next(objects for name in _FLAGGED if (objects := objects_in(row, name))):
         other = message.get("is_alternative") or message.get("is_main") is False  # an answer that was not chosen
         human = message["src__is_human"] if "src__is_human" in message else not message.get("is_bot")
         text = str(message.get("text") or message.get("message") or "")
+        others += bool(text.strip() and other)
         if text.strip() and not other:
             turns.append({"role": "user" if human else "assistant", "content": text})
-    return joined_turns(turns)
+    return with_others(joined_turns(turns), others)
 
 
 def of_risu(row: Mapping[str, Any]) -> Turns:

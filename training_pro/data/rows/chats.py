@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from training_pro.data.rows.assistant_exports import OTHER_BRANCHES, others_beside
 from training_pro.data.rows.bad_rows import RowFault, Unwanted, beginning
-from training_pro.data.rows.exports import exported_turns, pairs_to_turns
+from training_pro.data.rows.exports import Exported, exported_turns, pairs_to_turns
 from training_pro.data.rows.fields import (
     CHAT_FIELDS,
     NO_COLUMNS,
@@ -62,7 +63,8 @@ class Chat:
     """A conversation. `silent` are the places of assistant turns that must not be learned. `speakers` says, where the
     roles were guessed from names, who is who. `segments`, where the row brings its own text, is that text in pieces,
     each with whether it is trained; there are no messages then. `formatted`: that is a question with the markers of a
-    chat template in it, and its answer. `unused` names the row's other fields.
+    chat template in it, and its answer. `unused` names the row's other fields, `others` counts the messages of branches
+    that were left out.
     """
 
     messages: list[Message]
@@ -72,6 +74,7 @@ class Chat:
     speakers: str = ""
     formatted: bool = False
     unused: tuple[str, ...] = ()
+    others: int = 0
 
 
 def chat_field(row: Mapping[str, Any]) -> str | None:
@@ -114,7 +117,8 @@ def chat_of(row: Mapping[str, Any], columns: Columns = NO_COLUMNS) -> Chat:
     formatted = _formatted(row, columns)
     if formatted is not None:
         return formatted
-    turns, used = _turns(row, columns)
+    exported = None if columns.names_fields else exported_turns(row)
+    turns, used = _of_fields(row, columns) if exported is None else _of_export(exported, columns)
     if not turns:
         raise RowFault("its conversation must be a list with at least one turn in it")
     speakers = _name_roles(turns, columns)
@@ -132,7 +136,8 @@ def chat_of(row: Mapping[str, Any], columns: Columns = NO_COLUMNS) -> Chat:
         silent=silent,
         tools=tools_of(row[tools_field]) if tools_field else None,
         speakers=speakers,
-        unused=(*_left(row, used), *inner),
+        unused=(*_left(row, {*used, OTHER_BRANCHES}), *inner),
+        others=others_beside(row) if exported is None else exported.others,
     )
 
 
@@ -195,15 +200,16 @@ def _formatted(row: Mapping[str, Any], columns: Columns) -> Chat | None:
     return Chat([], segments=((texts[0], False), (texts[1], True)), formatted=True, unused=_left(row, names))
 
 
-def _turns(row: Mapping[str, Any], columns: Columns) -> tuple[list[Turn], set[str]]:
+def _of_export(exported: Exported, columns: Columns) -> tuple[list[Turn], set[str]]:
+    turns = _made([turn for turn in exported.turns if not _is_empty(turn)])
+    _refuse_unanswered(turns, columns)
+    return turns, {*exported.fields}
+
+
+def _of_fields(row: Mapping[str, Any], columns: Columns) -> tuple[list[Turn], set[str]]:
     """The row's turns, and the fields that they were made of."""
     if columns.names_fields:
         return _exchange(row, columns)
-    exported = exported_turns(row)
-    if exported is not None:
-        turns = _made([turn for turn in exported.turns if not _is_empty(turn)])
-        _refuse_unanswered(turns, columns)
-        return turns, {*exported.fields}
     name = chat_field(row)
     if name is not None and not _is_written(row[name]):
         return _with_last_answer(row, _made(listed(name, row[name])), {name})

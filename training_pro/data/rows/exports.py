@@ -6,11 +6,12 @@ What is known and can't be trained (a character card, a lorebook) is named for w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from training_pro.data.rows.assistant_exports import (
+    OTHER_BRANCHES,
     inside,
     objects_in,
     of_ai_studio,
@@ -23,10 +24,12 @@ from training_pro.data.rows.assistant_exports import (
     of_risu,
     of_takeout,
     of_tree,
+    others_beside,
+    with_others,
 )
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.data.rows.fields import filled, folded
-from training_pro.data.rows.message_rows import best_thread
+from training_pro.data.rows.message_rows import best_thread, messages_in
 from training_pro.data.rows.request_logs import refuse_half
 from training_pro.data.rows.turns import ROLES
 
@@ -54,6 +57,11 @@ class Exported:
     turns: list[Any]
     fields: tuple[str, ...]
 
+    @property
+    def others(self) -> int:
+        """How many messages of other branches were left out."""
+        return sum(map(others_beside, self.turns))
+
 
 def exported_turns(row: Mapping[str, Any]) -> Exported | None:
     """The turns of a row that a chat program exported, or None.
@@ -69,15 +77,17 @@ def exported_turns(row: Mapping[str, Any]) -> Exported | None:
         return Exported([turn for turn in turns if turn], ("messages",))
     chat = row.get("chat")
     said = chat.get("messages") if isinstance(chat, Mapping) else None
+    tree = inside(chat, "history")
     if isinstance(said, list) and said:
-        return Exported(said, ("chat",))
-    for name, held in (("chat", inside(chat, "history")), ("history", row.get("history"))):
+        return Exported(with_others(said, _said_in(inside(tree, "messages").values()) - _said_in(said)), ("chat",))
+    for name, held in (("chat", tree), ("history", row.get("history"))):
         if isinstance(held, Mapping) and isinstance(held.get("messages"), Mapping):
             return Exported(of_history(held), (name,))
     if said == []:
         return Exported([], ("chat",))
     if isinstance(row.get("internal"), list):
-        return Exported(_of_webui(row["internal"]), ("internal", "visible", "metadata"))
+        turns = with_others(_of_webui(row["internal"]), _other_versions(inside(row, "metadata")))
+        return Exported(turns, ("internal", "visible", "metadata"))
     _refuse_known(row)
     return None
 
@@ -99,8 +109,14 @@ def _of_assistant(row: Mapping[str, Any]) -> Exported | None:
         return Exported(of_grok(row), ("responses", "conversation"))
     prompt = row.get("prompt")
     if isinstance(prompt, Mapping) and isinstance(prompt.get("replies"), list):
-        return Exported(best_thread(prompt), ("prompt",))
+        turns = best_thread(prompt)
+        return Exported(with_others(turns, messages_in(prompt) - len(turns)), ("prompt",))
     return None
+
+
+def _said_in(messages: Iterable[Any]) -> int:
+    """How many of these messages have words."""
+    return sum(isinstance(one, Mapping) and filled(one.get("content")) for one in messages)
 
 
 def _holds(value: Any, wanted: str) -> bool:
@@ -225,7 +241,8 @@ def _of_lm_studio(turn: Mapping[str, Any]) -> dict[str, Any]:
     steps = chosen.get("steps") if isinstance(chosen.get("steps"), list) else [chosen]
     parts = [part for step in steps or [] for part in objects_in(step, "content")]
     text = "".join(str(part.get("text") or "") for part in parts)
-    return {"role": chosen.get("role"), "content": text} if text.strip() else {}
+    others = {OTHER_BRANCHES: len(versions) - 1} if len(versions) > 1 else {}
+    return {"role": chosen.get("role"), "content": text, **others} if text.strip() else {}
 
 
 def story_of(story: Mapping[str, Any]) -> str:
@@ -242,6 +259,11 @@ def posts_of(whole: Mapping[str, Any]) -> list[str] | None:
 
 def _text_in(part: Any) -> Any:
     return part.get("text", "") if isinstance(part, Mapping) else ""
+
+
+def _other_versions(metadata: Mapping[str, Any]) -> int:
+    """How many versions the WebUI's messages have beside those that are shown."""
+    return sum(max(0, len(objects_in(about, "versions")) - 1) for about in metadata.values())
 
 
 def _of_webui(pairs: list[Any]) -> list[Any]:

@@ -13,7 +13,7 @@ from itertools import chain, groupby, islice
 from typing import Any
 
 from training_pro.data.rows.agent_logs import is_agent_log, may_be_event, of_agents
-from training_pro.data.rows.assistant_exports import inside, joined_turns
+from training_pro.data.rows.assistant_exports import OTHER_BRANCHES, inside, joined_turns, objects_in
 from training_pro.data.rows.fields import field_named, filled, folded
 from training_pro.data.rows.turns import ROLES
 
@@ -195,9 +195,11 @@ def _sillytavern_chat(lines: list[tuple[int, Any]]) -> tuple[int, Any]:
         "user": next((line.get("name") for line in said if line.get("is_user")), head.get("user_name")),
         "char": next((line.get("name") for line in said if not line.get("is_user")), head.get("character_name")),
     }
-    turns = [_sillytavern_turn(line, names, len(characters) > 1) for line in said]
+    turns = joined_turns([_sillytavern_turn(line, names, len(characters) > 1) for line in said])
+    others = sum(swipe != line["mes"] for line in said for swipe in set(map(str, line.get("swipes") or ())))
     hidden = sum(filled(line.get("mes")) and bool(line.get("is_system")) for _, line in lines)
-    return number, {"messages": joined_turns(turns), **({"hidden messages": hidden} if hidden else {})}
+    more = {"hidden messages": hidden, OTHER_BRANCHES: others}
+    return number, {"messages": turns, **{name: count for name, count in more.items() if count}}
 
 
 def _sillytavern_turn(line: Mapping[str, Any], names: Mapping[str, Any], in_group: bool) -> dict[str, Any]:
@@ -222,7 +224,7 @@ def _of_openassistant(rows: Iterable[tuple[int, Any]]) -> Numbered:
                 by_id[row["parent_id"]]["replies"].append(by_id[row.get("message_id")])
         turns = best_thread(by_id[messages[0][1].get("message_id")])
         others = len(messages) - len(turns)
-        yield messages[0][0], {"messages": turns, **({"messages of other branches": others} if others else {})}
+        yield messages[0][0], {"messages": turns, **({OTHER_BRANCHES: others} if others else {})}
 
 
 def best_thread(root: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -231,9 +233,13 @@ def best_thread(root: Mapping[str, Any]) -> list[dict[str, Any]]:
     node: Mapping[str, Any] | None = root
     while node is not None:
         turns.append({"role": node.get("role"), "content": node.get("text")})
-        replies = [reply for reply in node.get("replies") or () if isinstance(reply, Mapping)]
-        node = min(replies, key=_rank, default=None)
+        node = min(objects_in(node, "replies"), key=_rank, default=None)
     return turns
+
+
+def messages_in(tree: Mapping[str, Any]) -> int:
+    """How many messages an OpenAssistant tree holds."""
+    return 1 + sum(map(messages_in, objects_in(tree, "replies")))
 
 
 def _rank(reply: Mapping[str, Any]) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from training_pro.data.rows.assistant_exports import OTHER_BRANCHES
 from training_pro.data.rows.bad_rows import RowFault
 from training_pro.data.rows.fields import filled, folded
 
@@ -129,7 +130,7 @@ def turn_of(number: int, turn: Any) -> Turn:
     message, read = _message(number, role, turn, own)
     flags = {own[name] for name in TRAIN_FIELDS if name in own}
     trained = not any(is_off(turn[name]) for name in flags)
-    unused = {str(name) for name, value in turn.items() if filled(value)} - {role_field} - read - flags
+    unused = {str(name) for name, value in turn.items() if filled(value)} - {role_field, OTHER_BRANCHES} - read - flags
     unused |= {name for name in flags if _is_partial(turn[name])}
     return Turn(message, speaker, trained, unused)
 

@@ -20,8 +20,11 @@ ROWS = '[\n  {"instruction": "Why?", "output": "So."}\n]'
         (f"Here they are:\n\n```\n{ROWS[4:-2]}\n```\nMore?\n", "jsonl"),
         (f"# Rows\n\n{'They are read as they come. ' * 9}\n\n```json\n{ROWS}\n```\n", ""),
         ("```json\nThe river is deep.\n```\n", ""),
+        ('{\n  "title": "A pond"\n}\n\nThe river is deep.\n', ""),
+        ('{\n  "prompt": "A?"\n}\n\n{\n  "prompt": "B?"\n}\n', "jsonl"),
     ],
-    ids=["bare", "fenced", "with words around", "an example in a text", "no rows"],
+    ids=["bare", "fenced", "with words around", "an example in a text", "no rows"]
+    + ["front matter", "objects with blank lines between"],
 )
 def test_a_text_that_is_rows_is_named(tmp_path: Path, text: str, ending: str) -> None:
     (tmp_path / "a.txt").write_text(text, encoding="utf-8")

@@ -35,6 +35,29 @@ def kinds(text: str) -> dict[str, int]:
     return {stray.kind: stray.count for stray in strays(Corpus.of_texts([text]))}
 
 
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [("\u0e41\u0e21\u0e48", "\u0e19\u0e49\u0e33"), ("\u0ea7\u0eb1\u0e99", "\u0e94\u0eb5")]
+    + [("\u1796\u17b6\u1780\u17d2\u1799", "\u179b\u17d2\u17a2"), ("\u1005\u102c\u1038", "\u101e\u1031\u102c")],
+    ids=["Thai", "Lao", "Khmer", "Burmese"],
+)
+def test_a_zero_width_space_between_words_of_scripts_without_spaces_stays(word: str, other: str) -> None:
+    text = f"{word}\u200b{other}\u200b{word}\n"
+    assert kinds(text) == {} and clean(text) == (text, 0)
+    rows = RowStrays()
+    rows.look([text])
+    assert rows.notes() == []
+    mixed = f"\u200b{word}\u200b\u200b{other}\u200b\na\u200bb {word}\u2060{other}"
+    assert clean(mixed) == (f"{word}\u200b{other}\nab {word}{other}", 5) and kinds(mixed) == {"zero-width spaces": 5}
+
+
+@pytest.mark.parametrize(
+    "text", ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0915\u094d\u200d\u0937 \u0915\u094d\u200c\u0937"]
+)
+def test_joiners_of_persian_and_indic_letters_stay(text: str) -> None:
+    assert kinds(text) == {} and clean(text) == (text, 0)
+
+
 RIGHT = [
     "„Das macht Spaß“, sagte er. »Spaß« und Fuß’, Groß–klein, 3 Fuß³",
     "« La liberté\u00a0», dit-il. Il a marché…» Voilà l’été\u00a0! liberté»²",
@@ -223,6 +246,39 @@ def test_braces_in_a_template_go_with_it(value: str) -> None:
     assert clean(text) == ("Rome is old.\n", 3)
 
 
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ("{{Quote|The pond is deep.|Wren|A Walk}}", "The pond is deep.\n— Wren, A Walk"),
+        ("{{Zitat|Text=Tief.|Autor=[[Wren]]}}", "Tief.\n— Wren"),
+        ("{{rquote|left|Deep.|Wren}}", "Deep.\n— Wren"),
+        ("{{quote|1=It was '''deep''' then.<ref>A Walk</ref>}}", "It was deep then."),
+        ("{{Blockquote|\nOne line,\nanother line.\n}}", "One line,\nanother line."),
+        ("A {{lang|fr|mot}} or {{lang-fr|mot}}", "A mot or mot"),
+        ("{{transl|ja|HEP|kotoba}}", "kotoba"),
+        ("{{nowrap|5 km}} of {{small|[[sand|wet sand]]}}", "5 km of wet sand"),
+        ("{{nowrap|x = 5}}", "x = 5"),
+        ("{{sc|{{lang|de|Wren}}}}", "Wren"),
+        ("{{di|T}}he pond", "The pond"),
+        ("{{convert|5|km|mi}}, {{convert|2|to|5|km}}", "5 km, 2 to 5 km"),
+        ("{{circa|1900}}", "circa 1900"),
+        ("{{Vers|The pond is deep and it is cold.|x}}", "The pond is deep and it is cold."),
+        ("{{short description|A pond that is deep and also cold}}", ""),
+        ("{{efn|It is said that it was deeper once.}}", ""),
+        ("{{sfn|Wren|1900|p=5}}{{coord|41|53|N}}{{Reflist|30em}}", ""),
+    ],
+)
+def test_words_of_the_text_that_stand_in_a_template_stay(template: str, shown: str) -> None:
+    text = f"[[A]], [[B]], [[C]]: {template} So.\n"
+    cleaned_text, count = clean(text)
+    assert cleaned_text == f"A, B, C: {shown} So.\n" and count == kinds(text)["wiki marks"] > 3
+
+
+def test_a_quote_that_is_a_paragraph_stays_one() -> None:
+    text = "[[A]] and [[B]].\n\n{{Quote|Deep.}}\n\n{{Infobox|a=b}}\n\nSo.\n"
+    assert clean(text)[0] == "A and B.\n\nDeep.\n\nSo.\n"
+
+
 def test_a_template_that_never_ends_stays() -> None:
     text = "{{Infobox\n| name = Rome\n" * 3 + "Rome is old.\n"
     assert kinds(text) == {} and clean(text) == (text, 0)
@@ -233,7 +289,10 @@ TOML = '+++\ntitle = "A note"\n[extra]\na = 1\n+++\n'
 ABOVE = "blocks of front matter"
 
 
-@pytest.mark.parametrize("head", [YAML, TOML, YAML[:-4] + "...\n", f"\n{YAML}\n", "---\nTitle:\tA\n---\n"])
+JSON = '{\n  "title": "A note",\n  "tags": [\n"a"\n],\n  "menu": {\n    "weight": 1\n  }\n}\n\n'
+
+
+@pytest.mark.parametrize("head", [YAML, TOML, JSON, YAML[:-4] + "...\n", f"\n{YAML}\n", "---\nTitle:\tA\n---\n"])
 def test_front_matter_is_said_and_cleaned(head: str) -> None:
     text = f"{head}The river is deep.\n"
     assert kinds(text) == {ABOVE: 1} and clean(text) == ("The river is deep.\n", 1)
@@ -254,6 +313,10 @@ def test_front_matter_of_each_file_is_counted_and_shown() -> None:
         "---\ntitle: A\n",
         "+++\nThe river is deep.\n+++\n",
         "The river.\n" + YAML,
+        JSON.rstrip(),
+        JSON + JSON,
+        JSON.replace("\n\n", "\n") + "The river is deep.\n",
+        "{\nThe river is deep.\n}\n\nIt was cold.\n",
     ],
 )
 def test_lines_of_dashes_around_a_text_are_no_front_matter(text: str) -> None:
@@ -275,7 +338,15 @@ def test_what_never_ends_is_not_tried_in_all_ways(text: str) -> None:
     assert clean(text) == (text, 0) and time.process_time() - before < 1
 
 
-POEM = "The\u00a0lamp  \nAn\u00a0empty coat \nA\u00a0grey cat \u00a0\n  indented\u00a0line\n\u00a0\n \nend\tof\u00a0all"
+POEM = (
+    "The\u00a0lamp   \nAn\u00a0empty coat \nA\u00a0grey cat \u00a0\n  indented\u00a0line\n\u00a0\n \nend\tof\u00a0all"
+)
+
+
+def test_the_two_spaces_with_which_markdown_breaks_a_line_stay() -> None:
+    verse = "The lamp  \nAn empty coat  \nA grey cat  \n    of wool  \n\n"
+    assert kinds(verse * 3) == {"line ends with spaces": 3}  # where a paragraph ends they mean nothing
+    assert clean(verse * 3) == ("The lamp  \nAn empty coat  \nA grey cat  \n    of wool\n\n" * 3, 3)
 
 
 def test_spaces_that_a_page_left_are_counted_by_kind_and_cleaned() -> None:

@@ -15,6 +15,7 @@ from training_pro.data.report import SourceReport
 from training_pro.data.text_parts import TextPart
 from training_pro.data.tokens import MARKER, RowTokenizer
 from training_pro.text.blocks.corpus import Corpus
+from training_pro.text.front_matter import without_front_matter
 from training_pro.text.reading import clean_text
 from training_pro.text.splitting.unwrapping import LOOKED_AT_BYTES, wrapped_note
 from training_pro.text.stray_characters import Stray
@@ -55,7 +56,7 @@ def part_notes(name: str, parts: Sequence[TextPart]) -> tuple[str, ...]:
     log = chat_log(beginning)
     shown = log_note(name, log) if log is not None else wrapped_note(name, beginning)
     if suffix_of(parts[0].path) in PLAIN:
-        shown = subtitles_note(name, beginning) or _rows_note(name, beginning) or shown
+        shown = subtitles_note(name, beginning) or _rows_note(name, without_front_matter(beginning)) or shown
     left_out = [
         f"{part.name}: left out of the text: {words}." for part in parts if (words := removed_words(part.removed))
     ]

@@ -19,6 +19,7 @@ from html.entities import html5
 from training_pro.text import stray_spaces, wrong_letters
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.front_matter import FRONT_MATTER, front_matter
+from training_pro.text.wiki_templates import words_shown
 from training_pro.words import counted
 
 _WRONG = "wrongly decoded letters"
@@ -82,6 +83,10 @@ _AROUND_BOOKS = (
     rf"|(?={_BEFORE_START}{{0,1500}}?{_SAYS_SO}).{{0,30000}}?(?:{_LICENSE_ENDS}|{_BOOK_STARTS}|\Z))?|{_BOOK_STARTS})"
 )
 _ABOVE = "blocks of front matter"
+# In Thai, Lao, Burmese and Khmer a zero-width space says where a word ends: between two letters the first one stays.
+_WITHOUT_SPACES = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"
+_WITHOUT_SPACES_UTF8 = r"(?:\xe0[\xb8-\xbb][\x80-\xbf]|\xe1[\x80\x81\x9e\x9f][\x80-\xbf]|\xe1\x82[\x80-\x9f])"
+_ZERO_WIDTH = "(?:\u200b(?!(?<=%s\u200b)(?:\u200b){0,9}%s)|\u2060)"
 _TERMINAL = r"\x1b\[[0-9;?]{0,20}[a-zA-Z]"  # colors and the like: what follows the control character goes with it
 _KINDS = {  # cleaned from the last to the first: what others leave at the ends of lines goes too
     stray_spaces.AT_LINE_ENDS: stray_spaces.LINE_ENDS,
@@ -89,7 +94,7 @@ _KINDS = {  # cleaned from the last to the first: what others leave at the ends 
     "control characters": rf"{_TERMINAL}|[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]",
     "byte order marks": "\ufeff",
     "soft hyphens": "\u00ad",
-    "zero-width spaces": "(?:\u200b|\u2060)",
+    "zero-width spaces": _ZERO_WIDTH % (_WITHOUT_SPACES, _WITHOUT_SPACES),
     "private-use characters": "[\ue000-\uf8ff]",
     _WRONG: wrong_letters.PATTERN,
     "replacement characters": "\ufffd",
@@ -101,6 +106,7 @@ _KINDS = {  # cleaned from the last to the first: what others leave at the ends 
     "placeholders": r"(?:\{\{(?:user|char)\}\}|<(?:USER|BOT)>)",
     _ABOVE: rf"\A{FRONT_MATTER}",
 }
+_WIKI_MARK = re.compile(_WIKI)
 _HINT = re.compile(  # of any kind that rows are searched for: one class of characters is found fast
     "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\u00ad\u200b\u2060\ufffd\ue000-\uf8ff]|&[#a-zA-Z]"
     rf"|[\u00c2\u00c3\u00e2]{wrong_letters.MORE}|\{{\{{(?:user|char)|<(?:USER|BOT)>"
@@ -120,6 +126,7 @@ _IN_ROWS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items() if kin
 _IN_UTF8 = {
     **{kind: re.compile(pattern.encode()) for kind, pattern in _KINDS.items()},
     _WRONG: re.compile(wrong_letters.PATTERN_UTF8),
+    "zero-width spaces": re.compile((_ZERO_WIDTH % (_WITHOUT_SPACES_UTF8, _WITHOUT_SPACES_UTF8)).encode()),
     "private-use characters": re.compile(b"\xee[\x80-\xbf]{2}|\xef[\x80-\xa3][\x80-\xbf]"),
     "Project Gutenberg notices": re.compile((_GUTENBERG % "(?:START|END)").encode()),
     "control characters": re.compile(_TERMINAL.encode() + b"|[\x00-\x08\x0b\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]"),
@@ -213,7 +220,8 @@ def clean(text: str, kinds: frozenset[str] = CLEANED) -> tuple[str, int]:
 def cleaned(text: str, kinds: frozenset[str] = CLEANED) -> tuple[str, Counter[str]]:
     """`text` without strays of these kinds, and how many of each kind there were.
 
-    Links of a wiki become their words; of Project Gutenberg's notices goes what stands before and after a book too.
+    Links of a wiki and templates with prose become their words; of Project Gutenberg's notices goes what stands before
+    and after a book too.
     Entities and wrongly decoded letters become the characters they stand for, `<br>` and the ends of paragraphs line
     ends; the rest goes.
     """
@@ -260,6 +268,10 @@ def _meant(entity: str) -> str:
 
 def _unmarked(wiki: str) -> str:
     """The words that a wiki's mark shows."""
+    if wiki.startswith("{{"):
+        template = wiki.rstrip("\n")
+        words = _WIKI_MARK.sub(lambda mark: _unmarked(mark[0]), words_shown(template))
+        return words + wiki[len(template) :] if words else ""
     if wiki.startswith("[["):
         return "".join(map(_label, wiki[2:-2].split("]][[")))
     if wiki.startswith("\n"):

@@ -43,6 +43,19 @@ def test_lines_that_were_broken_for_their_own_sake_stay(kept: str) -> None:
     assert unwrap(WRAPPED + "\n" + kept + "\n").endswith("\n" + kept + "\n")
 
 
+@pytest.mark.parametrize("mark", ["  ", "\\"], ids=["spaces", "backslash"])
+def test_the_lines_that_markdown_breaks_stay(mark: str) -> None:
+    first, second = WRAPPED.split("\n")[:2]
+    for text in (f"{first}{mark}\n{second}\n", f"{first}\n{second},{mark}\n{first}\n"):
+        assert unwrap(text).count(f"{mark}\n") == 1
+
+
+def test_two_spaces_after_a_stop_break_no_line_where_sentences_have_them_between() -> None:
+    first, second = f"{PROSE}.  ", "Then he slept.  It was late, and the wind had gone down to the shore and the boats."
+    assert unwrap(f"{first}\n{second}\n") == f"{first.strip()} {second}\n"
+    assert unwrap(f"{first}\n{second.replace('  ', ' ')}\n").count("\n") == 2
+
+
 def test_characters_written_without_spaces_are_joined_without() -> None:
     line = "\u4ed6\u6162\u6162\u5730\u722c\u4e0a\u4e86\u5854\u697c\u7684\u957f\u957f\u7684\u697c\u68af" * 3
     assert unwrap("\n".join([line] * 4)).replace("\n", "") == line * 4

@@ -28,6 +28,7 @@ _WORD_END = re.compile(r"[^\W\d_]+\Z")
 _WORD_START = re.compile(r"[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_]{3,}(?![-\u2010\u00ad\w])")
 _LONGEST_WORD = 40
+_TWO_SPACES = re.compile(r"[.!?][\"')\u2019\u201d]?  \S")  # between sentences, as on a typewriter
 _VERSE = 0.6  # of the lines of verse, more begin with a capital; of hard-wrapped prose, far fewer
 _LOG = 0.2  # of the lines of a log or of subtitles, more begin with a time
 _NARROW_CHARS = 34  # lines no wider were not wrapped for width
@@ -55,8 +56,9 @@ def unwrap(text: str) -> str:
     """`text` with every hard-wrapped line joined to the next.
 
     Guarantees: apart from white space and hyphens at joined line ends nothing is changed; blank lines stay, and so do
-    the lines of marked headings, bulleted lists, speakers, chat logs and fenced code. Verse and unmarked lists keep
-    those of their lines that are well short of the widest in the paragraph.
+    the lines of marked headings, bulleted lists, speakers, chat logs and fenced code, and those that Markdown breaks
+    with two spaces or a backslash. Verse and unmarked lists keep those of their lines that are well short of the widest
+    in the paragraph.
     """
     return unwrapped(text).text
 
@@ -149,7 +151,7 @@ def _joints(scan: Scan, lines: Lines, fenced: bool) -> list[tuple[int, int]]:
     """Where a line ends, and where the visible part of the next one starts, for each two lines that are one."""
     told = line_borders(scan, fenced)
     borders, whole = set(told.borders), _covered(told.whole, len(scan.text))
-    inner = ~lines.blank[:-1] & ~lines.blank[1:] & ~lines.stamped[:-1]
+    inner = ~lines.blank[:-1] & ~lines.blank[1:] & ~lines.stamped[:-1] & ~_hard_breaks(lines)
     broken = inner & _broken_words(lines)
     pairs = np.flatnonzero(inner & lines.full | broken)  # verse could have gone on
     joints = []
@@ -158,6 +160,19 @@ def _joints(scan: Scan, lines: Lines, fenced: bool) -> list[tuple[int, int]]:
         if not whole[start] and (broken[pair] or start not in borders):
             joints.append((int(lines.last[pair]) + 1, start))
     return joints
+
+
+def _hard_breaks(lines: Lines) -> Mask:
+    """Line ends that Markdown keeps: after two spaces or a backslash. Spaces after a stop are none of it where the text
+    has two of them between its sentences as well."""
+    scan = lines.scan
+    if len(scan.text) < 2:
+        return np.zeros(len(lines.starts) - 1, dtype=np.bool_)
+    last, ends = lines.last[:-1], lines.ends[:-1]
+    hard: Mask = (ends - last == 3) & (scan.codes[ends - 1] == ord(" ")) & (scan.codes[ends - 2] == ord(" "))
+    if _TWO_SPACES.search(scan.text):
+        hard &= ~lines.ended[:-1]
+    return hard | (scan.codes[last] == ord("\\"))
 
 
 def _broken_words(lines: Lines) -> Mask:

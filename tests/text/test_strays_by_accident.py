@@ -330,8 +330,9 @@ def test_lines_of_dashes_around_a_text_are_no_front_matter(text: str) -> None:
         "{{Infobox|\n" + "x={{{b}}}\n" * 23 + "Rome is old.\n",
         "---\ntitle: A\n" + "- a: b\n" * 23 + "\nThe river is deep.\n",
         "+++\ntitle = 1\n" + "# a = b\n" * 24 + "\nThe river is deep.\n",
+        "{\n" + ' "a": "b",\n' * 250 + "}\nThe river is deep.\n",
     ],
-    ids=["templates", "parameters", "YAML", "TOML"],
+    ids=["templates", "parameters", "YAML", "TOML", "JSON"],
 )
 def test_what_never_ends_is_not_tried_in_all_ways(text: str) -> None:
     before = time.process_time()

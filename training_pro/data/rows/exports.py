@@ -86,8 +86,8 @@ def exported_turns(row: Mapping[str, Any]) -> Exported | None:
     if said == []:
         return Exported([], ("chat",))
     if isinstance(row.get("internal"), list):
-        turns = with_others(_of_webui(row["internal"]), _other_versions(inside(row, "metadata")))
-        return Exported(turns, ("internal", "visible", "metadata"))
+        said = with_others(_of_webui(row["internal"]), _other_versions(inside(row, "metadata")))
+        return Exported(said, ("internal", "visible", "metadata"))
     _refuse_known(row)
     return None
 

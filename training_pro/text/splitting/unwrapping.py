@@ -172,7 +172,8 @@ def _hard_breaks(lines: Lines) -> Mask:
     hard: Mask = (ends - last == 3) & (scan.codes[ends - 1] == ord(" ")) & (scan.codes[ends - 2] == ord(" "))
     if _TWO_SPACES.search(scan.text):
         hard &= ~lines.ended[:-1]
-    return hard | (scan.codes[last] == ord("\\"))
+    hard |= scan.codes[last] == ord("\\")
+    return hard
 
 
 def _broken_words(lines: Lines) -> Mask:

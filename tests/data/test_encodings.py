@@ -166,6 +166,48 @@ def test_western_prose_is_not_read_as_central_european(text: str) -> None:
     assert guess.codec != "cp1250" or decoded(data, guess.codec, "a.txt") == text
 
 
+UKRAINIAN = (
+    "Вранці рибалка вийшов до річки. Їжак пробіг стежкою, а ґава сиділа на ґанку. Є такі дні, коли все мовчить.\n"
+)
+BULGARIAN = "Сутринта рибарят излезе при реката и дълго гледа водата. Лодката стоеше до брега.\n"
+CAPITALS = "ГЛАВА ПЕРВАЯ. Сергей Иванович приехал в Москву зимой. В Москве было холодно.\n"
+PLAIN_GREEK = "Το πρωί ο ψαράς βγήκε στο ποτάμι και κοίταζε ώρα το νερό. Ύστερα έφυγε.\n"
+LITHUANIAN = "Rytą žvejys išėjo prie upės ir ilgai žiūrėjo į vandenį. „Kas čia?“ paklausė jis. Ąžuolas ošė.\n"
+LATVIAN = "No rīta zvejnieks izgāja pie upes un ilgi skatījās ūdenī. “Kas tur?” Neviens neatbildēja. Ķirsis ziedēja.\n"
+HEBREW = "בבוקר יצא הדייג אל הנהר והביט זמן רב במים. הסירה עמדה ליד הגדה.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encodings"),
+    [
+        (RUSSIAN, "cp1251 koi8_r koi8_u cp866 iso8859_5 mac_cyrillic"),
+        (CAPITALS, "cp1251 koi8_r koi8_u cp866 iso8859_5 mac_cyrillic"),
+        (UKRAINIAN, "cp1251 koi8_u iso8859_5 mac_cyrillic"),
+        (BULGARIAN, "cp1251 koi8_r cp866 iso8859_5 mac_cyrillic"),
+        (PLAIN_GREEK, "cp1253 iso8859_7 cp737"),
+        (LITHUANIAN, "cp1257 iso8859_13"),
+        (LATVIAN, "cp1257 iso8859_13"),
+        ("Ma sœur a payé 120 €, et le pêcheur près de la rivière ne sait où elle était.\n", "cp1252 iso8859_15"),
+        (HEBREW, "cp1255"),
+    ],
+    ids=["Russian", "capitals", "Ukrainian", "Bulgarian", "Greek", "Lithuanian", "Latvian", "euro", "Hebrew"],
+)
+@pytest.mark.parametrize("times", [1, 20])
+def test_the_encodings_of_an_alphabet_are_told_apart(text: str, encodings: str, times: int) -> None:
+    for encoding in encodings.split():
+        own = "".join(letter if letter.encode(encoding, "ignore") else "?" for letter in text) * times
+        data = own.encode(encoding)
+        guess = guessed(data)
+        assert guess is not None and decoded(data, guess.codec, "a.txt") == own, encoding
+        assert guess.name != guess.codec, "people know it by a name"
+
+
+@pytest.mark.parametrize("line", ["½ kg für 3¼ EUR, it´s 20 °\n", "½kg und 1½ Tassen, Größe ¤\n"])
+def test_signs_of_windows_1252_are_no_euro_and_no_letters(line: str) -> None:
+    guess = guessed((GERMAN * 20 + line).encode("cp1252"))
+    assert guess is not None and guess.codec == "cp1252"
+
+
 GREEK = "\u0386λλο ένα παιδί είπε: η θάλασσα είναι ήρεμη σήμερα και ο ουρανός καθαρός.\n"
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from training_pro.errors import DataError
@@ -28,10 +30,23 @@ _PLAUSIBLE = [
 ]
 _NAMES = {
     "cp1252": "Windows-1252 (Western European)",
+    "iso8859_15": "ISO-8859-15 (Western European)",
     "cp1250": "Windows-1250 (Central European)",
+    "iso8859_2": "ISO-8859-2 (Central European)",
     "cp1251": "Windows-1251 (Cyrillic)",
+    "koi8_r": "KOI8-R (Cyrillic)",
+    "koi8_u": "KOI8-U (Ukrainian)",
+    "iso8859_5": "ISO-8859-5 (Cyrillic)",
+    "mac_cyrillic": "Mac Cyrillic",
     "cp1253": "Windows-1253 (Greek)",
     "iso8859_7": "ISO-8859-7 (Greek)",
+    "cp737": "DOS, code page 737 (Greek)",
+    "cp1254": "Windows-1254 (Turkish)",
+    "cp1255": "Windows-1255 (Hebrew)",
+    "cp1256": "Windows-1256 (Arabic)",
+    "cp1257": "Windows-1257 (Baltic)",
+    "iso8859_13": "ISO-8859-13 (Baltic)",
+    "cp874": "Windows-874 (Thai)",
     "cp932": "Shift JIS (Japanese)",
     "cp949": "EUC-KR (Korean)",
     "euc_jp": "EUC-JP (Japanese)",
@@ -69,6 +84,7 @@ _TURKISH = re.compile(
     "[\x00-\x7f\u00e7\u011f\u0131\u00f6\u015f\u00fc\u00c7\u011e\u0130\u00d6\u015e\u00dc\u00e2\u00ee\u00fb\u2013-\u2026]*"
 )
 # Each language's letters beyond ASCII, and those of them that its texts have and no Western one has in their places.
+_BALTIC = {"ąčęėįšųūž": "ėš", "āčēģīķļņšūž": "āēī"}
 _CENTRAL = {
     "ąćęłńóśźż": "łę",
     "áčďéěíňóřšťúůýž": "ěř",
@@ -81,7 +97,17 @@ _CENTRAL = {
 # them is a sign in the other that no text has there.
 _GREEK_ISO = re.compile(rb"\xb6(?=[\xc1-\xfe])|\xa1(?=[\xb8-\xfe])|[\xc1-\xfe]\xa2(?![\xc1-\xfe])")
 _GREEK_WINDOWS = re.compile(rb"(?<![\xc1-\xfe])\xa2(?=[\xc1-\xfe])|[\x80-\x9f]")
-_MARKS = frozenset("\u00a0«»§°©®„“”‘’‚‹›–—…•€™")
+# An amount with the euro sign, or an oe inside a word: in Windows-1252 other signs stand in their places.
+_LATIN_9 = re.compile("\\d[ \u00a0]?\u20ac|\u20ac\\d|[a-zA-Z']\u0153[a-z]")
+# Of alphabets whose letters are all beyond ASCII: the commonest letters, and their encodings.
+_ALPHABETS = {
+    "оеаинтсрвлкіяь": ("cp1251", "koi8_r", "koi8_u", "cp866", "iso8859_5", "mac_cyrillic"),
+    "αοιεητσνυρςκπάόί": ("cp1253", "iso8859_7", "cp737"),
+    "יוהלאתרשמבםנ": ("cp1255",),
+}
+_CAPITAL_INSIDE = re.compile("[\u0430-\u045f\u0491\u03ac-\u03ce][\u0400-\u042f\u0490\u0386-\u03ab]")
+_LEAST_COMMON = 0.5  # of the characters beyond ASCII
+_MARKS = frozenset("\u00a0«»§°©®„“”‘’‚‹›–—…•€™№")
 _MOST_ACCENTS = 0.25  # of the letters; in other alphabets all letters are beyond ASCII
 
 
@@ -179,12 +205,37 @@ def _codec(data: bytes) -> str | None:
     if sum(not character.isascii() for character in mostly) - broken >= _VALID_PER_BROKEN * broken:
         return MIXED
     certain = next((codec for codec, fits in _CERTAIN.items() if fits(_whole(data, codec) or "")), None)
-    if certain is not None:
-        return certain
-    best = from_bytes(data, cp_isolation=_PLAUSIBLE).best()
-    if best is not None and best.encoding == "cp1253":
-        return "iso8859_7" if len(_GREEK_ISO.findall(data)) > len(_GREEK_WINDOWS.findall(data)) else "cp1253"
-    return None if best is None else best.encoding
+    found = certain or _of_alphabet(data)
+    if found is None:
+        best = from_bytes(data, cp_isolation=_PLAUSIBLE).best()
+        found = None if best is None else best.encoding
+    if found == "cp1253" and len(_GREEK_ISO.findall(data)) > len(_GREEK_WINDOWS.findall(data)):
+        return "iso8859_7"
+    return found
+
+
+def _of_alphabet(data: bytes) -> str | None:
+    """The encoding in which these bytes are a text in Cyrillic, Greek or Hebrew; None: in no such letters."""
+    scored = [
+        (_score(text, common), codec)
+        for common, codecs_ in _ALPHABETS.items()
+        for codec in codecs_
+        if (text := _whole(data, codec)) is not None
+    ]
+    best, codec = max(scored, key=lambda one: one[0], default=(0.0, ""))
+    return codec if best >= _LEAST_COMMON else None
+
+
+def _score(text: str, common: str) -> float:
+    """The share of the commonest letters among the characters beyond ASCII, less those that no text has in such places:
+    signs, and capitals after small letters."""
+    counts = Counter(text)
+    beyond = {character: count for character, count in counts.items() if not character.isascii()}
+    usual = sum(count for character, count in beyond.items() if character.lower() in common)
+    odd = sum(count for character, count in beyond.items() if not character.isalpha() and character not in _MARKS)
+    odd += len(_CAPITAL_INSIDE.findall(text))
+    letters, own = (sum(some[one] for one in some if one.isalpha()) for some in (counts, beyond))
+    return (usual - 2 * odd) / sum(beyond.values()) if own > letters / 2 else 0.0
 
 
 def _mixed(data: bytes) -> str:
@@ -212,14 +263,18 @@ def _is_western(text: str) -> bool:
     return bool(text) and few and _WESTERN.fullmatch(text) is not None
 
 
+def _is_latin_9(text: str) -> bool:
+    return _LATIN_9.search(text) is not None and _is_western(text)
+
+
 def _is_turkish(text: str) -> bool:
     return bool({"\u0131", "\u015f", "\u011f"} & set(text)) and _TURKISH.fullmatch(text) is not None
 
 
-def _is_central_european(text: str) -> bool:
-    """Polish, Czech, Slovak, Hungarian, Romanian or Croatian, with no letter of another language in it."""
+def _is_one_of(languages: Mapping[str, str], text: str) -> bool:
+    """One of these languages, with no letter of another one in it."""
     found = {character for character in text.lower() if not character.isascii()} - _MARKS
-    return any(found <= {*letters} and found >= {*own} for letters, own in _CENTRAL.items())
+    return any(found <= {*letters} and found >= {*own} for letters, own in languages.items())
 
 
 def _is_japanese(text: str) -> bool:
@@ -227,8 +282,10 @@ def _is_japanese(text: str) -> bool:
 
 
 _CERTAIN: dict[str, Callable[[str], bool]] = {
-    **dict.fromkeys(("cp1250", "iso8859_2", "cp852"), _is_central_european),
+    **dict.fromkeys(("cp1250", "iso8859_2", "cp852"), partial(_is_one_of, _CENTRAL)),
+    **dict.fromkeys(("cp1257", "iso8859_13"), partial(_is_one_of, _BALTIC)),
     "cp1254": _is_turkish,
+    "iso8859_15": _is_latin_9,
     "cp1252": _is_western,
     "cp850": _is_western,
     "mac_roman": _is_western,

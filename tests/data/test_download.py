@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/empty.txt":
             self.answer(200)
         elif path == "/slow.txt":
-            threading.Event().wait(1.5)
+            threading.Event().wait(60)
             self.answer(200, BODY)
         elif path in BODIES:
             self.answer(200, BODIES[path])
@@ -252,8 +252,8 @@ def test_nobody_answering_is_one_sentence(tmp_path: Path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    with pytest.raises(DataError, match="does not answer"):
-        download(f"http://127.0.0.1:{port}/a.txt", tmp_path, ALLOWED)
+        with pytest.raises(DataError, match="does not answer"):  # bound, but nobody listens
+            download(f"http://127.0.0.1:{port}/a.txt", tmp_path, ALLOWED)
 
 
 def test_an_address_that_does_not_answer_is_passed_over(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

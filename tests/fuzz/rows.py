@@ -23,7 +23,7 @@ from training_pro.data.rendering.templates import ChatTemplate, load_template, m
 from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.rows import read_rows
 
-PROBE_SECONDS = 2  # under which a template may need to be ended
+PROBE_SECONDS = 10  # under which a template may need to be ended; a busy machine may stand still for seconds
 TOKENIZER: Any = SimpleNamespace(
     bos_text="<s>", eos_text="</s>", eos_id=1, special_texts=("<|im_end|>", "</s>"), adds_bos=True,
     special_tokens_map={"bos_token": "<s>", "eos_token": "</s>"}, chat_template=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,9 @@ from training_pro.errors import BusyError
 from training_pro.folders import Folders
 from training_pro.hosts.standalone import StandaloneHost
 from training_pro.record.whole_files import write_json_whole
+from training_pro.remote import trainer_side
 from training_pro.remote.channel import COMMANDS, channel_folder, channels, open_channel, read_live
+from training_pro.remote.trainer_side import PACE_S
 from training_pro.session import Session
 from training_pro.settings import Settings
 from training_pro.training.run import Run
@@ -160,6 +163,25 @@ def test_the_channel_belongs_to_the_owner_alone_and_is_gone_at_the_end(run: Run,
     run.wait(60)
     session.settle()
     assert channels(run.folder.parent) == []
+
+
+def test_the_next_run_of_the_name_keeps_its_channel(
+    run: Run, session: Session, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that steered the first run looks once more, when the second has begun."""
+    (first,) = [one for one in threading.enumerate() if one.name == "steering tales"]
+    monkeypatch.setattr(trainer_side, "PACE_S", 3)
+    time.sleep(2 * PACE_S)  # it has gone to sleep for so long
+    run.controls.interrupt()
+    run.wait(60)
+    second = session.start(run.settings, "replace")
+    first.join(60)
+    until(lambda: second.status.update > 0)
+    live = read_live(channel_folder(second.folder))
+    assert live is not None and live.status.running
+    monkeypatch.undo()
+    second.controls.interrupt()
+    second.wait(60)
 
 
 def test_no_such_run_and_one_that_has_ended(run: Run, session: Session, control: Control) -> None:

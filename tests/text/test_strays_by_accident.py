@@ -335,8 +335,8 @@ def test_lines_of_dashes_around_a_text_are_no_front_matter(text: str) -> None:
     ids=["templates", "parameters", "YAML", "TOML", "JSON"],
 )
 def test_what_never_ends_is_not_tried_in_all_ways(text: str) -> None:
-    before = time.process_time()
-    assert clean(text) == (text, 0) and time.process_time() - before < 1
+    before = time.thread_time()
+    assert clean(text) == (text, 0) and time.thread_time() - before < 1
 
 
 POEM = (

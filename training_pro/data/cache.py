@@ -96,13 +96,13 @@ class PreparedCache:
                 seen = {name: files_digest([staging / f"{name}.npy"]) for name in arrays}
                 manifest = {"layout": LAYOUT, "arrays": seen, "facts": entry.facts}
                 (staging / _MANIFEST).write_text(json.dumps(manifest, ensure_ascii=True), encoding="utf-8")
-            self._prune()
+            self._prune(key)
         except (OSError, RunError, DataError) as error:
             logger.warning("Prepared data could not be kept: %s", error)
 
-    def _prune(self) -> None:
+    def _prune(self, newest: str) -> None:
         entries = [entry for entry in self._folder.iterdir() if (entry / _MANIFEST).is_file()]
-        entries.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
+        entries.sort(key=lambda entry: (entry.name == newest, entry.stat().st_mtime), reverse=True)
         room = KEPT_BYTES
         for place, entry in enumerate(entries):
             room -= sum(file.stat().st_size for file in entry.iterdir())

@@ -91,7 +91,7 @@ def sweep(loras: Path) -> None:
 
 
 def close_channel(channel: Path, token: str = "") -> None:
-    """Remove the channel if its run is dead or has ended, or if `token` is its owner's.
+    """Remove the channel if `token` is its owner's; without one, if its run is dead or has ended.
 
     What the disk refuses, or another process is reading, waits for the next sweep.
     """
@@ -144,13 +144,14 @@ def _refuse_living(channel: Path) -> None:
 def _may_go(channel: Path, token: str) -> bool:
     if not channel.is_dir() or channel.is_symlink():
         return False
-    if token and _owner(channel) == token:
-        return True
+    if token:
+        return owner(channel) == token
     live = read_live(channel)
     return live is None or not live.alive(channel)
 
 
-def _owner(channel: Path) -> str:
+def owner(channel: Path) -> str:
+    """The token of the process that made it; "" where it can't be read."""
     with suppress(OSError, ValueError):
         return (channel / OWNER_FILE).read_text(encoding="ascii")
     return ""

@@ -22,6 +22,7 @@ from training_pro.remote.channel import (
     channel_folder,
     close_channel,
     open_channel,
+    owner,
     put,
     read_small,
 )
@@ -68,6 +69,8 @@ class Steering:
     def _work(self) -> None:
         while True:
             running = self._run.status.running
+            if owner(self._channel) not in (self._token, ""):
+                return  # the next run of this name has made its own
             try:
                 self._obey()
                 self._tell()

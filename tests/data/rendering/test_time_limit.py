@@ -24,7 +24,7 @@ def test_results_and_errors_come_through():
 def test_what_takes_too_long_is_ended():
     with pytest.raises(TimeoutError):
         within_seconds(0.1, forever)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and any("time-limit" in thread.name for thread in threading.enumerate()):
         time.sleep(0.01)
     assert not any("time-limit" in thread.name for thread in threading.enumerate())

@@ -9,6 +9,7 @@ forget all counts: remove the folder `CACHE`.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -139,7 +140,9 @@ def keep(results: dict[str, dict[str, tuple[int, int]]]) -> None:
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for key, tests in results.items():
         before[key] = {**before.get(key, {}), **tests}
-    path.write_text(json.dumps(before, indent=1, sort_keys=True), encoding="utf-8")
+    whole = path.with_suffix(f".{os.getpid()}")  # other parts of the tests may read it now
+    whole.write_text(json.dumps(before, indent=1, sort_keys=True), encoding="utf-8")
+    whole.replace(path)
 
 
 def totals(tests: dict[str, Any]) -> str:

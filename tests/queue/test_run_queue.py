@@ -149,7 +149,7 @@ def test_a_running_entry_is_neither_moved_nor_removed(session: FakeSession, queu
     queue.move(keys(queue)["cyan"], -1)
     assert names(queue) == ["red", "cyan", "blue"]
     queue.interrupt()
-    assert run.status.ending is not None and queue.wait(30)
+    assert run.wait(30).ending is not None and queue.wait(30)
 
 
 def test_it_stops_after_the_present_run_and_goes_on_later(session: FakeSession, queue: RunQueue) -> None:

@@ -11,6 +11,7 @@ from tests.queue.fake_session import FakeRun, FakeSession
 from training_pro.folders import Folders
 from training_pro.queue.kept_list import KeptList
 from training_pro.queue.run_queue import RunQueue
+from training_pro.record import lock
 from training_pro.settings import Settings
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -42,6 +43,7 @@ def in_two_processes(work: Callable[[Path, int, Any, Any], None], user_data: Pat
 def add_runs(user_data: Path, number: int, together: Any, results: Any) -> None:
     """Adds 20 runs, one by one; their names are the result."""
     folders = Folders.under(user_data)
+    lock._MOST_S = _MOST_S  # whoever has the list takes it again at once; on a slow disk that is long
     queue = RunQueue(QuickSession(folders), KeptList(folders.queue))
     together.wait(_MOST_S)
     names = [f"run-{number}-{at}" for at in range(20)]
@@ -53,6 +55,7 @@ def add_runs(user_data: Path, number: int, together: Any, results: Any) -> None:
 def work_off(user_data: Path, number: int, together: Any, results: Any) -> None:
     """Works the queue off; the names of what was begun are the result."""
     folders = Folders.under(user_data)
+    lock._MOST_S = _MOST_S
     session = QuickSession(folders)
     queue = RunQueue(session, KeptList(folders.queue))
     together.wait(_MOST_S)

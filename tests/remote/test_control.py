@@ -42,7 +42,7 @@ def run(session: Session) -> Iterator[Run]:
     yield started
     started.controls.interrupt()
     started.wait(60)
-    session.settle()
+    session.settle(60)
 
 
 @pytest.fixture
@@ -111,12 +111,12 @@ def test_the_runs_own_prompts_are_answered_and_twice_in_a_pause(session: Session
     finally:
         run.controls.interrupt()
         run.wait(60)
-        session.settle()
+        session.settle(60)
 
 
 def test_the_wait_for_an_answer_has_an_end(run: Run, control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training_pro.training.behaviours.samples.SampleAnswers._answer_all", lambda *_: None)
-    code, said = control("sample", "The lamp", "--wait", "2")
+    code, said = control("sample", "The lamp", "--wait", "5")
     assert code == 7 and "Not every prompt is answered yet" in said and "--wait" in said
 
 
@@ -161,7 +161,7 @@ def test_the_channel_belongs_to_the_owner_alone_and_is_gone_at_the_end(run: Run,
     assert live is not None and live.settings == run.settings and live.alive(channel)
     run.controls.interrupt()
     run.wait(60)
-    session.settle()
+    session.settle(60)
     assert channels(run.folder.parent) == []
 
 
@@ -193,7 +193,7 @@ def test_no_such_run_and_one_that_has_ended(run: Run, session: Session, control:
     assert code == 2 and "No command for the run 'tales'" in said and "status." in said
     run.controls.interrupt()
     run.wait(60)
-    session.settle()
+    session.settle(60)
     code, said = control("pause")
     assert code == 6 and "is not running; it is interrupted" in said
     assert f"In progress in {run.folder.parent}: none.\nEnded: tales (interrupted)." in said
@@ -237,7 +237,7 @@ def test_what_was_said_to_a_dead_run_is_never_heard_by_the_next(
     channel = dead_channel(folders.loras / "tales", settings, started="00000000")
     assert control("pause")[0] == 6
     assert session.start(settings).wait(120).ending.kind == "finished"
-    session.settle()
+    session.settle(60)
     assert not channel.exists()
 
 

@@ -83,10 +83,21 @@ def test_a_pause_ends_at_once(controls: Controls, way_on: str) -> None:
 
 def test_a_checkpoint_asked_for_in_a_pause_wakes_the_run(controls: Controls) -> None:
     controls.pause()
-    threading.Timer(0.05, controls.ask_checkpoint).start()
+    over = threading.Event()
+
+    def ask() -> None:  # again and again: asked before the wait, it wakes nobody
+        while not over.wait(0.05):
+            controls.ask_checkpoint()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
     began = time.monotonic()
-    assert controls.wait_while_paused(600) is True
-    assert time.monotonic() - began < 300
+    try:
+        assert controls.wait_while_paused(600) is True
+        assert time.monotonic() - began < 300
+    finally:
+        over.set()
+        asking.join()
 
 
 def test_values_are_whole_under_many_threads(controls: Controls) -> None:

@@ -287,12 +287,12 @@ def test_a_pause_holds_and_goes_on(owner: TinyOwner) -> None:
     seen: list[RunStatus] = []
 
     def look_and_go_on() -> None:
-        for _ in range(1000):
+        for _ in range(6000):
             if run.status.phase == "paused":
                 break
             time.sleep(0.01)
         run.controls.ask_checkpoint()
-        for _ in range(1000):
+        for _ in range(6000):
             if run.status.checkpoints:
                 break
             time.sleep(0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from pathlib import Path
@@ -47,8 +48,9 @@ class Server:
 def free_port() -> int:
     """A port that no other program has, nor will soon: tests of several sets run at the same time, and gradio's own
     choice is the first free one of a hundred, which another takes as soon as a server here is closed to be started
-    again."""
-    for port in random.sample(range(20_000, 32_000), 50):  # below the ports that Linux gives to connections
+    again. Each process has 300 of its own; a run in progress has seeded `random` itself."""
+    first = 20_000 + os.getpid() % 40 * 300  # all below the ports that Linux gives to connections
+    for port in random.SystemRandom().sample(range(first, first + 300), 50):
         with socket.socket() as attempt:
             try:
                 attempt.bind(("127.0.0.1", port))

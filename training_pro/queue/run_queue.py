@@ -264,9 +264,10 @@ class RunQueue:
         try:
             while (chosen := self._next()) is not None:
                 self._note(self._run_to_its_end(*chosen))
-        finally:
+        except BaseException:
             with self._lock:
                 self._rest()
+            raise
 
     def _next(self) -> tuple[Entry, Entry] | None:
         """The entry to run now, as it waited and as it runs in the list from here on; None when the queue is to end."""

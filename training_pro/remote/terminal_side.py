@@ -85,7 +85,12 @@ def ask_run(run: Path, command: Command, wait_s: float) -> Heard:
     awaited = AwaitedAnswers(before, command.text) if command.do == "sample" else None
     answer_at, end = send(run, command), time.monotonic() + wait_s
     while (answer := read_small(answer_at)) is None:
-        before = reach(run)
+        try:
+            before = reach(run)
+        except NotRunning:
+            if command.do != "stop":
+                raise
+            return Heard(True, "The run has ended.", True, before)  # its channel went with the answer
         if time.monotonic() > end:
             return Heard(True, "The run has not read it yet.", False, before)
         time.sleep(_LOOK_AGAIN_S)

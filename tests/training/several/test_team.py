@@ -252,7 +252,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Itera
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TRANSFORMERS_VERBOSITY": "error"},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
     )
     yield Launch(folder, done.stdout + done.stderr, owner)

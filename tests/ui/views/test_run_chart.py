@@ -80,9 +80,9 @@ def test_a_hundred_thousand_updates_cost_little_and_lose_no_spike() -> None:
     losses = list(np.linspace(4, 2, 100_000))
     losses[70_001] = 9.0
     history = points(losses)
-    started = time.process_time()
+    started = time.thread_time()
     html = run_chart(history, [], ChartView(smoothing=50))
-    assert time.process_time() - started < 0.5
+    assert time.thread_time() - started < 0.5
     assert len(html) < 120_000
     heights = [float(height) for height in re.findall(r"[ML][\d.]+ ([\d.]+)", paths(html)["raw"])]
     assert min(heights) < 60

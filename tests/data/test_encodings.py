@@ -187,10 +187,12 @@ HEBREW = "בבוקר יצא הדייג אל הנהר והביט זמן רב במ
         (PLAIN_GREEK, "cp1253 iso8859_7 cp737"),
         (LITHUANIAN, "cp1257 iso8859_13"),
         (LATVIAN, "cp1257 iso8859_13"),
+        ("Öö oli külm, ja šokolaad sai otsa; õues kõndis kass.\n", "cp1257 iso8859_13"),
         ("Ma sœur a payé 120 €, et le pêcheur près de la rivière ne sait où elle était.\n", "cp1252 iso8859_15"),
         (HEBREW, "cp1255"),
     ],
-    ids=["Russian", "capitals", "Ukrainian", "Bulgarian", "Greek", "Lithuanian", "Latvian", "euro", "Hebrew"],
+    ids=["Russian", "capitals", "Ukrainian", "Bulgarian", "Greek", "Lithuanian", "Latvian"]
+    + ["Estonian", "euro", "Hebrew"],
 )
 @pytest.mark.parametrize("times", [1, 20])
 def test_the_encodings_of_an_alphabet_are_told_apart(text: str, encodings: str, times: int) -> None:
@@ -200,6 +202,15 @@ def test_the_encodings_of_an_alphabet_are_told_apart(text: str, encodings: str, 
         guess = guessed(data)
         assert guess is not None and decoded(data, guess.codec, "a.txt") == own, encoding
         assert guess.name != guess.codec, "people know it by a name"
+
+
+def test_other_encodings_are_named_only_where_they_may_be_right() -> None:
+    certain = [guessed(text.encode("cp1252")) for text in (GERMAN * 9, FRENCH)]
+    assert all(guess is not None and guess.others == () for guess in certain)
+    serbian = "\u0458\u0435 чекала жена с \u0452аком; љубав и \u045fеп"
+    guess = guessed(serbian.encode("cp1251"))
+    assert guess is not None and serbian in {guess.sample, *(other.sample for other in guess.others)}
+    assert guess.others and all(other.sample != guess.sample for other in guess.others)
 
 
 @pytest.mark.parametrize("line", ["½ kg für 3¼ EUR, it´s 20 °\n", "½kg und 1½ Tassen, Größe ¤\n"])

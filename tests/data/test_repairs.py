@@ -10,7 +10,7 @@ import pytest
 from tests.data.test_verify import verified
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.prepare import prepare
-from training_pro.data.repairs import BUTTONS, Repair, in_place_of, mend, repair_of, repairs
+from training_pro.data.repairs import BUTTONS, Repair, in_place_of, mend, repairs, repairs_of
 from training_pro.errors import DataError
 from training_pro.folders import Folders
 from training_pro.settings import Settings
@@ -68,11 +68,24 @@ def test_a_file_in_another_encoding_is_converted_as_the_error_says(folders: Fold
     (folders.datasets / "a.txt").write_bytes("Über den Fluß gingen sie früh. ".encode("cp1252") * 20)
     with pytest.raises(DataError) as raised:
         prepare(Settings(text_file="a.txt"), tiny_tokenizer(""), folders)
-    repair = repair_of(raised.value)
-    assert repair is not None and (repair.job, repair.file) == ("convert", "a.txt")
+    (repair,) = repairs_of(raised.value)
+    assert (repair.job, repair.file) == ("convert", "a.txt")
     done = mend(repair, folders)
     assert "1252" in done.said and "Über den Fluß" in (folders.datasets / done.name).read_text(encoding="utf-8")
-    assert repair_of(DataError("Another thing.")) is None and repair_of(ValueError()) is None
+    assert repairs_of(DataError("Another thing.")) == repairs_of(ValueError()) == []
+
+
+def test_where_an_encoding_is_uncertain_others_are_offered_with_what_they_read(folders: Folders) -> None:
+    text = "Vene oli jäässä. Yö oli ollut kylmä.\n"
+    (folders.datasets / "a.txt").write_bytes(text.encode("mac_roman") * 3)
+    with pytest.raises(DataError) as raised:
+        prepare(Settings(text_file="a.txt"), tiny_tokenizer(""), folders)
+    likeliest, *others = repairs_of(raised.value)
+    assert "Mac Roman" not in likeliest.sentence
+    (right,) = [one for one in others if one.encoding == "mac_roman"]
+    assert 'As Mac Roman (Western European) it reads "Vene oli jäässä' in right.sentence and not right.urgent
+    done = mend(right, folders)
+    assert "Mac Roman" in done.said and (folders.datasets / done.name).read_text(encoding="utf-8") == text * 3
 
 
 def test_a_name_that_is_taken_gets_a_number_and_nothing_is_lost(folders: Folders) -> None:

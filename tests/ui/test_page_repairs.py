@@ -23,6 +23,7 @@ def test_hard_wrapped_lines_are_joined_and_another_encoding_is_converted_with_on
     folder = desk.server.session.host.folders.datasets
     (folder / "wrapped.txt").write_text(WRAPPED, encoding="utf-8")
     (folder / "letters.txt").write_bytes("Über den Fluß gingen sie früh. ".encode("cp1252") * 60)
+    (folder / "old.txt").write_bytes("Vene oli jäässä. Yö oli ollut kylmä. ".encode("mac_roman") * 60)
     tab = desk.open()
     tab.choose("text-file", "wrapped.txt")
     tab.until(lambda: tab.page.locator(".tp-remark-row button", has_text="Join lines").count(), "the offer")
@@ -36,6 +37,11 @@ def test_hard_wrapped_lines_are_joined_and_another_encoding_is_converted_with_on
     use(tab, "Convert")
     tab.until(lambda: tab.typed("text-file") == "letters_utf8.txt", "the converted text")
     tab.until(lambda: "blocks" in tab.words("strip"), "its check")
+    tab.choose("text-file", "old.txt")
+    tab.until(lambda: "old.txt is not UTF-8" in tab.words("remark-0"), "the fault")
+    tab.page.locator(".tp-remark-row", has_text="As Mac Roman").get_by_role("button").click()
+    tab.until(lambda: tab.typed("text-file") == "old_utf8.txt", "the text in the other encoding")
+    assert (folder / "old_utf8.txt").read_text(encoding="utf-8").startswith("Vene oli jäässä.")
 
 
 def test_columns_are_chosen_from_their_samples_and_kept(desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """Which encoding a file is in that is not UTF-8, and its text in UTF-8. charset-normalizer guesses, a person decides.
 
 A guess looks at the first 256 kB; where single-byte encodings differ in a few letters only it can be wrong, which the
-sample line shows.
+sample line shows; then other encodings are offered with a line that they read otherwise.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from training_pro.errors import DataError
@@ -19,6 +20,9 @@ from training_pro.text.reading import is_shifted, wide_order
 
 LOOKED_AT_BYTES = 1 << 18
 _SAMPLE_CHARS = 70
+_MOST_OTHERS = 4
+_LINE_END = re.compile("[\r\n]")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x80-\x84\x86-\x9f]")
 _KOREAN = b"\x1b$)C"
 _SHIFTED = ("iso2022_jp_2", "iso2022_jp_3")  # all of it valid UTF-8: letters between escapes
 MIXED = "utf-8 and cp1252"  # no codec of Python's: files that were pasted together
@@ -35,9 +39,9 @@ _NAMES = {
     "iso8859_2": "ISO-8859-2 (Central European)",
     "cp1251": "Windows-1251 (Cyrillic)",
     "koi8_r": "KOI8-R (Cyrillic)",
-    "koi8_u": "KOI8-U (Ukrainian)",
+    "koi8_u": "KOI8-U (Cyrillic)",
     "iso8859_5": "ISO-8859-5 (Cyrillic)",
-    "mac_cyrillic": "Mac Cyrillic",
+    "mac_cyrillic": "Mac (Cyrillic)",
     "cp1253": "Windows-1253 (Greek)",
     "iso8859_7": "ISO-8859-7 (Greek)",
     "cp737": "DOS, code page 737 (Greek)",
@@ -84,7 +88,7 @@ _TURKISH = re.compile(
     "[\x00-\x7f\u00e7\u011f\u0131\u00f6\u015f\u00fc\u00c7\u011e\u0130\u00d6\u015e\u00dc\u00e2\u00ee\u00fb\u2013-\u2026]*"
 )
 # Each language's letters beyond ASCII, and those of them that its texts have and no Western one has in their places.
-_BALTIC = {"ąčęėįšųūž": "ėš", "āčēģīķļņšūž": "āēī"}
+_BALTIC = {"ąčęėįšųūž": "ėš", "āčēģīķļņšūž": "āēī", "äöüõšž": "õš"}
 _CENTRAL = {
     "ąćęłńóśźż": "łę",
     "áčďéěíňóřšťúůýž": "ěř",
@@ -113,17 +117,70 @@ _MOST_ACCENTS = 0.25  # of the letters; in other alphabets all letters are beyon
 
 @dataclass(frozen=True)
 class Guess:
-    """A Python codec's name, how people call it, and a line of the text as it reads then."""
+    """A Python codec's name, how people call it, and a line of the text as it reads then. `others` are what it may be
+    instead."""
 
     codec: str
     name: str
     sample: str
+    others: tuple[Guess, ...] = ()
+
+
+class OtherEncoding(DataError):
+    """The file `name` is not UTF-8 but what `guess` says."""
+
+    def __init__(self, text: str, name: str, guess: Guess) -> None:
+        super().__init__(text, option=f"convert {name}", code="not-utf8")
+        self.name, self.guess = name, guess
 
 
 def guessed(data: bytes) -> Guess | None:
     """The likeliest encoding of these bytes of a text; None: no text in any encoding."""
     codec = _codec(data)
-    return None if codec is None else Guess(codec, _NAMES.get(codec, codec), _sample(data, codec))
+    if codec is None:
+        return None
+    text = _mixed(data) if codec == MIXED else codecs.getincrementaldecoder(codec)("replace").decode(data)
+    return reading(codec, text, tuple(islice(_others(data, codec, text), _MOST_OTHERS)))
+
+
+def reading(codec: str, text: str, others: tuple[Guess, ...] = ()) -> Guess:
+    """What to say of `text` that was read in this encoding."""
+    place = next((at for at, character in enumerate(text) if not character.isascii()), None)
+    if place is None:
+        place = len(text) - len(text.lstrip())
+    return Guess(codec, _NAMES.get(codec, codec), _line_at(text, place), others)
+
+
+def _others(data: bytes, codec: str, text: str) -> Iterator[Guess]:
+    """Encodings in which these bytes are another text: those of which that is as certain as of `codec`, and where it is
+    not certain of it, all for the same languages."""
+    certain, languages = _fits(codec, text), _NAMES.get(codec, codec).rpartition(" ")[2]
+    if not languages.endswith(")"):
+        return
+    seen = {text}
+    for other in (one for one, name in _NAMES.items() if name.endswith(")" if certain else languages)):
+        own = _whole(data, other)
+        if own is None or own in seen or _CONTROLS.search(own) or (certain and not _fits(other, own)):
+            continue
+        seen.add(own)
+        place = next((at for at, (one, two) in enumerate(zip(own, text, strict=False)) if one != two), 0)
+        yield Guess(other, _NAMES[other], _line_at(own, place))
+
+
+def _fits(codec: str, text: str) -> bool:
+    """Whether a text that was read in this encoding is one of its languages for certain."""
+    fits = _CERTAIN.get(codec)
+    scores = (_score(text, common) for common, known in _ALPHABETS.items() if codec in known)
+    return (fits is not None and fits(text)) or any(score >= _LEAST_COMMON for score in scores)
+
+
+def _line_at(text: str, place: int) -> str:
+    """The line around this place, or a part of it."""
+    start = max(text.rfind(end, 0, place) for end in "\r\n") + 1
+    stop = found.start() if (found := _LINE_END.search(text, place)) else len(text)
+    if stop - start > _SAMPLE_CHARS:
+        start = max(start, place - _SAMPLE_CHARS // 2)
+    return text[start : min(stop, start + _SAMPLE_CHARS)].strip().removeprefix("\ufeff")
 
 
 def guess_of(path: Path, offset: int = 0) -> Guess | None:
@@ -156,11 +213,11 @@ def not_utf8(name: str, offset: int, guess: Guess | None, row: int | None = None
         return DataError(
             f"{what} not UTF-8 (byte {offset:,}) and holds no text in any known encoding; choose another file."
         )
-    return DataError(
+    return OtherEncoding(
         f'{what} not UTF-8 (byte {offset:,}); it looks like {guess.name}: "{guess.sample}". Convert it to UTF-8 under '
         "Tools.",
-        option=f"convert {name}",
-        code="not-utf8",
+        name,
+        guess,
     )
 
 
@@ -298,13 +355,3 @@ def _whole(data: bytes, codec: str) -> str | None:
         return codecs.getincrementaldecoder(codec)().decode(data)  # the last character may be cut off
     except UnicodeError:
         return None
-
-
-def _sample(data: bytes, codec: str) -> str:
-    """The first line that shows what the encoding decides, else the first line."""
-    text = _mixed(data) if codec == MIXED else codecs.getincrementaldecoder(codec)("replace").decode(data)
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or [""]
-    line = next((line for line in lines if not line.isascii()), lines[0])
-    place = next((at for at, character in enumerate(line) if not character.isascii()), 0)
-    start = max(0, place - _SAMPLE_CHARS // 2) if len(line) > _SAMPLE_CHARS else 0
-    return line[start : start + _SAMPLE_CHARS].strip().removeprefix("\ufeff")

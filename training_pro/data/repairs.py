@@ -13,6 +13,7 @@ from pathlib import Path
 from training_pro.data.chat_logs import chat_log, log_note
 from training_pro.data.chosen_files import ChosenFile, chosen_files, written_files
 from training_pro.data.documents.extracted import removed_words
+from training_pro.data.encodings import OtherEncoding
 from training_pro.data.files import find_dataset
 from training_pro.data.report import DataReport, SourceReport
 from training_pro.data.text_notes import LOOK_ALIKE_WORDS, stray_words, text_notes
@@ -26,8 +27,6 @@ from training_pro.text.splitting.unwrapping import LOOKED_AT_BYTES, wrapped_note
 from training_pro.text.stray_characters import CLEANED
 from training_pro.words import counted
 
-_CONVERT = "convert "
-
 
 @dataclass(frozen=True)
 class Repair:
@@ -35,6 +34,7 @@ class Repair:
 
     `sentence` says what is wrong. `instead_of`: the notes of the check that say the same. `names`: who writes in a chat
     log, the busiest first. `urgent`: the LoRA would be worse for it; else the text can be trained well as it is.
+    `encoding`: what to convert from, "" for the likeliest.
     """
 
     job: str
@@ -43,6 +43,7 @@ class Repair:
     instead_of: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     urgent: bool = True
+    encoding: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,15 @@ def repairs(report: DataReport, folders: Folders) -> list[Repair]:
     return [repair for source in texts for repair in _of_text(source, folders)]
 
 
-def repair_of(error: BaseException) -> Repair | None:
-    """What mends the file that `error` is about; None where nothing here does."""
-    if not isinstance(error, UserError) or error.code != "not-utf8" or not error.options:
-        return None
-    return Repair("convert", error.options[0].removeprefix(_CONVERT), str(error))
+def repairs_of(error: BaseException) -> list[Repair]:
+    """What mends the file that `error` is about, the likeliest first; [] where nothing here does."""
+    if not isinstance(error, OtherEncoding):
+        return []
+    others = [
+        Repair("convert", error.name, f'As {one.name} it reads "{one.sample}".', urgent=False, encoding=one.codec)
+        for one in error.guess.others
+    ]
+    return [Repair("convert", error.name, str(error)), *others]
 
 
 def mend(repair: Repair, folders: Folders, assistant: str = "", progress: Progress = no_progress) -> Mended:
@@ -81,6 +86,8 @@ def mend(repair: Repair, folders: Folders, assistant: str = "", progress: Progre
         name, log = tools.log_to_chats(repair.file, assistant)
         removed = f" Left out: {removed_words(log.removed)}." if log.removed else ""
         return Mended(name, f"The {len(log.messages):,} messages became chats that answer like {assistant}.{removed}")
+    if repair.job == "convert":
+        return _convert(tools, repair)
     return _JOBS[repair.job](tools, repair.file)
 
 
@@ -105,8 +112,8 @@ def _cut(tools: DatasetTools, file: str) -> Mended:
     return Mended(name, f"{count:,} scene breaks, page breaks and chapter headings became hard cuts.")
 
 
-def _convert(tools: DatasetTools, file: str) -> Mended:
-    done = tools.convert(file)
+def _convert(tools: DatasetTools, repair: Repair) -> Mended:
+    done = tools.convert(repair.file, repair.encoding)
     return Mended(done.name, f'It was read as {done.encoding}: "{done.sample}".' if done.encoding else "It is UTF-8.")
 
 
@@ -114,7 +121,6 @@ _JOBS: dict[str, Callable[[DatasetTools, str], Mended]] = {
     "unwrap": _unwrap,
     "clean": _clean,
     "cut": _cut,
-    "convert": _convert,
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from training_pro.data.chat_logs import PAUSE_HOURS, ChatLog, chat_log, conversations
-from training_pro.data.encodings import LOOKED_AT_BYTES, decoded, guessed, is_utf8
+from training_pro.data.encodings import LOOKED_AT_BYTES, decoded, guessed, is_utf8, reading
 from training_pro.data.files import DOCUMENTS, SUBTITLES, find_dataset, is_packed, is_text, suffix_of
 from training_pro.data.preview import BlockPreview, TokenPreview
 from training_pro.data.questions.kept import QuestionFile, chats_of
@@ -174,9 +174,8 @@ class DatasetTools:
         if not codec:
             raise DataError(f"{path.name} holds no text in any known encoding; choose another file.")
         target, text = self._target(path, f"_utf8{suffix_of(path)}"), decoded(data, codec, path.name)
-        right = guess is not None and guess.codec == codec
-        done = Conversion(target.name, {}, guess.name, guess.sample) if guess and right else Conversion(target.name)
-        return self._put(target, text, done)
+        read = reading(codec, text)
+        return self._put(target, text, Conversion(target.name, {}, read.name, read.sample))
 
     def _convert_document(self, path: Path) -> Conversion:
         target = self._target(path, ".txt")

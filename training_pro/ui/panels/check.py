@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from training_pro.data.repairs import Repair, repair_of, repairs
+from training_pro.data.repairs import Repair, repairs, repairs_of
 from training_pro.errors import Cancelled, Fault, SettingsError, UserError, explain
 from training_pro.progress import Progress
 from training_pro.record.names import run_folder
@@ -155,7 +155,7 @@ class Check:
             return self._faulty(settings, error.faults, asked)
         except Exception as error:  # noqa: BLE001 - the page's last stop: a sentence, never a trace
             fault = Fault(explain(error, "checking the data"), getattr(error, "setting", ""))
-            return self._faulty(settings, [fault], asked, repair_of(error))
+            return self._faulty(settings, [fault], asked, repairs_of(error))
         return self._good(settings, checked, asked)
 
     def _good(self, settings: Settings, checked: Checked, asked: _Asked) -> dict[Any, Any]:
@@ -191,9 +191,11 @@ class Check:
         settings: Settings | None,
         faults: Sequence[Fault],
         asked: _Asked,
-        repair: Repair | None = None,
+        found: Sequence[Repair] = (),
     ) -> dict[Any, Any]:
-        told = [found for fault in faults if (found := views.fault_remark(fault, repair)) is not None]
+        likeliest = found[0] if found else None
+        told = [one for fault in faults if (one := views.fault_remark(fault, likeliest)) is not None]
+        told += map(views.mending, found[1:])
         said = {one.sentence for one in told if one.button}
         sentence = " ".join(on_page(fault) for fault in faults if on_page(fault) not in said)
         return {

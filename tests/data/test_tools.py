@@ -73,7 +73,7 @@ def test_a_bad_row_leaves_nothing_behind(folders: Folders):
 
 def test_instructions_become_chats_with_their_input(folders: Folders):
     write_rows(folders, "a.json", [{"instruction": "sum", "input": "1 2", "output": "3"}, TASKS[0]])
-    assert DatasetTools(folders).rows_to_chats("a.json", " Be brief. ") == "a.jsonl"
+    assert DatasetTools(folders).rows_to_chats("a.json", " Be brief. ") == ("a.jsonl", [])
     assert lines(folders, "a.jsonl") == [
         chat("sum\n\n1 2", "3", system="Be brief."),
         chat("q 0", "ä 0", system="Be brief."),
@@ -82,7 +82,7 @@ def test_instructions_become_chats_with_their_input(folders: Folders):
 
 def test_chats_keep_their_own_system_message(folders: Folders):
     write_rows(folders, "a.jsonl", [chat("a", "b", system="own"), chat("c", "d")])
-    assert DatasetTools(folders).rows_to_chats("a.jsonl", "Be brief.") == "a_chat.jsonl"
+    assert DatasetTools(folders).rows_to_chats("a.jsonl", "Be brief.") == ("a_chat.jsonl", [])
     assert lines(folders, "a_chat.jsonl") == [chat("a", "b", system="own"), chat("c", "d", system="Be brief.")]
 
 
@@ -91,6 +91,19 @@ def test_chats_keep_their_tools(folders: Folders):
     write_rows(folders, "a.jsonl", [with_tools, chat("c", "d")])
     DatasetTools(folders).rows_to_chats("a.jsonl", "")
     assert lines(folders, "a_chat.jsonl") == [with_tools, chat("c", "d")]
+
+
+def test_what_is_in_none_of_the_chats_is_said(folders: Folders):
+    swipes = [
+        {"name": "Ann", "is_user": True, "mes": "a"},
+        {"name": "Bob", "is_user": False, "mes": "b", "swipes": ["b", "c", "d"]},
+    ]
+    write_rows(folders, "a.jsonl", [{"user_name": "Ann", "character_name": "Bob"}, *swipes])
+    write_rows(folders, "b.jsonl", [{**chat("a", "b"), "topic": "x"}, {**chat("c", "d"), "weight": 0}])
+    _, branches = DatasetTools(folders).rows_to_chats("a.jsonl", "")
+    _, others = DatasetTools(folders).rows_to_chats("b.jsonl", "")
+    assert ["Left out: 2 messages of other branches" in note for note in branches] == [True]
+    assert "Left out: 1 row " in others[0] and '"topic" (1)' in others[1] and len(others) == 2
 
 
 def test_without_a_system_message_none_is_added(folders: Folders):

@@ -116,7 +116,9 @@ def _rows_options(parser: argparse.ArgumentParser) -> None:
 def _rows_to_jsonl(options: argparse.Namespace) -> int:
     folders = common.folders_of(options)
     with Bar() as bar:
-        name = _tools(options, bar).rows_to_chats(_dataset(options.dataset, folders), options.system)
+        name, left_out = _tools(options, bar).rows_to_chats(_dataset(options.dataset, folders), options.system)
+    for note in left_out:
+        complain(note)
     return _say_files(folders, name)
 
 

@@ -21,6 +21,8 @@ from training_pro.data.encodings import LOOKED_AT_BYTES, decoded, guessed, is_ut
 from training_pro.data.files import DOCUMENTS, SUBTITLES, find_dataset, is_packed, is_text, suffix_of
 from training_pro.data.preview import BlockPreview, TokenPreview
 from training_pro.data.questions.kept import QuestionFile, chats_of
+from training_pro.data.rendering.chat import branch_notes, unused_notes
+from training_pro.data.rows.assistant_exports import OTHER_BRANCHES
 from training_pro.data.rows.bad_rows import BadRows, RowFault, Unwanted
 from training_pro.data.rows.chats import Chat, chat_of
 from training_pro.data.rows.rows import Row, read_rows
@@ -36,8 +38,10 @@ from training_pro.text.reading import read_text
 from training_pro.text.sections import section_spans, unescape
 from training_pro.text.splitting.unwrapping import Unwrapped, unwrapped
 from training_pro.text.stray_characters import Stray, cleaned
+from training_pro.words import counted
 
 _REPORT_EVERY = 500
+_ROWS = ""  # no field's name
 _BETWEEN_FILES = "\n\n\n"  # the usual hard cut, which a file's end is too
 
 
@@ -87,16 +91,19 @@ class DatasetTools:
                 _write_line(files[int(to_eval)], row)
         return targets[0].name, targets[1].name
 
-    def rows_to_chats(self, name: str, system: str) -> str:
-        """Instruction or chat rows to ``NAME.jsonl`` of messages; the name comes back.
+    def rows_to_chats(self, name: str, system: str) -> tuple[str, list[str]]:
+        """Instruction or chat rows to ``NAME.jsonl`` of messages; the name comes back, and what was left out.
 
         `system` goes before each conversation that has no system message of its own. An `input` stays: it follows
         the instruction after an empty line.
         """
         path = self._rows_file(name, "turn it into chats as a text")
         target = self._target(path, "_chat.jsonl" if path.suffix == ".jsonl" else ".jsonl")
-        _write_lines(target, self._chats(path, system.strip()))
-        return target.name
+        left_out: Counter[str] = Counter()
+        _write_lines(target, self._chats(path, system.strip(), left_out))
+        rows, branches = left_out.pop(_ROWS, 0), left_out.pop(OTHER_BRANCHES, 0)
+        refused = [f"Left out: {counted(rows, 'row')} not to be learned or without an answer."] if rows else []
+        return target.name, refused + branch_notes(branches) + unused_notes(left_out)
 
     def text_to_chats(self, name: str, hard_cut: str, system: str, prompt: str) -> str:
         """Each section of a text, as the answer to `prompt`, to ``NAME.jsonl`` of messages; the name comes back."""
@@ -267,13 +274,16 @@ class DatasetTools:
                 self.progress(done, total, what)
             yield numbered
 
-    def _chats(self, path: Path, system: str) -> Iterator[Row]:
+    def _chats(self, path: Path, system: str, left_out: Counter[str]) -> Iterator[Row]:
+        """The rows as chats; what of them is in none is counted."""
         bad = BadRows(path.name, "stop")
         for number, row in self._rows(path, "Converting rows"):
             try:
-                yield _chat_row(chat_of(row), system)
+                chat = chat_of(row)
+                yield _chat_row(chat, system)
+                left_out.update([*chat.unused, *([OTHER_BRANCHES] * chat.others)])
             except Unwanted:
-                continue  # it says itself that it is not to be learned, or nobody answers in it
+                left_out[_ROWS] += 1
             except RowFault as fault:
                 bad.reject(number, str(fault), row)
 

@@ -241,10 +241,6 @@ class ChatRenderer:
                 "In {} a text ends with a stop token of its own, and the chat template ({}) writes one more: remove it "
                 "from the rows.",
             ),
-            "branches": (
-                "message",
-                "Left out: {} of other branches of the chats (earlier versions, and answers that were not chosen).",
-            ),
             "unstopped": (
                 "answer",
                 "No stop token that could be trained follows {}: the model doesn't learn to end there.",
@@ -271,7 +267,7 @@ class ChatRenderer:
         for speakers, count in self._speakers.most_common(2):
             who = f"In {counted(count, 'row')} {beginning(speakers)}"
             notes.append(f'{who}. To choose another, set Columns to "assistant=NAME".')
-        return notes + unused_notes(self._unused)
+        return notes + branch_notes(self._counts["branches"]) + unused_notes(self._unused)
 
     def _with_stop(self, text: str, span: Span) -> Span:
         """The turn with the stop after it and with what the model writes itself before it, such as a channel's name.
@@ -302,6 +298,13 @@ class ChatRenderer:
         self._counts["system"] += 1
         joined = messages[0]["content"].strip() + "\n\n" + messages[1]["content"]
         return [{**messages[1], "content": joined}, *messages[2:]]
+
+
+def branch_notes(count: int) -> list[str]:
+    """A sentence on so many messages that are in no branch that is trained."""
+    messages = counted(count, "message")
+    kinds = "earlier versions, and answers that were not chosen"
+    return [f"Left out: {messages} of other branches of the chats ({kinds})."] if count else []
 
 
 def unused_notes(unused: Counter[str]) -> list[str]:

@@ -150,8 +150,9 @@ class Tools:
 
     def _rows_to_chats(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         name = self._chosen(data, "dataset")
-        made = self._tools(data, request, bar).rows_to_chats(name, str(data[self.system] or ""))
-        return self._made(f"{made} is chosen as the Dataset.", dataset=made, dataset_kind="auto")
+        made, left_out = self._tools(data, request, bar).rows_to_chats(name, str(data[self.system] or ""))
+        said = " ".join([f"{made} is chosen as the Dataset.", *left_out])
+        return self._made(said, dataset=made, dataset_kind="auto")
 
     def _text_to_chats(self, data: Values, request: gr.Request, bar: gr.Progress = _BAR) -> dict[Any, Any]:
         name, cut = self._chosen(data, "text_file"), str(self._form.values(data)["hard_cut"])

@@ -156,7 +156,7 @@ def page(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield "# Reliability"
     yield ""
     yield "We promise these things, and then try to break them. *20 of 20* means: held 20 times in 20 tries. We try"
-    yield "with two versions of transformers, the library that runs the models. *Not run*: tried with the other only."
+    yield "with two versions of transformers, the library that runs the models. *Not run*: tried with one version only."
     yield ""
     yield "All of it ran on the processor. On a graphics card the same bytes need"
     yield "[Deterministic](graphics-cards.md#the-same-result-again), which was not tested on a card."

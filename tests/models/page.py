@@ -123,7 +123,7 @@ def _counts(cells: Cells, families: list[str]) -> Iterator[str]:
     if refused:
         yield ""
         why = "[why](export.md#which-models)"
-        yield f"Of the refused, {len(refused)} are GGUF LoRAs ({why}); any others are listed below."
+        yield f"GGUF LoRAs among the refused: {len(refused)} ({why}). Any others are listed below."
 
 
 def _shown(cells: Cells, family: str, quantization: str, of: tuple[str, ...]) -> str:

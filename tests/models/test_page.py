@@ -26,7 +26,7 @@ def test_a_refusal_is_explained_and_that_of_a_gguf_lora_shown_as_no() -> None:
     assert "| Train Head | all 2 kinds but `gpt2`: `gpt2`, `opt` |\n" in made
     assert made.endswith("\n- `gpt2`, train head: refused. This model can't do it.\n")
     assert "6 checks: 4 passed, 2 refused with a reason, 0 failed" in made
-    assert "\nOf the refused, 1 are GGUF LoRAs" in made
+    assert "\nGGUF LoRAs among the refused: 1 " in made
 
 
 def test_a_gguf_lora_of_some_layers_is_no_plain_no() -> None:

@@ -55,10 +55,33 @@ def test_a_comparison_that_comes_late_leaves_the_run_that_was_opened_meanwhile(
     assert "<h2>c</h2>" in opened[1][panel.view]
 
 
-def test_of_choices_in_a_row_the_last_one_counts(server: Server) -> None:
+def test_a_run_that_comes_late_is_not_shown_over_the_one_that_was_opened_meanwhile(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        make_ours(folders, name, RunState("finished"))
+    with gr.Blocks():
+        panel = RunsPanel(StandInSession(folders), editable=False)
+        panel.build()
+    acts = runs._Acts({"open": panel._open}, panel._newest)
+    opened: list[dict[Any, Any]] = []
+    read = runs.read_run
+
+    def slowly(path: Path) -> Any:
+        if path.name == "a":
+            opened.append(acts.do('{"do": "open", "names": ["b"]}', page()))
+        return read(path)
+
+    monkeypatch.setattr(runs, "read_run", slowly)
+    assert acts.do('{"do": "open", "names": ["a"]}', page()) == {}
+    assert opened[0][panel.open_names] == ["b"]
+
+
+def test_of_choices_in_a_row_each_is_answered_in_its_turn(server: Server) -> None:
     """What is chosen while an older choice is answered would else be dropped, and the page show what it isn't."""
     blocks: Any = server.page
     chosen = [hooked for hooked in blocks.fns.values() if any(event == "input" for _, event in hooked.targets)]
     served = [hooked for hooked in chosen if hooked.fn is not None and hooked.api_name is not None]
     assert len(served) > 5
-    assert [hooked.fn.__name__ for hooked in served if hooked.trigger_mode != "always_last"] == []
+    out_of_turn = [hooked.fn.__name__ for hooked in served if hooked.queue and hooked.concurrency_limit != 1]
+    assert [hooked.fn.__name__ for hooked in served if hooked.trigger_mode != "multiple"] == out_of_turn == []

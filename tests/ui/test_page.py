@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -374,6 +375,38 @@ def test_while_a_check_takes_its_time_the_page_says_so_and_what_start_said_befor
     tab.until(lambda: not tab.part("start-said").is_visible(), "what Start said to go")
     go_on.set()
     tab.until(lambda: not tab.page.evaluate(checking) and "Ready" in tab.words("your-run"), "the check")
+
+
+def test_a_change_ends_the_check_that_runs_and_is_checked_itself(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tab, session, begun = desk.open(), desk.server.session, threading.Event()
+    tab.until(lambda: "Ready" in tab.words("your-run"), "the first check")
+    check = session.check
+
+    def endless(settings: Any, progress: Any) -> Any:
+        begun.set()
+        while settings.name == "endless":
+            progress(0, 1, "")
+            time.sleep(0.01)
+        return check(settings, progress)
+
+    monkeypatch.setattr(session, "check", endless)
+    tab.type("name", "endless")
+    tab.until(begun.is_set, "the check")
+    tab.type("rank", "7")
+    tab.type("name", "quick")
+    tab.until(lambda: "was 32" in tab.words("rank"), "the next check")
+
+
+def test_a_check_that_gets_lost_holds_no_other_one_back(desk: Desk) -> None:
+    tab = desk.open()
+    tab.until(lambda: "Ready" in tab.words("your-run"), "the first check")
+    asked: list[Any] = []
+    tab.page.route("**/queue/join*", asked.append)  # never answered
+    tab.type("rank", "7")
+    tab.until(lambda: asked, "the check that gets lost")
+    tab.page.unroute("**/queue/join*")
+    tab.type("epochs", "5")
+    tab.until(lambda: "was 32" in tab.words("rank") and "was 3" in tab.words("epochs"), "the next check")
 
 
 def test_what_start_says_stays_though_the_click_on_it_left_a_field(desk: Desk) -> None:

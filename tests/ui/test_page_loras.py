@@ -24,6 +24,7 @@ from training_pro.record.runs import SETTINGS_FILE, read_notes
 from training_pro.record.state import starting_state, write_state
 from training_pro.record.votes import read_votes
 from training_pro.settings import Settings, to_json
+from training_pro.ui.panels import runs
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -315,6 +316,25 @@ def test_a_run_is_trained_further_and_a_new_one_starts_from_it(desk: Desk) -> No
     tab.new_run()
     tab.all_settings()
     assert tab.typed("start-from") == "sea"
+
+
+def test_each_choice_in_a_row_counts_and_the_keyboard_keeps_its_place_in_the_list(
+    loras: Folders, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab, read, go_on = desk.open(), runs.read_run, threading.Event()
+    tab.show_tab("Runs")
+    tab.until(lambda: listed(tab) == ["blue", "red"], "the list")
+    monkeypatch.setattr(runs, "read_run", lambda path: go_on.wait(600) and read(path))
+    row(tab, "red").locator(".tp-open").click()
+    open_menu(tab, "blue", "Delete", by_key=True).press("Enter")
+    row(tab, "red").locator(".tp-open").click()
+    tab.until(lambda: not (loras.loras / "blue").exists(), "the deletion")
+    go_on.set()
+    tab.until(lambda: listed(tab) == ["red"] and "red says 8" in tab.words("runs-shown"), "what is left, opened")
+    row(tab, "red").locator(".tp-dots").focus()
+    drawn_again = "() => { const around = document.querySelector('.tp-runs').parentElement; around.innerHTML += ''; }"
+    tab.page.evaluate(drawn_again)
+    tab.until(lambda: tab.page.evaluate("document.activeElement.ariaLabel") == "More for red", "the keyboard's place")
 
 
 def test_a_rows_menu_stays_on_the_screen_and_the_arrow_of_a_list_beside_its_cross(loras: Folders, desk: Desk) -> None:

@@ -4,7 +4,6 @@
   // they have come to rest: a slider when it is let go, a number when it is left, or some time after the last key.
   const LIVE = { "tp-live-loss": "stop_at_loss", "tp-live-epoch": "stop_at_epoch", "tp-live-scale": "learning_rate_scale" };
   const TYPED_MS = 800;
-  const SENT_MS = 1000;   // so long what was sent goes along with the next: of presses in a row the server hears the last one
   if (window.trainingProHands) return;
   const given = {};
   const press = (hand, act) => {
@@ -21,12 +20,10 @@
     }
   }, true);
   // What was typed and is not sent yet: an answer under way may fill the field again before it is left.
-  const typing = {}, typed = {}, sent = {};
+  const typing = {}, typed = {};
   const send = (name, value) => {
     delete typed[name];
-    sent[name] = { value, at: Date.now() };
-    const recent = Object.entries(sent).filter(([, { at }]) => Date.now() - at < SENT_MS);
-    press("live", JSON.stringify(Object.fromEntries(recent.map(([each, { value: last }]) => [each, last]))));
+    press("live", JSON.stringify({ [name]: value }));
   };
   const moved = (event, wait_ms) => {
     const name = LIVE[event.target.closest?.(".training-pro .tp-live .tp-field")?.id], field = event.target;

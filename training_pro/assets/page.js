@@ -5,7 +5,7 @@
   const CHECK_AFTER_MS = 500, FORM = "training-pro-form", SEEN = "training-pro-seen", TYPED = "training-pro-typed", CHOSEN = "training-pro-chosen";
   if (window.trainingProPage) return;
   const page = () => document.querySelector(".training-pro");
-  const own = { timer: null, since: null, presses: 0, pulse: {}, marks: "", sent: {}, filled: false, met: false };
+  const own = { timer: null, since: null, lost: null, checking: false, again: false, pulse: {}, marks: "", sent: {}, filled: false, met: false };
 
   // Browsers may forbid pages to keep anything: then nothing is.
   const nowhere = { getItem: () => null, setItem: () => {} };
@@ -92,14 +92,21 @@
     if (name) onceDrawn(() => putBack([["name", typed().name ?? name]])); else check();
   };
   // The server answers again: what was asked of it meanwhile has no answer.
-  const back = () => { own.presses = 0; rest(); check(); };
+  const back = () => { own.checking = false; rest(); check(); };
 
   // -- the check ----------------------------------------------------------------------------------------------------
   const CHECKING_MS = 400;  // a check that takes less is not worth a word
+  const LOST_MS = 10000;    // one that was to end, and says nothing for so long, has got lost
   const underWay = () => { own.since = setTimeout(() => { page().dataset.checking = ""; }, CHECKING_MS); };
   const press = () => {
-    if (!own.presses) underWay();
-    own.presses += 1;
+    own.again = own.checking;
+    if (own.again) {
+      document.getElementById("tp-check-outdated")?.click();
+      own.lost ??= setTimeout(back, LOST_MS);
+      return;
+    }
+    own.checking = true;
+    underWay();
     own.sent = { [TYPED]: stored(TYPED), [CHOSEN]: stored(CHOSEN) };
     document.getElementById("tp-check")?.click();
   };
@@ -119,12 +126,14 @@
   };
   const rest = () => {
     clearTimeout(own.since);
+    clearTimeout(own.lost);
+    own.lost = null;
     delete page()?.dataset.checking;
   };
   const checked = () => {
     rest();
-    own.presses = own.presses > 1 ? 1 : 0;  // of presses during a check gradio lets the last one follow
-    if (own.presses) underWay(); else if (own.answered) known(own.sent);
+    own.checking = false;
+    if (own.again) press(); else if (own.answered) known(own.sent);
     own.answered = false;
   };
   const answered = () => { own.answered = true; };  // before `checked`, where the server has read the form

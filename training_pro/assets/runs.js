@@ -79,10 +79,24 @@
     if (before) act("show", opened ? [opened] : []);
   };
   const many = { compare, untick: () => { ticked.clear(); stopComparing(); } };
+  // The keyboard's place in the list, which a new list would lose: which of a row's buttons.
+  let focused = null;
+  const places = (row) => [...row.querySelectorAll("button")];
+  document.addEventListener("focusin", ({ target }) => {
+    const row = target.closest?.(".training-pro .tp-runs tr[data-run]");
+    focused = row ? { run: row.dataset.run, place: places(row).indexOf(target) } : null;
+  });
+  document.addEventListener("pointerdown", () => { focused = null; }, true);
+  const refocus = () => {
+    const row = focused && document.activeElement === document.body && rows().find((one) => one.dataset.run === focused.run);
+    if (row) places(row)[focused.place]?.focus({ preventScroll: true });
+  };
   // Gradio puts a new list in the place of the old, or mends the old where it differs.
   const drawn = ({ target, addedNodes }) => target.closest(".tp-runs") || [...addedNodes].some((node) => node.querySelector?.(".tp-runs"));
   new MutationObserver((changes) => {
-    if (changes.some(drawn)) dress();
+    if (!changes.some(drawn)) return;
+    dress();
+    refocus();
   }).observe(document.body, { childList: true, subtree: true });
   document.addEventListener("input", (event) => { if (event.target.closest?.(".tp-run-search")) dress(); }, true);
 

@@ -33,7 +33,7 @@ class Hand:
         With `inputs` the handler gets a dict of them instead, in which `given` is what to do.
         """
         take = f"window.trainingProHands.take({json.dumps(self.name)})"
-        same: dict[str, Any] = {"trigger_mode": "always_last", **AT_ONCE}
+        same: dict[str, Any] = {"trigger_mode": "multiple", **AT_ONCE}  # each press counts, whatever became of others
         if not inputs:
             return self.button.click(handler, self.given, list(outputs), js=f"() => {take}", **same)
         every = {self.given, *inputs}

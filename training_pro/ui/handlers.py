@@ -18,7 +18,9 @@ from training_pro.ui.views.markup import box
 
 Handler = Callable[..., Any]
 QUIET: dict[str, Any] = {"api_name": False, "show_progress": "hidden"}
-LATEST: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}  # of choices in a row the last one counts
+# Of choices in a row each is answered, in their order. "always_last" would leave some out, and with gradio 4 all
+# that follow one whose answer got lost.
+IN_TURN: dict[str, Any] = {**QUIET, "trigger_mode": "multiple", "concurrency_limit": 1}
 AT_ONCE: dict[str, Any] = {**QUIET, "queue": False}  # never waits behind other work
 CHECK = "() => window.trainingProPage.check()"  # for `js`: the page asks for a check of its form
 

@@ -15,12 +15,15 @@ class Newest:
 
     def begin(self, request: gr.Request) -> threading.Event:
         """The page asks; what comes back is set once it has asked again."""
-        page, overtaken = str(request.session_hash), threading.Event()
-        before = self._asked.get(page)
+        self.overtake(request)
+        overtaken = self._asked[str(request.session_hash)] = threading.Event()
+        return overtaken
+
+    def overtake(self, request: gr.Request) -> None:
+        """The page does not want the answer any more."""
+        before = self._asked.get(str(request.session_hash))
         if before is not None:
             before.set()
-        self._asked[page] = overtaken
-        return overtaken
 
     def end(self, request: gr.Request, overtaken: threading.Event) -> None:
         """The answer to it is there."""

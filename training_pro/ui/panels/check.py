@@ -1,7 +1,8 @@
 """The check that runs by itself half a second after a change: what the run would be, shown below the files and beside
 the form, with at most three remarks and a button for each.
 
-The page's script (``assets/page.js``) presses the hidden button; a newer check of the same page cancels an older one.
+The page's script (``assets/page.js``) presses the hidden button, once at a time: what changes meanwhile ends the check
+that runs, and another one follows.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from training_pro.settings import Settings
 from training_pro.training.checks import name_faults
 from training_pro.ui.form import BOTH, ROWS, TEXT, Form, Values
 from training_pro.ui.hand import Hand
-from training_pro.ui.handlers import AT_ONCE, CHECK, LATEST, answering
+from training_pro.ui.handlers import AT_ONCE, CHECK, IN_TURN, answering
 from training_pro.ui.newest import Newest
 from training_pro.ui.panels.readiness import obstacle
 from training_pro.ui.panels.repairs import Repairs
@@ -66,6 +67,7 @@ class Check:
         self.strip = area("strip", views.strip_says("info", views.NOT_CHECKED))
         self.marks = area("marks", elem_classes=["tp-hidden"])
         self.button = button("Check", "check", elem_classes=["tp-hidden"])
+        self.outdated = button("End the check", "check-outdated", elem_classes=["tp-hidden"])
 
     def build_card(self) -> None:
         """The numbers of the run to be."""
@@ -89,7 +91,8 @@ class Check:
 
     def connect(self) -> None:
         inputs = self._form.inputs | {self.repairs.names, self.repairs.repair}
-        self.done = self.button.click(self._check, inputs, self.shown, **LATEST)
+        self.done = self.button.click(self._check, inputs, self.shown, **IN_TURN)
+        self.outdated.click(self._newest.overtake, None, None, **AT_ONCE)
         self.done.success(None, None, None, js="() => window.trainingProPage.answered()", **AT_ONCE)
         self.done.then(None, None, None, js="() => window.trainingProPage.checked()", **AT_ONCE)
         taken = [*self._form.outputs, self.repairs.said, self.strip]

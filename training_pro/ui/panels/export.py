@@ -25,7 +25,7 @@ from training_pro.record.lora_choices import chosen_lora
 from training_pro.session import Session
 from training_pro.ui.cancelling import Cancels
 from training_pro.ui.form import Values
-from training_pro.ui.handlers import AT_ONCE, LATEST, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, IN_TURN, QUIET, answering
 from training_pro.ui.lora_chooser import LoraChooser
 from training_pro.ui.panels.folder_button import copy_on_click, folder_said
 from training_pro.ui.pieces import area, button, button_row, card, head
@@ -122,10 +122,10 @@ class Export:
 
     def connect(self) -> None:
         asked = {self.chooser.control, self.kind, self.dtype, self.overwrite, self.base, self.ollama}
-        self.kind.input(self._types, self.kind, [self.dtype, self.ollama], **LATEST)
+        self.kind.input(self._types, self.kind, [self.dtype, self.ollama], **IN_TURN)
         look = answering(self._forecast, self.forecast, "estimating the export")
         for event in (self.chooser.control.input, self.kind.input, self.dtype.input, self.base.submit, self.base.blur):
-            event(look, asked, self.forecast, **LATEST)
+            event(look, asked, self.forecast, **IN_TURN)
         cleared = [self.cancel, self.said, self.result, self.after, self.rounded]
         outputs = [self.said, self.result, self.after, self.prepare, self.files, self.rounded]
         for pressed, job, given in ((self.begin, self._export, asked), (self.exact, self._save_exactly, None)):

@@ -17,7 +17,7 @@ from training_pro.record.lora_choices import chosen_lora
 from training_pro.record.names import check_name
 from training_pro.session import Session
 from training_pro.ui.form import Values
-from training_pro.ui.handlers import LATEST, answering
+from training_pro.ui.handlers import IN_TURN, answering
 from training_pro.ui.lora_chooser import LoraChooser
 from training_pro.ui.panels.ask import strengths_in
 from training_pro.ui.pieces import area, button, button_row, card, head
@@ -74,7 +74,7 @@ class LoraTools:
 
     def connect(self) -> None:
         fields = [self.explained, self.strength, self.rank, self.name, self.go]
-        self.tool.input(self._show, self.tool, fields, **LATEST)
+        self.tool.input(self._show, self.tool, fields, **IN_TURN)
         # By the page itself: an answer that comes late would take away what the new tool says already.
         self.tool.input(None, None, [self.said, self.result], js="() => ['', '']", api_name=False)
         asked = {self.tool, self.chooser.control, self.strength, self.rank, self.name}

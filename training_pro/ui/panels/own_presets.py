@@ -13,7 +13,7 @@ from training_pro.session import Session
 from training_pro.settings import checked_value, to_dict
 from training_pro.ui.form import Form, Values
 from training_pro.ui.hand import Hand
-from training_pro.ui.handlers import AT_ONCE, CHECK, LATEST, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, CHECK, IN_TURN, QUIET, answering
 from training_pro.ui.pieces import area, button, head
 from training_pro.ui.presets import drop_preset, every_preset, keep_preset, preset_tiles, preset_values
 from training_pro.ui.views.check import BACK_HAND, changed_back
@@ -51,7 +51,7 @@ class OwnPresets:
     def connect(self) -> None:
         filled = [*self._form.outputs, self.said]
         use = answering(self._use, self.said, "using the preset")
-        self.tile.input(use, self._form.inputs | {self.tile}, filled, **LATEST).then(
+        self.tile.input(use, self._form.inputs | {self.tile}, filled, **IN_TURN).then(
             None, None, None, js=CHECK, **AT_ONCE
         )
         keep = answering(self._keep, self.said, "saving the preset")

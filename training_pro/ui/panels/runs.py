@@ -21,7 +21,7 @@ from training_pro.session import Session
 from training_pro.ui.choices import BY_NAME, NEWEST, ordered_runs
 from training_pro.ui.fields import Choice, meant
 from training_pro.ui.hand import Hand
-from training_pro.ui.handlers import LATEST, QUIET, answering
+from training_pro.ui.handlers import IN_TURN, QUIET, answering
 from training_pro.ui.live import Follows, Pulled
 from training_pro.ui.newest import Newest
 from training_pro.ui.panels.after import continue_run, resumes, use_in_chat
@@ -134,8 +134,8 @@ class RunsPanel(Follows):
         """What everybody may do: look."""
         page.load(None, None, None, js=SCRIPT.read_text(encoding="utf-8"))
         over = answering(self._over, self.said, "comparing the runs")
-        self.over.input(over, [self.open_names, self.over], [self.view, self.said], **LATEST)
-        self.order.input(self._set_order, self.order, None, **LATEST)
+        self.over.input(over, [self.open_names, self.over], [self.view, self.said], **IN_TURN)
+        self.order.input(self._set_order, self.order, None, **IN_TURN)
         if not self._editable:
             acts = _Acts({"open": self._open, "show": self._open}, self._newest)
             self.hand.connect(answering(acts.do, self.said, "opening the run"), [self.said, *self._view])
@@ -359,10 +359,11 @@ class _Acts:
         self._newest = newest
 
     def do(self, given: str, request: gr.Request) -> dict[Any, Any]:
-        self._newest.begin(request)
+        overtaken = self._newest.begin(request)
         asked = json.loads(given or "{}")
         what, names = asked.get("do"), [str(name) for name in asked.get("names", [])]
         action = self._acts.get(what)
         if action is None:
             raise RunError(f"The page asks for {str(what)[:40]!r}, which can't be done here. Reload the page.")
-        return action(names, request) if what in ("folder", "delete") else action(names)
+        answer = action(names, request) if what in ("folder", "delete") else action(names)
+        return {} if what in ("open", "show") and overtaken.is_set() else answer  # another was opened meanwhile

@@ -19,7 +19,7 @@ from training_pro.record.names import free_name_for
 from training_pro.session import Session
 from training_pro.ui.choices import choice_updates, file_choices
 from training_pro.ui.form import BOTH, ROWS, Form, Values, kind_of
-from training_pro.ui.handlers import AT_ONCE, CHECK, LATEST, QUIET, answering
+from training_pro.ui.handlers import AT_ONCE, CHECK, IN_TURN, QUIET, answering
 from training_pro.ui.panels.check import Check
 from training_pro.ui.pieces import area, button, card, head
 from training_pro.ui.views.markup import box
@@ -62,12 +62,12 @@ class What:
         mended = self._check.repairs.said
         named = [*form.outputs, self.named, self.said, mended]
         kind = answering(self._kind, self.said, "choosing what to learn")
-        form.kind.input(kind, form.kind, [*form.outputs, self.said, mended], **LATEST).then(
+        form.kind.input(kind, form.kind, [*form.outputs, self.said, mended], **IN_TURN).then(
             None, None, None, js=CHECK, **AT_ONCE
         )
         for name in ("text_file", "dataset"):
             follow = answering(self._named, self.said, "naming the run")
-            controls[name].input(follow, form.inputs | {self.named}, named, **LATEST).then(
+            controls[name].input(follow, form.inputs | {self.named}, named, **IN_TURN).then(
                 None, None, None, js=_NAMED, **AT_ONCE
             )
         upload = answering(self._upload, self.said, "uploading a file")

@@ -401,7 +401,7 @@ def test_a_check_that_gets_lost_holds_no_other_one_back(desk: Desk) -> None:
     tab = desk.open()
     tab.until(lambda: "Ready" in tab.words("your-run"), "the first check")
     asked: list[Any] = []
-    tab.page.route("**/queue/join*", asked.append)  # never answered
+    tab.page.route("**/queue/join*", lambda route: asked.append(route))  # never answered
     tab.type("rank", "7")
     tab.until(lambda: asked, "the check that gets lost")
     tab.page.unroute("**/queue/join*")

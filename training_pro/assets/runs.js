@@ -92,7 +92,8 @@
     if (row) places(row)[focused.place]?.focus({ preventScroll: true });
   };
   // Gradio puts a new list in the place of the old, or mends the old where it differs.
-  const drawn = ({ target, addedNodes }) => target.closest(".tp-runs") || [...addedNodes].some((node) => node.querySelector?.(".tp-runs"));
+  const has = (node) => node.matches?.(".tp-runs") || node.querySelector?.(".tp-runs");
+  const drawn = ({ target, addedNodes }) => target.closest(".tp-runs") || [...addedNodes].some(has);
   new MutationObserver((changes) => {
     if (!changes.some(drawn)) return;
     dress();

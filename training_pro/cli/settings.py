@@ -40,7 +40,8 @@ KNOWN_FROM = {
 BEGINNING = """# All settings
 
 The *name* stands in settings files and after [`--set`](command-line.md#model-folders-and-settings). A number outside a
-setting's limits is refused, and the message names them. All other controls are in [The page](page.md). `python -m training_pro settings` writes this page.
+setting's limits is refused, and the message names them. All other controls are in [The page](page.md). `python -m
+training_pro settings` writes this page.
 
 A *token* is a word or a piece of one. A *block* is one training sample. An *update* is one step of learning, made from
 one or more batches of blocks. An *epoch* is one pass over the data. The *loss* is low when the model predicts well. A

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
-from training_pro.data.encodings import decoded, guessed, is_utf8, not_utf8
+from training_pro.data.encodings import decoded, guessed, is_utf8, not_utf8, reading
 from training_pro.data.rows.bad_rows import BadRows
 from training_pro.data.rows.rows import read_rows
 from training_pro.errors import DataError
@@ -217,6 +218,59 @@ def test_other_encodings_are_named_only_where_they_may_be_right() -> None:
 def test_signs_of_windows_1252_are_no_euro_and_no_letters(line: str) -> None:
     guess = guessed((GERMAN * 20 + line).encode("cp1252"))
     assert guess is not None and guess.codec == "cp1252"
+
+
+ACCENTS = [
+    *("Le garçon lâche la boîte.", "Le maître français a mâché sa pâte.", "Reçu ! Où naît l’âme fâchée du maçon ?"),
+    *("São João não põe a mão no coração.", "Põe os pães à mão, irmão.", "A canção é de âmbar e maçã."),
+    *("Sì, è lunedì; c’è un caffè.", "Año tras año, la cigüeña voló al sur.", "De zeeën zijn geërfd; hè, hé, vóór."),
+    *("Rødgrød på en ø.", "På ön går åtta får i år.", "Yöllä äiti söi hyvää leipää.", "Äpfel, Öl, Übermut und Größe."),
+]
+
+
+@pytest.mark.parametrize("times", [1, 20])
+@pytest.mark.parametrize("line", ACCENTS)
+def test_short_lines_full_of_accents_are_western(line: str, times: int) -> None:
+    text = f"{line}\n" * times
+    guess = guessed(text.encode("cp1252"))
+    assert guess is not None and decoded(text.encode("cp1252"), guess.codec, "a.txt") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Лодка стояла здесь, told captain Smith and his crew at sea. ",
+        "כך אמר הדייג לסירה to captain Smith and his crew, ",
+    ],
+)
+def test_a_part_in_another_alphabet_is_not_read_as_western(text: str) -> None:
+    guess = guessed((text * 3).encode("cp1251" if text[0] == "Л" else "cp1255"))
+    assert guess is not None and guess.sample.startswith(text[:10])
+
+
+def test_latvian_is_known_by_its_own_places_of_letters() -> None:
+    text = "ās uz akmens un gaidīja, kamēr uzlēks sa"
+    guess = guessed(text.encode("cp1257"))
+    assert guess is not None and guess.sample == text
+
+
+def test_where_it_looks_baltic_and_is_not_certain_western_is_offered() -> None:
+    text = "Hún sá öxi í ánni í gær."
+    guess = guessed(text.encode("cp1252"))
+    assert guess is not None and "Baltic" in guess.name
+    assert "cp1252" in {other.codec for other in guess.others}
+
+
+@pytest.mark.parametrize("text", ["<p>\n\u00a0\nGrüße aus Köln, sagte Jürgen.\n", "\n \u00a0\n\n  Grüße\n"])
+def test_the_sample_is_a_line_with_something_to_see(text: str) -> None:
+    guess = guessed(text.encode("cp1252"))
+    assert guess is not None and guess.sample.startswith("Grüße")
+
+
+def test_a_sample_of_a_long_text_is_found_fast() -> None:
+    before = time.thread_time()
+    assert reading("cp1252", "The river is deep. \n" * 1_000_000 + "é").sample == "é"
+    assert time.thread_time() - before < 0.4
 
 
 GREEK = "\u0386λλο ένα παιδί είπε: η θάλασσα είναι ήρεμη σήμερα και ο ουρανός καθαρός.\n"

@@ -106,6 +106,12 @@ def test_what_is_in_none_of_the_chats_is_said(folders: Folders):
     assert "Left out: 1 row " in others[0] and '"topic" (1)' in others[1] and len(others) == 2
 
 
+def test_a_field_without_a_name_is_no_row_that_is_left_out(folders: Folders):
+    write_rows(folders, "a.jsonl", [{**chat("a", "b"), "": "x"}])
+    _, notes = DatasetTools(folders).rows_to_chats("a.jsonl", "")
+    assert len(notes) == 1 and '"" (1)' in notes[0]
+
+
 def test_without_a_system_message_none_is_added(folders: Folders):
     write_rows(folders, "a.json", TASKS[:1])
     DatasetTools(folders).rows_to_chats("a.json", "")

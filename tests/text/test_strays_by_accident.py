@@ -9,6 +9,7 @@ import pytest
 
 from training_pro.text.blocks.corpus import Corpus
 from training_pro.text.stray_characters import RowStrays, clean, cleaned, strays
+from training_pro.text.wiki_templates import words_shown
 
 HONEST = "São Paulo, ça va? L’été à l'âme; « oui », Ärger, €5 — “Well”"
 
@@ -49,6 +50,8 @@ def test_a_zero_width_space_between_words_of_scripts_without_spaces_stays(word: 
     assert rows.notes() == []
     mixed = f"\u200b{word}\u200b\u200b{other}\u200b\na\u200bb {word}\u2060{other}"
     assert clean(mixed) == (f"{word}\u200b{other}\nab {word}{other}", 5) and kinds(mixed) == {"zero-width spaces": 5}
+    many = f"{word}{30 * chr(0x200B)}{other}"
+    assert clean(many) == (f"{word}\u200b{other}", 29) and kinds(many) == {"zero-width spaces": 29}
 
 
 @pytest.mark.parametrize(
@@ -264,6 +267,16 @@ def test_braces_in_a_template_go_with_it(value: str) -> None:
         ("{{circa|1900}}", "circa 1900"),
         ("{{Vers|The pond is deep and it is cold.|x}}", "The pond is deep and it is cold."),
         ("{{short description|A pond that is deep and also cold}}", ""),
+        ("{{center|left}}{{small|Left}}{{u|centre}}", "leftLeftcentre"),
+        ("{{lang-[[x|y}}", ""),
+        ("{{Citation | author=Smith, John | title=The Book | year=2001}}{{Quote|author=Ann}}", ""),
+        ("{{Ficha de río|imagen (mapa) = el río visto desde la orilla norte del pueblo}}", ""),
+        ("{{Véase también|el río visto desde la orilla norte}}", ""),
+        ("{{DEFAULTSORT:Pond|the pond that is deep and cold}}", ""),
+        ("{{quote|2=Ann|Deep.}}", "Deep.\n\u2014 Ann"),
+        ("{{lang|2=mot|1=fr}}", "mot"),
+        ("{{quote|²=Ann|Deep.}}", "Deep."),
+        ("{{cquote|Deep.|20px|20px|Ann|Book}}", "Deep.\n\u2014 Ann, Book"),
         ("{{efn|It is said that it was deeper once.}}", ""),
         ("{{sfn|Wren|1900|p=5}}{{coord|41|53|N}}{{Reflist|30em}}", ""),
     ],
@@ -272,6 +285,11 @@ def test_words_of_the_text_that_stand_in_a_template_stay(template: str, shown: s
     text = f"[[A]], [[B]], [[C]]: {template} So.\n"
     cleaned_text, count = clean(text)
     assert cleaned_text == f"A, B, C: {shown} So.\n" and count == kinds(text)["wiki marks"] > 3
+
+
+@pytest.mark.parametrize("template", ["{{Фильм|Описание/сюжет = длинный текст из шести слов и более}}", "{{small}}"])
+def test_of_some_templates_no_words_are_shown(template: str) -> None:
+    assert words_shown(template) == ""
 
 
 def test_a_quote_that_is_a_paragraph_stays_one() -> None:
@@ -348,12 +366,14 @@ def test_the_two_spaces_with_which_markdown_breaks_a_line_stay() -> None:
     verse = "The lamp  \nAn empty coat  \nA grey cat  \n    of wool  \n\n"
     assert kinds(verse * 3) == {"line ends with spaces": 3}  # where a paragraph ends they mean nothing
     assert clean(verse * 3) == ("The lamp  \nAn empty coat  \nA grey cat  \n    of wool\n\n" * 3, 3)
+    wide = verse.replace("lamp", "lamp ").replace("coat", "coat   ")
+    assert kinds(wide * 3) == {"line ends with spaces": 9} and clean(wide * 3) == (clean(verse * 3)[0], 9)
 
 
 def test_spaces_that_a_page_left_are_counted_by_kind_and_cleaned() -> None:
     assert kinds(POEM) == {"line ends with spaces": 3, "no-break spaces": 5}
     text, counts = cleaned(POEM)
-    assert text == "The lamp\nAn empty coat\nA grey cat\n  indented line\n\u00a0\n \nend\tof all"
+    assert text == "The lamp  \nAn empty coat\nA grey cat\n  indented line\n\u00a0\n \nend\tof all"
     assert counts == kinds(POEM) and cleaned(text) == (text, {})
     (shown, _) = (stray.example for stray in strays(Corpus.of_texts([POEM])))
     assert set(shown) == {"\u2423"}

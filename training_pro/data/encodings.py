@@ -22,6 +22,7 @@ LOOKED_AT_BYTES = 1 << 18
 _SAMPLE_CHARS = 70
 _MOST_OTHERS = 4
 _LINE_END = re.compile("[\r\n]")
+_BEYOND = re.compile(r"[^\x00-\x7f\s]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x80-\x84\x86-\x9f]")
 _KOREAN = b"\x1b$)C"
 _SHIFTED = ("iso2022_jp_2", "iso2022_jp_3")  # all of it valid UTF-8: letters between escapes
@@ -48,8 +49,6 @@ _NAMES = {
     "cp1254": "Windows-1254 (Turkish)",
     "cp1255": "Windows-1255 (Hebrew)",
     "cp1256": "Windows-1256 (Arabic)",
-    "cp1257": "Windows-1257 (Baltic)",
-    "iso8859_13": "ISO-8859-13 (Baltic)",
     "cp874": "Windows-874 (Thai)",
     "cp932": "Shift JIS (Japanese)",
     "cp949": "EUC-KR (Korean)",
@@ -59,6 +58,8 @@ _NAMES = {
     "cp850": "DOS, code page 850 (Western European)",
     "mac_roman": "Mac Roman (Western European)",
     "cp852": "DOS, code page 852 (Central European)",
+    "cp1257": "Windows-1257 (Baltic)",
+    "iso8859_13": "ISO-8859-13 (Baltic)",
     "cp866": "DOS, code page 866 (Cyrillic)",
     "iso2022_jp_2": "ISO-2022-JP (Japanese)",
     "iso2022_jp_3": "ISO-2022-JP (Japanese)",
@@ -69,6 +70,7 @@ _NAMES = {
     "utf_32": "UTF-32",
     MIXED: "UTF-8 with some bytes of Windows-1252 in it",
 }
+_EUROPEAN = ("European)", "(Baltic)")  # names of Latin letters' encodings end so
 # Letters and signs of Western European texts beyond ASCII; a text with no others is of Windows-1252, not of a cousin.
 _WESTERN = re.compile(
     "[\x00-\x7f\u00a0-\u00bf\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u20ac"
@@ -89,6 +91,8 @@ _TURKISH = re.compile(
 )
 # Each language's letters beyond ASCII, and those of them that its texts have and no Western one has in their places.
 _BALTIC = {"ąčęėįšųūž": "ėš", "āčēģīķļņšūž": "āēī", "äöüõšž": "õš"}
+# In Windows-1252 the Latvian ā, ē and ī are letters of French, whose ç stands before a, o or u.
+_NOT_FRENCH = re.compile("[šžģķņ]|ē[^aouāū'\u2019]")
 _CENTRAL = {
     "ąćęłńóśźż": "łę",
     "áčďéěíňóřšťúůýž": "ěř",
@@ -113,6 +117,8 @@ _CAPITAL_INSIDE = re.compile("[\u0430-\u045f\u0491\u03ac-\u03ce][\u0400-\u042f\u
 _LEAST_COMMON = 0.5  # of the characters beyond ASCII
 _MARKS = frozenset("\u00a0«»§°©®„“”‘’‚‹›–—…•€™№")
 _MOST_ACCENTS = 0.25  # of the letters; in other alphabets all letters are beyond ASCII
+_MOST_ACCENTS_APART = 0.4  # where there are no three of them together, as in "mães à mão"
+_TOGETHER = re.compile("[\u00c0-\u00ff]{3}")
 
 
 @dataclass(frozen=True)
@@ -145,25 +151,26 @@ def guessed(data: bytes) -> Guess | None:
 
 def reading(codec: str, text: str, others: tuple[Guess, ...] = ()) -> Guess:
     """What to say of `text` that was read in this encoding."""
-    place = next((at for at, character in enumerate(text) if not character.isascii()), None)
-    if place is None:
-        place = len(text) - len(text.lstrip())
+    found = _BEYOND.search(text)
+    place = found.start() if found is not None else len(text) - len(text.lstrip())
     return Guess(codec, _NAMES.get(codec, codec), _line_at(text, place), others)
 
 
 def _others(data: bytes, codec: str, text: str) -> Iterator[Guess]:
     """Encodings in which these bytes are another text: those of which that is as certain as of `codec`, and where it is
-    not certain of it, all for the same languages."""
+    not certain of it, all for languages of such letters."""
     certain, languages = _fits(codec, text), _NAMES.get(codec, codec).rpartition(" ")[2]
     if not languages.endswith(")"):
         return
+    alike = ")" if certain else _EUROPEAN if languages in _EUROPEAN else languages
     seen = {text}
-    for other in (one for one, name in _NAMES.items() if name.endswith(")" if certain else languages)):
+    for other in (one for one, name in _NAMES.items() if name.endswith(alike)):
         own = _whole(data, other)
         if own is None or own in seen or _CONTROLS.search(own) or (certain and not _fits(other, own)):
             continue
         seen.add(own)
-        place = next((at for at, (one, two) in enumerate(zip(own, text, strict=False)) if one != two), 0)
+        pairs = enumerate(zip(own, text, strict=False))
+        place = next((at for at, (one, two) in pairs if one != two and not one.isspace()), 0)
         yield Guess(other, _NAMES[other], _line_at(own, place))
 
 
@@ -315,7 +322,8 @@ def _is_western(text: str) -> bool:
     beyond = sum(not character.isascii() for character in text)
     letters = sum(character.isalpha() for character in text)
     accents = sum(character.isalpha() and not character.isascii() for character in text)
-    few = accents <= letters * _MOST_ACCENTS and len(_UNUSUAL.findall(text)) <= beyond * 0.05
+    most = _MOST_ACCENTS if _TOGETHER.search(text) else _MOST_ACCENTS_APART
+    few = accents <= letters * most and len(_UNUSUAL.findall(text)) <= beyond * 0.05
     few &= len(_INSIDE_WORDS.findall(text)) <= beyond * _MOST_INSIDE_WORDS
     return bool(text) and few and _WESTERN.fullmatch(text) is not None
 
@@ -334,13 +342,17 @@ def _is_one_of(languages: Mapping[str, str], text: str) -> bool:
     return any(found <= {*letters} and found >= {*own} for letters, own in languages.items())
 
 
+def _is_baltic(text: str) -> bool:
+    return _is_one_of(_BALTIC, text) and _NOT_FRENCH.search(text.lower()) is not None
+
+
 def _is_japanese(text: str) -> bool:
     return len(_KANA.findall(text)) > len(text) / 10
 
 
 _CERTAIN: dict[str, Callable[[str], bool]] = {
     **dict.fromkeys(("cp1250", "iso8859_2", "cp852"), partial(_is_one_of, _CENTRAL)),
-    **dict.fromkeys(("cp1257", "iso8859_13"), partial(_is_one_of, _BALTIC)),
+    **dict.fromkeys(("cp1257", "iso8859_13"), _is_baltic),
     "cp1254": _is_turkish,
     "iso8859_15": _is_latin_9,
     "cp1252": _is_western,

@@ -41,7 +41,7 @@ from training_pro.text.stray_characters import Stray, cleaned
 from training_pro.words import counted
 
 _REPORT_EVERY = 500
-_ROWS = ""  # no field's name
+_ROWS = "\0rows"  # no field's name
 _BETWEEN_FILES = "\n\n\n"  # the usual hard cut, which a file's end is too
 
 
@@ -102,7 +102,9 @@ class DatasetTools:
         left_out: Counter[str] = Counter()
         _write_lines(target, self._chats(path, system.strip(), left_out))
         rows, branches = left_out.pop(_ROWS, 0), left_out.pop(OTHER_BRANCHES, 0)
-        refused = [f"Left out: {counted(rows, 'row')} not to be learned or without an answer."] if rows else []
+        refused = (
+            [f"Left out: {counted(rows, 'row')} without an answer or marked as not to be learned."] if rows else []
+        )
         return target.name, refused + branch_notes(branches) + unused_notes(left_out)
 
     def text_to_chats(self, name: str, hard_cut: str, system: str, prompt: str) -> str:
@@ -281,7 +283,8 @@ class DatasetTools:
             try:
                 chat = chat_of(row)
                 yield _chat_row(chat, system)
-                left_out.update([*chat.unused, *([OTHER_BRANCHES] * chat.others)])
+                left_out.update(chat.unused)
+                left_out[OTHER_BRANCHES] += chat.others
             except Unwanted:
                 left_out[_ROWS] += 1
             except RowFault as fault:

@@ -86,7 +86,7 @@ _ABOVE = "blocks of front matter"
 # In Thai, Lao, Burmese and Khmer a zero-width space says where a word ends: between two letters the first one stays.
 _WITHOUT_SPACES = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"
 _WITHOUT_SPACES_UTF8 = r"(?:\xe0[\xb8-\xbb][\x80-\xbf]|\xe1[\x80\x81\x9e\x9f][\x80-\xbf]|\xe1\x82[\x80-\x9f])"
-_ZERO_WIDTH = "(?:\u200b(?!(?<=%s\u200b)(?:\u200b){0,9}%s)|\u2060)"
+_ZERO_WIDTH = "(?:\u200b(?!(?<=%s\u200b)(?:\u200b)*%s)|\u2060)"
 _TERMINAL = r"\x1b\[[0-9;?]{0,20}[a-zA-Z]"  # colors and the like: what follows the control character goes with it
 _KINDS = {  # cleaned from the last to the first: what others leave at the ends of lines goes too
     stray_spaces.AT_LINE_ENDS: stray_spaces.LINE_ENDS,

@@ -24,12 +24,15 @@ _WITH_NAME = re.compile(r"circa|c[.]|ca[.]?|as of")
 _WITH_UNIT = re.compile(r"convert|cvt|unit|unité")
 _NO_PROSE = re.compile(  # though many words may stand in it
     r"(?:infobox|cite|citation needed|ref|refn|reflist|efn|sfn|note|notelist|fn|hatnote|about|for|redirect|distinguish"
-    r"|main|see|further|short description|navbox|sidebar|image|gallery|annotated|anm|cleanup|clarify|link)\b.*"
+    r"|main|see|further|short description|navbox|sidebar|image|gallery|annotated|anm|cleanup|clarify|link|defaultsort"
+    r"|lead too short|multiple issues|hauptartikel|siehe auch|literatur|articles? détaillés?|artículo principal|véase"
+    r")\b.*"
 )
 _WORDS_OF_PROSE = 6
-_NAMED = re.compile(r"\s*(?P<name>[^\W_][\w -]{0,30}?)\s*=\s*")
+_NAMED = re.compile(r"\s*(?P<name>[^\W_][\w ()/.,'-]{0,40}?)\s*=\s*")
 _SAID = ("text", "quote", "quotetext", "zitat", "texte", "testo", "texto", "tekst", "citat", "1")
-_BY = ("author", "sign", "autor", "auteur", "autore", "2", "source", "cite", "quelle", "fonte", "fuente", "3")
+_BY = ("author", "sign", "autor", "auteur", "autore", "2", "source", "cite", "quelle", "fonte", "fuente", "3", "4", "5")
+_SIZE = re.compile(r"\d+ ?px")  # of the marks around a quote
 _SIDES = ("left", "right", "center", "centre")
 _BORDERS = re.compile(r"(\[\[|\]\]|\{\{|\}\}|\|)")
 
@@ -38,7 +41,7 @@ def words_shown(template: str) -> str:
     """The words of a whole template that belong to the text around it; "" for none. Marks in them stay."""
     written, *arguments = _parts(template.strip()[2:-2])
     name = " ".join(written.replace("_", " ").split()).lower()
-    if arguments and arguments[0].strip().lower() in _SIDES:
+    if arguments[1:] and arguments[0].strip().lower() in _SIDES:
         del arguments[0]
     named, plain = _by_name(arguments)
     if _QUOTES.fullmatch(name):
@@ -48,7 +51,7 @@ def words_shown(template: str) -> str:
     if _WITH_UNIT.fullmatch(name):
         return " ".join(plain[: 4 if plain[2:3] and plain[2][0].isdigit() and plain[3:] else 2])  # 2 to 5 km, 6 ft 2 in
     if _SHOWN.fullmatch(name):
-        return (plain or [argument.strip() for argument in arguments])[0]  # "x = 5" has no name
+        return next(iter(plain or arguments), "").strip()  # "x = 5" has no name
     if _WITH_NAME.fullmatch(name):
         return f"{written.strip()} {' '.join(plain[:1])}".strip()
     prose = [] if _NO_PROSE.fullmatch(name) else plain
@@ -68,17 +71,19 @@ def _parts(inside: str) -> list[str]:
 
 
 def _by_name(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """All arguments by their names or places, and those that have a place."""
+    """All arguments by their names or places, and those that have a place, in their order."""
     named: dict[str, str] = {}
+    places = 0
     for argument in arguments:
         found = _NAMED.match(argument)
-        name = found["name"].lower() if found else str(sum(one.isdigit() for one in named) + 1)
-        named[name] = argument[found.end() if found else 0 :].strip()
-    return named, [text for name, text in named.items() if name.isdigit() and text]
+        places += found is None
+        named[found["name"].lower() if found else str(places)] = argument[found.end() if found else 0 :].strip()
+    placed = sorted((int(name), text) for name, text in named.items() if name.isdecimal() and text)
+    return named, [text for _, text in placed]
 
 
 def _quoted(named: dict[str, str]) -> str:
-    """The words, and below them who said them where."""
+    """The words, and below them who said them where; "" where no words are said."""
     said = [text for name in _SAID if (text := named.get(name))]
-    by = ", ".join(text for name in _BY if (text := named.get(name)))
-    return "\n".join([*said, *([f"\u2014 {by}"] if by else [])])
+    by = ", ".join(text for name in _BY if (text := named.get(name)) and not _SIZE.fullmatch(text))
+    return "\n".join([*said, *([f"\u2014 {by}"] if by else [])]) if said else ""

@@ -28,7 +28,7 @@ from tests.data.rows.test_more_exports import LM_STUDIO
 from tests.data.tiny import tiny_tokenizer
 from training_pro.data.rendering.chat import ChatRenderer
 from training_pro.data.rendering.templates import make_template
-from training_pro.data.rows.bad_rows import BadRows
+from training_pro.data.rows.bad_rows import BadRows, RowFault
 from training_pro.data.rows.chats import chat_of
 from training_pro.data.rows.rows import read_rows
 from training_pro.data.tokens import RowTokenizer
@@ -95,6 +95,45 @@ def test_messages_of_branches_that_are_left_out_are_counted(tmp_path: Path, whol
     (chat,) = [chat_of(row) for _, row in read_rows(tmp_path / "a.jsonl", BadRows("a.jsonl", "stop"))]
     assert turns(chat) == TALK and chat.others == others
     assert not any("branches" in name for name in chat.unused)
+
+
+BLANK = [{"candidate_id": str(place), "raw_content": text} for place, text in enumerate(["No.", SAID, "  "])]
+
+
+@pytest.mark.parametrize(("chosen", "others"), [("1", 1), ("2", 2)])
+def test_blank_answers_are_none_that_are_left_out(chosen: str, others: int) -> None:
+    end = [{"author": {}, "candidates": [{"raw_content": SAID}]}]
+    row = {"turns": [CHARACTER_AI["turns"][0], {"candidates": BLANK, "primary_candidate_id": chosen}, *end]}
+    assert chat_of(row).others == others
+
+
+@pytest.mark.parametrize(
+    ("swipes", "others"),
+    [(5, 0), ("abc", 0), ([SAID, None], 0), ([f"{SAID} "], 0), (["", "No.", "No. ", 5, {}], 1)],
+    ids=str,
+)
+def test_odd_versions_of_an_answer_are_none(tmp_path: Path, swipes: Any, others: int) -> None:
+    lines = [HEAD, tavern("Otter", ASKED), tavern("Wren", SAID, swipes=swipes)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    (chat,) = [chat_of(row) for _, row in read_rows(tmp_path / "a.jsonl", BadRows("a.jsonl", "stop"))]
+    assert turns(chat) == TALK and chat.others == others
+
+
+def test_a_chat_without_a_tree_has_no_other_branches() -> None:
+    said_twice = [{"role": "user", "content": ASKED}, {"role": "assistant", "content": SAID}]
+    assert chat_of({"chat": {"messages": said_twice}}).others == 0
+    assert chat_of({"messages": said_twice, "messages of other branches": -2}).others == 0
+    for odd in (None, "x"):
+        with pytest.raises(RowFault, match="turn 3"):
+            chat_of({"chat": {"messages": [*said_twice, odd], "history": {"messages": NODES}}})
+
+
+def test_a_deep_tree_of_replies_is_counted() -> None:
+    deep: dict[str, Any] = {"role": "assistant", "text": SAID}
+    for _ in range(3000):
+        deep = {"role": "assistant", "text": "Well.", "replies": [deep]}
+    row = {"prompt": {"role": "prompter", "text": ASKED, "replies": [deep, {"role": "assistant", "text": "No."}]}}
+    assert chat_of(row).others == 1
 
 
 def test_how_many_they_are_is_said_with_the_rows() -> None:

@@ -43,7 +43,7 @@ def test_lines_that_were_broken_for_their_own_sake_stay(kept: str) -> None:
     assert unwrap(WRAPPED + "\n" + kept + "\n").endswith("\n" + kept + "\n")
 
 
-@pytest.mark.parametrize("mark", ["  ", "\\"], ids=["spaces", "backslash"])
+@pytest.mark.parametrize("mark", ["  ", "    ", "\\"], ids=["spaces", "many", "backslash"])
 def test_the_lines_that_markdown_breaks_stay(mark: str) -> None:
     first, second = WRAPPED.split("\n")[:2]
     for text in (f"{first}{mark}\n{second}\n", f"{first}\n{second},{mark}\n{first}\n"):
@@ -54,6 +54,26 @@ def test_two_spaces_after_a_stop_break_no_line_where_sentences_have_them_between
     first, second = f"{PROSE}.  ", "Then he slept.  It was late, and the wind had gone down to the shore and the boats."
     assert unwrap(f"{first}\n{second}\n") == f"{first.strip()} {second}\n"
     assert unwrap(f"{first}\n{second.replace('  ', ' ')}\n").count("\n") == 2
+
+
+SPACED = "the keeper climbed the long stair at dusk, as he had done before  \n"
+RUSSIAN_SPACED = "смотритель маяка медленно поднялся по длинной лестнице к лампе  \n"
+
+
+@pytest.mark.parametrize("line", [SPACED, RUSSIAN_SPACED])
+def test_spaces_at_nearly_all_ends_of_hard_wrapped_prose_break_no_lines(line: str) -> None:
+    text = f"{line * 39}{line.strip()}\n{line.strip()}\n\n" * 3
+    assert unwrap(text).count("\n") == 6 and wrapped_note("a.txt", text)
+
+
+def test_the_last_piece_of_a_long_text_is_judged_as_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training_pro.text.splitting.unwrapping._CHUNK_CHARS", 100)
+    assert unwrap(f"{SPACED * 4}\n" * 12).count("\n") == 24
+
+
+@pytest.mark.parametrize("line", [SPACED.capitalize(), "where the river is  \n", "is it\nyes  \n"])
+def test_lines_of_verse_that_markdown_breaks_stay(line: str) -> None:
+    assert unwrap(line * 40) == line * 40
 
 
 def test_characters_written_without_spaces_are_joined_without() -> None:

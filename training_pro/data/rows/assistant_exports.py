@@ -14,7 +14,6 @@ from typing import Any
 
 from training_pro.data.documents.html import html_text
 from training_pro.data.rows.bad_rows import RowFault, beginning
-from training_pro.data.rows.fields import filled
 from training_pro.packages import installed
 
 # "\ue200cite\ue202turn0search1\ue201" and "【4†source】"
@@ -49,18 +48,25 @@ def of_history(history: Mapping[str, Any]) -> Turns:
     """A chat of Open WebUI, whose messages are the nodes of a tree."""
     branch, others = _branch(history["messages"], history.get("currentId"), ("parentId", "childrenIds"))
     turns = [{name: value for name, value in node.items() if name not in _PLACE_IN_TREE} for node in branch]
-    return with_others(turns, sum(filled(node.get("content")) for node in others))
+    return with_others(turns, said_in(others))
 
 
 def with_others(turns: Turns, count: int) -> Turns:
     """The turns, the last of them with the number of messages of other branches."""
-    return [*turns[:-1], {**turns[-1], OTHER_BRANCHES: count}] if turns and count else turns
+    if count <= 0 or not turns or not isinstance(turns[-1], Mapping):
+        return turns
+    return [*turns[:-1], {**turns[-1], OTHER_BRANCHES: count}]
+
+
+def said_in(messages: Iterable[Any], name: str = "content") -> int:
+    """How many of these messages have words under this name."""
+    return sum(isinstance(one, Mapping) and bool(str(one.get(name) or "").strip()) for one in messages)
 
 
 def others_beside(holder: Any) -> int:
     """How many messages of other branches a row or turn says were left out."""
     count = holder.get(OTHER_BRANCHES) if isinstance(holder, Mapping) else None
-    return count if isinstance(count, int) else 0
+    return max(0, count) if isinstance(count, int) else 0
 
 
 def _branch(tree: Mapping[str, Any], place: Any, names: tuple[str, str]) -> tuple[list[Node], list[Node]]:
@@ -189,7 +195,7 @@ def of_character_ai(row: Mapping[str, Any]) -> Turns:
         said = sorted(said, key=lambda turn: turn["create_time"])  # the site hands out the newest first
     turns = [turn for turn in map(_of_candidates, said) if turn["content"].strip()]
     candidates = [one for turn in said for one in objects_in(turn, "candidates")]
-    return with_others(joined_turns(turns), sum(filled(one.get("raw_content")) for one in candidates) - len(turns))
+    return with_others(joined_turns(turns), said_in(candidates, "raw_content") - len(turns))
 
 
 def _of_candidates(turn: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ What is known and can't be trained (a character card, a lorebook) is named for w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from training_pro.data.rows.assistant_exports import (
     of_takeout,
     of_tree,
     others_beside,
+    said_in,
     with_others,
 )
 from training_pro.data.rows.bad_rows import RowFault
@@ -79,7 +80,7 @@ def exported_turns(row: Mapping[str, Any]) -> Exported | None:
     said = chat.get("messages") if isinstance(chat, Mapping) else None
     tree = inside(chat, "history")
     if isinstance(said, list) and said:
-        return Exported(with_others(said, _said_in(inside(tree, "messages").values()) - _said_in(said)), ("chat",))
+        return Exported(with_others(said, said_in(inside(tree, "messages").values()) - said_in(said)), ("chat",))
     for name, held in (("chat", tree), ("history", row.get("history"))):
         if isinstance(held, Mapping) and isinstance(held.get("messages"), Mapping):
             return Exported(of_history(held), (name,))
@@ -112,11 +113,6 @@ def _of_assistant(row: Mapping[str, Any]) -> Exported | None:
         turns = best_thread(prompt)
         return Exported(with_others(turns, messages_in(prompt) - len(turns)), ("prompt",))
     return None
-
-
-def _said_in(messages: Iterable[Any]) -> int:
-    """How many of these messages have words."""
-    return sum(isinstance(one, Mapping) and filled(one.get("content")) for one in messages)
 
 
 def _holds(value: Any, wanted: str) -> bool:

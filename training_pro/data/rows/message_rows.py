@@ -196,10 +196,15 @@ def _sillytavern_chat(lines: list[tuple[int, Any]]) -> tuple[int, Any]:
         "char": next((line.get("name") for line in said if not line.get("is_user")), head.get("character_name")),
     }
     turns = joined_turns([_sillytavern_turn(line, names, len(characters) > 1) for line in said])
-    others = sum(swipe != line["mes"] for line in said for swipe in set(map(str, line.get("swipes") or ())))
+    others = sum(len(_versions(line.get("swipes")) - _versions([str(line["mes"])])) for line in said)
     hidden = sum(filled(line.get("mes")) and bool(line.get("is_system")) for _, line in lines)
     more = {"hidden messages": hidden, OTHER_BRANCHES: others}
     return number, {"messages": turns, **{name: count for name, count in more.items() if count}}
+
+
+def _versions(texts: Any) -> set[str]:
+    """The different texts in a list of them, but for the spaces around them."""
+    return {text.strip() for text in texts if isinstance(text, str)} - {""} if isinstance(texts, list) else set()
 
 
 def _sillytavern_turn(line: Mapping[str, Any], names: Mapping[str, Any], in_group: bool) -> dict[str, Any]:
@@ -239,7 +244,11 @@ def best_thread(root: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def messages_in(tree: Mapping[str, Any]) -> int:
     """How many messages an OpenAssistant tree holds."""
-    return 1 + sum(map(messages_in, objects_in(tree, "replies")))
+    count, waiting = 0, [tree]
+    while waiting:
+        waiting += objects_in(waiting.pop(), "replies")
+        count += 1
+    return count
 
 
 def _rank(reply: Mapping[str, Any]) -> float:

@@ -22,6 +22,7 @@ _CHUNK_CHARS = 1 << 20
 LOOKED_AT_BYTES = 1 << 16  # of a text, to judge it by
 _ENOUGH_LINES = 20
 _MOSTLY = 0.5
+_NEARLY_ALL = 0.8
 _HYPHENS = "-\u2010"
 _SOFT_HYPHEN = "\u00ad"
 _WORD_END = re.compile(r"[^\W\d_]+\Z")
@@ -74,9 +75,7 @@ def wrapped_note(name: str, text: str) -> str:
     """What to say of a text most of whose lines are hard-wrapped; else "", as for verse, subtitles and chat logs."""
     scan = Scan(text)
     lines = Lines(scan)
-    within = int(np.count_nonzero(~lines.blank[:-1] & ~lines.blank[1:]))
-    joined = _joints(scan, lines, False)
-    if len(joined) < _ENOUGH_LINES or len(joined) < _MOSTLY * within or _has_lines_of_its_own(lines, text, joined):
+    if not _is_wrapped(lines, _joints(scan, lines, False, _spaces_break(text))):
         return ""
     return (
         f"{name} is hard-wrapped, and the LoRA will learn to break its lines; "
@@ -84,8 +83,29 @@ def wrapped_note(name: str, text: str) -> str:
     )
 
 
-def _has_lines_of_its_own(lines: Lines, text: str, joined: list[tuple[int, int]]) -> bool:
+def _is_wrapped(lines: Lines, joined: list[tuple[int, int]]) -> bool:
+    """Whether most lines can be joined, and are those of prose."""
+    within = int(np.count_nonzero(~lines.blank[:-1] & ~lines.blank[1:]))
+    return len(joined) >= max(_ENOUGH_LINES, _MOSTLY * within) and not _has_lines_of_its_own(lines, joined)
+
+
+def _spaces_break(text: str) -> bool:
+    """Whether two spaces break a line, as Markdown has it; not where nearly all lines of hard-wrapped prose end in them
+    and the next ones go on with a small letter: a program left them there."""
+    if "  \n" not in text:
+        return True
+    scan = Scan(text[:LOOKED_AT_BYTES])
+    lines = Lines(scan)
+    joined = _joints(scan, lines, False, False)
+    spaced = sum(text.startswith("  ", end) for end, _ in joined)
+    small = int(np.count_nonzero(scan.has(np.array([start for _, start in joined], dtype=np.int64), LOWER)))
+    nearly_all = spaced >= _NEARLY_ALL * len(joined) and small > _MOSTLY * len(joined)
+    return not (nearly_all and _is_wrapped(lines, joined))
+
+
+def _has_lines_of_its_own(lines: Lines, joined: list[tuple[int, int]]) -> bool:
     """Whether most lines that could be joined look like verse, or the text is a log or has subtitles."""
+    text = lines.scan.text
     capitals = sum(text[start].isupper() for _, start in joined)
     visible = ~lines.blank
     timed = int(np.count_nonzero(lines.stamped & visible)) + text.count(" --> ")
@@ -106,11 +126,11 @@ class _Joiner:
         return frozenset(word.casefold() for word in _WORD.findall(self._text))
 
     def pieces(self) -> Iterator[str]:
-        fenced = False
+        fenced, spaces_break = False, _spaces_break(self._text)
         for chunk in _chunks(self._text):
             scan = Scan(chunk)
             done = 0
-            for end, start in _joints(scan, Lines(scan), fenced):
+            for end, start in _joints(scan, Lines(scan), fenced, spaces_break):
                 stop, between = self._join(chunk, end, start)
                 yield chunk[done:stop]
                 yield between
@@ -147,11 +167,11 @@ def _chunks(text: str) -> Iterator[str]:
         start = end
 
 
-def _joints(scan: Scan, lines: Lines, fenced: bool) -> list[tuple[int, int]]:
+def _joints(scan: Scan, lines: Lines, fenced: bool, spaces_break: bool) -> list[tuple[int, int]]:
     """Where a line ends, and where the visible part of the next one starts, for each two lines that are one."""
     told = line_borders(scan, fenced)
     borders, whole = set(told.borders), _covered(told.whole, len(scan.text))
-    inner = ~lines.blank[:-1] & ~lines.blank[1:] & ~lines.stamped[:-1] & ~_hard_breaks(lines)
+    inner = ~lines.blank[:-1] & ~lines.blank[1:] & ~lines.stamped[:-1] & ~_hard_breaks(lines, spaces_break)
     broken = inner & _broken_words(lines)
     pairs = np.flatnonzero(inner & lines.full | broken)  # verse could have gone on
     joints = []
@@ -162,14 +182,15 @@ def _joints(scan: Scan, lines: Lines, fenced: bool) -> list[tuple[int, int]]:
     return joints
 
 
-def _hard_breaks(lines: Lines) -> Mask:
-    """Line ends that Markdown keeps: after two spaces or a backslash. Spaces after a stop are none of it where the text
-    has two of them between its sentences as well."""
+def _hard_breaks(lines: Lines, spaces_break: bool) -> Mask:
+    """Line ends that Markdown keeps: after a backslash, and after two spaces or more where they break a line at all.
+    Spaces after a stop are none of it where the text has two of them between its sentences as well."""
     scan = lines.scan
     if len(scan.text) < 2:
         return np.zeros(len(lines.starts) - 1, dtype=np.bool_)
     last, ends = lines.last[:-1], lines.ends[:-1]
-    hard: Mask = (ends - last == 3) & (scan.codes[ends - 1] == ord(" ")) & (scan.codes[ends - 2] == ord(" "))
+    hard: Mask = (ends - last >= 3) & (scan.codes[ends - 1] == ord(" ")) & (scan.codes[ends - 2] == ord(" "))
+    hard &= spaces_break
     if _TWO_SPACES.search(scan.text):
         hard &= ~lines.ended[:-1]
     hard |= scan.codes[last] == ord("\\")

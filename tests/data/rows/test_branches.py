@@ -128,6 +128,15 @@ def test_a_chat_without_a_tree_has_no_other_branches() -> None:
             chat_of({"chat": {"messages": [*said_twice, odd], "history": {"messages": NODES}}})
 
 
+def test_odd_names_of_messages_are_names_and_an_answer_to_itself_ends_the_chat(tmp_path: Path) -> None:
+    assert turns(chat_of({"chat_messages": [{**one, "uuid": [one["uuid"]]} for one in CLAUDE["chat_messages"]]}))
+    tree = {"message_tree_id": "t", "message_id": ["1"], "parent_id": ["2"], "role": "prompter", "text": ASKED}
+    answer = {**tree, "message_id": ["2"], "parent_id": ["1"], "role": "assistant", "text": SAID}
+    (tmp_path / "a.jsonl").write_text(f"{json.dumps(tree)}\n{json.dumps(answer)}\n", encoding="utf-8")
+    (chat,) = [chat_of(row) for _, row in read_rows(tmp_path / "a.jsonl", BadRows("a.jsonl", "stop"))]
+    assert turns(chat) == TALK and chat.others == 0
+
+
 def test_a_deep_tree_of_replies_is_counted() -> None:
     deep: dict[str, Any] = {"role": "assistant", "text": SAID}
     for _ in range(3000):

@@ -127,14 +127,14 @@ def of_claude(row: Mapping[str, Any]) -> Turns:
 
 def _last_branch(messages: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The messages from the first one to the last one; all of them where they don't name what they answer."""
-    by_id = {message.get("uuid"): message for message in messages}
+    by_id = {str(message.get("uuid")): message for message in messages}
     if len(by_id) < len(messages) or not all(message.get("parent_message_uuid") for message in messages):
         return messages
     branch: list[Mapping[str, Any]] = []
     here = messages[-1] if messages else None
     while here is not None and len(branch) < len(messages):
         branch.append(here)
-        here = by_id.get(here["parent_message_uuid"])
+        here = by_id.get(str(here["parent_message_uuid"]))
     return branch[::-1]
 
 

@@ -223,20 +223,22 @@ def _of_openassistant(rows: Iterable[tuple[int, Any]]) -> Numbered:
     """The best thread of each tree of messages."""
     for _, tree in groupby(rows, key=lambda numbered: numbered[1].get("message_tree_id")):
         messages = list(tree)
-        by_id = {row.get("message_id"): {**row, "replies": []} for _, row in messages}
+        by_id = {str(row.get("message_id")): {**row, "replies": []} for _, row in messages}
         for _, row in messages:
-            if row.get("parent_id") in by_id:
-                by_id[row["parent_id"]]["replies"].append(by_id[row.get("message_id")])
-        turns = best_thread(by_id[messages[0][1].get("message_id")])
+            if str(row.get("parent_id")) in by_id:
+                by_id[str(row.get("parent_id"))]["replies"].append(by_id[str(row.get("message_id"))])
+        turns = best_thread(by_id[str(messages[0][1].get("message_id"))])
         others = len(messages) - len(turns)
         yield messages[0][0], {"messages": turns, **({OTHER_BRANCHES: others} if others else {})}
 
 
 def best_thread(root: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The turns of an OpenAssistant tree along the replies that were ranked best."""
+    """The turns of an OpenAssistant tree along the replies that were ranked best; one that answers itself ends it."""
     turns: list[dict[str, Any]] = []
     node: Mapping[str, Any] | None = root
-    while node is not None:
+    seen: set[int] = set()
+    while node is not None and id(node) not in seen:
+        seen.add(id(node))
         turns.append({"role": node.get("role"), "content": node.get("text")})
         node = min(objects_in(node, "replies"), key=_rank, default=None)
     return turns

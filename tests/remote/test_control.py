@@ -170,11 +170,12 @@ def test_the_next_run_of_the_name_keeps_its_channel(
 ) -> None:
     """The thread that steered the first run looks once more, when the second has begun."""
     (first,) = [one for one in threading.enumerate() if one.name == "steering tales"]
-    monkeypatch.setattr(trainer_side, "PACE_S", 3)
+    monkeypatch.setattr(trainer_side, "PACE_S", 10)
     time.sleep(2 * PACE_S)  # it has gone to sleep for so long
     run.controls.interrupt()
     run.wait(60)
     second = session.start(run.settings, "replace")
+    assert first.is_alive()
     first.join(60)
     until(lambda: second.status.update > 0)
     live = read_live(channel_folder(second.folder))

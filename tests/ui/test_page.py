@@ -411,7 +411,7 @@ def test_a_check_that_gets_lost_holds_no_other_one_back(desk: Desk) -> None:
     tab.type("rank", "7")
     tab.until(lambda: asked, "the check that gets lost")
     tab.type("epochs", "5")
-    tab.until(lambda: "was 32" in tab.words("rank") and "was 3" in tab.words("epochs"), "the next check")
+    tab.until(lambda: "was 32" in tab.words("rank") and "was 3" in tab.words("epochs"), "the next check", 240)
 
 
 def test_what_start_says_stays_though_the_click_on_it_left_a_field(desk: Desk) -> None:

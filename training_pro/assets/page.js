@@ -96,7 +96,7 @@
 
   // -- the check ----------------------------------------------------------------------------------------------------
   const CHECKING_MS = 400;  // a check that takes less is not worth a word
-  const LOST_MS = 10000;    // one that was to end, and says nothing for so long, has got lost
+  const LOST_MS = 30000;    // one that was to end, and says nothing for so long, has got lost
   const underWay = () => { own.since = setTimeout(() => { page().dataset.checking = ""; }, CHECKING_MS); };
   const press = () => {
     own.again = own.checking;

@@ -145,6 +145,7 @@ def _sliced(
     blocks = blocks_of(text, slicing, workshop.progress)
     if not len(blocks):
         raise _nothing_left(source, slicing, blocks, report)
+    workshop.progress(0, 0, f"Searching {source.name}")
     found = found_in(documents.corpus, slicing.hard_cut, encoder)
     rows = np.frombuffer(documents.numbers, np.int64) if documents.numbers is not None else None
     samples = TextSamples(blocks, documents.names, workshop.rows, rows)

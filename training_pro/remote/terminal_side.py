@@ -79,7 +79,7 @@ def ask_run(run: Path, command: Command, wait_s: float) -> Heard:
     """Send the command and wait, at most `wait_s`, until the run has answered and done what was asked.
 
     Raises:
-        RunError: as `reach` and `send`; or the run was gone before it answered.
+        RunError: as `reach` and `send`; or the run was gone before it answered to anything but "stop".
     """
     before = reach(run)
     awaited = AwaitedAnswers(before, command.text) if command.do == "sample" else None
@@ -87,10 +87,10 @@ def ask_run(run: Path, command: Command, wait_s: float) -> Heard:
     while (answer := read_small(answer_at)) is None:
         try:
             before = reach(run)
-        except NotRunning:
-            if command.do != "stop":
+        except NotRunning as gone:
+            if command.do != "stop" or summarize(run).state.startswith("running"):
                 raise
-            return Heard(True, "The run has ended.", True, before)  # its channel went with the answer
+            return Heard(True, str(gone), True, before)  # its channel went with the answer
         if time.monotonic() > end:
             return Heard(True, "The run has not read it yet.", False, before)
         time.sleep(_LOOK_AGAIN_S)

@@ -165,6 +165,14 @@ def test_the_channel_belongs_to_the_owner_alone_and_is_gone_at_the_end(run: Run,
     assert channels(run.folder.parent) == []
 
 
+def test_a_stop_is_obeyed_though_its_answer_went_with_the_channel(
+    run: Run, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training_pro.remote.terminal_side.read_small", lambda *_: None)
+    code, said = control("stop")
+    assert code == 0 and said == f"The run has ended at update {run.wait(60).update}; the LoRA is saved.\n"
+
+
 def test_the_next_run_of_the_name_keeps_its_channel(
     run: Run, session: Session, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:

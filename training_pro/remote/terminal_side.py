@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training_pro.errors import NotRunning, RunError
@@ -20,6 +20,7 @@ from training_pro.settings import sample_prompts
 from training_pro.values import plain
 
 _LOOK_AGAIN_S = 0.1
+_ENDED_WELL = ("finished", "stopped", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,12 @@ def ask_run(run: Path, command: Command, wait_s: float) -> Heard:
     while (answer := read_small(answer_at)) is None:
         try:
             before = reach(run)
-        except NotRunning as gone:
-            if command.do != "stop" or summarize(run).state.startswith("running"):
+        except NotRunning:
+            found = summarize(run)
+            if command.do != "stop" or found.state not in _ENDED_WELL:
                 raise
-            return Heard(True, str(gone), True, before)  # its channel went with the answer
+            ended = replace(before, status=replace(before.status, update=found.updates))
+            return Heard(True, "", True, ended)  # its channel went with the answer
         if time.monotonic() > end:
             return Heard(True, "The run has not read it yet.", False, before)
         time.sleep(_LOOK_AGAIN_S)

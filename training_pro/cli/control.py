@@ -130,7 +130,7 @@ def _outcome(command: Command, heard: Heard) -> str:
         "checkpoint": f"Written: {status.checkpoints[-1].path.name if status.checkpoints else 'a checkpoint'}.",
         "pause": f"The run is paused after update {status.update}.",
         "resume": "The run continues.",
-        "stop": f"The run has ended at update {status.update}; the LoRA is saved.",
+        "stop": "The run has ended; the LoRA is saved.",
     }[command.do]
 
 

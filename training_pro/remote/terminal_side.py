@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from training_pro.errors import NotRunning, RunError
@@ -89,11 +89,9 @@ def ask_run(run: Path, command: Command, wait_s: float) -> Heard:
         try:
             before = reach(run)
         except NotRunning:
-            found = summarize(run)
-            if command.do != "stop" or found.state not in _ENDED_WELL:
+            if command.do != "stop" or summarize(run).state not in _ENDED_WELL:
                 raise
-            ended = replace(before, status=replace(before.status, update=found.updates))
-            return Heard(True, "", True, ended)  # its channel went with the answer
+            return Heard(True, "", True, before)  # its channel went with the answer
         if time.monotonic() > end:
             return Heard(True, "The run has not read it yet.", False, before)
         time.sleep(_LOOK_AGAIN_S)

@@ -86,6 +86,13 @@ def choose_from_menu(tab: Tab, name: str, item: str) -> None:
     open_menu(tab, name, item).click()
 
 
+def compare(tab: Tab) -> None:
+    """Press *Compare* in the LoRA tools, once the answer to the choice, which moves it, is there."""
+    tab.part("lora-tool").get_by_text("Compare").click()
+    tab.until(lambda: tab.words("lora-tool-go").strip() == "Compare", "the tool")
+    tab.press("lora-tool-go")
+
+
 def test_runs_are_opened_compared_noted_deleted_and_brought_back(loras: Folders, desk: Desk) -> None:
     tab = desk.open()
     tab.show_tab("Runs")
@@ -248,8 +255,7 @@ def test_asked_blind_exported_and_combined(loras: Folders, desk: Desk) -> None:
     tab.type("lora-tool-name", "violet")
     tab.press("lora-tool-go")
     tab.until(lambda: "rank 8" in tab.words("lora-tool-said"), "the LoRA of both")
-    tab.part("lora-tool").get_by_text("Compare").click()
-    tab.press("lora-tool-go")
+    compare(tab)
     tab.until(lambda: "Cosine between both: 1.000" in tab.words("lora-tool-said"), "how alike they are")
     assert "layer 1" in tab.words("lora-tool-result")
 
@@ -264,8 +270,7 @@ def test_a_new_lora_in_a_list_of_several_leaves_what_is_chosen(loras: Folders, d
     tab.until(lambda: [words.strip() for words in shown.all_inner_texts()] == ["red"], "what was chosen")
     tab.choose("lora-tool-which", "violet")
     tab.until(lambda: [words.strip() for words in shown.all_inner_texts()] == ["red", "violet"], "both")
-    tab.part("lora-tool").get_by_text("Compare").click()
-    tab.press("lora-tool-go")
+    compare(tab)
     tab.until(lambda: "Cosine" in tab.words("lora-tool-said"), "the comparison")
     assert "red" in tab.words("lora-tool-result") and "violet" in tab.words("lora-tool-result")
 

@@ -36,6 +36,11 @@ def top(one: Any) -> int:
     return round(box["y"])
 
 
+def checked_epochs(tab: Tab) -> float:
+    """The epochs of the last check."""
+    return float(tab.page.evaluate("JSON.parse(localStorage.getItem('training-pro-form')).epochs"))
+
+
 def test_a_remark_that_goes_moves_no_other_button_under_the_pointer(desk: Desk) -> None:
     tab = desk.open()
     accepted, below = button_of(tab, "updates in all"), button_of(tab, "context length 128")
@@ -64,6 +69,22 @@ def test_what_grows_above_start_does_not_move_it_under_the_pointer(desk: Desk) -
     assert top(tab.part("start")) == place
     tab.page.mouse.move(5, 300)
     tab.until(lambda: top(tab.part("start")) > place, "all in order")
+
+
+def test_what_is_typed_while_the_pointer_rests_leaves_no_holes_among_the_remarks(desk: Desk) -> None:
+    tab = desk.open()
+    tab.until(lambda: button_of(tab, "updates in all").count(), "a suggestion")
+    holes = tab.page.locator(".tp-remark-gone")
+    for place in ("name", "start", "remarks"):
+        tab.part(place).hover()
+        start = top(tab.part("start"))
+        for epochs in ("5", "6", "7"):
+            tab.type("epochs", epochs)
+            tab.until(lambda epochs=epochs: checked_epochs(tab) == float(epochs), "the check")
+            tab.page.evaluate(DRAWN_TWICE)
+            assert holes.count() <= (1 if place == "remarks" else 0)
+            if place == "start":
+                assert top(tab.part("start")) == start
 
 
 def test_a_tile_says_what_it_changes_of_what_was_accepted_and_gives_it_back(desk: Desk) -> None:

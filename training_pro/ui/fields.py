@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 import gradio as gr
 
 from training_pro.settings import DEFAULTS, SPECS, Spec
+from training_pro.ui.labels import shown_value
 
 # Whose choices depend on what is on the disk or installed; what is typed is taken too.
 LISTED = frozenset(
@@ -18,7 +18,6 @@ MANY_LINES = frozenset({"sample_prompts"})
 UNITS = {"%": "percent", "tokens": "tokens", "updates": "updates", "blocks": "blocks", "characters": "characters"}
 Choice = tuple[str, str]  # what is read, what it stands for
 NOTHING: Choice = ("None", "")
-AUTO = "auto"
 WHOLE = "tp-whole"  # in such a field the page's script (assets/page.js) reads 1,024 as 1024
 
 
@@ -60,15 +59,6 @@ def make_field(name: str, editable: bool = True, listed: Sequence[Choice] = (), 
 def shown_choice(value: str) -> Choice:
     """An entry of a list."""
     return (value, value) if value else NOTHING
-
-
-def shown_value(name: str, value: Any) -> Any:
-    """A setting's value as its control has it: learning rates as people write them, "3e-4"; an auto value by name."""
-    if SPECS[name].auto is not None:
-        return AUTO if value == SPECS[name].auto else f"{value:g}"
-    if name != "learning_rate":
-        return value
-    return f"{Decimal(repr(float(value))).normalize():e}".replace("e+", "e")
 
 
 def field_update(name: str, value: Any) -> Any:

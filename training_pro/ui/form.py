@@ -17,8 +17,8 @@ import gradio as gr
 from training_pro.errors import SettingsError
 from training_pro.settings import DEFAULTS, SPECS, Settings, checked_value, from_dict, to_dict
 from training_pro.ui.choices import Choices
-from training_pro.ui.fields import AUTO, LISTED, NOTHING, field_update, make_field, meant
-from training_pro.ui.labels import NUMBERS, WHILE_IT_LEARNS
+from training_pro.ui.fields import LISTED, NOTHING, field_update, make_field, meant
+from training_pro.ui.labels import AUTO, NUMBERS, WHILE_IT_LEARNS
 
 Values = Mapping[Any, Any]
 

@@ -1,8 +1,15 @@
-"""What the settings are called on the page, where that is shorter than their own label. No gradio."""
+"""How the page writes settings: what they are called where that is shorter than their own label, and their values. No
+gradio.
+"""
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 from training_pro.settings import SPECS
+
+AUTO = "auto"
 
 # The settings that are always in sight, with words for a narrow field: label ("": the setting's own), help.
 NUMBERS = {
@@ -21,6 +28,15 @@ WHILE_IT_LEARNS = {
     "save_steps": ("Save every", "Checkpoints. 0: none"),
 }
 _SHORT = {name: label for name, (label, _) in {**NUMBERS, **WHILE_IT_LEARNS}.items() if label}
+
+
+def shown_value(name: str, value: Any) -> Any:
+    """A setting's value as its control has it: learning rates as people write them, "3e-4"; an auto value by name."""
+    if SPECS[name].auto is not None:
+        return AUTO if value == SPECS[name].auto else f"{value:g}"
+    if name != "learning_rate":
+        return value
+    return f"{Decimal(repr(float(value))).normalize():e}".replace("e+", "e")
 
 
 def as_on_page(sentence: str, setting: str) -> str:

@@ -71,6 +71,12 @@ def test_runs_are_compared_by_what_differs() -> None:
     assert "LoRA Rank" in html and "LoRA Alpha" not in html
 
 
+def test_settings_are_written_as_on_the_page() -> None:
+    runs = [record("a", [3.0], alpha=0, learning_rate=3e-4), record("b", [3.0], alpha=32, learning_rate=1e-5)]
+    words = Reader(comparison(runs)).words
+    assert all(one in words for one in ("auto", "32", "3e-4", "1e-5")) and "0.0003" not in words
+
+
 def test_runs_without_a_curve_are_compared_too() -> None:
     assert "None of these runs has a curve" in comparison([record("a", []), record("b", [], rank=9)])
 

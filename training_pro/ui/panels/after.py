@@ -19,8 +19,8 @@ from training_pro.record.runs import SETTINGS_FILE, list_runs
 from training_pro.session import Session
 from training_pro.training.resume import stored_settings
 from training_pro.training.run import Run
-from training_pro.ui.fields import shown_value
 from training_pro.ui.handlers import QUIET, answering
+from training_pro.ui.labels import shown_value
 from training_pro.ui.live import Follows, Pulled
 from training_pro.ui.panels.began import Began
 from training_pro.ui.panels.export import Export

@@ -12,7 +12,7 @@ from training_pro.data.repairs import BUTTONS, Repair
 from training_pro.errors import Fault, NameTaken
 from training_pro.session import Checked
 from training_pro.settings import DEFAULTS, SPECS, Settings, to_dict
-from training_pro.ui.fields import shown_value
+from training_pro.ui.labels import shown_value
 from training_pro.ui.views.markup import box, icon, number, on_page, text
 from training_pro.words import gigabytes, time_words
 

@@ -18,6 +18,7 @@ from training_pro.record.points import Points, thin
 from training_pro.record.runs import RunRecord, RunSummary
 from training_pro.record.votes import read_votes, tallies
 from training_pro.settings import DEFAULTS, SPECS, to_dict
+from training_pro.ui.labels import shown_value
 from training_pro.ui.views.answers import tally_words
 from training_pro.ui.views.axis import Axis, Floats, axis_for
 from training_pro.ui.views.chart import Chart, Curve, Tip, draw, sparkline
@@ -190,7 +191,7 @@ def when(created: str) -> str:
 
 def _settings(settings: Mapping[str, Any]) -> str:
     rows = [
-        f"<tr><td>{text(SPECS[name].label if name in SPECS else name)}</td><td>{text(_value(value))}</td></tr>"
+        f"<tr><td>{text(SPECS[name].label if name in SPECS else name)}</td><td>{text(_value(name, value))}</td></tr>"
         for name, value in settings.items()
         if name not in DEFAULTS or value != DEFAULTS[name]
     ]
@@ -202,7 +203,9 @@ def _settings(settings: Mapping[str, Any]) -> str:
     )
 
 
-def _value(value: Any) -> str:
+def _value(name: str, value: Any) -> str:
+    if name in SPECS and isinstance(value, (int, float)):
+        value = shown_value(name, value)
     if isinstance(value, float):
         return f"{value:g}"
     written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
@@ -268,7 +271,9 @@ def _differences(records: Sequence[RunRecord]) -> str:
     rows = [("Last smoothed loss", [number(record.summary.last_loss) for record in records])]
     rows.append(("Best evaluation", [number(record.summary.best_eval_loss) for record in records]))
     rows.append(("Updates", [_updates(record.summary) for record in records]))
-    rows += [(SPECS[name].label, [_value(one[name]) if name in one else "–" for one in settings]) for name in names]
+    rows += [
+        (SPECS[name].label, [_value(name, one[name]) if name in one else "–" for one in settings]) for name in names
+    ]
     body = "".join(
         f"<tr><td>{text(name)}</td>" + "".join(f"<td>{text(cell)}</td>" for cell in cells) + "</tr>"
         for name, cells in rows

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tests.ui.stand_ins import build_form
 from training_pro.errors import Fault, SettingsError
 from training_pro.settings import DEFAULTS, SPECS, Settings, to_dict
-from training_pro.ui.fields import AUTO, NOTHING, field_update, shown_value
+from training_pro.ui.fields import NOTHING, field_update
 from training_pro.ui.form import BOTH, ELSEWHERE, ROWS, TEXT, Form, groups
 from training_pro.ui.handlers import answering
-from training_pro.ui.labels import NUMBERS, WHILE_IT_LEARNS, as_on_page
+from training_pro.ui.labels import AUTO, NUMBERS, WHILE_IT_LEARNS, as_on_page, shown_value
 from training_pro.ui.views.markup import box, on_page
 
 

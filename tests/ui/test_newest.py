@@ -31,15 +31,20 @@ def test_a_question_is_overtaken_by_the_next_one_of_the_same_page() -> None:
     assert not other.is_set()
 
 
-def test_a_comparison_that_comes_late_leaves_the_run_that_was_opened_meanwhile(
-    folders: Folders, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("a", "b", "c"):
+def panel_of(folders: Folders, names: tuple[str, ...]) -> tuple[RunsPanel, runs._Acts]:
+    """The list of finished runs of these names, and what opens one."""
+    for name in names:
         make_ours(folders, name, RunState("finished"))
     with gr.Blocks():
         panel = RunsPanel(StandInSession(folders), editable=False)
         panel.build()
-    acts = runs._Acts({"open": panel._open}, panel._newest)
+    return panel, runs._Acts({"open": panel._open}, panel._newest)
+
+
+def test_a_comparison_that_comes_late_leaves_the_run_that_was_opened_meanwhile(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, acts = panel_of(folders, ("a", "b", "c"))
     opened: list[dict[Any, Any]] = []
     read = runs.read_run
 
@@ -58,12 +63,7 @@ def test_a_comparison_that_comes_late_leaves_the_run_that_was_opened_meanwhile(
 def test_a_run_that_comes_late_is_not_shown_over_the_one_that_was_opened_meanwhile(
     folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("a", "b"):
-        make_ours(folders, name, RunState("finished"))
-    with gr.Blocks():
-        panel = RunsPanel(StandInSession(folders), editable=False)
-        panel.build()
-    acts = runs._Acts({"open": panel._open}, panel._newest)
+    panel, acts = panel_of(folders, ("a", "b"))
     opened: list[dict[Any, Any]] = []
     read = runs.read_run
 
